@@ -1,0 +1,138 @@
+# hub: one Makefile for everything. All output goes below build/.
+#
+#   make          the programs          make demo     the main job on real data
+#   make check    lint and all tests    make bench    fan-out against a peer
+#   make asan     the tests under AddressSanitizer and UBSan (make tsan: threads)
+#   make fuzz     the fuzz targets, FUZZ_SECONDS each
+#   make deps     installs what pkg-config does not find
+
+CC ?= cc
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD ?= build
+FUZZ_SECONDS ?= 60
+VERSION := 0.1.0
+
+programs := hubd hubcat
+pkgs := libwebsockets libuv libsodium openssl
+warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+
+# Not asked for on a machine where `make deps` is still to run.
+pkg_cflags = $(shell pkg-config --cflags $(pkgs) 2>/dev/null)
+pkg_libs = $(shell pkg-config --libs $(pkgs) 2>/dev/null) -ljq
+
+cppflags = -D_GNU_SOURCE -DHUB_VERSION='"$(VERSION)"' -Ilib $(pkg_cflags) $(CPPFLAGS)
+cflags = -std=c11 $(warn) -pthread $(CFLAGS)
+ldflags = -pthread -Wl,--as-needed $(LDFLAGS)
+compile = $(CC) $(cppflags) $(cflags) -MMD -MP
+
+lib_src := $(sort $(wildcard lib/*.c))
+hubd_src := $(sort $(filter-out bin/hubd/main.c,$(wildcard bin/hubd/*.c)))
+unit_src := $(sort $(wildcard tests/unit/*.c))
+tool_src := $(sort $(wildcard tests/tools/*.c) $(wildcard tests/bench/*.c))
+fuzz_src := $(sort $(wildcard tests/fuzz/*.c))
+
+lib_obj := $(lib_src:%.c=$(BUILD)/obj/%.o)
+hubd_obj := $(hubd_src:%.c=$(BUILD)/obj/%.o)
+units := $(unit_src:tests/unit/%.c=$(BUILD)/tests/unit/%)
+tools := $(tool_src:%.c=$(BUILD)/%)
+fuzzers := $(fuzz_src:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+exe := $(programs:%=$(BUILD)/%)
+
+.PHONY: all demo check test lint bench asan tsan fuzz install uninstall clean deps
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(exe)
+
+$(BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(compile) -c -o $@ $<
+
+$(BUILD)/obj/tests/%.o: cppflags += -Ibin/hubd
+
+$(BUILD)/libhub.a: $(lib_obj)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# hubd without its main, so that unit tests can link it.
+$(BUILD)/hubd.a: $(hubd_obj)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/hubd: $(BUILD)/obj/bin/hubd/main.o $(BUILD)/hubd.a $(BUILD)/libhub.a
+	$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs)
+
+define program
+$(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(sort $$(wildcard bin/$(1)/*.c))) $(BUILD)/libhub.a
+	$$(CC) $$(cflags) $$(ldflags) -o $$@ $$^ $$(pkg_libs)
+endef
+$(foreach p,$(filter-out hubd,$(programs)),$(eval $(call program,$(p))))
+
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/hubd.a $(BUILD)/libhub.a
+	@mkdir -p $(@D)
+	$(CC) $(cflags) $(ldflags) -o $@ $^ -lcmocka $(pkg_libs)
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhub.a
+	@mkdir -p $(@D)
+	$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs)
+
+# Fuzz targets are built whole from source, since coverage needs clang's flags everywhere.
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(lib_src) $(hubd_src) $(wildcard lib/*.h) $(wildcard bin/hubd/*.h)
+	@mkdir -p $(@D)
+	clang $(cppflags) -Ibin/hubd -std=c11 -g -O1 -pthread -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=undefined -o $@ $< $(lib_src) $(hubd_src) $(pkg_libs)
+
+deps:
+	@contrib/install-deps
+
+demo:
+	@contrib/install-deps
+	@$(MAKE) --no-print-directory -s all
+	@examples/demo/run $(BUILD)
+
+# `check` is what a newcomer and the CI run; `test` is the same without installing or lint.
+check:
+	@contrib/install-deps
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test
+
+test: all $(units) $(tools)
+	@tests/run $(BUILD)
+
+lint:
+	@tests/lint
+
+bench: all $(tools)
+	@tests/bench/run $(BUILD)
+
+# The same tests, built apart; 4 workers so that threads meet.
+asan:
+	@ASAN_OPTIONS=detect_leaks=1 HUB_TEST_WORKERS=4 $(MAKE) --no-print-directory test BUILD=build/asan \
+	    CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+tsan:
+	@HUB_TEST_WORKERS=4 $(MAKE) --no-print-directory test BUILD=build/tsan \
+	    CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=thread"
+
+fuzz: $(fuzzers)
+	@tests/fuzz/run $(BUILD) $(FUZZ_SECONDS)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(exe) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
+	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+
+uninstall:
+	rm -f $(programs:%=$(DESTDIR)$(PREFIX)/bin/%)
+	rm -f $(patsubst man/%.1,$(DESTDIR)$(PREFIX)/share/man/man1/%.1,$(wildcard man/*.1))
+	rm -f $(patsubst man/%.7,$(DESTDIR)$(PREFIX)/share/man/man7/%.7,$(wildcard man/*.7))
+	rm -f $(patsubst man/%.8,$(DESTDIR)$(PREFIX)/share/man/man8/%.8,$(wildcard man/*.8))
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,379 @@
+/* Connections. Invariant: what is in `out` leaves before any record; a member's cursor only moves
+ * over records that were handed to the transport, skipped as its own, or named in a gap. */
+#include "conn.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dispatch.h"
+#include "hub.h"
+#include "worker.h"
+#include "wsframe.h"
+
+#define OUT_PAUSE (64 * 1024) /* bytes of answers at which a peer's input is stopped */
+#define OUT_MAX (1024 * 1024) /* bytes at which a peer counts as slow, beside one message */
+
+static const char id_digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+void conn_id_text(uint64_t id, char out[CONN_ID_LEN + 1])
+{
+	int i;
+
+	for (i = CONN_ID_LEN - 1; i >= 0; i--) {
+		out[i] = id_digits[id % 62];
+		id /= 62;
+	}
+	out[CONN_ID_LEN] = '\0';
+}
+
+bool conn_id_parse(struct span text, uint64_t *id)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	if (text.len != CONN_ID_LEN)
+		return false;
+	for (i = 0; i < text.len; i++) {
+		const char *digit = memchr(id_digits, text.p[i], 62);
+
+		if (!digit)
+			return false;
+		if (__builtin_mul_overflow(n, 62u, &n) ||
+		    __builtin_add_overflow(n, (uint64_t)(digit - id_digits), &n))
+			return false;
+	}
+	*id = n;
+	return true;
+}
+
+static uint32_t now_s(struct conn *c)
+{
+	return (uint32_t)(worker_now_ms(c->worker) / 1000);
+}
+
+struct conn *conn_new(struct worker *w, const struct transport *t, void *handle)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->worker = w;
+	c->transport = t;
+	c->handle = handle;
+	randombytes_buf(&c->id, sizeof(c->id));
+	c->heard_s = now_s(c);
+	worker_check_in(w, c, conn_check(c, c->heard_s));
+	return c;
+}
+
+void conn_heard(struct conn *c)
+{
+	c->heard_s = now_s(c);
+	c->pinged = false;
+}
+
+void conn_receive(struct conn *c, const char *text, size_t len)
+{
+	conn_heard(c);
+	if (!c->closing)
+		dispatch(c, text, len);
+}
+
+/* --- sending --- */
+
+/* Acts on what transport->write returned; true where more may be written. */
+static bool conn_wrote(struct conn *c, int r, size_t len)
+{
+	worker_count(c->worker, sent_bytes, len);
+	if (r == 0)
+		return true;
+	if (r < 0) {
+		conn_close(c, 0, "write failed");
+		return false;
+	}
+	c->blocked = true;
+	c->blocked_s = now_s(c);
+	worker_check_in(c->worker, c, conn_check(c, c->blocked_s));
+	return false;
+}
+
+void conn_flush(struct conn *c)
+{
+	if (c->closing || c->blocked || !c->out.len)
+		return;
+	conn_wrote(c, c->transport->write(c, c->out.data, c->out.len), c->out.len);
+	buf_free(&c->out);
+	if (c->paused && !c->closing) {
+		c->paused = false;
+		c->transport->pause(c, false);
+	}
+}
+
+void conn_send(struct conn *c, const char *json, size_t len)
+{
+	if (c->closing)
+		return;
+	if (c->transport->frame(&c->out, json, len) < 0) {
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
+		return;
+	}
+	worker_flush_later(c->worker, c);
+	if (c->out.len > OUT_PAUSE && !c->paused) {
+		c->paused = true;
+		c->transport->pause(c, true);
+	}
+	if (c->out.len > OUT_MAX + (size_t)c->worker->hub->opt.max_message) {
+		worker_count(c->worker, slow_disconnects, 1);
+		conn_close(c, CLOSE_SLOW, "too slow: too many messages wait to be read");
+	}
+}
+
+void conn_error(struct conn *c, enum hub_code code, const char *message, struct span msg_id)
+{
+	struct buf *b = &c->worker->answer;
+
+	worker_count(c->worker, errors, 1);
+	b->len = 0;
+	if (buf_printf(b, "{\"type\":\"error\",\"data\":{\"code\":\"%s\",\"message\":",
+		       hub_code_name(code)) < 0 ||
+	    buf_put_json(b, message, strlen(message)) < 0 || buf_puts(b, "}") < 0 ||
+	    (msg_id.p &&
+	     (buf_puts(b, ",\"msg_id\":") < 0 || buf_put(b, msg_id.p, msg_id.len) < 0)) ||
+	    buf_puts(b, "}") < 0)
+		return;
+	conn_send(c, b->data, b->len);
+}
+
+/* The records [from, to) of chunk as t wants them, without those of sender `skip` (0: all of them),
+ * in a buffer of the worker's that is good until the next call. */
+static const struct buf *reframe(struct worker *w, const struct transport *t,
+				 const struct chunk *chunk, uint64_t from, uint64_t to,
+				 uint64_t skip)
+{
+	struct buf *b = &w->reframed;
+	uint64_t seq;
+
+	/* Members in step with each other want the same bytes. */
+	if (!skip && !t->websocket && w->reframed_chunk == chunk && w->reframed_from == from &&
+	    w->reframed_to == to)
+		return b;
+	b->len = 0;
+	for (seq = from; seq < to; seq++) {
+		const struct slot *slot = chunk_slot(chunk, seq - chunk->first);
+		const unsigned char *frame = chunk->data + slot->offset;
+		size_t header = t->websocket ? 0 : wsframe_header_len(frame);
+		int r;
+
+		if (skip && slot->sender == skip)
+			continue;
+		if (t->websocket)
+			r = buf_put(b, frame, slot->len);
+		else
+			r = t->frame(b, (const char *)frame + header, slot->len - header);
+		if (r < 0)
+			return NULL;
+	}
+	w->reframed_chunk = !skip && !t->websocket ? chunk : NULL;
+	w->reframed_from = from;
+	w->reframed_to = to;
+	return b;
+}
+
+/* Writes m's next records, up to the end of the chunk they are in. */
+static bool conn_write_span(struct conn *c, struct member *m, struct log_view *view)
+{
+	const struct chunk *chunk =
+	    view->hint && view->hint->first <= m->cursor ? view->hint : view->chunk;
+	uint64_t skip = !m->echo && m->own >= m->cursor ? c->id : 0;
+	const void *data;
+	uint64_t end;
+	size_t len;
+
+	chunk = view->hint = chunk_find(chunk, m->cursor);
+	end = chunk->first + atomic_load_explicit(&chunk->n, memory_order_relaxed);
+	if (end > view->head + 1)
+		end = view->head + 1;
+	if (c->transport->websocket && !skip) {
+		const struct slot *first = chunk_slot(chunk, m->cursor - chunk->first);
+		const struct slot *last = chunk_slot(chunk, end - 1 - chunk->first);
+
+		data = chunk->data + first->offset;
+		len = last->offset + last->len - first->offset;
+	} else {
+		const struct buf *b = reframe(c->worker, c->transport, chunk, m->cursor, end, skip);
+
+		if (!b) {
+			conn_close(c, CLOSE_INTERNAL, "out of memory");
+			return false;
+		}
+		data = b->data;
+		len = b->len;
+	}
+	m->cursor = end;
+	return len == 0 || conn_wrote(c, c->transport->write(c, data, len), len);
+}
+
+/* m's next records are no longer in the log. True where it may go on. */
+static bool conn_overtaken(struct conn *c, struct member *m, const struct log_view *view)
+{
+	struct buf *b = &c->worker->answer;
+
+	if (c->worker->hub->opt.slow == SLOW_DISCONNECT) {
+		worker_count(c->worker, slow_disconnects, 1);
+		conn_close(c, CLOSE_SLOW, "too slow: fell behind the session's history");
+		return false;
+	}
+	if (c->blocked)
+		return false;
+	worker_count(c->worker, slow_resyncs, 1);
+	b->len = 0;
+	if (buf_printf(b,
+		       "{\"type\":\"gap\",\"session_id\":\"%s\",\"from_seq\":%ju,\"to_seq\":%ju}",
+		       m->session->id, (uintmax_t)m->cursor, (uintmax_t)view->head) < 0) {
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
+		return false;
+	}
+	m->cursor = view->head + 1;
+	conn_send(c, b->data, b->len);
+	return !c->closing;
+}
+
+void conn_flush_member(struct conn *c, struct member *m, struct log_view *view)
+{
+	if (c->closing)
+		return;
+	if (m->cursor < view->tail && !conn_overtaken(c, m, view))
+		return;
+	conn_flush(c);
+	while (!c->closing && !c->blocked && m->cursor <= view->head)
+		if (!conn_write_span(c, m, view))
+			return;
+}
+
+void conn_flush_all(struct conn *c)
+{
+	struct member *m;
+
+	conn_flush(c);
+	for (m = c->members; m && !c->closing && !c->blocked; m = m->conn_next) {
+		struct log_view view;
+
+		session_view(m->session, m->cursor, &view);
+		conn_flush_member(c, m, &view);
+		chunk_unref(view.chunk);
+		/* The view may have been the last to hold the chunk that was reframed. */
+		c->worker->reframed_chunk = NULL;
+	}
+}
+
+void conn_writable(struct conn *c)
+{
+	if (c->closing)
+		return;
+	c->blocked = false;
+	conn_flush_all(c);
+}
+
+/* --- ending --- */
+
+void conn_finish(struct conn *c)
+{
+	conn_flush_all(c);
+	conn_close(c, CLOSE_NORMAL, "end of input");
+}
+
+void conn_close(struct conn *c, enum close_code code, const char *reason)
+{
+	if (c->closing)
+		return;
+	c->closing = true;
+	c->code = (uint16_t)code;
+	c->reason = reason;
+	worker_reap_later(c->worker, c);
+}
+
+void conn_gone(struct conn *c)
+{
+	c->gone = true;
+	c->closing = true;
+	c->handle = NULL;
+	worker_reap_later(c->worker, c);
+}
+
+bool conn_reap(struct conn *c)
+{
+	while (c->members) {
+		struct member *m = c->members;
+
+		c->members = m->conn_next;
+		session_leave(m);
+		free(m);
+	}
+	if (c->gone) {
+		worker_uncheck(c);
+		blob_unref(c->info);
+		buf_free(&c->out);
+		buf_free(&c->in);
+		free(c);
+		return true;
+	}
+	if (c->told)
+		return false;
+	c->told = true;
+	if (!c->code) {
+		c->transport->abort(c);
+		return false;
+	}
+	if (!c->blocked && c->out.len)
+		c->blocked = c->transport->write(c, c->out.data, c->out.len) != 0;
+	buf_free(&c->out);
+	c->blocked_s = now_s(c);
+	worker_check_in(c->worker, c, conn_check(c, c->blocked_s));
+	c->transport->close(c, c->code, c->reason);
+	return false;
+}
+
+static uint32_t seconds_until(uint32_t since_s, double after, uint32_t at_s)
+{
+	uint32_t due = since_s + (uint32_t)(after + 0.999);
+
+	return due > at_s ? due - at_s : 0;
+}
+
+uint32_t conn_check(struct conn *c, uint32_t at_s)
+{
+	const struct hub_options *opt = &c->worker->hub->opt;
+	uint32_t next = UINT32_MAX, left;
+
+	if (c->closing || c->blocked) {
+		next = seconds_until(c->blocked_s, opt->write_timeout, at_s);
+		if (next == 0) {
+			if (c->closing) {
+				c->transport->abort(c);
+				return 1;
+			}
+			worker_count(c->worker, dead, 1);
+			conn_close(c, 0, "write timeout");
+			return 1;
+		}
+	}
+	if (c->closing || !c->transport->pings || opt->ping <= 0)
+		return next;
+	left = seconds_until(c->heard_s, opt->pong, at_s);
+	if (left == 0) {
+		worker_count(c->worker, dead, 1);
+		conn_close(c, 0, "no sign of life");
+		return 1;
+	}
+	next = left < next ? left : next;
+	left = seconds_until(c->heard_s, opt->ping, at_s);
+	if (left == 0 && !c->pinged) {
+		c->pinged = true;
+		if (!c->blocked)
+			conn_wrote(c, c->transport->ping(c), 0);
+	} else if (left) {
+		next = left < next ? left : next;
+	}
+	return next;
+}

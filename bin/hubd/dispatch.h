@@ -1,0 +1,19 @@
+/* What a message means: control types go to their handler, all others into the log. */
+#ifndef HUBD_DISPATCH_H
+#define HUBD_DISPATCH_H
+
+#include <stddef.h>
+
+struct conn;
+struct json_paths;
+
+/* Handles one message from c. Borrows text. Answers through conn_send(). */
+void dispatch(struct conn *c, const char *text, size_t len);
+
+/* The fields that control messages have beside the hub's own, for hub.control. NULL: no memory. */
+struct json_paths *dispatch_paths(void);
+
+/* The hub's own fields, for hub.own. NULL: no memory. */
+struct json_paths *dispatch_own_paths(void);
+
+#endif

@@ -1,0 +1,61 @@
+/* What all workers share: the options (read-only once they run), the registry, the counters. */
+#ifndef HUBD_HUB_H
+#define HUBD_HUB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "log.h"
+#include "opt.h"
+#include "session.h"
+
+#define HUB_WORKERS_MAX 64
+#define HUB_MEMBERSHIPS_MAX 64 /* sessions of one connection */
+
+enum slow_policy { SLOW_DISCONNECT, SLOW_RESYNC };
+
+/* Every field is an option of hubd(8), which says what it means. */
+struct hub_options {
+	const char *config;
+	struct opt_list listen;
+	const char *socket;
+	const char *tls_cert, *tls_key;
+	const char *client_version;
+	int64_t workers;
+	int64_t ready_fd;
+	int64_t max_message;
+	int64_t max_connections, max_sessions, max_members;
+	int64_t history, history_bytes, history_memory;
+	int64_t presence_limit;
+	double slow_after, session_ttl;
+	double ping, pong, write_timeout, drain;
+	int slow; /* enum slow_policy */
+	int log_level;
+};
+
+/* Counters since the start, summed over the workers. */
+struct stats {
+	atomic_uint_fast64_t records, record_bytes; /* appended to logs */
+	atomic_uint_fast64_t direct;		    /* messages with `to` */
+	atomic_uint_fast64_t sent_bytes;	    /* handed to transports */
+	atomic_uint_fast64_t errors;		    /* answered to clients */
+	atomic_uint_fast64_t accepted, refused;	    /* connections */
+	atomic_uint_fast64_t slow_disconnects, slow_resyncs;
+	atomic_uint_fast64_t dead; /* connections given up after --pong or --write-timeout */
+};
+
+struct hub {
+	struct hub_options opt;
+	struct log_limits limits;
+	struct log_memory memory;
+	struct registry registry;
+	struct json_paths *control; /* the fields of control messages; see dispatch.h */
+	struct json_paths *own;	    /* the hub's fields */
+	struct worker *worker[HUB_WORKERS_MAX];
+	unsigned nworkers;
+	atomic_uint connections; /* accepted and not yet gone */
+	atomic_bool draining;
+};
+
+#endif

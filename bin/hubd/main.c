@@ -1,0 +1,356 @@
+/* hubd: routes messages between the members of a session. Reads the options, makes the workers,
+ * runs one of them in this thread, and takes the signals. */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "clock.h"
+#include "dispatch.h"
+#include "err.h"
+#include "hub.h"
+#include "json.h"
+#include "listener.h"
+#include "opt.h"
+#include "url.h"
+#include "worker.h"
+
+#define KIB 1024.0
+#define MIB (1024.0 * KIB)
+#define GIB (1024.0 * MIB)
+#define SPARE_FDS 64 /* descriptors that are not connections */
+
+static const char *const slow_choices[] = {"disconnect", "resync", NULL};
+static const char *const log_choices[] = {"error", "warn", "info", "debug", NULL};
+
+#define AT(field) offsetof(struct hub_options, field)
+
+static const struct opt options[] = {
+    {'c', "config", "FILE", OPT_CONFIG, AT(config), 0, 0, NULL,
+     "read options from FILE (name = value)"},
+    {'l', "listen", "HOST:PORT", OPT_LIST, AT(listen), 0, 0, NULL,
+     "serve WebSocket there; may be repeated; none: nowhere (127.0.0.1:4820)"},
+    {'s', "socket", "PATH", OPT_STRING, AT(socket), 0, 0, NULL,
+     "the Unix socket; none: no socket ($XDG_RUNTIME_DIR/hub.sock)"},
+    {'w', "workers", "N", OPT_INT, AT(workers), 1, HUB_WORKERS_MAX, NULL,
+     "threads (the number of CPUs)"},
+    {0, "tls-cert", "FILE", OPT_STRING, AT(tls_cert), 0, 0, NULL,
+     "serve wss:// with this certificate chain (PEM)"},
+    {0, "tls-key", "FILE", OPT_STRING, AT(tls_key), 0, 0, NULL, "its private key (PEM)"},
+    {0, "max-message", "BYTES", OPT_SIZE, AT(max_message), 128, 64 * MIB, NULL,
+     "largest message taken (64k)"},
+    {0, "max-connections", "N", OPT_INT, AT(max_connections), 1, 10000000, NULL,
+     "connections at a time (what the descriptor limit allows)"},
+    {0, "max-sessions", "N", OPT_INT, AT(max_sessions), 1, 100000000, NULL,
+     "sessions at a time (100000)"},
+    {0, "max-members", "N", OPT_INT, AT(max_members), 1, 10000000, NULL,
+     "members of one session (100000)"},
+    {0, "history", "N", OPT_INT, AT(history), 1, 1000000000, NULL,
+     "records a session keeps at least (256)"},
+    {0, "history-bytes", "BYTES", OPT_SIZE, AT(history_bytes), 0, 1024 * GIB, NULL,
+     "bytes a session keeps, where that is more (1M)"},
+    {0, "history-memory", "BYTES", OPT_SIZE, AT(history_memory), MIB, 1024 * GIB, NULL,
+     "bytes that all sessions keep together (256M)"},
+    {0, "session-ttl", "SECONDS", OPT_SECONDS, AT(session_ttl), 0, 1e9, NULL,
+     "how long a session without members is kept (1h)"},
+    {0, "slow", "POLICY", OPT_CHOICE, AT(slow), 0, 0, slow_choices,
+     "what happens to a member that the history has overtaken (disconnect)"},
+    {0, "slow-after", "SECONDS", OPT_SECONDS, AT(slow_after), 0, 3600, NULL,
+     "how long a lagging member may rely on more than the history (2)"},
+    {0, "presence-limit", "N", OPT_INT, AT(presence_limit), 0, 1000000, NULL,
+     "members up to which each coming and going is told (100)"},
+    {0, "ping", "SECONDS", OPT_SECONDS, AT(ping), 0, 86400, NULL,
+     "silence after which a WebSocket client is pinged; 0: never (54)"},
+    {0, "pong", "SECONDS", OPT_SECONDS, AT(pong), 1, 86400, NULL,
+     "silence after which it is given up (60)"},
+    {0, "write-timeout", "SECONDS", OPT_SECONDS, AT(write_timeout), 1, 3600, NULL,
+     "time for a client to take what was sent (10)"},
+    {0, "drain", "SECONDS", OPT_SECONDS, AT(drain), 0, 3600, NULL,
+     "time over which clients are sent away at the end (2)"},
+    {0, "client-version", "STRING", OPT_STRING, AT(client_version), 0, 0, NULL,
+     "what version_check compares with (none: every client matches)"},
+    {0, "ready-fd", "N", OPT_INT, AT(ready_fd), 1, INT_MAX, NULL,
+     "write one line there when ready, then close it"},
+    {0, "log-level", "LEVEL", OPT_CHOICE, AT(log_level), 0, 0, log_choices,
+     "error, warn, info or debug (info)"},
+    {0, NULL, NULL, OPT_TRUE, 0, 0, 0, NULL, NULL},
+};
+
+static const struct opt_program program = {
+    .name = "hubd",
+    .synopsis = "[-c FILE] [-l HOST:PORT]... [-s PATH] [OPTION]...",
+    .summary = "Routes messages between the members of a session.",
+    .opts = options,
+};
+
+static int64_t cpu_count(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	return CPU_COUNT(&set) > HUB_WORKERS_MAX ? HUB_WORKERS_MAX : CPU_COUNT(&set);
+}
+
+/* Takes as many descriptors as we may have. Returns how many that is. */
+static int64_t raise_nofile(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return 1024;
+	lim.rlim_cur = lim.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &lim);
+	getrlimit(RLIMIT_NOFILE, &lim);
+	return lim.rlim_cur > 10000000 ? 10000000 : (int64_t)lim.rlim_cur;
+}
+
+static void read_options(struct hub_options *opt, int argc, char **argv)
+{
+	int64_t nofile = raise_nofile();
+
+	*opt = (struct hub_options){
+	    .workers = cpu_count(),
+	    .max_message = 64 * 1024,
+	    .max_connections = nofile - SPARE_FDS,
+	    .max_sessions = 100000,
+	    .max_members = 100000,
+	    .history = 256,
+	    .history_bytes = 1 << 20,
+	    .history_memory = 256 << 20,
+	    .session_ttl = 3600,
+	    .slow_after = 2,
+	    .presence_limit = 100,
+	    .ping = 54,
+	    .pong = 60,
+	    .write_timeout = 10,
+	    .drain = 2,
+	    .log_level = ERR_INFO,
+	};
+	if (opt_parse(&program, argc, argv, opt) != argc)
+		err_die(EX_USAGE, "there are no operands: '%s'", argv[argc - 1]);
+	err_init("hubd", (enum err_level)opt->log_level);
+	if (opt->ping > 0 && opt->pong <= opt->ping)
+		err_die(EX_USAGE, "pong (%g s) must be longer than ping (%g s)", opt->pong,
+			opt->ping);
+	if (!opt->tls_cert != !opt->tls_key)
+		err_die(EX_USAGE, "tls-cert and tls-key need each other");
+	if (opt->max_connections > nofile - SPARE_FDS) {
+		err_log(ERR_WARN,
+			"max-connections: only %jd descriptors are allowed; raise the limit "
+			"(ulimit -n)",
+			(intmax_t)nofile);
+		opt->max_connections = nofile - SPARE_FDS;
+	}
+}
+
+static int open_listeners(struct hub *hub, struct listeners *ls)
+{
+	struct hub_options *opt = &hub->opt;
+	static char path[PATH_MAX];
+	size_t i;
+	int r;
+
+	if (!opt->listen.n)
+		opt->listen = (struct opt_list){.item = {"127.0.0.1:4820"}, .n = 1};
+	for (i = 0; i < opt->listen.n; i++) {
+		if (strcmp(opt->listen.item[i], "none") == 0)
+			continue;
+		r = listeners_add_tcp(ls, opt->listen.item[i]);
+		if (r != 0)
+			return r;
+	}
+	if (opt->socket && strcmp(opt->socket, "none") == 0)
+		return 0;
+	if (!opt->socket) {
+		r = url_default_socket(path, sizeof(path), true);
+		if (r < 0) {
+			err_log(ERR_ERROR, "no place for the socket (use --socket): %s",
+				strerror(-r));
+			return r == -EPERM ? EX_NOPERM : EX_CANTCREAT;
+		}
+		opt->socket = path;
+	}
+	return listeners_add_unix(ls, opt->socket);
+}
+
+/* --- readiness --- */
+
+struct ready {
+	struct buf line;
+	size_t n;
+	const char *socket;
+};
+
+static void ready_address(const char *text, bool local, void *arg)
+{
+	struct ready *r = arg;
+
+	err_log(ERR_INFO, "listening on %s%s", local ? "unix:" : "", text);
+	if (local) {
+		r->socket = text;
+		return;
+	}
+	if (r->n++)
+		buf_puts(&r->line, ",");
+	buf_put_json(&r->line, text, strlen(text));
+}
+
+static void say_ready(const struct hub *hub, const struct listeners *ls)
+{
+	struct ready r = {0};
+	int fd = (int)hub->opt.ready_fd;
+
+	buf_printf(&r.line,
+		   "{\"type\":\"ready\",\"version\":\"" HUB_VERSION "\",\"pid\":%jd,\"listen\":[",
+		   (intmax_t)getpid());
+	listeners_each(ls, ready_address, &r);
+	buf_puts(&r.line, "],\"socket\":");
+	if (r.socket)
+		buf_put_json(&r.line, r.socket, strlen(r.socket));
+	else
+		buf_puts(&r.line, "null");
+	buf_puts(&r.line, "}\n");
+	if (fd > 0) {
+		if (write(fd, r.line.data, r.line.len) != (ssize_t)r.line.len)
+			err_log(ERR_WARN, "ready-fd %d: %s", fd, strerror(errno));
+		if (fd > STDERR_FILENO)
+			close(fd);
+	}
+	buf_free(&r.line);
+}
+
+/* --- running --- */
+
+struct stopper {
+	struct hub *hub;
+	struct listeners *listeners;
+	uv_signal_t term, intr;
+};
+
+/* The first signal drains; a second one ends at once, as if it had not been caught. */
+static void on_signal(uv_signal_t *handle, int signum)
+{
+	struct stopper *st = handle->data;
+	struct mail proto = {.kind = MAIL_DRAIN};
+	unsigned i;
+
+	if (atomic_exchange(&st->hub->draining, true)) {
+		err_log(ERR_WARN, "stopped at once by a second signal");
+		signal(signum, SIG_DFL);
+		raise(signum);
+		return;
+	}
+	err_log(ERR_INFO, "%s: sending %u connections away", strsignal(signum),
+		atomic_load(&st->hub->connections));
+	listeners_stop(st->listeners);
+	for (i = 0; i < st->hub->nworkers; i++) {
+		struct mail *mail = mail_new(&proto);
+
+		if (mail)
+			worker_post(st->hub->worker[i], mail);
+	}
+}
+
+static void *run_thread(void *arg)
+{
+	worker_run(arg);
+	return NULL;
+}
+
+/* Worker 0 runs here, the others in threads of their own, until a signal has drained them all. */
+static int run(struct hub *hub, struct listeners *ls)
+{
+	struct stopper st = {.hub = hub, .listeners = ls};
+	uv_loop_t *loop = worker_loop(hub->worker[0]);
+	pthread_t threads[HUB_WORKERS_MAX];
+	unsigned i;
+	int r;
+
+	r = listeners_start(ls);
+	if (r != 0)
+		return r;
+	uv_signal_init(loop, &st.term);
+	uv_signal_init(loop, &st.intr);
+	st.term.data = st.intr.data = &st;
+	uv_signal_start(&st.term, on_signal, SIGTERM);
+	uv_signal_start(&st.intr, on_signal, SIGINT);
+	for (i = 1; i < hub->nworkers; i++) {
+		r = pthread_create(&threads[i], NULL, run_thread, hub->worker[i]);
+		if (r != 0)
+			err_die(EX_OSERR, "cannot start a thread: %s", strerror(r));
+	}
+	say_ready(hub, ls);
+	worker_run(hub->worker[0]);
+	for (i = 1; i < hub->nworkers; i++)
+		pthread_join(threads[i], NULL);
+	uv_close((uv_handle_t *)&st.term, NULL);
+	uv_close((uv_handle_t *)&st.intr, NULL);
+	uv_run(loop, UV_RUN_NOWAIT);
+	return 0;
+}
+
+static int serve(struct hub *hub)
+{
+	struct listeners *ls = listeners_new(hub);
+	unsigned i;
+	int status = EX_OSERR;
+
+	hub->control = dispatch_paths();
+	hub->own = dispatch_own_paths();
+	if (!ls || !hub->control || !hub->own || registry_init(&hub->registry) < 0)
+		err_die(EX_OSERR, "out of memory");
+	status = open_listeners(hub, ls);
+	if (status != 0)
+		goto fail_listeners;
+	for (i = 0; i < hub->nworkers; i++) {
+		hub->worker[i] = worker_new(hub, i);
+		if (!hub->worker[i]) {
+			status = EX_CONFIG;
+			goto fail_workers;
+		}
+	}
+	status = run(hub, ls);
+fail_workers:
+	listeners_stop(ls);
+	for (i = 0; i < hub->nworkers; i++)
+		if (hub->worker[i])
+			worker_free(hub->worker[i]);
+fail_listeners:
+	listeners_stop(ls);
+	listeners_free(ls);
+	registry_free(&hub->registry);
+	json_paths_free(hub->control);
+	json_paths_free(hub->own);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct hub hub;
+	int status;
+
+	err_init("hubd", ERR_INFO);
+	signal(SIGPIPE, SIG_IGN);
+	if (sodium_init() < 0)
+		err_die(EX_OSERR, "cannot initialise libsodium");
+	read_options(&hub.opt, argc, argv);
+	hub.nworkers = (unsigned)hub.opt.workers;
+	hub.limits = (struct log_limits){.records = (size_t)hub.opt.history,
+					 .bytes = (size_t)hub.opt.history_bytes,
+					 .grace_ms = (uint64_t)(hub.opt.slow_after * 1000)};
+	hub.memory.max = (size_t)hub.opt.history_memory;
+	status = serve(&hub);
+	if (status == 0)
+		err_log(ERR_INFO, "stopped");
+	return status;
+}

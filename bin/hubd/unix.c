@@ -1,0 +1,250 @@
+/* The Unix-socket transport. One read per loop turn and connection; what the socket does not take
+ * at once is kept in `unsent` until it does. */
+#include "unix.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "line.h"
+#include "worker.h"
+
+struct unix_conn {
+	uv_poll_t poll;
+	struct conn *conn; /* NULL once it was told that we are gone */
+	struct worker *w;
+	struct line line;
+	struct buf unsent;
+	int fd;
+	int events; /* what poll waits for */
+	bool paused;
+	bool last; /* closes once unsent has left */
+};
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void unix_wait(struct unix_conn *u)
+{
+	int events = (u->paused || u->last ? 0 : UV_READABLE) | (u->unsent.len ? UV_WRITABLE : 0);
+
+	if (u->events == events || uv_is_closing((uv_handle_t *)&u->poll))
+		return;
+	u->events = events;
+	uv_poll_start(&u->poll, events, on_poll);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct unix_conn *u = handle->data;
+
+	close(u->fd);
+	line_reset(&u->line);
+	buf_free(&u->unsent);
+	worker_connection_gone(u->w);
+	free(u);
+}
+
+static void unix_end(struct unix_conn *u)
+{
+	struct conn *c = u->conn;
+
+	if (uv_is_closing((uv_handle_t *)&u->poll))
+		return;
+	uv_close((uv_handle_t *)&u->poll, on_closed);
+	u->conn = NULL;
+	if (c)
+		conn_gone(c);
+}
+
+/* --- the transport --- */
+
+static int unix_write(struct conn *c, const void *data, size_t len)
+{
+	struct unix_conn *u = c->handle;
+	ssize_t n;
+
+	if (!u)
+		return -ENOTCONN;
+	n = send(u->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		n = 0;
+	}
+	if ((size_t)n == len)
+		return 0;
+	if (buf_put(&u->unsent, (const char *)data + n, len - (size_t)n) < 0)
+		return -ENOMEM;
+	unix_wait(u);
+	return 1;
+}
+
+static int unix_frame(struct buf *out, const char *json, size_t len)
+{
+	int r = buf_reserve(out, len + 1);
+
+	if (r < 0)
+		return r;
+	memcpy(out->data + out->len, json, len);
+	out->data[out->len + len] = '\n';
+	out->len += len + 1;
+	return 0;
+}
+
+static void unix_pause(struct conn *c, bool paused)
+{
+	struct unix_conn *u = c->handle;
+
+	if (!u)
+		return;
+	u->paused = paused;
+	unix_wait(u);
+}
+
+static void unix_close(struct conn *c, enum close_code code, const char *reason)
+{
+	struct unix_conn *u = c->handle;
+	struct buf line = {0};
+
+	if (!u)
+		return;
+	u->last = true;
+	if (code != CLOSE_NORMAL &&
+	    buf_printf(&line, "{\"type\":\"close\",\"code\":%d,\"reason\":\"%s\"}\n", (int)code,
+		       reason) == 0) {
+		if (u->unsent.len)
+			buf_put(&u->unsent, line.data, line.len);
+		else
+			unix_write(c, line.data, line.len);
+	}
+	buf_free(&line);
+	if (u->unsent.len)
+		unix_wait(u);
+	else
+		unix_end(u);
+}
+
+static void unix_abort(struct conn *c)
+{
+	if (c->handle)
+		unix_end(c->handle);
+}
+
+static const struct transport unix_transport = {
+    .name = "unix",
+    .write = unix_write,
+    .frame = unix_frame,
+    .pause = unix_pause,
+    .close = unix_close,
+    .abort = unix_abort,
+};
+
+/* --- events --- */
+
+static void unix_line(struct unix_conn *u, enum line_got got, const char *text, size_t len)
+{
+	char why[64];
+
+	if (got == LINE_WHOLE) {
+		while (len && text[len - 1] == '\r')
+			len--;
+		if (len)
+			conn_receive(u->conn, text, len);
+		return;
+	}
+	snprintf(why, sizeof(why), "a line may have %jd bytes at most",
+		 (intmax_t)u->w->hub->opt.max_message);
+	if (got == LINE_TOO_LONG)
+		conn_error(u->conn, HUB_TOO_LARGE, why, (struct span){0});
+	else
+		conn_close(u->conn, CLOSE_INTERNAL, "out of memory");
+}
+
+static void unix_read(struct unix_conn *u)
+{
+	size_t max = (size_t)u->w->hub->opt.max_message;
+	ssize_t n = recv(u->fd, u->w->input, sizeof(u->w->input), MSG_DONTWAIT);
+	const char *p = u->w->input, *text;
+	enum line_got got;
+	size_t len;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) {
+		unix_end(u);
+		return;
+	}
+	if (n == 0) {
+		if (line_last(&u->line, &text, &len) == LINE_WHOLE)
+			unix_line(u, LINE_WHOLE, text, len);
+		conn_finish(u->conn); /* it may still be reading */
+		return;
+	}
+	while ((got = line_next(&u->line, &p, u->w->input + n, max, &text, &len)) != LINE_MORE)
+		unix_line(u, got, text, len);
+}
+
+static void unix_send(struct unix_conn *u)
+{
+	ssize_t n = send(u->fd, u->unsent.data, u->unsent.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			unix_end(u);
+		return;
+	}
+	buf_consume(&u->unsent, (size_t)n);
+	if (u->unsent.len)
+		return;
+	buf_free(&u->unsent);
+	if (u->last) {
+		unix_end(u);
+		return;
+	}
+	conn_writable(u->conn);
+	if (u->conn)
+		unix_wait(u);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct unix_conn *u = poll->data;
+
+	if (status < 0) {
+		unix_end(u);
+		return;
+	}
+	if ((events & UV_WRITABLE) && u->unsent.len)
+		unix_send(u);
+	if (!u->conn)
+		return;
+	if ((events & UV_READABLE) && !u->paused && !u->last)
+		unix_read(u);
+}
+
+void unix_adopt(struct worker *w, int fd)
+{
+	struct unix_conn *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		goto fail;
+	u->w = w;
+	u->fd = fd;
+	if (uv_poll_init((uv_loop_t *)worker_loop(w), &u->poll, fd) < 0)
+		goto fail;
+	u->poll.data = u;
+	u->conn = conn_new(w, &unix_transport, u);
+	if (!u->conn) {
+		uv_close((uv_handle_t *)&u->poll, on_closed);
+		return;
+	}
+	unix_wait(u);
+	return;
+fail:
+	free(u);
+	close(fd);
+	worker_connection_gone(w);
+}

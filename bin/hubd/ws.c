@@ -1,0 +1,447 @@
+/* WebSocket and HTTP on libwebsockets 4.1.6. Records leave as ready-made frames by LWS_WRITE_RAW. A
+ * connection's receive buffer is small, for there may be very many of them; a message that comes in
+ * pieces is put together in conn->in, which exists only meanwhile. */
+#include "ws.h"
+
+#include <errno.h>
+#include <libwebsockets.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "err.h"
+#include "json.h"
+#include "worker.h"
+#include "wsframe.h"
+
+#define RX_BUFFER 128	  /* bytes per connection */
+#define READ_MORE_MAX 128 /* further reads of RX_BUFFER per connection and loop turn */
+#define HTTP_BODY_MAX 2048
+#define HANDSHAKES_MAX 1024 /* at a time, per worker */
+
+struct ws {
+	struct worker *w;
+	struct lws_context *context;
+	struct lws_vhost *vhost;
+	struct conn **hot; /* received something this turn */
+	size_t nhot, hot_cap;
+	unsigned destroyed; /* counts connections that ended */
+	bool received;	    /* in this service call */
+	struct lws_protocols protocols[2];
+	lws_retry_bo_t no_pings;
+};
+
+static struct lws *conn_wsi(const struct conn *c)
+{
+	return c->handle;
+}
+
+/* --- the transport --- */
+
+static int ws_write(struct conn *c, const void *data, size_t len)
+{
+	struct lws *wsi = conn_wsi(c);
+
+	if (!wsi)
+		return -ENOTCONN;
+	/* Not written to: a server's frames are not masked. */
+	if (lws_write(wsi, (unsigned char *)(uintptr_t)data, len, LWS_WRITE_RAW) < 0)
+		return -EPIPE;
+	return lws_partial_buffered(wsi) != 0;
+}
+
+static int ws_frame(struct buf *out, const char *json, size_t len)
+{
+	int r = buf_reserve(out, WSFRAME_HEADER_MAX + len);
+
+	if (r < 0)
+		return r;
+	out->len += wsframe_text((unsigned char *)out->data + out->len, len);
+	return buf_put(out, json, len);
+}
+
+static int ws_ping(struct conn *c)
+{
+	return ws_write(c, "\x89\x00", 2);
+}
+
+static void ws_pause(struct conn *c, bool paused)
+{
+	if (conn_wsi(c))
+		lws_rx_flow_control(conn_wsi(c), !paused);
+}
+
+static void ws_close(struct conn *c, enum close_code code, const char *reason)
+{
+	(void)code;
+	(void)reason;
+	/* Closing is only possible from the writable callback, which takes both from c. */
+	if (conn_wsi(c))
+		lws_callback_on_writable(conn_wsi(c));
+}
+
+static void ws_abort(struct conn *c)
+{
+	if (conn_wsi(c))
+		lws_set_timeout(conn_wsi(c), PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}
+
+static const struct transport ws_transport = {
+    .name = "ws",
+    .websocket = true,
+    .pings = true,
+    .write = ws_write,
+    .frame = ws_frame,
+    .ping = ws_ping,
+    .pause = ws_pause,
+    .close = ws_close,
+    .abort = ws_abort,
+};
+
+/* --- HTTP --- */
+
+static int http_answer(struct lws *wsi, unsigned status, const char *type, const char *body)
+{
+	unsigned char head[LWS_PRE + 512], *p = head + LWS_PRE, *end = head + sizeof(head);
+	unsigned char text[LWS_PRE + HTTP_BODY_MAX];
+	size_t len = strlen(body);
+
+	memcpy(text + LWS_PRE, body, len);
+	if (lws_add_http_common_headers(wsi, status, type, len, &p, end) ||
+	    lws_add_http_header_by_name(wsi, (const unsigned char *)"cache-control:",
+					(const unsigned char *)"no-store", 8, &p, end) ||
+	    lws_finalize_write_http_header(wsi, head + LWS_PRE, &p, end))
+		return -1;
+	if (lws_write(wsi, text + LWS_PRE, len, LWS_WRITE_HTTP_FINAL) != (int)len)
+		return -1;
+	return 0;
+}
+
+#define SUM(field)                                                                        \
+	do {                                                                              \
+		total.field = 0;                                                          \
+		for (i = 0; i < hub->nworkers; i++)                                       \
+			total.field += atomic_load_explicit(&hub->worker[i]->stats.field, \
+							    memory_order_relaxed);        \
+	} while (0)
+
+static int http_health(struct ws *ws, struct lws *wsi)
+{
+	struct hub *hub = ws->w->hub;
+	struct {
+		uintmax_t records, record_bytes, direct, sent_bytes, errors, refused;
+		uintmax_t slow_disconnects, slow_resyncs, dead;
+	} total;
+	char body[HTTP_BODY_MAX];
+	unsigned i;
+
+	SUM(records);
+	SUM(record_bytes);
+	SUM(direct);
+	SUM(sent_bytes);
+	SUM(errors);
+	SUM(refused);
+	SUM(slow_disconnects);
+	SUM(slow_resyncs);
+	SUM(dead);
+	snprintf(body, sizeof(body),
+		 "{\"status\":\"%s\",\"version\":\"" HUB_VERSION
+		 "\",\"connections\":%u,\"sessions\":%zu,"
+		 "\"history_bytes\":%zu,\"records\":%ju,\"record_bytes\":%ju,\"direct\":%ju,"
+		 "\"sent_bytes\":%ju,\"errors\":%ju,\"refused\":%ju,\"slow_disconnects\":%ju,"
+		 "\"slow_resyncs\":%ju,\"dead\":%ju}\n",
+		 atomic_load(&hub->draining) ? "draining" : "ok", atomic_load(&hub->connections),
+		 registry_count(&hub->registry),
+		 atomic_load_explicit(&hub->memory.used, memory_order_relaxed), total.records,
+		 total.record_bytes, total.direct, total.sent_bytes, total.errors, total.refused,
+		 total.slow_disconnects, total.slow_resyncs, total.dead);
+	return http_answer(wsi, 200, "application/json", body);
+}
+
+static int http_not_found(struct lws *wsi)
+{
+	return http_answer(wsi, 404, "text/plain",
+			   "not found: the hub is at /ws (WebSocket) and /healthz\n");
+}
+
+static int http_request(struct ws *ws, struct lws *wsi, const char *path)
+{
+	int r;
+
+	if (strcmp(path, "/healthz") == 0)
+		r = http_health(ws, wsi);
+	else if (strcmp(path, "/ws") == 0)
+		r = http_answer(wsi, 426, "text/plain", "this is a WebSocket endpoint\n");
+	else
+		r = http_not_found(wsi);
+	/* Ends the connection where the client did not ask to keep it. */
+	return r < 0 || lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+/* An upgrade: 0 lets it through, 1 has answered it. */
+static int http_upgrade(struct lws *wsi, const char *to)
+{
+	char path[8];
+
+	if (strcmp(to, "websocket") != 0)
+		return http_answer(wsi, 426, "text/plain", "the only upgrade here is websocket\n") <
+			       0
+			   ? -1
+			   : 1;
+	if (lws_hdr_copy(wsi, path, sizeof(path), WSI_TOKEN_GET_URI) < 0 ||
+	    strcmp(path, "/ws") != 0)
+		return http_not_found(wsi) < 0 ? -1 : 1;
+	return 0;
+}
+
+/* --- receiving --- */
+
+static void ws_hot(struct ws *ws, struct conn *c)
+{
+	ws->received = true;
+	if (c->hot)
+		return;
+	if (ws->nhot == ws->hot_cap) {
+		size_t cap = ws->hot_cap ? 2 * ws->hot_cap : 64;
+		struct conn **hot = realloc(ws->hot, cap * sizeof(*hot));
+
+		if (!hot)
+			return; /* it is read in the next turn */
+		ws->hot = hot;
+		ws->hot_cap = cap;
+	}
+	c->hot = true;
+	ws->hot[ws->nhot++] = c;
+}
+
+/* One whole message. RFC 6455 section 8.1 wants the connection failed over text that is not UTF-8.
+ */
+static void ws_message(struct conn *c, const char *text, size_t len)
+{
+	uint64_t errors = atomic_load_explicit(&c->worker->stats.errors, memory_order_relaxed);
+	struct json_scan scan;
+
+	conn_receive(c, text, len);
+	if (atomic_load_explicit(&c->worker->stats.errors, memory_order_relaxed) != errors &&
+	    json_scan(NULL, text, len, NULL, &scan) == JSON_BAD_UTF8)
+		conn_close(c, CLOSE_BAD_TEXT, "text that is not UTF-8");
+}
+
+static void ws_receive(struct ws *ws, struct conn *c, struct lws *wsi, const char *text, size_t len)
+{
+	bool final = lws_is_final_fragment(wsi);
+
+	ws_hot(ws, c);
+	if (c->closing)
+		return;
+	if (lws_frame_is_binary(wsi)) {
+		conn_close(c, CLOSE_UNSUPPORTED, "text messages only");
+		return;
+	}
+	if (c->in.len + len > (size_t)c->worker->hub->opt.max_message) {
+		conn_close(c, CLOSE_TOO_LARGE, "message too large");
+		buf_free(&c->in);
+		return;
+	}
+	if (final && !c->in.len) {
+		ws_message(c, text, len);
+		return;
+	}
+	if (buf_put(&c->in, text, len) < 0) {
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
+		return;
+	}
+	if (final) {
+		struct buf in = c->in;
+
+		c->in = (struct buf){0};
+		ws_message(c, in.data, in.len);
+		buf_free(&in);
+	}
+}
+
+void ws_read_more(struct ws *ws)
+{
+	size_t i;
+
+	for (i = 0; i < ws->nhot; i++) {
+		struct conn *c = ws->hot[i];
+		int n, left = 0;
+
+		c->hot = false;
+		for (n = 0; n < READ_MORE_MAX && !c->closing && !c->paused; n++) {
+			int fd = lws_get_socket_fd(conn_wsi(c));
+			struct lws_pollfd pfd = {.fd = fd, .events = POLLIN, .revents = POLLIN};
+
+			if (ioctl(fd, FIONREAD, &left) < 0 || left <= 0)
+				break;
+			c->hot = true; /* for it to be not listed again */
+			ws->received = false;
+			lws_service_fd(ws->context, &pfd);
+			c->hot = false;
+			if (!ws->received)
+				break;
+		}
+	}
+	ws->nhot = 0;
+}
+
+static int ws_established(struct ws *ws, struct lws *wsi)
+{
+	struct conn *c = conn_new(ws->w, &ws_transport, wsi);
+
+	if (!c)
+		return -1;
+	lws_set_opaque_user_data(wsi, c);
+	return 0;
+}
+
+static int ws_writeable(struct conn *c, struct lws *wsi)
+{
+	if (!c->closing) {
+		conn_writable(c);
+		return 0;
+	}
+	if (!c->told || !c->code)
+		return c->told ? -1 : 0;
+	lws_close_reason(wsi, (enum lws_close_status)c->code, (unsigned char *)(uintptr_t)c->reason,
+			 strlen(c->reason));
+	return -1;
+}
+
+static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		       size_t len)
+{
+	const struct lws_protocols *protocol = lws_get_protocol(wsi);
+	struct ws *ws = protocol ? protocol->user : NULL;
+	struct conn *c;
+
+	(void)user;
+	if (!ws)
+		return 0;
+	switch (reason) {
+	case LWS_CALLBACK_HTTP:
+		return http_request(ws, wsi, in);
+	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+		return http_upgrade(wsi, in);
+	case LWS_CALLBACK_ESTABLISHED:
+		return ws_established(ws, wsi);
+	case LWS_CALLBACK_RECEIVE:
+		c = lws_get_opaque_user_data(wsi);
+		if (c)
+			ws_receive(ws, c, wsi, in, len);
+		return 0;
+	case LWS_CALLBACK_RECEIVE_PONG:
+		c = lws_get_opaque_user_data(wsi);
+		if (c)
+			conn_heard(c);
+		return 0;
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		c = lws_get_opaque_user_data(wsi);
+		return c ? ws_writeable(c, wsi) : 0;
+	case LWS_CALLBACK_CLOSED:
+		c = lws_get_opaque_user_data(wsi);
+		lws_set_opaque_user_data(wsi, NULL);
+		if (c)
+			conn_gone(c);
+		return 0;
+	case LWS_CALLBACK_WSI_DESTROY:
+		ws->destroyed++;
+		worker_connection_gone(ws->w);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+void ws_adopt(struct ws *ws, int fd)
+{
+	unsigned destroyed = ws->destroyed;
+
+	if (!lws_adopt_socket_vhost(ws->vhost, fd) && destroyed == ws->destroyed)
+		worker_connection_gone(ws->w);
+}
+
+/* --- life --- */
+
+static void ws_log(int level, const char *line)
+{
+	size_t len = strcspn(line, "\n");
+
+	err_log(level == LLL_ERR ? ERR_INFO : ERR_DEBUG, "libwebsockets: %.*s", (int)len, line);
+}
+
+struct ws *ws_new(struct worker *w)
+{
+	const struct hub_options *opt = &w->hub->opt;
+	struct ws *ws = calloc(1, sizeof(*ws));
+	void *loop = worker_loop(w);
+	struct lws_context_creation_info info = {0};
+
+	if (!ws)
+		return NULL;
+	ws->w = w;
+	ws->protocols[0] = (struct lws_protocols){
+	    .name = "hub",
+	    .callback = ws_callback,
+	    .rx_buffer_size = RX_BUFFER,
+	    .user = ws,
+	    .tx_packet_size = 1u << 30, /* a smaller one would cut our writes */
+	};
+	lws_set_log_level(LLL_ERR | LLL_WARN, ws_log);
+	info.port = CONTEXT_PORT_NO_LISTEN;
+	info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
+	info.foreign_loops = &loop;
+	info.pcontext = &ws->context;
+	info.retry_and_idle_policy = &ws->no_pings; /* conn.c has its own */
+	info.max_http_header_pool = HANDSHAKES_MAX;
+	info.timeout_secs = 10;
+	info.keepalive_timeout = 15;
+	if (opt->tls_cert)
+		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+	ws->context = lws_create_context(&info);
+	if (!ws->context) {
+		err_log(ERR_ERROR,
+			"cannot create a libwebsockets context (is libwebsockets-evlib-uv there?)");
+		goto fail;
+	}
+	info.pcontext = NULL;
+	info.protocols = ws->protocols;
+	info.vhost_name = "hub";
+	if (opt->tls_cert) {
+		info.ssl_cert_filepath = opt->tls_cert;
+		info.ssl_private_key_filepath = opt->tls_key;
+		info.alpn = "http/1.1"; /* HTTP/2 has no upgrade to WebSocket that browsers use */
+	}
+	ws->vhost = lws_create_vhost(ws->context, &info);
+	if (!ws->vhost) {
+		err_log(ERR_ERROR, "cannot serve WebSocket%s%s",
+			opt->tls_cert ? " with certificate " : "",
+			opt->tls_cert ? opt->tls_cert : "");
+		goto fail;
+	}
+	return ws;
+fail:
+	free(ws);
+	return NULL;
+}
+
+void ws_stop(struct ws *ws)
+{
+	if (ws->context)
+		lws_context_destroy(ws->context);
+}
+
+bool ws_done(const struct ws *ws)
+{
+	return !ws->context;
+}
+
+void ws_free(struct ws *ws)
+{
+	if (!ws)
+		return;
+	free(ws->hot);
+	free(ws);
+}

@@ -1,0 +1,27 @@
+/* The WebSocket transport (RFC 6455) and the little HTTP beside it, on libwebsockets: one context
+ * per worker, connections at /ws, GET /healthz. */
+#ifndef HUBD_WS_H
+#define HUBD_WS_H
+
+#include <stdbool.h>
+
+struct worker;
+struct ws;
+
+/* Creates the worker's context on its loop. Not for two threads at the same time. Returns NULL
+ * after logging why. */
+struct ws *ws_new(struct worker *w);
+
+/* Closes what is left; the loop must run until ws_done() before ws_free(). */
+void ws_stop(struct ws *ws);
+bool ws_done(const struct ws *ws);
+void ws_free(struct ws *ws);
+
+/* Takes over a TCP connection that was just accepted; closes it where that fails. */
+void ws_adopt(struct ws *ws, int fd);
+
+/* Reads on from connections that had more than libwebsockets takes at a time. Once per loop turn.
+ */
+void ws_read_more(struct ws *ws);
+
+#endif
