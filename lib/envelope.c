@@ -62,8 +62,11 @@ bool envelope_session_id_ok(const char *id, size_t len)
 	return true;
 }
 
-static bool has_control(struct span s)
+/* The scanner let no control character through but DEL, and what an escape may hide. */
+static bool has_control(struct span s, bool escaped)
 {
+	if (!escaped)
+		return memchr(s.p, 0x7f, s.len) != NULL;
 	for (size_t i = 0; i < s.len; i++)
 		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
 			return true;
@@ -109,7 +112,7 @@ static enum hub_code check_fields(struct envelope *e, const char *text, const st
 				  char *why, size_t whycap)
 {
 	if (!string_value(text, &m[TYPE], e->type_text, ENVELOPE_TYPE_MAX, &e->type) ||
-	    has_control(e->type))
+	    has_control(e->type, m[TYPE].escaped))
 		return refuse(
 		    why, whycap, HUB_BAD_TYPE,
 		    m[TYPE].type == JSON_NONE
@@ -129,7 +132,7 @@ static enum hub_code check_fields(struct envelope *e, const char *text, const st
 			      "msg_id must be a string of 1 to 64 bytes");
 	if (m[KEY].type != JSON_NONE &&
 	    (!string_value(text, &m[KEY], e->key_text, ENVELOPE_KEY_MAX, &e->key) ||
-	     has_control(e->key)))
+	     has_control(e->key, m[KEY].escaped)))
 		return refuse(why, whycap, HUB_BAD_FIELD,
 			      "key must be a string of 1 to 256 bytes, no control characters");
 	if (m[TO].type != JSON_NONE && m[TO].type != JSON_STRING && m[TO].type != JSON_ARRAY)

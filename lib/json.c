@@ -5,6 +5,9 @@
 
 #include <endian.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "json_paths.h"
 #include "utf8.h"
@@ -13,12 +16,19 @@
 #define BYTES(c) (UINT64_C(0x0101010101010101) * (c)) /* c in each byte of a word */
 #define HIGH BYTES(0x80)
 
+/* A word as load() returns it. */
+#define WORD4(a, b, c, d) \
+	((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24)
+#define WORD5(a, b, c, d, e) (WORD4(a, b, c, d) | (uint64_t)(e) << 32)
+
 typedef unsigned char byte;
 
 struct run {
 	const byte *text;
 	const byte *end;
-	bool newline;
+	const byte *limit; /* the last place from which eight bytes can be read */
+	bool newline;	   /* seen outside of strings */
+	bool escaped;	   /* seen by scan_string_rest() */
 	enum json_status status;
 	const byte *at;
 };
@@ -36,27 +46,32 @@ static const byte *fail(struct run *s, enum json_status status, const byte *at)
  */
 static inline uint64_t load(const struct run *s, const byte *p)
 {
-	size_t left = (size_t)(s->end - p);
-	uint64_t w = 0;
+	uint64_t w;
 
-	if (LIKELY(left >= 8)) {
+	if (LIKELY(p <= s->limit)) {
 		memcpy(&w, p, 8);
 		return le64toh(w);
+	} else {
+		unsigned half =
+		    (unsigned)(p - s->limit) * 4; /* twice, since a shift by 64 is undefined */
+
+		memcpy(&w, s->limit, 8);
+		return le64toh(w) >> half >> half;
 	}
-	if (left == 0)
-		return 0;
-	if (s->end - s->text >= 8) {
-		memcpy(&w, s->end - 8, 8);
-		return le64toh(w) >> (64 - 8 * left);
-	}
-	memcpy(&w, p, left);
-	return le64toh(w);
 }
 
 /* The index of the lowest marked byte. */
 static inline unsigned first(uint64_t marks)
 {
 	return (unsigned)__builtin_ctzll(marks) / 8;
+}
+
+/* The byte at p; a zero, which is no token's, at the end. A text is closed that ends with a brace
+ * or a bracket: no token but that one reaches its end, so that the byte behind any other is there.
+ */
+static inline byte peek(const struct run *s, const byte *p, bool closed)
+{
+	return closed || p < s->end ? *p : 0;
 }
 
 static __attribute__((noinline)) const byte *skip_space(struct run *s, const byte *p)
@@ -70,11 +85,15 @@ static __attribute__((noinline)) const byte *skip_space(struct run *s, const byt
 	return p;
 }
 
-static inline const byte *space(struct run *s, const byte *p)
+/* Moves *p to the next byte that is not white space, and returns it. */
+static inline byte next(struct run *s, const byte **p, bool closed)
 {
-	if (LIKELY(p<s->end && * p> ' '))
-		return p;
-	return skip_space(s, p);
+	byte c = peek(s, *p, closed);
+
+	if (LIKELY(c > ' '))
+		return c;
+	*p = skip_space(s, *p);
+	return peek(s, *p, false);
 }
 
 static inline bool is_hex(byte c)
@@ -123,9 +142,9 @@ static inline uint64_t string_stops(uint64_t w)
 }
 
 /* p is at a byte that string_stops() marked. */
-static __attribute__((noinline)) const byte *scan_string_rest(struct run *s, const byte *p,
-							      bool *escaped)
+static __attribute__((noinline)) const byte *scan_string_rest(struct run *s, const byte *p)
 {
+	s->escaped = false;
 	for (;;) {
 		uint64_t stops;
 
@@ -134,7 +153,7 @@ static __attribute__((noinline)) const byte *scan_string_rest(struct run *s, con
 		} else if (*p == '"') {
 			return p + 1;
 		} else if (*p == '\\') {
-			*escaped = true;
+			s->escaped = true;
 			p = scan_escape(s, p);
 			if (!p)
 				return NULL;
@@ -161,59 +180,121 @@ static inline const byte *scan_string(struct run *s, const byte *p, bool *escape
 	uint64_t stops;
 
 	*escaped = false;
+#ifdef __SSE2__
+	while (LIKELY(s->end - p >= 16)) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		/* As signed bytes, what is not ASCII is less than a space, too. */
+		__m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(' '));
+		__m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+		__m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+		int mask = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, slash), quote));
+
+		if (LIKELY(mask)) {
+			p += __builtin_ctz((unsigned)mask);
+			if (LIKELY(*p == '"'))
+				return p + 1;
+			goto rest;
+		}
+		p += 16;
+	}
+#endif
 	while (!(stops = string_stops(load(s, p))))
 		p += 8;
 	p += first(stops);
 	if (LIKELY(p < s->end && *p == '"'))
 		return p + 1;
-	return scan_string_rest(s, p, escaped);
+#ifdef __SSE2__
+rest:
+#endif
+	p = scan_string_rest(s, p);
+	*escaped = s->escaped;
+	return p;
 }
 
-static inline const byte *skip_digits(const struct run *s, const byte *p)
+/* Marks the bytes that are not digits; exact up to the first one that is not ASCII. */
+static inline uint64_t not_digits(uint64_t w)
 {
-	for (;;) {
-		uint64_t w = load(s, p) ^ BYTES('0');
-		uint64_t others = (((w & ~HIGH) + BYTES(0x76)) | w) & HIGH;
+	w ^= BYTES('0');
+	return ((w + BYTES(0x80 - 10)) | w) & HIGH;
+}
 
-		if (LIKELY(others))
-			return p + first(others);
+static __attribute__((noinline)) const byte *skip_digits(const struct run *s, const byte *p)
+{
+	uint64_t others;
+
+	while (!(others = not_digits(load(s, p))))
 		p += 8;
-	}
+	return p + first(others);
 }
 
-static inline const byte *scan_number(struct run *s, const byte *p)
+/* p is behind the e. */
+static __attribute__((noinline)) const byte *scan_exponent(struct run *s, const byte *p)
 {
-	const byte *q;
+	const byte *digits = p + (p < s->end && (*p == '+' || *p == '-'));
 
-	p += *p == '-';
-	q = skip_digits(s, p);
+	p = skip_digits(s, digits);
+	return p > digits ? p : fail(s, JSON_BAD_NUMBER, p);
+}
+
+/* p is behind the minus sign. Most numbers are short, so that one load sees their digits before and
+ * behind the point. */
+static inline __attribute__((always_inline)) const byte *scan_number(struct run *s, const byte *p,
+								     bool closed)
+{
+	uint64_t w = load(s, p), others = not_digits(w);
+	const byte *q = LIKELY(others) ? p + first(others) : skip_digits(s, p + 8);
+	byte c;
+
 	if (q == p)
 		return fail(s, JSON_BAD_NUMBER, q);
-	if (*p == '0' && q - p > 1)
+	if ((byte)w == '0' && q > p + 1)
 		return fail(s, JSON_BAD_NUMBER, p + 1);
-	if (q < s->end && *q == '.') {
-		p = q + 1;
-		q = skip_digits(s, p);
-		if (q == p)
+	c = peek(s, q, closed);
+	if (c == '.') {
+		const byte *digits = q + 1;
+
+		others &= others - 1;
+		q = LIKELY(others) ? p + first(others) : skip_digits(s, digits);
+		if (q == digits)
 			return fail(s, JSON_BAD_NUMBER, q);
+		c = peek(s, q, closed);
 	}
-	if (q < s->end && (*q == 'e' || *q == 'E')) {
-		p = q + 1;
-		if (p < s->end && (*p == '+' || *p == '-'))
-			p++;
-		q = skip_digits(s, p);
-		if (q == p)
-			return fail(s, JSON_BAD_NUMBER, q);
-	}
+	if ((c | 0x20) == 'e')
+		return scan_exponent(s, q + 1);
 	return q;
 }
 
-static const byte *scan_literal(struct run *s, const byte *p, const char *literal)
+/* Says where the literal goes wrong. */
+static const byte *bad_literal(struct run *s, const byte *p, const char *literal)
 {
-	for (; *literal; literal++, p++)
-		if (p == s->end || *p != (byte)*literal)
-			return fail(s, JSON_SYNTAX, p);
-	return p;
+	while (p < s->end && *p == (byte)*literal) {
+		p++;
+		literal++;
+	}
+	return fail(s, JSON_SYNTAX, p);
+}
+
+static inline const byte *scan_literal(struct run *s, const byte *p, enum json_type *type)
+{
+	uint64_t w = load(s, p);
+
+	switch ((byte)w) {
+	case 't':
+		*type = JSON_TRUE;
+		return (w & UINT32_MAX) == WORD4('t', 'r', 'u', 'e') ? p + 4
+								     : bad_literal(s, p, "true");
+	case 'n':
+		*type = JSON_NULL;
+		return (w & UINT32_MAX) == WORD4('n', 'u', 'l', 'l') ? p + 4
+								     : bad_literal(s, p, "null");
+	case 'f':
+		*type = JSON_FALSE;
+		return (w & 0xffffffffff) == WORD5('f', 'a', 'l', 's', 'e')
+			   ? p + 5
+			   : bad_literal(s, p, "false");
+	default:
+		return fail(s, JSON_SYNTAX, p);
+	}
 }
 
 /* The wanted member of that name, or NULL. Nearly all names end at the comparison of the first
@@ -263,6 +344,13 @@ static inline void begin_member(const struct json_node *node, struct json_member
 	}
 }
 
+static inline void place_member(const struct json_node *node, struct json_member *members,
+				uint32_t start)
+{
+	if (node->path >= 0)
+		members[node->path].start = start;
+}
+
 static inline void end_member(const struct json_node *node, struct json_member *members,
 			      uint32_t end, enum json_type type, bool escaped)
 {
@@ -274,8 +362,10 @@ static inline void end_member(const struct json_node *node, struct json_member *
 }
 
 /* Scans the value at p, which is not white space, and returns what is behind it. */
-static const byte *scan_value(struct run *s, const byte *p, const struct json_paths *paths,
-			      struct json_member *members)
+static inline __attribute__((always_inline)) const byte *scan_value(struct run *s, const byte *p,
+								    const struct json_paths *paths,
+								    struct json_member *members,
+								    bool closed)
 {
 	static const struct json_node nowhere; /* at level 0, where no name is */
 	const struct json_node *nodes = paths ? paths->nodes : &nowhere;
@@ -286,89 +376,66 @@ static const byte *scan_value(struct run *s, const byte *p, const struct json_pa
 	uint64_t seen = 0;  /* paths found so far */
 	unsigned depth = 0;
 	enum json_type type;
-	bool escaped;
+	bool escaped = false;
+	byte c = *p;
 
-value:
-	if (p == s->end)
-		return fail(s, JSON_TRUNCATED, p);
-	if (want && want->path >= 0)
-		members[want->path].start = (uint32_t)(p - s->text);
-	escaped = false;
-	switch (*p) {
-	case '{':
-		if (depth == JSON_DEPTH_MAX)
+value: /* c is the byte at p, or 0 at the end */
+	if (want)
+		place_member(want, members, (uint32_t)(p - s->text));
+	if (c == '"') {
+		p = scan_string(s, p + 1, &escaped);
+		type = JSON_STRING;
+	} else if ((byte)(c - '0') < 10 || c == '-') {
+		p = scan_number(s, p + (c == '-'), closed);
+		type = JSON_NUMBER;
+	} else if (c == '{' || c == '[') {
+		if (depth++ == JSON_DEPTH_MAX)
 			return fail(s, JSON_TOO_DEEP, p);
-		kinds = kinds << 1 | 1;
-		depth++;
-		if (want)
-			in = want;
-		p = space(s, p + 1);
-		if (p < s->end && *p == '}')
-			goto close;
-		goto name;
-	case '[':
-		if (depth == JSON_DEPTH_MAX)
-			return fail(s, JSON_TOO_DEEP, p);
-		kinds <<= 1;
-		depth++;
+		kinds = kinds << 1 | (c == '{');
 		if (want)
 			in = want;
 		want = NULL;
-		p = space(s, p + 1);
-		if (p < s->end && *p == ']')
+		p++;
+		if (c == '{') {
+			c = next(s, &p, closed);
+			if (c == '}')
+				goto close;
+			goto name;
+		}
+		c = next(s, &p, closed);
+		if (c == ']')
 			goto close;
 		goto value;
-	case '"':
-		p = scan_string(s, p + 1, &escaped);
-		type = JSON_STRING;
-		break;
-	case 't':
-		p = scan_literal(s, p, "true");
-		type = JSON_TRUE;
-		break;
-	case 'f':
-		p = scan_literal(s, p, "false");
-		type = JSON_FALSE;
-		break;
-	case 'n':
-		p = scan_literal(s, p, "null");
-		type = JSON_NULL;
-		break;
-	default:
-		if (*p != '-' && (*p < '0' || *p > '9'))
-			return fail(s, JSON_SYNTAX, p);
-		p = scan_number(s, p);
-		type = JSON_NUMBER;
-		break;
+	} else {
+		p = scan_literal(s, p, &type);
 	}
 	if (!p)
 		return NULL;
 	if (want)
 		end_member(want, members, (uint32_t)(p - s->text), type, escaped);
 	want = NULL;
-
-after:
 	if (depth == 0)
 		return p;
-	p = space(s, p);
-	if (p == s->end)
-		return fail(s, JSON_TRUNCATED, p);
-	if (*p == (kinds & 1 ? '}' : ']'))
-		goto close;
-	if (*p != ',')
+
+after: /* in a container, behind a value */
+	c = next(s, &p, closed);
+	if (c != ',') {
+		if (c == (kinds & 1 ? '}' : ']'))
+			goto close;
 		return fail(s, JSON_SYNTAX, p);
-	p = space(s, p + 1);
+	}
+	p++;
+	c = next(s, &p, closed);
 	if (!(kinds & 1))
 		goto value;
 
 name:
-	if (p == s->end || *p != '"')
+	if (c != '"')
 		return fail(s, JSON_SYNTAX, p);
 	name = p + 1;
 	p = scan_string(s, name, &escaped);
 	if (!p)
 		return NULL;
-	want = NULL;
 	if (depth == in->level) {
 		size_t len = (size_t)(p - 1 - name);
 
@@ -377,10 +444,12 @@ name:
 		if (want)
 			begin_member(want, members, &seen, (uint32_t)(name - 1 - s->text));
 	}
-	p = space(s, p);
-	if (p == s->end || *p != ':')
+	escaped = false;
+	c = next(s, &p, closed);
+	if (c != ':')
 		return fail(s, JSON_SYNTAX, p);
-	p = space(s, p + 1);
+	p++;
+	c = next(s, &p, closed);
 	goto value;
 
 close:
@@ -390,9 +459,11 @@ close:
 		end_member(in, members, (uint32_t)(p - s->text), type, false);
 		in = &nodes[in->up];
 	}
-	want = NULL;
 	kinds >>= 1;
-	depth--;
+	if (--depth == 0)
+		return p;
+	if (p == s->end)
+		return fail(s, JSON_TRUNCATED, p);
 	goto after;
 }
 
@@ -416,34 +487,52 @@ static enum json_type type_of(byte c)
 	}
 }
 
+static bool is_space(byte c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 enum json_status json_scan(const struct json_paths *paths, const char *text, size_t len,
 			   struct json_member *members, struct json_scan *out)
 {
-	struct run s = {.text = (const byte *)text, .end = (const byte *)text + len};
+	struct run s = {.text = (const byte *)text};
 	const byte *start, *p;
+	byte small[8] = {0}; /* so that load() finds eight bytes before the end */
 
 	*out = (struct json_scan){.status = JSON_OK};
-	if (paths)
+	if (paths && paths->n)
 		memset(members, 0, paths->n * sizeof(*members));
 	if (len > UINT32_MAX)
 		return out->status = JSON_SYNTAX;
-	start = space(&s, s.text);
+	s.end = s.text + len;
+	while (s.end > s.text && is_space(s.end[-1]))
+		s.end--;
+	len = (size_t)(s.end - s.text);
+	if (len < sizeof(small)) {
+		memcpy(small + sizeof(small) - len, text, len);
+		s.end = small + sizeof(small);
+		s.text = s.end - len;
+	}
+	for (start = s.text; start < s.end && is_space(*start); start++)
+		;
 	out->start = (uint32_t)(start - s.text);
-	s.newline = false;
 	if (start == s.end) {
 		s.status = JSON_EMPTY;
 		s.at = start;
 		goto failed;
 	}
-	p = scan_value(&s, start, paths, members);
+	s.limit = s.end - 8;
+	if (s.end[-1] == '}' || s.end[-1] == ']')
+		p = scan_value(&s, start, paths, members, true);
+	else
+		p = scan_value(&s, start, paths, members, false);
 	if (!p)
 		goto failed;
 	out->end = (uint32_t)(p - s.text);
 	out->newline = s.newline;
 	out->type = type_of(*start);
-	p = skip_space(&s, p);
 	if (p < s.end) {
-		fail(&s, JSON_TRAILING, p);
+		fail(&s, JSON_TRAILING, skip_space(&s, p));
 		goto failed;
 	}
 	goto done;
