@@ -128,6 +128,7 @@ bool sendq_confirm(struct sendq *q, const char *id, size_t len)
 		return true;
 	end = q->fence[i].end;
 	sendq_drop(q, end);
+	q->confirmed += end;
 	q->nfence -= i + 1;
 	memmove(q->fence, q->fence + i + 1, q->nfence * sizeof(q->fence[0]));
 	for (i = 0; i < q->nfence; i++)

@@ -27,6 +27,7 @@ struct sendq {
 	} fence[SENDQ_FENCES];
 	unsigned nfence;
 	uint64_t last_id;
+	uint64_t confirmed; /* bytes, since the start */
 };
 
 /* Adds whole messages, one per line (a last line feed may be missing). Returns 0; -EAGAIN where

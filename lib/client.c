@@ -1,0 +1,640 @@
+/* The client's state machine. Every change of state goes through client_enter(); a lost connection
+ * through client_on_lost(), whoever finds it lost. */
+#include "client.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client_impl.h"
+#include "envelope.h"
+
+#define LEAVE_MS 3000  /* for the hub's answer to our leaving */
+#define FINISH_MS 1000 /* for its answer to our close */
+
+const char *client_state_name(enum client_state state)
+{
+	static const char *const names[] = {
+	    [CLIENT_IDLE] = "idle",	  [CLIENT_CONNECTING] = "connecting",
+	    [CLIENT_OPEN] = "open",	  [CLIENT_JOINED] = "joined",
+	    [CLIENT_WAITING] = "waiting", [CLIENT_LEAVING] = "leaving",
+	    [CLIENT_CLOSED] = "closed",
+	};
+
+	return names[state];
+}
+
+static void client_enter(struct client *c, enum client_state state)
+{
+	c->status.state = state;
+	c->status.reason = c->reason;
+	if (c->events.state && !c->freed)
+		c->events.state(c, &c->status, c->arg);
+}
+
+static void client_because(struct client *c, const char *reason)
+{
+	snprintf(c->reason, sizeof(c->reason), "%s", reason);
+}
+
+static bool client_connected(const struct client *c)
+{
+	return c->status.state == CLIENT_OPEN || c->status.state == CLIENT_JOINED ||
+	       c->status.state == CLIENT_LEAVING;
+}
+
+static void client_alive(struct client *c)
+{
+	c->alive_ms = uv_now(c->loop);
+	c->asked = false;
+}
+
+/* --- sending */
+
+/* Sends from one source up to limit bytes. Returns how many went. */
+static size_t client_push(struct client *c, const char *p, size_t len, enum client_source source)
+{
+	size_t n = len ? c->transport->send(c, p, len) : 0;
+
+	if (n) {
+		c->mid = p[n - 1] == '\n' ? MID_NONE : source;
+		c->alive_ms = uv_now(c->loop);
+	}
+	return n;
+}
+
+/* Returns false once the connection takes no more, or the control lines are all sent. */
+static bool client_push_control(struct client *c)
+{
+	size_t n = client_push(c, c->control.data + c->control_sent,
+			       c->control.len - c->control_sent, MID_CONTROL);
+
+	c->control_sent += n;
+	if (c->control_sent == c->control.len)
+		c->control.len = c->control_sent = 0;
+	return n > 0;
+}
+
+static bool client_push_queue(struct client *c, bool line_only)
+{
+	size_t len, n;
+	const char *p = sendq_unsent(&c->queue, &len), *feed;
+
+	if (line_only && len && (feed = memchr(p, '\n', len)))
+		len = (size_t)(feed - p) + 1;
+	n = client_push(c, p, len, MID_QUEUE);
+	sendq_advance(&c->queue, n);
+	return n > 0;
+}
+
+/* Control lines go first, but never into the middle of a message. */
+static void client_flush(struct client *c)
+{
+	bool more = client_connected(c);
+
+	if (c->status.state == CLIENT_JOINED && sendq_fence(&c->queue, c->want_drained) < 0) {
+		c->transport->drop(c);
+		client_on_lost(c, LOSS_RETRY, 0, strerror(ENOMEM));
+		return;
+	}
+	while (more && client_connected(c)) {
+		if (c->mid == MID_QUEUE)
+			more = client_push_queue(c, true);
+		else if (c->control.len)
+			more = client_push_control(c);
+		else
+			more = c->status.state == CLIENT_JOINED && client_push_queue(c, false);
+	}
+}
+
+static void client_control(struct client *c, const char *line)
+{
+	if (buf_puts(&c->control, line) < 0) {
+		c->transport->drop(c);
+		client_on_lost(c, LOSS_RETRY, 0, strerror(ENOMEM));
+	}
+}
+
+static void client_ask_join(struct client *c, struct client_session *s)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s}\n",
+		 s->id, s->echo ? "" : ",\"echo\":false");
+	s->state = SESSION_ASKED;
+	client_control(c, line);
+}
+
+/* --- timers */
+
+static void on_timer(uv_timer_t *timer);
+
+static void client_connect(struct client *c)
+{
+	uv_update_time(c->loop);
+	uv_timer_start(&c->timer, on_timer, c->options.connect_ms, 0);
+	client_alive(c);
+	client_enter(c, CLIENT_CONNECTING);
+	if (c->status.state == CLIENT_CONNECTING && !c->freed)
+		c->transport->open(c);
+}
+
+static void client_close(struct client *c, enum client_end end)
+{
+	uv_timer_stop(&c->timer);
+	uv_timer_stop(&c->pinger);
+	uv_prepare_stop(&c->prepare);
+	c->status.end = end;
+	client_enter(c, CLIENT_CLOSED);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct client *c = timer->data;
+
+	switch (c->status.state) {
+	case CLIENT_WAITING:
+		client_connect(c);
+		break;
+	case CLIENT_CONNECTING:
+		c->transport->drop(c);
+		client_on_lost(c, LOSS_RETRY, 0, "no connection in time");
+		break;
+	case CLIENT_OPEN:
+		c->transport->drop(c);
+		client_on_lost(c, LOSS_RETRY, 0, "the hub does not answer");
+		break;
+	case CLIENT_LEAVING:
+		c->transport->drop(c);
+		client_close(c, CLIENT_LEFT);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Silence: asks once, then gives the connection up. */
+static void on_pinger(uv_timer_t *timer)
+{
+	struct client *c = timer->data;
+	uint64_t ping = (uint64_t)c->options.ping_ms, quiet;
+	char text[64];
+
+	if (c->paused)
+		client_alive(c);
+	quiet = uv_now(c->loop) - c->alive_ms;
+	if (c->asked && quiet >= ping + c->options.pong_ms) {
+		snprintf(text, sizeof(text), "no sign of life for %.3g s", (double)quiet / 1000);
+		c->transport->drop(c);
+		client_on_lost(c, LOSS_RETRY, 0, text);
+		return;
+	}
+	if (quiet >= ping && !c->asked) {
+		char line[80];
+
+		c->asked = true;
+		snprintf(line, sizeof(line), "{\"type\":\"ping\",\"ping_id\":\"%s-0\"}\n",
+			 c->queue.tag);
+		client_control(c, line);
+		ping += c->options.pong_ms;
+	} else if (c->asked) {
+		ping += c->options.pong_ms;
+	}
+	if (client_connected(c))
+		uv_timer_start(timer, on_pinger, ping > quiet ? ping - quiet : 1, 0);
+}
+
+/* --- what transports tell */
+
+void client_on_open(struct client *c)
+{
+	client_alive(c);
+	if (c->options.ping_ms > 0)
+		uv_timer_start(&c->pinger, on_pinger, (uint64_t)c->options.ping_ms, 0);
+	client_enter(c, CLIENT_OPEN);
+	for (size_t i = 0; i < c->nsessions && c->status.state == CLIENT_OPEN; i++)
+		client_ask_join(c, &c->sessions[i]);
+}
+
+void client_on_writable(struct client *c)
+{
+	client_flush(c);
+}
+
+enum client_loss client_loss_of(int close_code)
+{
+	switch (close_code) {
+	case 1003: /* cannot accept */
+	case 1007: /* not UTF-8 */
+	case 1009: /* too large: it would be sent again and again */
+		return LOSS_FATAL;
+	case 1008: /* policy */
+		return LOSS_REFUSED;
+	default:
+		return LOSS_RETRY;
+	}
+}
+
+/* The state of a connection, so that the next one starts afresh. */
+static void client_forget(struct client *c)
+{
+	uv_timer_stop(&c->timer);
+	uv_timer_stop(&c->pinger);
+	for (size_t i = 0; i < c->nsessions; i++)
+		c->sessions[i].state = SESSION_NEW;
+	c->again += sendq_rewind(&c->queue);
+	c->control.len = c->control_sent = 0;
+	c->mid = MID_NONE;
+	c->status.client_id[0] = '\0';
+}
+
+static void client_wait(struct client *c)
+{
+	c->status.clean_start = !backoff_next(&c->backoff, &c->status.delay_ms);
+	if (c->status.clean_start) {
+		backoff_reset(&c->backoff);
+		backoff_next(&c->backoff, &c->status.delay_ms);
+	}
+	c->status.attempt = c->backoff.attempt;
+	c->status.attempts = c->backoff.limit;
+	uv_timer_start(&c->timer, on_timer, c->status.delay_ms, 0);
+	client_enter(c, CLIENT_WAITING);
+}
+
+void client_on_lost(struct client *c, enum client_loss loss, int close_code, const char *reason)
+{
+	bool leaving = c->status.state == CLIENT_LEAVING;
+
+	if (c->farewell.code && !close_code) {
+		close_code = c->farewell.code;
+		loss = client_loss_of(close_code);
+		reason = c->farewell.reason;
+	}
+	c->farewell.code = 0;
+	c->status.close_code = close_code;
+	client_because(c, leaving ? "left" : reason);
+	client_forget(c);
+	if (leaving)
+		client_close(c, CLIENT_LEFT);
+	else if (loss == LOSS_REFUSED)
+		client_close(c, CLIENT_REFUSED);
+	else if (loss == LOSS_FATAL)
+		client_close(c, CLIENT_REJECTED);
+	else if (c->options.no_reconnect)
+		client_close(c, CLIENT_UNREACHABLE);
+	else
+		client_wait(c);
+}
+
+/* --- what the hub says */
+
+static void client_all_joined(struct client *c)
+{
+	for (size_t i = 0; i < c->nsessions; i++)
+		if (c->sessions[i].state != SESSION_JOINED)
+			return;
+	if (c->status.state == CLIENT_OPEN)
+		uv_timer_stop(&c->timer);
+	backoff_reset(&c->backoff);
+	c->status.again = c->again;
+	c->again = 0;
+	c->status.code[0] = '\0';
+	client_because(c, "");
+	client_enter(c, CLIENT_JOINED);
+	c->status.again = 0;
+}
+
+static struct client_session *client_find(struct client *c, const char *id)
+{
+	for (size_t i = 0; i < c->nsessions; i++)
+		if (strcmp(c->sessions[i].id, id) == 0)
+			return &c->sessions[i];
+	return NULL;
+}
+
+static void client_joined(struct client *c, const struct client_answer *a)
+{
+	struct client_session *s = client_find(c, a->session);
+
+	if (!s || s->state != SESSION_ASKED)
+		return;
+	s->state = SESSION_JOINED;
+	snprintf(c->status.client_id, sizeof(c->status.client_id), "%s", a->client_id);
+	c->status.seq = a->seq;
+	c->status.user_count = a->user_count;
+	if (c->status.state == CLIENT_OPEN || c->status.state == CLIENT_JOINED)
+		client_all_joined(c);
+}
+
+static void client_left(struct client *c, const struct client_answer *a)
+{
+	struct client_session *s = client_find(c, a->session);
+
+	if (s)
+		s->state = SESSION_NEW;
+	if (c->status.state != CLIENT_LEAVING)
+		return;
+	for (size_t i = 0; i < c->nsessions; i++)
+		if (c->sessions[i].state != SESSION_NEW)
+			return;
+	uv_timer_start(&c->timer, on_timer, FINISH_MS, 0);
+	c->transport->finish(c);
+}
+
+/* An error while a join is not answered is the answer to it, since nothing else is sent then. */
+static void client_join_failed(struct client *c, const char *code, const char *about)
+{
+	static const char *const passing[] = {"hub_full", "shutting_down", "rate_limited",
+					      "internal"};
+	static const char *const refused[] = {"unauthorized", "forbidden", "session_full"};
+	enum client_loss loss = LOSS_FATAL;
+	char reason[256];
+
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+		if (strcmp(code, passing[i]) == 0)
+			loss = LOSS_RETRY;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (strcmp(code, refused[i]) == 0)
+			loss = LOSS_REFUSED;
+	snprintf(c->status.code, sizeof(c->status.code), "%s", code);
+	snprintf(reason, sizeof(reason), "%s: %.220s", code, about);
+	c->transport->drop(c);
+	client_on_lost(c, loss, 0, reason);
+}
+
+void client_on_message(struct client *c, const char *text, size_t len)
+{
+	struct client_message m;
+	struct client_answer a;
+	enum client_said said = client_read_message(c->paths, text, len, &m, &a);
+	bool joining = c->status.state == CLIENT_OPEN;
+
+	client_alive(c);
+	if (said == SAID_NOTHING)
+		return;
+	if (said == SAID_PONG && (sendq_confirm(&c->queue, a.ping_id, strlen(a.ping_id))))
+		return;
+	if (said == SAID_CLOSE) {
+		c->farewell.code = a.close_code;
+		snprintf(c->farewell.reason, sizeof(c->farewell.reason), "%.199s",
+			 a.about[0] ? a.about : "closed by the hub");
+		return;
+	}
+	if (said == SAID_JOINED)
+		client_joined(c, &a);
+	c->received = true;
+	if (c->events.message && !c->freed)
+		c->events.message(c, &m, c->arg);
+	if (c->freed)
+		return;
+	if (said == SAID_LEFT)
+		client_left(c, &a);
+	if (said == SAID_ERROR && joining && c->status.state == CLIENT_OPEN)
+		client_join_failed(c, m.code, m.about);
+}
+
+/* --- once per turn of the loop */
+
+/* Before the loop waits: all that was sent in this turn leaves together. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct client *c = prepare->data;
+
+	if (client_connected(c))
+		client_flush(c);
+	if (c->want_drained && !c->queue.len && c->status.state == CLIENT_JOINED && !c->freed) {
+		c->want_drained = false;
+		if (c->events.drained)
+			c->events.drained(c, c->arg);
+	}
+}
+
+static void on_check(uv_check_t *check)
+{
+	struct client *c = check->data;
+
+	if (c->received && !c->freed) {
+		c->received = false;
+		if (c->events.batch)
+			c->events.batch(c, c->arg);
+	}
+	if (c->want_writable && c->queue.len <= c->queue.limit / 2 && !c->freed) {
+		c->want_writable = false;
+		if (c->events.writable)
+			c->events.writable(c, c->arg);
+	}
+}
+
+/* --- what callers ask */
+
+int client_join(struct client *c, const char *session, bool echo)
+{
+	struct client_session *s;
+
+	if (!envelope_session_id_ok(session, strlen(session)))
+		return -EINVAL;
+	if (c->nsessions == CLIENT_SESSIONS_MAX)
+		return -ENOSPC;
+	s = realloc(c->sessions, (c->nsessions + 1) * sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	c->sessions = s;
+	s += c->nsessions;
+	*s = (struct client_session){.id = strdup(session), .echo = echo};
+	if (!s->id)
+		return -ENOMEM;
+	c->nsessions++;
+	if (c->status.state == CLIENT_OPEN || c->status.state == CLIENT_JOINED)
+		client_ask_join(c, s);
+	return 0;
+}
+
+void client_start(struct client *c)
+{
+	uv_prepare_start(&c->prepare, on_prepare);
+	uv_check_start(&c->check, on_check);
+	uv_unref((uv_handle_t *)&c->check);
+	/* From the loop, so that no event comes from inside this call. */
+	c->status.state = CLIENT_WAITING;
+	uv_timer_start(&c->timer, on_timer, 0, 0);
+}
+
+int client_send(struct client *c, const char *lines, size_t len)
+{
+	int r;
+
+	if (c->status.state == CLIENT_LEAVING || c->status.state == CLIENT_CLOSED)
+		return -EPIPE;
+	r = sendq_put(&c->queue, lines, len);
+	if (r == -EAGAIN)
+		c->want_writable = true;
+	return r;
+}
+
+void client_drain(struct client *c)
+{
+	c->want_drained = true;
+}
+
+size_t client_unconfirmed(const struct client *c)
+{
+	return sendq_messages(&c->queue);
+}
+
+uint64_t client_confirmed(const struct client *c)
+{
+	return c->queue.confirmed;
+}
+
+void client_pause(struct client *c)
+{
+	if (c->paused)
+		return;
+	c->paused = true;
+	c->transport->flow(c);
+}
+
+void client_resume(struct client *c)
+{
+	if (!c->paused)
+		return;
+	c->paused = false;
+	client_alive(c);
+	c->transport->flow(c);
+}
+
+void client_stop(struct client *c)
+{
+	bool joined = c->status.state == CLIENT_JOINED;
+	char line[256];
+
+	if (c->status.state == CLIENT_LEAVING || c->status.state == CLIENT_CLOSED)
+		return;
+	client_because(c, "left");
+	if (!joined) {
+		c->transport->drop(c);
+		client_close(c, CLIENT_LEFT);
+		return;
+	}
+	client_resume(c); /* to hear the answers */
+	uv_timer_start(&c->timer, on_timer, LEAVE_MS, 0);
+	for (size_t i = 0; i < c->nsessions; i++) {
+		snprintf(line, sizeof(line), "{\"type\":\"session_leave\",\"session_id\":\"%s\"}\n",
+			 c->sessions[i].id);
+		client_control(c, line);
+		if (!client_connected(c))
+			return;
+	}
+	client_enter(c, CLIENT_LEAVING);
+}
+
+/* --- beginning and end */
+
+static void client_destroy(struct client *c)
+{
+	for (size_t i = 0; i < c->nsessions; i++)
+		free(c->sessions[i].id);
+	free(c->sessions);
+	sendq_free(&c->queue);
+	buf_free(&c->control);
+	json_paths_free(c->paths);
+	free(c);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct client *c = handle->data;
+
+	if (--c->handles == 0)
+		client_destroy(c);
+}
+
+static void on_ending(uv_idle_t *idle)
+{
+	struct client *c = idle->data;
+	uv_handle_t *handles[] = {(uv_handle_t *)&c->timer, (uv_handle_t *)&c->pinger,
+				  (uv_handle_t *)&c->prepare, (uv_handle_t *)&c->check,
+				  (uv_handle_t *)&c->ending};
+
+	if (!c->transport->end(c))
+		return;
+	c->handles = sizeof(handles) / sizeof(handles[0]);
+	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
+		uv_close(handles[i], on_closed);
+}
+
+void client_free(struct client *c)
+{
+	if (!c || c->freed)
+		return;
+	c->freed = true;
+	c->transport->drop(c);
+	uv_timer_stop(&c->timer);
+	uv_timer_stop(&c->pinger);
+	uv_prepare_stop(&c->prepare);
+	uv_check_stop(&c->check);
+	uv_idle_start(&c->ending, on_ending);
+}
+
+static void client_defaults(struct client *c)
+{
+	struct client_options *o = &c->options;
+
+	if (!o->base_ms)
+		o->base_ms = 1000;
+	if (!o->cap_ms)
+		o->cap_ms = 30000;
+	if (!o->attempts)
+		o->attempts = 99;
+	if (!o->connect_ms)
+		o->connect_ms = 10000;
+	if (!o->ping_ms && c->url.scheme != URL_UNIX)
+		o->ping_ms = 25000;
+	if (!o->pong_ms)
+		o->pong_ms = 10000;
+	if (!o->queue)
+		o->queue = 1 << 20;
+}
+
+struct client *client_new(struct uv_loop_s *loop, const struct client_options *options,
+			  const struct client_events *events, void *arg)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	unsigned char random[4];
+
+	if (!c)
+		return NULL;
+	c->paths = client_message_paths();
+	if (!c->paths || sodium_init() < 0)
+		goto fail;
+	c->loop = loop;
+	c->options = *options;
+	c->url = *options->url;
+	c->options.url = &c->url;
+	c->events = *events;
+	c->arg = arg;
+	c->transport = c->url.scheme == URL_UNIX ? &client_unix : &client_ws;
+	client_defaults(c);
+	c->backoff = (struct backoff){.base_ms = c->options.base_ms,
+				      .cap_ms = c->options.cap_ms,
+				      .limit = c->options.attempts};
+	/* So that pongs of one's own pings are not taken for ours. */
+	randombytes_buf(random, sizeof(random));
+	sodium_bin2hex(c->queue.tag, sizeof(c->queue.tag), random, sizeof(random));
+	c->queue.limit = c->options.queue;
+	c->status.reason = c->reason;
+	uv_timer_init(loop, &c->timer);
+	uv_timer_init(loop, &c->pinger);
+	uv_prepare_init(loop, &c->prepare);
+	uv_check_init(loop, &c->check);
+	uv_idle_init(loop, &c->ending);
+	c->timer.data = c->pinger.data = c->prepare.data = c->check.data = c->ending.data = c;
+	return c;
+fail:
+	json_paths_free(c->paths);
+	free(c);
+	errno = ENOMEM;
+	return NULL;
+}

@@ -1,0 +1,136 @@
+/* What client.c and its transports share; private to them. */
+#ifndef HUB_CLIENT_IMPL_H
+#define HUB_CLIENT_IMPL_H
+
+#include <uv.h>
+
+#include "backoff.h"
+#include "buf.h"
+#include "client.h"
+#include "json.h"
+#include "line.h"
+#include "sendq.h"
+
+/* How the bytes travel. A transport holds at most one connection at a time, and tells what happens
+ * to it with the client_on_ functions below. */
+struct client_transport {
+	/* Begins to connect; client_on_open() or client_on_lost() follows, or did already. */
+	void (*open)(struct client *c);
+	/* Takes bytes of whole lines, all or the front of them. Returns how many, or 0 where it
+	 * cannot take any now: then it calls client_on_writable() later. */
+	size_t (*send)(struct client *c, const char *lines, size_t len);
+	/* Stops or goes on reading, by c->paused. */
+	void (*flow)(struct client *c);
+	/* Says goodbye (1000); client_on_lost() follows. */
+	void (*finish)(struct client *c);
+	/* Drops the connection, if there is one, without another word from it. */
+	void (*drop)(struct client *c);
+	/* Lets go of everything, at most one step a call, once per turn of the loop. Returns true
+	 * when done. */
+	bool (*end)(struct client *c);
+};
+
+extern const struct client_transport client_unix, client_ws;
+
+struct client_session {
+	char *id;
+	bool echo;
+	enum { SESSION_NEW, SESSION_ASKED, SESSION_JOINED } state;
+};
+
+struct client {
+	struct client_events events;
+	struct client_options options;
+	void *arg;
+	uv_loop_t *loop;
+	struct url url;
+	const struct client_transport *transport;
+	void *link; /* the transport's own */
+
+	struct client_status status;
+	char reason[256];
+	struct client_session *sessions;
+	size_t nsessions;
+	struct backoff backoff;
+	struct { /* what the hub gave as its reason before closing */
+		int code;
+		char reason[200];
+	} farewell;
+
+	struct sendq queue;
+	struct buf control; /* lines that go before the queue: joins, pings, leaves */
+	size_t control_sent;
+	enum client_source {
+		MID_NONE,
+		MID_CONTROL,
+		MID_QUEUE
+	} mid; /* the source of a line sent in part */
+	size_t again;
+	bool paused;
+	bool want_writable, want_drained;
+	bool received; /* messages since the last batch event */
+	bool freed;
+
+	struct json_paths *paths;
+	uint64_t alive_ms; /* the last sign of life, in the loop's time */
+	bool asked;	   /* a ping is under way because of silence */
+
+	uv_timer_t timer; /* the attempt's end, the delay, the end of leaving */
+	uv_timer_t pinger;
+	uv_prepare_t prepare; /* flushes once per turn */
+	uv_check_t check;     /* the batch event */
+	uv_idle_t ending;     /* turns the loop while the transport ends */
+	unsigned handles;
+};
+
+/* The connection is there. */
+void client_on_open(struct client *c);
+
+/* One message or line. */
+void client_on_message(struct client *c, const char *text, size_t len);
+
+/* The transport can take bytes again. */
+void client_on_writable(struct client *c);
+
+enum client_loss {
+	LOSS_RETRY,   /* another attempt may do better */
+	LOSS_REFUSED, /* not permitted */
+	LOSS_FATAL,   /* wrong for ever */
+};
+
+/* The connection is gone, or was never made. reason is for people; borrowed. */
+void client_on_lost(struct client *c, enum client_loss loss, int close_code, const char *reason);
+
+/* What a close code means for further attempts (RFC 6455 section 7.4.1). */
+enum client_loss client_loss_of(int close_code);
+
+/* What the hub itself said, as far as client.c acts on it. */
+enum client_said {
+	SAID_NOTHING, /* not a message */
+	SAID_MEMBER,
+	SAID_JOINED,
+	SAID_LEFT,
+	SAID_PONG,
+	SAID_ERROR,
+	SAID_CLOSE, /* the last line on a Unix socket */
+	SAID_OTHER,
+};
+
+struct client_answer {
+	char session[129];
+	char ping_id[65];
+	char client_id[65];
+	uint64_t seq, user_count;
+	int close_code;
+	char about[512];
+};
+
+/* The set of paths that client_read_message() needs. */
+struct json_paths *client_message_paths(void);
+
+/* Reads one message; client_message.c. m borrows from text and a; a is filled but for a member's.
+ */
+enum client_said client_read_message(const struct json_paths *paths, const char *text, size_t len,
+				     struct client_message *m, struct client_answer *a);
+
+#endif
