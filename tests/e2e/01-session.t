@@ -121,7 +121,7 @@ for my $t ('unix', 'ws') {
 subtest 'lines' => sub {
 	my $c = $hub->member('unix', 'lines');
 	my $w = $hub->member('ws', 'lines');
-	$c->send_bytes(qq(\n\r\n \n{"type":"a"}\r\n{"ty));
+	$c->send_bytes(qq(\n\r\n\n{"type":"a"}\r\n{"ty));
 	is($c->next->{type}, 'a', 'empty lines and a carriage return are white space');
 	$c->send_bytes(qq(pe":"b"}\n));
 	is($c->next->{type}, 'b', 'a line may come in pieces');

@@ -134,9 +134,11 @@ sub ws {
 	$self->send_bytes(join "\r\n", @lines, '', '');
 	my $reading = $self->{reading};
 	$self->{reading} = 1;
-	wait_for { $self->{status} } 'an answer to the handshake', 20, $self;
+	wait_for { $self->{status} || $self->{gone} } 'an answer to the handshake', 20, $self;
 	$self->{reading} = $reading;
+	$self->{status} ||= 0;
 	return $self if $ask{refused};
+	die "the hub is gone ($self->{gone}) before the handshake\n" unless $self->{status};
 	die "handshake answered with $self->{status}\n" if $self->{status} != 101;
 	my $want = sha1_base64($key . '258EAFA5-E914-47DA-95CA-C5AB0DC85B11') . '=';
 	die "wrong Sec-WebSocket-Accept\n" if $self->{headers}{'sec-websocket-accept'} ne $want;
