@@ -457,6 +457,37 @@ static void every_truncation_is_refused(void **state)
 			fail_msg("accepted the first %zu bytes", n);
 }
 
+/* Long enough for every width in which the scanner reads, and then some. */
+static void every_byte_at_every_place_is_judged_as_the_reference_does(void **state)
+{
+	static const char *const texts[] = {
+	    "[\"0123456789abcdef0123456789abcdef0123456789\"]",
+	    "{\"0123456789abcdef0123456789\":true,\"b\":false}",
+	    "[1234567890123456789.1234567890123456789e+12345678,1]",
+	    "12345678901234567.5",
+	    "[1.25,-7,0.5,null]",
+	    "\"\\u12aB\\n\xe2\x82\xac\xf0\x9f\x98\x80\"",
+	};
+	struct json_scan out;
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
+		size_t len = strlen(texts[i]);
+
+		memcpy(text, texts[i], len);
+		for (size_t at = 0; at < len; at++) {
+			for (int c = 0; c < 256; c++) {
+				text[at] = (char)c;
+				if ((scan(NULL, text, len, NULL, &out) == JSON_OK) !=
+				    ref_valid(text, len, JSON_DEPTH_MAX))
+					fail_msg("%s: byte %d at %zu", texts[i], c, at);
+			}
+			text[at] = texts[i][at];
+		}
+	}
+}
+
 static uint64_t seed = 0x2545f4914f6cdd1d;
 
 static uint32_t pick(size_t n)
@@ -555,6 +586,7 @@ int main(void)
 	    cmocka_unit_test(paths_reach_the_64th_level),
 	    cmocka_unit_test(strings_are_unescaped),
 	    cmocka_unit_test(every_truncation_is_refused),
+	    cmocka_unit_test(every_byte_at_every_place_is_judged_as_the_reference_does),
 	    cmocka_unit_test(mutations_are_judged_as_the_reference_does),
 	};
 	struct CMUnitTest tests[UNIT_COUNT(json_cases) + UNIT_COUNT(rules)];
