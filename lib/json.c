@@ -3,25 +3,11 @@
  * nor long texts cost memory. No byte outside of [text, text + len) is ever read. */
 #include "json.h"
 
-#include <endian.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 #include "json_paths.h"
+#include "json_words.h"
 #include "utf8.h"
-
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define BYTES(c) (UINT64_C(0x0101010101010101) * (c)) /* c in each byte of a word */
-#define HIGH BYTES(0x80)
-
-/* A word as load() returns it. */
-#define WORD4(a, b, c, d) \
-	((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24)
-#define WORD5(a, b, c, d, e) (WORD4(a, b, c, d) | (uint64_t)(e) << 32)
-
-typedef unsigned char byte;
 
 struct run {
 	const byte *text;
@@ -41,29 +27,10 @@ static const byte *fail(struct run *s, enum json_status status, const byte *at)
 	return NULL;
 }
 
-/* The eight bytes at p, the first one lowest; zeroes stand for those behind the end. A zero is
- * neither a digit nor allowed in a string, which makes the end of the text stop every loop below.
- */
+/* A zero is neither a digit nor allowed in a string: it stops every loop at the end of the text. */
 static inline uint64_t load(const struct run *s, const byte *p)
 {
-	uint64_t w;
-
-	if (LIKELY(p <= s->limit)) {
-		memcpy(&w, p, 8);
-		return le64toh(w);
-	} else {
-		unsigned half =
-		    (unsigned)(p - s->limit) * 4; /* twice, since a shift by 64 is undefined */
-
-		memcpy(&w, s->limit, 8);
-		return le64toh(w) >> half >> half;
-	}
-}
-
-/* The index of the lowest marked byte. */
-static inline unsigned first(uint64_t marks)
-{
-	return (unsigned)__builtin_ctzll(marks) / 8;
+	return word_load(p, s->limit);
 }
 
 /* The byte at p; a zero, which is no token's, at the end. A text is closed that ends with a brace
@@ -131,16 +98,6 @@ static const byte *scan_escape(struct run *s, const byte *p)
 	}
 }
 
-/* Marks the bytes that are not plain string content: quote, backslash, control, not ASCII. Only the
- * lowest mark is exact: a borrow may mark bytes above a true one. */
-static inline uint64_t string_stops(uint64_t w)
-{
-	uint64_t quote = w ^ BYTES('"');
-	uint64_t slash = w ^ BYTES('\\');
-
-	return ((quote - BYTES(1)) | (slash - BYTES(1)) | (w - BYTES(0x20)) | w) & HIGH;
-}
-
 /* p is at a byte that string_stops() marked. */
 static __attribute__((noinline)) const byte *scan_string_rest(struct run *s, const byte *p)
 {
@@ -182,15 +139,10 @@ static inline const byte *scan_string(struct run *s, const byte *p, bool *escape
 	*escaped = false;
 #ifdef __SSE2__
 	while (LIKELY(s->end - p >= 16)) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-		/* As signed bytes, what is not ASCII is less than a space, too. */
-		__m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(' '));
-		__m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
-		__m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
-		int mask = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, slash), quote));
+		unsigned stops16 = string_stops16(p);
 
-		if (LIKELY(mask)) {
-			p += __builtin_ctz((unsigned)mask);
+		if (LIKELY(stops16)) {
+			p += (unsigned)__builtin_ctz(stops16);
 			if (LIKELY(*p == '"'))
 				return p + 1;
 			goto rest;
@@ -209,13 +161,6 @@ rest:
 	p = scan_string_rest(s, p);
 	*escaped = s->escaped;
 	return p;
-}
-
-/* Marks the bytes that are not digits; exact up to the first one that is not ASCII. */
-static inline uint64_t not_digits(uint64_t w)
-{
-	w ^= BYTES('0');
-	return ((w + BYTES(0x80 - 10)) | w) & HIGH;
 }
 
 static __attribute__((noinline)) const byte *skip_digits(const struct run *s, const byte *p)
@@ -361,7 +306,8 @@ static inline void end_member(const struct json_node *node, struct json_member *
 	}
 }
 
-/* Scans the value at p, which is not white space, and returns what is behind it. */
+/* Scans the value at p, which is not white space, and returns what is behind it. One function, for
+ * its state to stay in registers; labels are the states of the grammar. */
 static inline __attribute__((always_inline)) const byte *scan_value(struct run *s, const byte *p,
 								    const struct json_paths *paths,
 								    struct json_member *members,
