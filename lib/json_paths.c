@@ -24,7 +24,8 @@ static bool well_formed(const char *path)
 	return len > 0 && path[0] != '.' && path[len - 1] != '.' && !strstr(path, "..");
 }
 
-/* The child of that name, made where there is none. */
+/* The child of that name, made where there is none: behind its like, since callers name first what
+ * they expect most. */
 static struct json_node *child(struct json_paths *paths, struct json_node *in, const char *name,
 			       size_t len)
 {
@@ -32,8 +33,8 @@ static struct json_node *child(struct json_paths *paths, struct json_node *in, c
 	struct json_node *node;
 	uint64_t head = 0;
 
-	for (uint32_t i = *slot; i; i = node->next) {
-		node = &paths->nodes[i];
+	for (; *slot; slot = &node->next) {
+		node = &paths->nodes[*slot];
 		if (node->len == len && memcmp(node->name, name, len) == 0)
 			return node;
 	}
@@ -43,7 +44,6 @@ static struct json_node *child(struct json_paths *paths, struct json_node *in, c
 	    .head = le64toh(head),
 	    .name = name,
 	    .len = len,
-	    .next = *slot,
 	    .up = (uint32_t)(in - paths->nodes),
 	    .level = in->level + 1,
 	    .path = -1,
