@@ -70,11 +70,12 @@ struct conn {
 	bool paused : 1;
 	bool pinged : 1;
 	bool closing : 1;
-	bool reaping : 1;   /* in the reap list */
-	bool told : 1;	    /* the transport was told to close */
-	bool gone : 1;	    /* the transport has let go */
-	bool hot : 1;	    /* the transport's: may have more to read */
-	const char *reason; /* static text for the peer and the log, once closing */
+	bool reaping : 1;    /* in the reap list */
+	bool told : 1;	     /* the transport was told to close */
+	bool gone : 1;	     /* the transport has let go */
+	bool said_close : 1; /* the transport's: the peer was sent a close frame */
+	bool hot : 1;	     /* the transport's: may have more to read */
+	const char *reason;  /* static text for the peer and the log, once closing */
 };
 
 #define CONN_ID_LEN 11 /* characters of a client id */

@@ -21,6 +21,7 @@
 #include "json.h"
 #include "listener.h"
 #include "opt.h"
+#include "tls.h"
 #include "url.h"
 #include "worker.h"
 
@@ -117,6 +118,7 @@ static int64_t raise_nofile(void)
 static void read_options(struct hub_options *opt, int argc, char **argv)
 {
 	int64_t nofile = raise_nofile();
+	char why[512];
 
 	*opt = (struct hub_options){
 	    .workers = cpu_count(),
@@ -144,6 +146,8 @@ static void read_options(struct hub_options *opt, int argc, char **argv)
 			opt->ping);
 	if (!opt->tls_cert != !opt->tls_key)
 		err_die(EX_USAGE, "tls-cert and tls-key need each other");
+	if (opt->tls_cert && tls_check(opt->tls_cert, opt->tls_key, why, sizeof(why)) < 0)
+		err_die(EX_CONFIG, "%s", why);
 	if (opt->max_connections > nofile - SPARE_FDS) {
 		err_log(ERR_WARN,
 			"max-connections: only %jd descriptors are allowed; raise the limit "
@@ -237,7 +241,7 @@ struct stopper {
 	uv_signal_t term, intr;
 };
 
-/* The first signal drains; a second one ends at once, as if it had not been caught. */
+/* The first signal drains; a second one ends at once. */
 static void on_signal(uv_signal_t *handle, int signum)
 {
 	struct stopper *st = handle->data;
@@ -246,11 +250,9 @@ static void on_signal(uv_signal_t *handle, int signum)
 
 	if (atomic_exchange(&st->hub->draining, true)) {
 		err_log(ERR_WARN, "stopped at once by a second signal");
-		signal(signum, SIG_DFL);
-		raise(signum);
-		return;
+		_exit(0);
 	}
-	err_log(ERR_INFO, "%s: sending %u connections away", strsignal(signum),
+	err_log(ERR_INFO, "signal %d: sending %u connections away", signum,
 		atomic_load(&st->hub->connections));
 	listeners_stop(st->listeners);
 	for (i = 0; i < st->hub->nworkers; i++) {

@@ -61,9 +61,10 @@ static int ws_frame(struct buf *out, const char *json, size_t len)
 	return buf_put(out, json, len);
 }
 
+/* With a payload: libwebsockets does not tell of empty pongs. */
 static int ws_ping(struct conn *c)
 {
-	return ws_write(c, "\x89\x00", 2);
+	return ws_write(c, "\x89\x03hub", 5);
 }
 
 static void ws_pause(struct conn *c, bool paused)
@@ -72,19 +73,38 @@ static void ws_pause(struct conn *c, bool paused)
 		lws_rx_flow_control(conn_wsi(c), !paused);
 }
 
+static void ws_abort(struct conn *c)
+{
+	if (conn_wsi(c))
+		lws_set_timeout(conn_wsi(c), PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+}
+
+/* A close frame of our own (RFC 6455 section 5.5.1), for the libwebsockets of Debian 12, built with
+ * libuv and _DEBUG, drops a connection whose callback asks for a close before its close frame is
+ * sent. What ends the connection is the peer's answer, or the timer in conn.c. */
+static void ws_send_close(struct conn *c)
+{
+	unsigned char frame[2 + 125] = {0x88};
+	size_t len = strlen(c->reason);
+
+	if (len > 123)
+		len = 123;
+	frame[1] = (unsigned char)(2 + len);
+	frame[2] = (unsigned char)(c->code >> 8);
+	frame[3] = (unsigned char)c->code;
+	memcpy(frame + 4, c->reason, len);
+	c->said_close = true;
+	if (ws_write(c, frame, 4 + len) < 0)
+		ws_abort(c);
+}
+
 static void ws_close(struct conn *c, enum close_code code, const char *reason)
 {
 	(void)code;
 	(void)reason;
-	/* Closing is only possible from the writable callback, which takes both from c. */
-	if (conn_wsi(c))
-		lws_callback_on_writable(conn_wsi(c));
-}
-
-static void ws_abort(struct conn *c)
-{
-	if (conn_wsi(c))
-		lws_set_timeout(conn_wsi(c), PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+	/* Behind what libwebsockets still holds back, ws_writeable() does it. */
+	if (conn_wsi(c) && !c->blocked)
+		ws_send_close(c);
 }
 
 static const struct transport ws_transport = {
@@ -297,17 +317,12 @@ static int ws_established(struct ws *ws, struct lws *wsi)
 	return 0;
 }
 
-static int ws_writeable(struct conn *c, struct lws *wsi)
+static void ws_writeable(struct conn *c)
 {
-	if (!c->closing) {
+	if (!c->closing)
 		conn_writable(c);
-		return 0;
-	}
-	if (!c->told || !c->code)
-		return c->told ? -1 : 0;
-	lws_close_reason(wsi, (enum lws_close_status)c->code, (unsigned char *)(uintptr_t)c->reason,
-			 strlen(c->reason));
-	return -1;
+	else if (c->told && c->code && !c->said_close)
+		ws_send_close(c);
 }
 
 static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -339,7 +354,12 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		c = lws_get_opaque_user_data(wsi);
-		return c ? ws_writeable(c, wsi) : 0;
+		if (c)
+			ws_writeable(c);
+		return 0;
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		c = lws_get_opaque_user_data(wsi);
+		return c && c->said_close ? -1 : 0;
 	case LWS_CALLBACK_CLOSED:
 		c = lws_get_opaque_user_data(wsi);
 		lws_set_opaque_user_data(wsi, NULL);
@@ -390,7 +410,7 @@ struct ws *ws_new(struct worker *w)
 	    .tx_packet_size = 1u << 30, /* a smaller one would cut our writes */
 	};
 	lws_set_log_level(LLL_ERR | LLL_WARN, ws_log);
-	info.port = CONTEXT_PORT_NO_LISTEN;
+	info.port = CONTEXT_PORT_NO_LISTEN_SERVER; /* we accept; it serves, TLS too */
 	info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
 	info.foreign_loops = &loop;
 	info.pcontext = &ws->context;
