@@ -1,14 +1,14 @@
-/* The envelope: the fields of a message that the hub reads, and the rewriting of a message into a record
- * by copying bytes (hub(7)). All else in a message passes through untouched. */
+/* The envelope: the fields of a message that the hub reads, and the rewriting of a message into a
+ * record by copying bytes (hub(7)). All else in a message passes through untouched. */
 #ifndef HUB_ENVELOPE_H
 #define HUB_ENVELOPE_H
-
-#include "buf.h"
-#include "json.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "buf.h"
+#include "json.h"
 
 #define ENVELOPE_TYPE_MAX 64
 #define ENVELOPE_SESSION_MAX 128
@@ -48,12 +48,13 @@ struct envelope {
 	const char *text; /* the message without white space around it; borrowed */
 	size_t len;
 
-	struct span type; /* unescaped; always there */
+	struct span type;	/* unescaped; always there */
 	struct span session_id; /* unescaped and of the right form; p is NULL where absent */
 	struct span key;	/* unescaped; p is NULL where absent */
-	struct span msg_id;	/* as written, quotes included, for sending back; p is NULL where absent */
-	struct span timestamp;	/* as written; p is NULL where absent */
-	struct span to;		/* as written, a string or an array; p is NULL where absent */
+	struct span
+	    msg_id; /* as written, quotes included, for sending back; p is NULL where absent */
+	struct span timestamp; /* as written; p is NULL where absent */
+	struct span to;	       /* as written, a string or an array; p is NULL where absent */
 
 	/* Below: for envelope.c only. */
 	struct {
@@ -67,22 +68,26 @@ struct envelope {
 };
 
 /* Reads a message. Borrows text, which must stay as long as *e is used; *e must not be copied.
- * Returns HUB_OK, or the code with a sentence for people in why (NUL-terminated, cut at whycap). Where it
- * is known in spite of an error, e->msg_id is set (else its p is NULL), so that the answer can name it. */
-enum hub_code envelope_parse(struct envelope *e, const char *text, size_t len, char *why, size_t whycap);
+ * Returns HUB_OK, or the code with a sentence for people in why (NUL-terminated, cut at whycap).
+ * Where it is known in spite of an error, e->msg_id is set (else its p is NULL), so that the answer
+ * can name it. */
+enum hub_code envelope_parse(struct envelope *e, const char *text, size_t len, char *why,
+			     size_t whycap);
 
-/* Appends to out the record up to its `seq`: the message without what the sender put in `from` and `seq`,
- * line feeds and carriage returns among its white space made spaces, then `,"session_id":"…"` and
- * `,"timestamp":N` where the sender gave none, then `,"from":"…"`; the closing brace is left off. The
- * caller appends either "}" or `,"seq":N}`. session_id and from need no escaping. Returns 0 or -ENOMEM. */
-int envelope_record(const struct envelope *e, struct buf *out, struct span session_id, uint64_t wall_ms,
-		    struct span from);
+/* Appends to out the record up to its `seq`: the message without what the sender put in `from` and
+ * `seq`, line feeds and carriage returns among its white space made spaces, then
+ * `,"session_id":"S"` and
+ * `,"timestamp":N` where the sender gave none, then `,"from":"ID"`; the closing brace is left off.
+ * The caller appends either "}" or `,"seq":N}`. session_id and from need no escaping. Returns 0 or
+ * -ENOMEM. */
+int envelope_record(const struct envelope *e, struct buf *out, struct span session_id,
+		    uint64_t wall_ms, struct span from);
 
-/* Calls each(id, arg) for every receiver in `to`, unescaped, in order, each once. Returns HUB_OK, or
- * HUB_BAD_FIELD with the reason in why where `to` is not a string or an array of 1 to ENVELOPE_TO_MAX
- * strings, each a client id of 1 to 64 bytes; then nothing was called. */
-enum hub_code envelope_to(const struct envelope *e, void (*each)(struct span id, void *arg), void *arg,
-			  char *why, size_t whycap);
+/* Calls each(id, arg) for every receiver in `to`, unescaped, in order, each once. Returns HUB_OK,
+ * or HUB_BAD_FIELD with the reason in why where `to` is not a string or an array of 1 to
+ * ENVELOPE_TO_MAX strings, each a client id of 1 to 64 bytes; then nothing was called. */
+enum hub_code envelope_to(const struct envelope *e, void (*each)(struct span id, void *arg),
+			  void *arg, char *why, size_t whycap);
 
 /* True where id is of the form [A-Za-z0-9_.:~@-]{1,128}. */
 bool envelope_session_id_ok(const char *id, size_t len);
