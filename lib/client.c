@@ -9,10 +9,9 @@
 #include <string.h>
 
 #include "client_impl.h"
-#include "envelope.h"
 
-#define LEAVE_MS 3000  /* for the hub's answer to our leaving */
 #define FINISH_MS 1000 /* for its answer to our close */
+#define LEAVE_MS 3000  /* for the hub's answer to our leaving */
 
 const char *client_state_name(enum client_state state)
 {
@@ -26,7 +25,7 @@ const char *client_state_name(enum client_state state)
 	return names[state];
 }
 
-static void client_enter(struct client *c, enum client_state state)
+void client_enter(struct client *c, enum client_state state)
 {
 	c->status.state = state;
 	c->status.reason = c->reason;
@@ -34,97 +33,15 @@ static void client_enter(struct client *c, enum client_state state)
 		c->events.state(c, &c->status, c->arg);
 }
 
-static void client_because(struct client *c, const char *reason)
+void client_because(struct client *c, const char *reason)
 {
 	snprintf(c->reason, sizeof(c->reason), "%s", reason);
 }
 
-static bool client_connected(const struct client *c)
+bool client_connected(const struct client *c)
 {
 	return c->status.state == CLIENT_OPEN || c->status.state == CLIENT_JOINED ||
 	       c->status.state == CLIENT_LEAVING;
-}
-
-static void client_alive(struct client *c)
-{
-	c->alive_ms = uv_now(c->loop);
-	c->asked = false;
-}
-
-/* --- sending */
-
-/* Sends from one source up to limit bytes. Returns how many went. */
-static size_t client_push(struct client *c, const char *p, size_t len, enum client_source source)
-{
-	size_t n = len ? c->transport->send(c, p, len) : 0;
-
-	if (n) {
-		c->mid = p[n - 1] == '\n' ? MID_NONE : source;
-		c->alive_ms = uv_now(c->loop);
-	}
-	return n;
-}
-
-/* Returns false once the connection takes no more, or the control lines are all sent. */
-static bool client_push_control(struct client *c)
-{
-	size_t n = client_push(c, c->control.data + c->control_sent,
-			       c->control.len - c->control_sent, MID_CONTROL);
-
-	c->control_sent += n;
-	if (c->control_sent == c->control.len)
-		c->control.len = c->control_sent = 0;
-	return n > 0;
-}
-
-static bool client_push_queue(struct client *c, bool line_only)
-{
-	size_t len, n;
-	const char *p = sendq_unsent(&c->queue, &len), *feed;
-
-	if (line_only && len && (feed = memchr(p, '\n', len)))
-		len = (size_t)(feed - p) + 1;
-	n = client_push(c, p, len, MID_QUEUE);
-	sendq_advance(&c->queue, n);
-	return n > 0;
-}
-
-/* Control lines go first, but never into the middle of a message. */
-static void client_flush(struct client *c)
-{
-	bool more = client_connected(c);
-
-	if (c->status.state == CLIENT_JOINED && sendq_fence(&c->queue, c->want_drained) < 0) {
-		c->transport->drop(c);
-		client_on_lost(c, LOSS_RETRY, 0, strerror(ENOMEM));
-		return;
-	}
-	while (more && client_connected(c)) {
-		if (c->mid == MID_QUEUE)
-			more = client_push_queue(c, true);
-		else if (c->control.len)
-			more = client_push_control(c);
-		else
-			more = c->status.state == CLIENT_JOINED && client_push_queue(c, false);
-	}
-}
-
-static void client_control(struct client *c, const char *line)
-{
-	if (buf_puts(&c->control, line) < 0) {
-		c->transport->drop(c);
-		client_on_lost(c, LOSS_RETRY, 0, strerror(ENOMEM));
-	}
-}
-
-static void client_ask_join(struct client *c, struct client_session *s)
-{
-	char line[256];
-
-	snprintf(line, sizeof(line), "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s}\n",
-		 s->id, s->echo ? "" : ",\"echo\":false");
-	s->state = SESSION_ASKED;
-	client_control(c, line);
 }
 
 /* --- timers */
@@ -175,47 +92,20 @@ static void on_timer(uv_timer_t *timer)
 	}
 }
 
-/* Silence: asks once, then gives the connection up. */
-static void on_pinger(uv_timer_t *timer)
-{
-	struct client *c = timer->data;
-	uint64_t ping = (uint64_t)c->options.ping_ms, quiet;
-	char text[64];
-
-	if (c->paused)
-		client_alive(c);
-	quiet = uv_now(c->loop) - c->alive_ms;
-	if (c->asked && quiet >= ping + c->options.pong_ms) {
-		snprintf(text, sizeof(text), "no sign of life for %.3g s", (double)quiet / 1000);
-		c->transport->drop(c);
-		client_on_lost(c, LOSS_RETRY, 0, text);
-		return;
-	}
-	if (quiet >= ping && !c->asked) {
-		char line[80];
-
-		c->asked = true;
-		snprintf(line, sizeof(line), "{\"type\":\"ping\",\"ping_id\":\"%s-0\"}\n",
-			 c->queue.tag);
-		client_control(c, line);
-		ping += c->options.pong_ms;
-	} else if (c->asked) {
-		ping += c->options.pong_ms;
-	}
-	if (client_connected(c))
-		uv_timer_start(timer, on_pinger, ping > quiet ? ping - quiet : 1, 0);
-}
-
 /* --- what transports tell */
 
 void client_on_open(struct client *c)
 {
-	client_alive(c);
-	if (c->options.ping_ms > 0)
-		uv_timer_start(&c->pinger, on_pinger, (uint64_t)c->options.ping_ms, 0);
+	client_ping_start(c);
 	client_enter(c, CLIENT_OPEN);
 	for (size_t i = 0; i < c->nsessions && c->status.state == CLIENT_OPEN; i++)
 		client_ask_join(c, &c->sessions[i]);
+}
+
+void client_say_goodbye(struct client *c)
+{
+	uv_timer_start(&c->timer, on_timer, FINISH_MS, 0);
+	c->transport->finish(c);
 }
 
 void client_on_writable(struct client *c)
@@ -288,113 +178,6 @@ void client_on_lost(struct client *c, enum client_loss loss, int close_code, con
 		client_wait(c);
 }
 
-/* --- what the hub says */
-
-static void client_all_joined(struct client *c)
-{
-	for (size_t i = 0; i < c->nsessions; i++)
-		if (c->sessions[i].state != SESSION_JOINED)
-			return;
-	if (c->status.state == CLIENT_OPEN)
-		uv_timer_stop(&c->timer);
-	backoff_reset(&c->backoff);
-	c->status.again = c->again;
-	c->again = 0;
-	c->status.code[0] = '\0';
-	client_because(c, "");
-	client_enter(c, CLIENT_JOINED);
-	c->status.again = 0;
-}
-
-static struct client_session *client_find(struct client *c, const char *id)
-{
-	for (size_t i = 0; i < c->nsessions; i++)
-		if (strcmp(c->sessions[i].id, id) == 0)
-			return &c->sessions[i];
-	return NULL;
-}
-
-static void client_joined(struct client *c, const struct client_answer *a)
-{
-	struct client_session *s = client_find(c, a->session);
-
-	if (!s || s->state != SESSION_ASKED)
-		return;
-	s->state = SESSION_JOINED;
-	snprintf(c->status.client_id, sizeof(c->status.client_id), "%s", a->client_id);
-	c->status.seq = a->seq;
-	c->status.user_count = a->user_count;
-	if (c->status.state == CLIENT_OPEN || c->status.state == CLIENT_JOINED)
-		client_all_joined(c);
-}
-
-static void client_left(struct client *c, const struct client_answer *a)
-{
-	struct client_session *s = client_find(c, a->session);
-
-	if (s)
-		s->state = SESSION_NEW;
-	if (c->status.state != CLIENT_LEAVING)
-		return;
-	for (size_t i = 0; i < c->nsessions; i++)
-		if (c->sessions[i].state != SESSION_NEW)
-			return;
-	uv_timer_start(&c->timer, on_timer, FINISH_MS, 0);
-	c->transport->finish(c);
-}
-
-/* An error while a join is not answered is the answer to it, since nothing else is sent then. */
-static void client_join_failed(struct client *c, const char *code, const char *about)
-{
-	static const char *const passing[] = {"hub_full", "shutting_down", "rate_limited",
-					      "internal"};
-	static const char *const refused[] = {"unauthorized", "forbidden", "session_full"};
-	enum client_loss loss = LOSS_FATAL;
-	char reason[256];
-
-	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
-		if (strcmp(code, passing[i]) == 0)
-			loss = LOSS_RETRY;
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		if (strcmp(code, refused[i]) == 0)
-			loss = LOSS_REFUSED;
-	snprintf(c->status.code, sizeof(c->status.code), "%s", code);
-	snprintf(reason, sizeof(reason), "%s: %.220s", code, about);
-	c->transport->drop(c);
-	client_on_lost(c, loss, 0, reason);
-}
-
-void client_on_message(struct client *c, const char *text, size_t len)
-{
-	struct client_message m;
-	struct client_answer a;
-	enum client_said said = client_read_message(c->paths, text, len, &m, &a);
-	bool joining = c->status.state == CLIENT_OPEN;
-
-	client_alive(c);
-	if (said == SAID_NOTHING)
-		return;
-	if (said == SAID_PONG && (sendq_confirm(&c->queue, a.ping_id, strlen(a.ping_id))))
-		return;
-	if (said == SAID_CLOSE) {
-		c->farewell.code = a.close_code;
-		snprintf(c->farewell.reason, sizeof(c->farewell.reason), "%.199s",
-			 a.about[0] ? a.about : "closed by the hub");
-		return;
-	}
-	if (said == SAID_JOINED)
-		client_joined(c, &a);
-	c->received = true;
-	if (c->events.message && !c->freed)
-		c->events.message(c, &m, c->arg);
-	if (c->freed)
-		return;
-	if (said == SAID_LEFT)
-		client_left(c, &a);
-	if (said == SAID_ERROR && joining && c->status.state == CLIENT_OPEN)
-		client_join_failed(c, m.code, m.about);
-}
-
 /* --- once per turn of the loop */
 
 /* Before the loop waits: all that was sent in this turn leaves together. */
@@ -428,28 +211,6 @@ static void on_check(uv_check_t *check)
 }
 
 /* --- what callers ask */
-
-int client_join(struct client *c, const char *session, bool echo)
-{
-	struct client_session *s;
-
-	if (!envelope_session_id_ok(session, strlen(session)))
-		return -EINVAL;
-	if (c->nsessions == CLIENT_SESSIONS_MAX)
-		return -ENOSPC;
-	s = realloc(c->sessions, (c->nsessions + 1) * sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	c->sessions = s;
-	s += c->nsessions;
-	*s = (struct client_session){.id = strdup(session), .echo = echo};
-	if (!s->id)
-		return -ENOMEM;
-	c->nsessions++;
-	if (c->status.state == CLIENT_OPEN || c->status.state == CLIENT_JOINED)
-		client_ask_join(c, s);
-	return 0;
-}
 
 void client_start(struct client *c)
 {

@@ -83,7 +83,25 @@ struct client {
 	unsigned handles;
 };
 
-/* The connection is there. */
+/* client.c: a change of state, told to the caller; and its reason, told with it. */
+void client_enter(struct client *c, enum client_state state);
+void client_because(struct client *c, const char *reason);
+bool client_connected(const struct client *c);
+
+/* Goodbye to the transport, once all sessions are left; the timer ends it otherwise. */
+void client_say_goodbye(struct client *c);
+
+/* client_out.c: adds a control line; sends all that can be sent; a sign of life from the hub;
+ * pings. */
+void client_control(struct client *c, const char *line);
+void client_flush(struct client *c);
+void client_alive(struct client *c);
+void client_ping_start(struct client *c);
+
+/* client_hub.c */
+void client_ask_join(struct client *c, struct client_session *s);
+
+/* What transports call. The connection is there. */
 void client_on_open(struct client *c);
 
 /* One message or line. */

@@ -3,6 +3,7 @@
  * per client, which outlives its connections; events of a connection that was dropped are told from
  * the present one's. */
 #include <libwebsockets.h>
+#include <openssl/x509.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct ws {
 	bool may_write;
 	bool finishing;
 	struct buf pieces; /* a message that comes in pieces */
+	int tls_error;	   /* X509_V_ERR_..., of the certificate */
 	int close_code;
 	char reason[128];
 	unsigned end_turns;
@@ -168,14 +170,21 @@ static void ws_not_connected(struct ws *w, struct lws *wsi, const char *what)
 	enum client_loss loss = LOSS_RETRY;
 	char reason[160];
 
-	if (status >= 300 && status != 101) {
+	if (w->tls_error) {
+		snprintf(reason, sizeof(reason), "the hub's certificate: %s",
+			 X509_verify_cert_error_string(w->tls_error));
+		loss = LOSS_FATAL;
+	} else if (status >= 300 && status != 101) {
 		snprintf(reason, sizeof(reason), "HTTP %u instead of a WebSocket", status);
 		if (status == 401 || status == 403)
 			loss = LOSS_REFUSED;
 		else if (status < 500 && status != 408 && status != 429)
 			loss = LOSS_FATAL;
 	} else {
-		snprintf(reason, sizeof(reason), "%s", what ? what : "no connection");
+		/* libwebsockets' words where the socket fails; it keeps errno to itself. */
+		if (!what || strcasecmp(what, "closed before established") == 0)
+			what = "connection refused, or closed before it was established";
+		snprintf(reason, sizeof(reason), "%s", what);
 	}
 	ws_lost(w, loss, 0, reason);
 }
@@ -240,6 +249,11 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 		if (!stale)
 			ws_not_connected(w, wsi, in);
 		return 0;
+	case LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION:
+		/* user is the verification, len its verdict, which stays as it is. */
+		if (!stale && !len)
+			w->tls_error = X509_STORE_CTX_get_error(user);
+		return 0;
 	default:
 		return lws_callback_http_dummy(wsi, reason, user, in, len);
 	}
@@ -301,13 +315,13 @@ static void ws_open(struct client *c)
 		return;
 	}
 	w->finishing = w->may_write = false;
-	w->close_code = 0;
+	w->close_code = w->tls_error = 0;
 	w->reason[0] = '\0';
 	info.context = w->context;
 	info.pwsi = &w->wsi;
 	if (!lws_client_connect_via_info(&info) && c->status.state == CLIENT_CONNECTING &&
 	    !c->freed)
-		ws_lost(w, LOSS_RETRY, 0, "no connection");
+		ws_lost(w, LOSS_RETRY, 0, "no connection; is the host name right?");
 }
 
 static void ws_flow(struct client *c)
