@@ -392,6 +392,7 @@ static void on_tick(uv_timer_t *timer)
 
 	send_status(en);
 	wheel_turn(en);
+	ws_tick(en->w.ws);
 	if (en->w.index == 0)
 		registry_sweep(en->w.hub, uv_now(&en->loop));
 }

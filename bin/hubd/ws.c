@@ -383,6 +383,11 @@ void ws_adopt(struct ws *ws, int fd)
 		worker_connection_gone(ws->w);
 }
 
+void ws_tick(struct ws *ws)
+{
+	lws_cancel_service(ws->context);
+}
+
 /* --- life --- */
 
 static void ws_log(int level, const char *line)
