@@ -512,8 +512,9 @@ void worker_free(struct worker *w)
 	reap(en);
 	uv_close((uv_handle_t *)&en->prepare, NULL);
 	uv_run(&en->loop, UV_RUN_DEFAULT);
-	if (uv_loop_close(&en->loop) < 0 || (w->ws && !ws_done(w->ws)))
-		err_log(ERR_DEBUG, "worker %u: the loop is still busy", w->index);
+	ws_free(w->ws);
+	if (uv_loop_close(&en->loop) < 0)
+		err_log(ERR_DEBUG, "worker %u: the event loop is still busy", w->index);
 	while ((mail = en->mail_first) != NULL) {
 		en->mail_first = mail->next;
 		if (mail->kind == MAIL_ADOPT)
@@ -529,7 +530,6 @@ void worker_free(struct worker *w)
 		en->status = s->fan[w->index].status_next;
 		session_unref(s);
 	}
-	ws_free(w->ws);
 	buf_free(&w->record);
 	buf_free(&w->answer);
 	buf_free(&w->reframed);

@@ -454,19 +454,16 @@ fail:
 
 void ws_stop(struct ws *ws)
 {
-	if (ws->context)
-		lws_context_destroy(ws->context);
-}
-
-bool ws_done(const struct ws *ws)
-{
-	return !ws->context;
+	lws_context_destroy(ws->context);
 }
 
 void ws_free(struct ws *ws)
 {
 	if (!ws)
 		return;
+	/* On a foreign loop the context waits for this second call. */
+	if (ws->context)
+		lws_context_destroy(ws->context);
 	free(ws->hot);
 	free(ws);
 }

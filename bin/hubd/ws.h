@@ -12,10 +12,9 @@ struct ws;
  * after logging why. */
 struct ws *ws_new(struct worker *w);
 
-/* Closes what is left; the loop must run until ws_done() before ws_free(). */
+/* Closes what is left; then the loop must run until nothing is left in it before ws_free(). */
 void ws_stop(struct ws *ws);
-bool ws_done(const struct ws *ws);
-void ws_free(struct ws *ws);
+void ws_free(struct ws *ws); /* NULL is fine */
 
 /* Takes over a TCP connection that was just accepted; closes it where that fails. */
 void ws_adopt(struct ws *ws, int fd);
