@@ -128,7 +128,7 @@ static void hubcat_closed(struct hubcat *h, const struct client_status *s)
 	input_stop(&h->in);
 	h->phase = FLUSHING;
 	if (lost && !h->out.broken) {
-		report(h, "%llu messages are not known to have reached the hub",
+		report(h, "messages not known to have reached the hub: %llu",
 		       (unsigned long long)lost);
 		if (!h->status)
 			h->status = EX_NO;

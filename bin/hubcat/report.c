@@ -87,12 +87,13 @@ void report_detail(struct hubcat *h, const char *fmt, ...)
 static void report_joined(struct hubcat *h, const struct client_status *s)
 {
 	if (s->again)
-		report(h, "%zu messages are sent again and may arrive twice", s->again);
+		report(h, "connected again; messages sent again, which may arrive twice: %zu",
+		       s->again);
 	else if (h->joined_once)
 		report(h, "connected again");
 	/* To a person who types it says that one may begin. */
 	if (h->o.verbose || (h->interactive && !h->status_line && !h->o.publish && !h->joined_once))
-		report(h, "joined %s as %s, %llu members, seq %llu", h->o.session, s->client_id,
+		report(h, "joined %s as %s; members: %llu, seq: %llu", h->o.session, s->client_id,
 		       (unsigned long long)s->user_count, (unsigned long long)s->seq);
 }
 

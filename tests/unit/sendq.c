@@ -18,8 +18,12 @@ static char *send_all(struct sendq *q)
 {
 	size_t len;
 	const char *p = sendq_unsent(q, &len);
-	char *text = strndup(len ? p : "", len);
+	char *text = malloc(len + 1);
 
+	assert_non_null(text);
+	if (len)
+		memcpy(text, p, len);
+	text[len] = '\0';
 	sendq_advance(q, len);
 	return text;
 }
