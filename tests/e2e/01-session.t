@@ -33,7 +33,8 @@ for my $pair ([ 'unix', 'ws' ], [ 'ws', 'unix' ], [ 'ws', 'ws' ], [ 'unix', 'uni
 		is(scalar @{ $bob->{presence} }, 0, 'the second does not hear of itself');
 
 		# Bytes: untouched fields as they were, the hub's at the end.
-		my $body = '{ "type" : "greet","x":[1.0e+2, "\u00e9\/\ud83d\ude00é😀"],"timestamp":12 ';
+		my $body = '{ "type" : "greet","x":[1.0e+2, "\u00e9\/\ud83d\ude00' . "\xc3\xa9\xf0\x9f\x98\x80"
+		    . '"],"timestamp":12 ';
 		$alice->send_text(" $body} ");
 		my $record = qq($body,"session_id":"$s","from":"$alice->{id}","seq":1});
 		for my $c ($alice, $bob) {

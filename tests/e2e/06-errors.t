@@ -46,7 +46,7 @@ my @mistakes = (
 	[ bad_session_id => 'joining a session id with a slash',
 		'{"type":"session_associate","session_id":"../etc"}' ],
 	[ bad_session_id => 'joining a session id beyond ASCII',
-		'{"type":"session_associate","session_id":"é"}' ],
+		qq({"type":"session_associate","session_id":"\xc3\xa9"}) ],
 	[ bad_session_id => 'joining without a session id', '{"type":"session_associate"}' ],
 	[ bad_field => 'an echo that is a string',
 		'{"type":"session_associate","session_id":"x","echo":"no"}' ],

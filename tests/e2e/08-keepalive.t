@@ -10,9 +10,9 @@ my $talks = $hub->member('unix', 's');
 my $silent = $hub->member('ws', 's');
 $silent->{auto_pong} = 0;
 
-wait_for { $silent->{gone} } 'the silent one to be dropped';
+becomes { $silent->{gone} } 'who does not answer is dropped';
 cmp_ok($silent->{pings}, '>=', 1, 'who is dropped was asked before');
-wait_for { $answers->{pings} >= 4 } 'four pings';
+wait_for { die $answers->{gone} if $answers->{gone}; $answers->{pings} >= 4 } 'four pings';
 ok($answers->alive, 'who answers stays');
 ok($talks->alive, 'the Unix socket stays');
 wait_for { @{ $answers->{presence} } >= 2 } 'the news';
@@ -24,9 +24,9 @@ is($_->next->{type}, 'hello', 'and go on') for $talks, $answers;
 # A peer whose machine has gone: the socket stays open, but nothing reads.
 my $stalled = $hub->member('ws', 's');
 $stalled->{reading} = 0;
-wait_for { $hub->health->{connections} <= 3 } 'the stalled one to be dropped';
+becomes { $hub->health->{connections} <= 3 } 'who does not even read is dropped too';
 $talks->send({ type => 'presence' });
-is($talks->next->{user_count}, 2, 'who does not even read is dropped too');
+is($talks->wait_type('presence')->{user_count}, 2, 'and counts no more');
 
 $hub->stop;
 done_testing;

@@ -15,10 +15,23 @@ my $page = do { local $/; <DATA> };
 my $http = IO::Socket::INET->new(Listen => 10, LocalAddr => '127.0.0.1') or die "listen: $!\n";
 my %report;
 
-# Serves one request, where there is one: the page, or its report.
+# Serves what was asked: the page, or takes its report. A browser opens connections long before it says
+# anything on them.
+my $select = IO::Select->new($http);
+
 sub serve {
-	return unless IO::Select->new($http)->can_read(0);
-	my $c = $http->accept or return;
+	for my $fh ($select->can_read(0)) {
+		if ($fh == $http) {
+			$select->add($http->accept);
+		} else {
+			$select->remove($fh);
+			answer($fh);
+		}
+	}
+}
+
+sub answer {
+	my ($c) = @_;
 	my ($request, $body, $length) = ('', '', 0);
 	while (my $line = <$c>) {
 		$request .= $line;
@@ -27,7 +40,7 @@ sub serve {
 	}
 	read $c, $body, $length if $length;
 	$report{$1} = unjson($body) if $request =~ m{^POST /(\w+)};
-	my $answer = $request =~ m{^GET /page } ? $page : '';
+	my $answer = $request =~ m{^GET /page\b} ? $page : '';
 	print $c "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n",
 	    'Content-Length: ', length $answer, "\r\n\r\n$answer";
 	close $c;

@@ -20,7 +20,7 @@ use Time::HiRes qw(time);
 
 our @EXPORT = (
 	qw(pump wait_for json unjson slow), qw(spawn run slurp spew data_file scratch need_files),
-	qw(root no_sanitizer), @Test::More::EXPORT
+	qw(root no_sanitizer becomes), @Test::More::EXPORT
 );
 
 my $root = abs_path(dirname(__FILE__) . '/../..');
@@ -38,6 +38,15 @@ sub root { return $root }
 
 # Under a sanitizer memory and speed tell nothing.
 sub no_sanitizer { return slow() == 1 }
+
+# A test of its own that a condition comes true in time.
+sub becomes(&$;$) {
+	my ($condition, $name, $seconds) = @_;
+	my $ok = eval { &wait_for($condition, $name, $seconds) };
+	die $@ if $@ && $@ !~ /^gave up/;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return ok($ok, $name);
+}
 
 # --- files
 
@@ -125,7 +134,7 @@ sub spawn {
 	my $pid = fork // die "fork: $!\n";
 	if (!$pid) {
 		$SIG{$_} = 'DEFAULT' for qw(ALRM INT TERM HUP PIPE);
-		local $ENV{"$_"} = $o{env}{$_} for keys %{ $o{env} || {} };
+		%ENV = (%ENV, %{ $o{env} || {} });
 		my $ok = eval {
 			_become(0, '<', $in);
 			_become(1, '>', $out);
