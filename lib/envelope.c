@@ -10,9 +10,9 @@
 
 #define RECEIVER_MAX 64 /* bytes of a client id in `to` */
 
-enum field { TYPE, SESSION_ID, TIMESTAMP, MSG_ID, KEY, TO, FROM, SEQ, NFIELDS };
+enum field { TYPE, SESSION_ID, TIMESTAMP, MSG_ID, KEY, TO, FROM, SEQ };
 
-static const char *const field_names[NFIELDS] = {
+static const char *const field_names[ENVELOPE_FIELDS] = {
     "type", "session_id", "timestamp", "msg_id", "key", "to", "from", "seq",
 };
 
@@ -22,7 +22,7 @@ static pthread_once_t field_paths_once = PTHREAD_ONCE_INIT;
 
 static void compile_field_paths(void)
 {
-	field_paths = json_paths_new(field_names, NFIELDS);
+	field_paths = json_paths_new(field_names, ENVELOPE_FIELDS);
 }
 
 const char *hub_code_name(enum hub_code code)
@@ -173,25 +173,31 @@ static void add_cut(struct envelope *e, uint32_t start, uint32_t end)
 	e->cut[e->ncut++].end = end;
 }
 
-static void cut_forged(struct envelope *e, const struct json_member *m, uint32_t offset)
+/* Leaves out the fields from `first` on; offset is where e->text begins in the text of m. */
+static void cut_fields(struct envelope *e, const struct json_member *m, enum field first,
+		       uint32_t offset)
 {
-	const struct json_member *a = &m[FROM], *b = &m[SEQ];
+	uint32_t behind = 0; /* what was cut already */
 
-	if (a->type != JSON_NONE && b->type != JSON_NONE && b->name < a->name) {
-		a = &m[SEQ];
-		b = &m[FROM];
+	for (;;) {
+		const struct json_member *next = NULL;
+
+		for (int i = (int)first; i < ENVELOPE_FIELDS; i++)
+			if (m[i].type != JSON_NONE && m[i].name >= behind &&
+			    (!next || m[i].name < next->name))
+				next = &m[i];
+		if (!next)
+			return;
+		behind = next->end;
+		add_cut(e, next->name - offset, next->end - offset);
 	}
-	if (a->type != JSON_NONE)
-		add_cut(e, a->name - offset, a->end - offset);
-	if (b->type != JSON_NONE)
-		add_cut(e, b->name - offset, b->end - offset);
 }
 
 enum hub_code envelope_parse(struct envelope *e, const char *text, size_t len, char *why,
 			     size_t whycap)
 {
 	static const struct span none;
-	struct json_member m[NFIELDS];
+	struct json_member m[ENVELOPE_FIELDS];
 	struct json_scan scan;
 	struct span msg_id;
 	char room[ENVELOPE_MSG_ID_MAX];
@@ -212,7 +218,7 @@ enum hub_code envelope_parse(struct envelope *e, const char *text, size_t len, c
 	}
 	if (scan.type != JSON_OBJECT)
 		return refuse(why, whycap, HUB_BAD_JSON, "a message must be a JSON object");
-	for (int i = 0; i < NFIELDS; i++) {
+	for (int i = 0; i < ENVELOPE_FIELDS; i++) {
 		if (m[i].repeated) {
 			snprintf(why, whycap, "%s occurs more than once", field_names[i]);
 			return HUB_BAD_FIELD;
@@ -223,7 +229,7 @@ enum hub_code envelope_parse(struct envelope *e, const char *text, size_t len, c
 	e->newline = scan.newline;
 	code = check_fields(e, text, m, why, whycap);
 	if (code == HUB_OK)
-		cut_forged(e, m, scan.start);
+		cut_fields(e, m, FROM, scan.start);
 	return code;
 }
 
@@ -245,18 +251,12 @@ static char *put_u64(char *p, uint64_t n)
 	return put(p, digits + i, sizeof(digits) - i);
 }
 
-#define PUT(p, literal) put(p, literal, sizeof(literal) - 1)
-
-int envelope_record(const struct envelope *e, struct buf *out, struct span session_id,
-		    uint64_t wall_ms, struct span from)
+/* The message up to its closing brace, without what is cut. */
+static char *put_kept(char *p, const struct envelope *e)
 {
-	size_t room = e->len + session_id.len + from.len + 64; /* 64: the names and the number */
+	char *start = p;
 	size_t at = 0;
-	char *start, *p;
 
-	if (buf_reserve(out, room) < 0)
-		return -ENOMEM;
-	start = p = out->data + out->len;
 	for (unsigned i = 0; i < e->ncut; i++) {
 		p = put(p, e->text + at, e->cut[i].start - at);
 		at = e->cut[i].end;
@@ -266,6 +266,20 @@ int envelope_record(const struct envelope *e, struct buf *out, struct span sessi
 		for (char *q = start; q < p; q++)
 			if (*q == '\n' || *q == '\r')
 				*q = ' ';
+	return p;
+}
+
+#define PUT(p, literal) put(p, literal, sizeof(literal) - 1)
+
+int envelope_record(const struct envelope *e, struct buf *out, struct span session_id,
+		    uint64_t wall_ms, struct span from)
+{
+	size_t room = e->len + session_id.len + from.len + 64; /* 64: the names and the number */
+	char *p;
+
+	if (buf_reserve(out, room) < 0)
+		return -ENOMEM;
+	p = put_kept(out->data + out->len, e);
 	if (!e->session_id.p) {
 		p = PUT(p, ",\"session_id\":\"");
 		p = put(p, session_id.p, session_id.len);
@@ -276,6 +290,22 @@ int envelope_record(const struct envelope *e, struct buf *out, struct span sessi
 	p = PUT(p, ",\"from\":\"");
 	p = put(p, from.p, from.len);
 	p = PUT(p, "\"");
+	out->len = (size_t)(p - out->data);
+	return 0;
+}
+
+int envelope_strip(const struct envelope *e, struct buf *out)
+{
+	struct envelope bare = {.text = e->text, .len = e->len, .newline = e->newline};
+	struct json_member m[ENVELOPE_FIELDS];
+	struct json_scan scan;
+	char *p;
+
+	if (buf_reserve(out, e->len) < 0)
+		return -ENOMEM;
+	json_scan(field_paths, e->text, e->len, m, &scan);
+	cut_fields(&bare, m, TYPE, 0);
+	p = PUT(put_kept(out->data + out->len, &bare), "}");
 	out->len = (size_t)(p - out->data);
 	return 0;
 }

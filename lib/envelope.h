@@ -14,6 +14,7 @@
 #define ENVELOPE_SESSION_MAX 128
 #define ENVELOPE_MSG_ID_MAX 64
 #define ENVELOPE_KEY_MAX 256
+#define ENVELOPE_FIELDS 8  /* top-level fields that are the hub's */
 #define ENVELOPE_TO_MAX 64 /* receivers of one message */
 
 /* The codes of `error` messages, hub(7). */
@@ -59,7 +60,7 @@ struct envelope {
 	/* Below: for envelope.c only. */
 	struct {
 		uint32_t start, end;
-	} cut[2]; /* forged fields, in order of position */
+	} cut[ENVELOPE_FIELDS]; /* what to leave out, in order of position */
 	unsigned ncut;
 	bool newline;
 	char type_text[ENVELOPE_TYPE_MAX];
@@ -82,6 +83,10 @@ enum hub_code envelope_parse(struct envelope *e, const char *text, size_t len, c
  * -ENOMEM. */
 int envelope_record(const struct envelope *e, struct buf *out, struct span session_id,
 		    uint64_t wall_ms, struct span from);
+
+/* Appends the message's object without any of the hub's fields, line feeds and carriage returns
+ * among its white space made spaces. Returns 0 or -ENOMEM. */
+int envelope_strip(const struct envelope *e, struct buf *out);
 
 /* Calls each(id, arg) for every receiver in `to`, unescaped, in order, each once. Returns HUB_OK,
  * or HUB_BAD_FIELD with the reason in why where `to` is not a string or an array of 1 to

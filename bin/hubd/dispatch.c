@@ -22,19 +22,9 @@ enum field { FIELD_ECHO, FIELD_PING_ID, FIELD_TIMESTAMP, FIELD_JS_VERSION, FIELD
 
 static const char *const field_names[FIELD_COUNT] = {"echo", "ping_id", "timestamp", "js_version"};
 
-enum { OWN_COUNT = 8 };
-
-static const char *const own_names[OWN_COUNT] = {"type", "session_id", "timestamp", "msg_id",
-						 "key",	 "to",	       "from",	    "seq"};
-
 struct json_paths *dispatch_paths(void)
 {
 	return json_paths_new(field_names, FIELD_COUNT);
-}
-
-struct json_paths *dispatch_own_paths(void)
-{
-	return json_paths_new(own_names, OWN_COUNT);
 }
 
 static void read_fields(struct conn *c, const struct envelope *e, struct json_member f[FIELD_COUNT])
@@ -249,48 +239,14 @@ static void on_ping(struct conn *c, const struct envelope *e)
 	answer_send(c, r);
 }
 
-/* The message's object without the hub's own fields. Returns 0 or -ENOMEM. */
-static int strip_own(struct conn *c, const struct envelope *e, struct buf *out)
-{
-	struct json_member f[OWN_COUNT];
-	struct json_scan scan;
-	size_t at = 0;
-	int i, r = 0;
-
-	json_scan(c->worker->hub->own, e->text, e->len, f, &scan);
-	while (r == 0) {
-		const struct json_member *next = NULL;
-
-		for (i = 0; i < OWN_COUNT; i++)
-			if (f[i].type != JSON_NONE && f[i].name >= at &&
-			    (!next || f[i].name < next->name))
-				next = &f[i];
-		if (!next)
-			break;
-		r = buf_put(out, e->text + at, next->name - at);
-		at = next->end;
-		/* Its comma goes with it; where it was the last, the one before it is cut below. */
-		at += strspn(e->text + at, " \t\r\n");
-		if (e->text[at] == ',')
-			at++;
-	}
-	if (r == 0)
-		r = buf_put(out, e->text + at, e->len - 1 - at);
-	while (r == 0 && out->len > 1 && strchr(" \t\r\n,", out->data[out->len - 1]))
-		out->len--;
-	for (at = 0; r == 0 && at < out->len; at++)
-		if (out->data[at] == '\n' || out->data[at] == '\r')
-			out->data[at] = ' ';
-	return r == 0 ? buf_puts(out, "}") : r;
-}
-
 static void on_client_info(struct conn *c, const struct envelope *e)
 {
 	struct buf *b = answer(c);
 	struct blob *info;
 	struct member *m;
 
-	if (strip_own(c, e, b) < 0 || (b->len <= INFO_MAX && !(info = blob_new(b->data, b->len)))) {
+	if (envelope_strip(e, b) < 0 ||
+	    (b->len <= INFO_MAX && !(info = blob_new(b->data, b->len)))) {
 		fail(c, e, HUB_INTERNAL, "out of memory");
 		return;
 	}

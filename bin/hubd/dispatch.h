@@ -13,7 +13,4 @@ void dispatch(struct conn *c, const char *text, size_t len);
 /* The fields that control messages have beside the hub's own, for hub.control. NULL: no memory. */
 struct json_paths *dispatch_paths(void);
 
-/* The hub's own fields, for hub.own. NULL: no memory. */
-struct json_paths *dispatch_own_paths(void);
-
 #endif

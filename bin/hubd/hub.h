@@ -51,7 +51,6 @@ struct hub {
 	struct log_memory memory;
 	struct registry registry;
 	struct json_paths *control; /* the fields of control messages; see dispatch.h */
-	struct json_paths *own;	    /* the hub's fields */
 	struct worker *worker[HUB_WORKERS_MAX];
 	unsigned nworkers;
 	atomic_uint connections; /* accepted and not yet gone */

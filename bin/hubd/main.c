@@ -308,8 +308,7 @@ static int serve(struct hub *hub)
 	int status = EX_OSERR;
 
 	hub->control = dispatch_paths();
-	hub->own = dispatch_own_paths();
-	if (!ls || !hub->control || !hub->own || registry_init(&hub->registry) < 0)
+	if (!ls || !hub->control || registry_init(&hub->registry) < 0)
 		err_die(EX_OSERR, "out of memory");
 	status = open_listeners(hub, ls);
 	if (status != 0)
@@ -332,7 +331,6 @@ fail_listeners:
 	listeners_free(ls);
 	registry_free(&hub->registry);
 	json_paths_free(hub->control);
-	json_paths_free(hub->own);
 	return status;
 }
 

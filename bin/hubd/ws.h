@@ -19,7 +19,8 @@ void ws_free(struct ws *ws); /* NULL is fine */
 /* Takes over a TCP connection that was just accepted; closes it where that fails. */
 void ws_adopt(struct ws *ws, int fd);
 
-/* Once a second: lets libwebsockets look at its timeouts, which it otherwise does only after input. */
+/* Once a second: lets libwebsockets look at its timeouts, which it otherwise does only after input.
+ */
 void ws_tick(struct ws *ws);
 
 /* Reads on from connections that had more than libwebsockets takes at a time. Once per loop turn.
