@@ -28,6 +28,8 @@ struct hub_options {
 	int64_t max_connections, max_sessions, max_members;
 	int64_t history, history_bytes, history_memory;
 	int64_t presence_limit;
+	int64_t state_keys;
+	const char *keys;
 	double slow_after, session_ttl;
 	double ping, pong, write_timeout, drain;
 	int slow; /* enum slow_policy */
@@ -50,6 +52,8 @@ struct hub {
 	struct log_limits limits;
 	struct log_memory memory;
 	struct registry registry;
+	struct keys *keys;	    /* which messages are state */
+	unsigned char secret[32];   /* signs resume tokens, hashes msg_ids */
 	struct json_paths *control; /* the fields of control messages; see dispatch.h */
 	struct worker *worker[HUB_WORKERS_MAX];
 	unsigned nworkers;

@@ -10,6 +10,8 @@
 
 #define CHUNK_MIN 1024u
 #define CHUNK_MAX 65536u
+_Static_assert(WSFRAME_HEADER_MAX + 28 <= LOG_FRAME_MAX, "a frame may outgrow its state entry");
+
 #define SEQ_FIELD_MAX (sizeof(",\"seq\":") - 1 + 20 + 1)
 
 void log_init(struct log *log, struct log_memory *memory)
@@ -75,7 +77,7 @@ static void log_link(struct log *log, struct chunk *c, uint64_t now_ms)
 	log->bytes += sizeof(*c) + c->cap;
 }
 
-static void log_drop_oldest(struct log *log)
+void log_drop_oldest(struct log *log)
 {
 	struct chunk *c = log->oldest;
 	struct chunk *next = atomic_load_explicit(&c->next, memory_order_relaxed);
@@ -86,26 +88,20 @@ static void log_drop_oldest(struct log *log)
 	chunk_unref(c);
 }
 
-void log_trim(struct log *log, const struct log_limits *limits, uint64_t low, uint64_t now_ms)
+bool log_may_drop(const struct log *log, const struct log_limits *limits, uint64_t low,
+		  uint64_t now_ms)
 {
-	while (log->oldest != log->last) {
-		const struct chunk *c = log->oldest;
-		uint64_t next = c->first + atomic_load_explicit(&c->n, memory_order_relaxed);
+	const struct chunk *c = log->oldest;
+	uint64_t next;
 
-		if (!log_memory_over(log->memory)) {
-			if (log->bytes <= limits->bytes || log->head + 1 - next < limits->records)
-				return;
-			if (next > low && now_ms - c->sealed_ms < limits->grace_ms)
-				return;
-		}
-		log_drop_oldest(log);
-	}
-}
-
-void log_trim_to_memory(struct log *log)
-{
-	while (log->oldest != log->last && log_memory_over(log->memory))
-		log_drop_oldest(log);
+	if (c == log->last)
+		return false;
+	if (log_memory_over(log->memory))
+		return true;
+	next = c->first + atomic_load_explicit(&c->n, memory_order_relaxed);
+	if (log->bytes <= limits->bytes || log->head + 1 - next < limits->records)
+		return false;
+	return next <= low || now_ms - c->sealed_ms >= limits->grace_ms;
 }
 
 static size_t put_seq(char *out, uint64_t seq)
@@ -124,37 +120,61 @@ static size_t put_seq(char *out, uint64_t seq)
 	return n + 8;
 }
 
-int64_t log_append(struct log *log, uint64_t sender, const char *body, size_t len, uint64_t now_ms)
+/* Room for a frame of up to need bytes in the last chunk, or in a new one. NULL: no memory. */
+static unsigned char *log_room(struct log *log, size_t need, uint64_t now_ms)
+{
+	struct chunk *c = log->last;
+	uint32_t n = c ? atomic_load_explicit(&c->n, memory_order_relaxed) : 0;
+
+	if (!c || c->cap - c->len - n * sizeof(struct slot) < need + sizeof(struct slot)) {
+		c = chunk_new(log, need + sizeof(struct slot));
+		if (!c)
+			return NULL;
+		log_link(log, c, now_ms);
+	}
+	return c->data + c->len;
+}
+
+/* Makes what was written to log_room(), up to end, a record. */
+static int64_t log_add(struct log *log, uint64_t sender, bool acked, const unsigned char *end)
+{
+	struct chunk *c = log->last;
+	uint32_t n = atomic_load_explicit(&c->n, memory_order_relaxed);
+	struct slot *slot = (struct slot *)(void *)(c->data + c->cap) - 1 - n;
+	uint32_t len = (uint32_t)(end - c->data) - c->len;
+
+	slot->sender = sender;
+	slot->offset = c->len;
+	slot->len = len & 0x7fffffff;
+	slot->acked = acked;
+	c->len += len;
+	atomic_store_explicit(&c->n, n + 1, memory_order_release);
+	return (int64_t)++log->head;
+}
+
+int64_t log_append(struct log *log, uint64_t sender, bool acked, const char *body, size_t len,
+		   uint64_t now_ms)
 {
 	char field[SEQ_FIELD_MAX];
 	size_t field_len = put_seq(field, log->head + 1);
-	size_t need = WSFRAME_HEADER_MAX + len + field_len + sizeof(struct slot);
-	struct chunk *c = log->last;
-	struct slot *slot;
-	unsigned char *p;
-	uint32_t n;
+	unsigned char *p = log_room(log, WSFRAME_HEADER_MAX + len + field_len, now_ms);
 
-	n = c ? atomic_load_explicit(&c->n, memory_order_relaxed) : 0;
-	if (!c || c->cap - c->len - n * sizeof(struct slot) < need) {
-		c = chunk_new(log, need);
-		if (!c)
-			return -ENOMEM;
-		log_link(log, c, now_ms);
-		n = 0;
-	}
-	p = c->data + c->len;
+	if (!p)
+		return -ENOMEM;
 	p += wsframe_text(p, len + field_len);
 	memcpy(p, body, len);
 	memcpy(p + len, field, field_len);
-	p += len + field_len;
+	return log_add(log, sender, acked, p + len + field_len);
+}
 
-	slot = (struct slot *)(void *)(c->data + c->cap) - 1 - n;
-	slot->sender = sender;
-	slot->offset = c->len;
-	slot->len = (uint32_t)(p - c->data) - c->len;
-	c->len += slot->len;
-	atomic_store_explicit(&c->n, n + 1, memory_order_release);
-	return (int64_t)++log->head;
+int64_t log_put(struct log *log, uint64_t sender, const void *frame, size_t len)
+{
+	unsigned char *p = log_room(log, len, 0);
+
+	if (!p)
+		return -ENOMEM;
+	memcpy(p, frame, len);
+	return log_add(log, sender, false, p + len);
 }
 
 const struct chunk *chunk_find(const struct chunk *c, uint64_t seq)

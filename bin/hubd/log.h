@@ -9,14 +9,18 @@
 #define HUBD_LOG_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define LOG_FRAME_MAX 48 /* bytes that log_append() adds to a body, at most */
 
 /* Where one record stands in its chunk: a whole frame of len bytes. */
 struct slot {
 	uint64_t sender; /* the sender's client id */
 	uint32_t offset;
-	uint32_t len;
+	uint32_t len : 31;
+	uint32_t acked : 1; /* the sender wanted an ack: never to be withheld */
 };
 
 /* Frames fill data from the front, slots from the back; the chunk is full when they meet. */
@@ -38,7 +42,7 @@ struct log_memory {
 	size_t max;
 };
 
-static inline int log_memory_over(const struct log_memory *m)
+static inline bool log_memory_over(const struct log_memory *m)
 {
 	return atomic_load_explicit(&m->used, memory_order_relaxed) > m->max;
 }
@@ -71,15 +75,20 @@ void log_free(struct log *log);
 
 /* Appends one record: body, then `,"seq":N}`. Borrows body. now_ms is monotonic. Returns the
  * record's seq, or -ENOMEM. */
-int64_t log_append(struct log *log, uint64_t sender, const char *body, size_t len, uint64_t now_ms);
+int64_t log_append(struct log *log, uint64_t sender, bool acked, const char *body, size_t len,
+		   uint64_t now_ms);
 
-/* Drops the oldest chunks that limits do not ask for. Records from low on are kept for
- * limits->grace_ms, unless all logs together are over their limit. The last chunk always stays.
- * Worth calling after log->last has changed. */
-void log_trim(struct log *log, const struct log_limits *limits, uint64_t low, uint64_t now_ms);
+/* Appends a record that is a frame already, as it is. A log of such records need not be numbered
+ * like its frames. Borrows frame. Returns its number, or -ENOMEM. */
+int64_t log_put(struct log *log, uint64_t sender, const void *frame, size_t len);
 
-/* Drops the oldest chunks while all logs together are over their limit; the last one stays. */
-void log_trim_to_memory(struct log *log);
+/* True where limits do not ask for the oldest chunk. Records from low on are kept for
+ * limits->grace_ms, unless all logs together are over their limit. The last chunk always stays. */
+bool log_may_drop(const struct log *log, const struct log_limits *limits, uint64_t low,
+		  uint64_t now_ms);
+
+/* Drops the oldest chunk, which must not be the last. */
+void log_drop_oldest(struct log *log);
 
 /* What a reader at from may read. The caller unrefs view->chunk. */
 void log_view(const struct log *log, uint64_t from, struct log_view *view);

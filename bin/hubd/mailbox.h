@@ -16,7 +16,9 @@ enum mail_kind {
 	MAIL_DIRECT,   /* blob is for the member `client` of session */
 	MAIL_PRESENCE, /* blob is for the members of session that had joined before `version` */
 	MAIL_STATUS,   /* the member count of session changed; say so within a second */
-	MAIL_DRAIN,    /* close all connections, then stop */
+	MAIL_KICK,  /* the member `client` of session that joined at `version` is replaced by a new
+		       connection */
+	MAIL_DRAIN, /* close all connections, then stop */
 };
 
 struct mail {

@@ -8,6 +8,7 @@
 
 #include "conn.h"
 #include "hub.h"
+#include "identity.h"
 #include "worker.h"
 
 #define TABLE_MIN 8u
@@ -91,6 +92,7 @@ static struct session *session_new(struct hub *hub, struct span id)
 	s->hub = hub;
 	pthread_mutex_init(&s->lock, NULL);
 	log_init(&s->log, &hub->memory);
+	state_init(&s->state, &hub->memory);
 	randombytes_buf(&s->epoch, sizeof(s->epoch));
 	memcpy(s->id, id.p, id.len);
 	s->id_len = id.len;
@@ -107,10 +109,34 @@ struct session *session_ref(struct session *s)
 	return s;
 }
 
+/* Frees the kept records before seq. */
+static void drop_kept(struct session *s, uint64_t seq)
+{
+	while (s->kept_first && s->kept_first->seq < seq) {
+		struct kept *k = s->kept_first;
+
+		s->kept_first = k->next;
+		if (!s->kept_first)
+			s->kept_last = NULL;
+		atomic_fetch_sub_explicit(&s->hub->memory.used, sizeof(*k) + k->len,
+					  memory_order_relaxed);
+		free(k);
+	}
+}
+
+static void count_dedup(struct session *s, size_t before, size_t after)
+{
+	atomic_fetch_add_explicit(&s->hub->memory.used, after - before, memory_order_relaxed);
+}
+
 void session_unref(struct session *s)
 {
 	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	drop_kept(s, UINT64_MAX);
+	count_dedup(s, dedup_bytes(&s->dedup), 0);
+	dedup_free(&s->dedup);
+	state_free(&s->state);
 	log_free(&s->log);
 	pthread_mutex_destroy(&s->lock);
 	free(s->table);
@@ -127,9 +153,9 @@ static void session_announce(struct session *s, const char *type, uint64_t clien
 
 	if (s->nmembers <= hub->opt.presence_limit) {
 		struct buf text = {0};
-		char id[CONN_ID_LEN + 1];
+		char id[IDENTITY_LEN + 1];
 
-		conn_id_text(client, id);
+		identity_text(client, id);
 		if (buf_printf(&text,
 			       "{\"type\":\"%s\",\"session_id\":\"%s\",\"client_id\":\"%s\","
 			       "\"user_count\":%u}",
@@ -156,6 +182,64 @@ static void session_announce(struct session *s, const char *type, uint64_t clien
 		worker_post(hub->worker[i], mail);
 	}
 	blob_unref(blob);
+}
+
+/* --- trimming --- */
+
+/* The first record that a member may still need. */
+static uint64_t session_low(struct session *s)
+{
+	uint64_t low = UINT64_MAX;
+	unsigned i;
+
+	for (i = 0; i < s->hub->nworkers; i++) {
+		uint64_t at = atomic_load_explicit(&s->fan[i].low, memory_order_relaxed);
+
+		low = at < low ? at : low;
+	}
+	return low;
+}
+
+/* The oldest chunk is about to go: keeps its records with an ack, from low on. */
+static void keep_acked(struct session *s, uint64_t low)
+{
+	const struct chunk *c = s->log.oldest;
+	uint64_t n = atomic_load_explicit(&c->n, memory_order_relaxed), i;
+
+	for (i = low > c->first ? low - c->first : 0; i < n; i++) {
+		const struct slot *slot = chunk_slot(c, i);
+		struct kept *k;
+
+		if (!slot->acked)
+			continue;
+		k = log_memory_over(&s->hub->memory) ? NULL : malloc(sizeof(*k) + slot->len);
+		if (!k) {
+			s->kept_lost = c->first + i;
+			continue;
+		}
+		k->next = NULL;
+		k->seq = c->first + i;
+		k->sender = slot->sender;
+		k->len = slot->len;
+		memcpy(k->frame, c->data + slot->offset, slot->len);
+		*(s->kept_last ? &s->kept_last->next : &s->kept_first) = k;
+		s->kept_last = k;
+		atomic_fetch_add_explicit(&s->hub->memory.used, sizeof(*k) + k->len,
+					  memory_order_relaxed);
+	}
+}
+
+/* Drops what nobody needs of the log, under the session's lock. */
+static void session_trim(struct session *s, uint64_t now_ms)
+{
+	uint64_t low = session_low(s);
+
+	drop_kept(s, low);
+	while (log_may_drop(&s->log, &s->hub->limits, low, now_ms)) {
+		if (s->hub->opt.slow == SLOW_RESYNC)
+			keep_acked(s, low);
+		log_drop_oldest(&s->log);
+	}
 }
 
 /* --- the registry --- */
@@ -300,7 +384,7 @@ void registry_sweep(struct hub *hub, uint64_t now_ms)
 	for (i = 0; i < r->table_size && log_memory_over(&hub->memory); i++) {
 		for (s = r->table[i]; s; s = s->hash_next) {
 			pthread_mutex_lock(&s->lock);
-			log_trim_to_memory(&s->log);
+			session_trim(s, now_ms);
 			pthread_mutex_unlock(&s->lock);
 		}
 	}
@@ -335,8 +419,94 @@ static void fan_remove(struct member *m)
 		m->fan_next->fan_link = m->fan_link;
 }
 
-enum hub_code session_join(struct hub *hub, struct span id, struct member *m,
+/* Under the session's lock. */
+static enum hub_code seek(struct member *m, const struct session_from *from,
+			  struct session_joined *out)
+{
+	struct session *s = m->session;
+	struct fan *fan = &s->fan[m->conn->worker->index];
+	struct chunk *snapshot = NULL;
+	bool out_of_memory = false;
+
+	*out = (struct session_joined){.epoch = s->epoch,
+				       .seq = s->log.head,
+				       .user_count = s->nmembers,
+				       .recovered = from->has_since};
+	m->cursor = s->log.head + 1;
+	if (from->has_since &&
+	    ((from->has_epoch && from->epoch != s->epoch) || from->since > s->log.head))
+		out->reason = "epoch_changed";
+	else if (from->has_since && from->since + 1 >= s->log.tail)
+		m->cursor = from->since + 1;
+	else if (from->has_since && from->since == 0) {
+		out->reason = "trimmed";
+		out->gap_to = s->log.tail - 1;
+		m->cursor = s->log.tail;
+	} else if (from->has_since)
+		out->reason = "trimmed";
+	if (out->reason)
+		out->recovered = false;
+	if (!out->recovered && !out->gap_to)
+		snapshot = state_snapshot(&s->state, &out_of_memory);
+	if (snapshot && !(m->catchup = malloc(sizeof(*m->catchup)))) {
+		chunk_unref(snapshot);
+		out_of_memory = true;
+	}
+	if (out_of_memory)
+		return HUB_INTERNAL;
+	if (snapshot) {
+		*m->catchup = (struct catchup){snapshot, 1, s->state.n};
+		out->snapshot = s->state.n;
+	}
+	/* It may have sent some of what it now gets. */
+	m->own = s->log.head;
+	if (m->cursor < atomic_load_explicit(&fan->low, memory_order_relaxed))
+		atomic_store_explicit(&fan->low, m->cursor, memory_order_relaxed);
+	return HUB_OK;
+}
+
+static void drop_catchup(struct member *m)
+{
+	if (m->catchup)
+		chunk_unref(m->catchup->chunk);
+	free(m->catchup);
+	m->catchup = NULL;
+}
+
+enum hub_code session_seek(struct member *m, const struct session_from *from,
 			   struct session_joined *out)
+{
+	enum hub_code code;
+
+	drop_catchup(m);
+	pthread_mutex_lock(&m->session->lock);
+	code = seek(m, from, out);
+	pthread_mutex_unlock(&m->session->lock);
+	return code;
+}
+
+/* Tells the other connections of the same client to go, under the session's lock. */
+static void kick_others(struct session *s, const struct member *m)
+{
+	struct mail proto = {.kind = MAIL_KICK, .client = m->conn->id};
+	const struct member *other;
+
+	for (other = *member_bucket(s, m->conn->id); other; other = other->hash_next) {
+		struct mail *mail;
+
+		if (other == m || other->conn->id != m->conn->id)
+			continue;
+		proto.version = other->version;
+		mail = mail_new(&proto);
+		if (!mail)
+			continue;
+		mail->session = session_ref(s);
+		worker_post(other->conn->worker, mail);
+	}
+}
+
+enum hub_code session_join(struct hub *hub, struct span id, struct member *m,
+			   const struct session_from *from, struct session_joined *out)
 {
 	enum hub_code code = HUB_OK;
 	struct session *s = registry_use(hub, id, &code);
@@ -345,26 +515,90 @@ enum hub_code session_join(struct hub *hub, struct span id, struct member *m,
 	if (!s)
 		return code;
 	fan = &s->fan[m->conn->worker->index];
+	m->session = s;
 	pthread_mutex_lock(&s->lock);
-	if (s->nmembers >= hub->opt.max_members) {
+	if (s->nmembers >= hub->opt.max_members)
 		code = HUB_SESSION_FULL;
-	} else {
+	else
+		code = seek(m, from, out);
+	if (code == HUB_OK) {
+		session_ref(s);
 		members_add(s, m);
 		atomic_fetch_add_explicit(&fan->n, 1, memory_order_relaxed);
-		m->session = session_ref(s);
-		m->cursor = s->log.head + 1;
 		m->version = ++s->version;
-		if (m->cursor < atomic_load_explicit(&fan->low, memory_order_relaxed))
-			atomic_store_explicit(&fan->low, m->cursor, memory_order_relaxed);
 		fan_add(fan, m);
 		blob_ref(m->info);
-		*out = (struct session_joined){s->epoch, s->log.head, s->nmembers};
+		out->user_count = s->nmembers;
+		kick_others(s, m);
 		session_announce(s, "client_connected", m->conn->id);
 	}
 	pthread_mutex_unlock(&s->lock);
-	if (code != HUB_OK)
+	if (code != HUB_OK) {
+		m->session = NULL;
 		registry_release(s, worker_now_ms(m->conn->worker));
+	}
 	return code;
+}
+
+/* The state and the kept records from the member's cursor on, as one log in the order of their seq.
+ */
+struct merge {
+	struct log out;
+	const struct kept *kept;
+	int status;
+};
+
+static void merge_kept(struct merge *g, uint64_t before)
+{
+	for (; g->kept && g->kept->seq < before && g->status == 0; g->kept = g->kept->next)
+		if (log_put(&g->out, g->kept->sender, g->kept->frame, g->kept->len) < 0)
+			g->status = -ENOMEM;
+}
+
+static void merge_state(struct span key, struct span type, uint64_t seq, uint64_t sender,
+			const void *frame, size_t len, void *arg)
+{
+	struct merge *g = arg;
+
+	(void)key;
+	(void)type;
+	merge_kept(g, seq);
+	if (g->kept && g->kept->seq == seq)
+		g->kept = g->kept->next;
+	if (g->status == 0 && log_put(&g->out, sender, frame, len) < 0)
+		g->status = -ENOMEM;
+}
+
+int session_resync(struct member *m, uint64_t *gap_to)
+{
+	struct session *s = m->session;
+	struct catchup *catchup = malloc(sizeof(*catchup));
+	struct merge g = {.status = catchup ? 0 : -ENOMEM};
+
+	drop_catchup(m);
+	pthread_mutex_lock(&s->lock);
+	if (s->kept_lost >= m->cursor)
+		g.status = -ESTALE;
+	log_init(&g.out, &s->hub->memory);
+	for (g.kept = s->kept_first; g.kept && g.kept->seq < m->cursor;)
+		g.kept = g.kept->next;
+	if (g.status == 0) {
+		state_each(&s->state, merge_state, &g);
+		merge_kept(&g, UINT64_MAX);
+	}
+	if (g.status == 0) {
+		*gap_to = s->log.head;
+		m->cursor = s->log.head + 1;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (g.status < 0 || !g.out.head) {
+		log_free(&g.out);
+		free(catchup);
+		return g.status;
+	}
+	*catchup = (struct catchup){g.out.oldest, 1, g.out.head};
+	m->catchup = catchup;
+	return 0;
 }
 
 uint32_t session_leave(struct member *m)
@@ -383,6 +617,7 @@ uint32_t session_leave(struct member *m)
 	session_announce(s, "client_disconnected", m->conn->id);
 	pthread_mutex_unlock(&s->lock);
 
+	drop_catchup(m);
 	blob_unref(m->info);
 	m->info = NULL;
 	registry_release(s, worker_now_ms(m->conn->worker));
@@ -391,30 +626,83 @@ uint32_t session_leave(struct member *m)
 	return left;
 }
 
-int64_t session_append(struct member *m, const char *body, size_t len, uint64_t now_ms)
+/* Room for one more record in the dedup window. Returns 0 or -ENOMEM. */
+static int reserve_dedup(struct session *s)
+{
+	size_t before = dedup_bytes(&s->dedup);
+	int r = dedup_reserve(&s->dedup);
+
+	count_dedup(s, before, dedup_bytes(&s->dedup));
+	return r;
+}
+
+/* Under the session's lock: appends, and makes the record part of the state. */
+static enum hub_code append(struct member *m, const struct publication *p, uint64_t now_ms,
+			    uint64_t *seq)
 {
 	struct session *s = m->session;
-	const struct chunk *last;
-	int64_t seq;
+	const struct hub *hub = s->hub;
+	size_t max = log_memory_over(&hub->memory) ? s->state.n : (size_t)hub->opt.state_keys;
+	const struct chunk *last = s->log.last;
+	struct state_entry *entry = NULL;
+	const struct slot *slot;
+	int64_t n;
+
+	if (p->acked && reserve_dedup(s) < 0)
+		return HUB_INTERNAL;
+	if (p->rule == KEY_SET) {
+		entry = state_reserve(&s->state, p->key, p->type, p->body.len + LOG_FRAME_MAX, max);
+		if (!entry && errno == ENOSPC)
+			return s->state.n < (size_t)hub->opt.state_keys ? HUB_HUB_FULL
+									: HUB_SESSION_FULL;
+		if (!entry)
+			return HUB_INTERNAL;
+	}
+	n = log_append(&s->log, m->conn->id, p->acked, p->body.p, p->body.len, now_ms);
+	if (n < 0) {
+		if (entry)
+			state_abandon(&s->state, entry);
+		return HUB_INTERNAL;
+	}
+	*seq = m->own = (uint64_t)n;
+	if (entry) {
+		slot = chunk_slot(s->log.last, *seq - s->log.last->first);
+		state_set(&s->state, entry, *seq, m->conn->id, s->log.last->data + slot->offset,
+			  slot->len);
+	} else if (p->rule == KEY_DELETE) {
+		state_delete(&s->state, p->key);
+	}
+	if (p->acked)
+		dedup_add(&s->dedup, p->msg, *seq);
+	if (s->log.last != last)
+		session_trim(s, now_ms);
+	return HUB_OK;
+}
+
+enum hub_code session_publish(struct member *m, const struct publication *p, uint64_t now_ms,
+			      uint64_t *seq, bool *repeated)
+{
+	enum hub_code code = HUB_OK;
+
+	pthread_mutex_lock(&m->session->lock);
+	*repeated = p->acked && dedup_find(&m->session->dedup, p->msg, seq);
+	if (!*repeated)
+		code = append(m, p, now_ms, seq);
+	pthread_mutex_unlock(&m->session->lock);
+	return code;
+}
+
+bool session_remember(struct session *s, uint64_t msg)
+{
+	uint64_t seq;
+	bool known;
 
 	pthread_mutex_lock(&s->lock);
-	last = s->log.last;
-	seq = log_append(&s->log, m->conn->id, body, len, now_ms);
-	if (s->log.last != last) {
-		uint64_t low = UINT64_MAX;
-		unsigned i;
-
-		for (i = 0; i < s->hub->nworkers; i++) {
-			uint64_t at = atomic_load_explicit(&s->fan[i].low, memory_order_relaxed);
-
-			low = at < low ? at : low;
-		}
-		log_trim(&s->log, &s->hub->limits, low, now_ms);
-	}
+	known = dedup_find(&s->dedup, msg, &seq);
+	if (!known && reserve_dedup(s) == 0)
+		dedup_add(&s->dedup, msg, 0);
 	pthread_mutex_unlock(&s->lock);
-	if (seq > 0)
-		m->own = (uint64_t)seq;
-	return seq;
+	return !known;
 }
 
 void session_view(struct session *s, uint64_t from, struct log_view *view)
@@ -446,7 +734,7 @@ enum hub_code session_direct(struct session *s, struct span client, struct blob 
 	struct mail *mail;
 	struct member *m;
 
-	if (!conn_id_parse(client, &proto.client))
+	if (!identity_parse(client, &proto.client))
 		return HUB_NOT_MEMBER;
 	pthread_mutex_lock(&s->lock);
 	m = member_lookup(s, proto.client);
@@ -487,12 +775,26 @@ struct member *session_find(struct session *s, uint64_t client, unsigned self)
 	return m;
 }
 
+struct member *session_find_version(struct session *s, uint64_t client, uint32_t version,
+				    unsigned self)
+{
+	struct member *m;
+
+	pthread_mutex_lock(&s->lock);
+	for (m = *member_bucket(s, client); m; m = m->hash_next)
+		if (m->conn->id == client && m->version == version &&
+		    m->conn->worker->index == self)
+			break;
+	pthread_mutex_unlock(&s->lock);
+	return m;
+}
+
 static int put_member(struct buf *out, const struct member *m, bool first)
 {
-	char id[CONN_ID_LEN + 1];
+	char id[IDENTITY_LEN + 1];
 	int r;
 
-	conn_id_text(m->conn->id, id);
+	identity_text(m->conn->id, id);
 	r = buf_printf(out, "%s{\"client_id\":\"%s\"", first ? "" : ",", id);
 	if (r == 0 && m->info) {
 		r = buf_puts(out, ",\"info\":");

@@ -14,9 +14,12 @@
 #include <stdint.h>
 
 #include "blob.h"
+#include "dedup.h"
 #include "envelope.h"
+#include "keys.h"
 #include "log.h"
 #include "mailbox.h"
+#include "state.h"
 
 struct conn;
 struct hub;
@@ -30,10 +33,27 @@ struct member {
 	struct member **fan_link;
 	struct member *hash_next; /* session->lock */
 	struct blob *info;	  /* session->lock; what client_info said, or NULL */
+	struct catchup *catchup;  /* what it gets before its next record, or NULL */
 	uint64_t cursor;	  /* seq of the next record it gets */
 	uint64_t own;		  /* seq of the last record it sent */
 	uint32_t version;	  /* of the session's member list, when it joined */
 	bool echo;		  /* wants its own records back */
+};
+
+/* State records on their way to a member, before the log goes on at its cursor. */
+struct catchup {
+	struct chunk *chunk; /* a reference; a chain of n records, numbered from 1 */
+	uint64_t at;	     /* the number of the next one */
+	uint64_t n;
+};
+
+/* A record with an ack that left the log before every member had it. */
+struct kept {
+	struct kept *next;
+	uint64_t seq;
+	uint64_t sender;
+	size_t len;
+	unsigned char frame[];
 };
 
 /* One worker's part of a session. */
@@ -53,7 +73,11 @@ struct session {
 	atomic_uint refs;
 	struct hub *hub;
 	pthread_mutex_t lock;
-	struct log log;	       /* lock */
+	struct log log;			     /* lock */
+	struct state state;		     /* lock */
+	struct dedup dedup;		     /* lock */
+	struct kept *kept_first, *kept_last; /* lock; in order of seq; only with --slow resync */
+	uint64_t kept_lost;    /* lock; the last such record that there was no memory for */
 	struct member **table; /* lock; by client id, chained */
 	uint32_t table_size;   /* a power of two */
 	uint32_t nmembers;     /* lock */
@@ -81,10 +105,31 @@ struct registry {
 	struct session *idle_first, *idle_last; /* without members, longest first */
 };
 
+/* Where a member wants to begin. */
+struct session_from {
+	bool has_since, has_epoch;
+	uint64_t since;
+	uint64_t epoch;
+};
+
 struct session_joined {
 	uint64_t epoch;
-	uint64_t seq; /* head at the join */
+	uint64_t seq;	   /* head at the join */
+	uint64_t gap_to;   /* since:0, but the log begins behind this seq; else 0 */
+	uint64_t snapshot; /* state records that follow */
 	uint32_t user_count;
+	bool recovered;
+	const char *reason; /* why a wanted past is not recovered, or NULL */
+};
+
+/* A record to be. */
+struct publication {
+	struct span body; /* the record up to its seq */
+	struct span type;
+	struct span key; /* for KEY_SET and KEY_DELETE */
+	enum key_rule rule;
+	bool acked;   /* the sender wants an ack */
+	uint64_t msg; /* where acked: the message's hash for struct dedup */
 };
 
 int registry_init(struct registry *r);
@@ -100,19 +145,36 @@ size_t registry_count(struct registry *r);
 struct session *session_ref(struct session *s);
 void session_unref(struct session *s); /* takes the reference; NULL is fine */
 
-/* Makes conn a member of the session called id, creating it where there is none. Sets m->session,
- * m->cursor and m->version and links m everywhere. The caller has set m->conn, m->info and m->echo.
- * Returns HUB_OK, HUB_SESSION_FULL, HUB_HUB_FULL (too many sessions) or HUB_INTERNAL (memory). */
+/* Makes conn a member of the session called id, creating it where there is none, and moves it to
+ * where it wants to begin. Sets m->session, m->cursor, m->catchup and m->version and links m
+ * everywhere. The caller has set m->conn, m->info and m->echo. A member of the same client id on
+ * another connection is told to go. Returns HUB_OK, HUB_SESSION_FULL, HUB_HUB_FULL (too many
+ * sessions) or HUB_INTERNAL (memory). */
 enum hub_code session_join(struct hub *hub, struct span id, struct member *m,
+			   const struct session_from *from, struct session_joined *out);
+
+/* Moves a member to where it wants to begin. Returns HUB_OK or HUB_INTERNAL (memory). */
+enum hub_code session_seek(struct member *m, const struct session_from *from,
 			   struct session_joined *out);
+
+/* Moves a member that the log has overtaken to its head, by way of the state and of the records
+ * with an ack that it has not had, in order. *gap_to: the last seq withheld. Returns 0, -ENOMEM, or
+ * -ESTALE where such records are lost. */
+int session_resync(struct member *m, uint64_t *gap_to);
 
 /* Undoes session_join(), tells the others, and gives up the member's reference on the session and
  * its info. Returns the number of members left. */
 uint32_t session_leave(struct member *m);
 
-/* Appends a record (see log_append) as m. Returns its seq or -errno. The members are not woken: the
- * worker does that once per turn of its loop. */
-int64_t session_append(struct member *m, const char *body, size_t len, uint64_t now_ms);
+/* Appends a record as m, and makes it part of the state. A repeat of a message with an ack changes
+ * nothing and gives the first one's seq; *repeated says so. The members are not woken: the worker
+ * does that once per turn of its loop. Returns HUB_OK, HUB_SESSION_FULL (too many state keys),
+ * HUB_HUB_FULL (no room for more state) or HUB_INTERNAL (memory). */
+enum hub_code session_publish(struct member *m, const struct publication *p, uint64_t now_ms,
+			      uint64_t *seq, bool *repeated);
+
+/* Remembers a message with an ack that is not logged. Returns false where it was known already. */
+bool session_remember(struct session *s, uint64_t msg);
 
 /* log_view() under the lock. */
 void session_view(struct session *s, uint64_t from, struct log_view *view);
@@ -133,6 +195,11 @@ struct member *session_find(struct session *s, uint64_t client, unsigned self);
 /* Appends the presence answer's `"user_count":N,"members":[…]` to out: at most max members, then
  * `"truncated":true`. Returns 0 or -ENOMEM. */
 int session_presence(struct session *s, struct buf *out, size_t max);
+
+/* The member of s that joined at `version` as client on worker `self`, or NULL. As session_find().
+ */
+struct member *session_find_version(struct session *s, uint64_t client, uint32_t version,
+				    unsigned self);
 
 /* The number of members. */
 uint32_t session_user_count(struct session *s);

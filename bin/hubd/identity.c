@@ -1,0 +1,70 @@
+#include "identity.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#define MAC_LEN 16
+
+static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+void identity_text(uint64_t id, char out[IDENTITY_LEN + 1])
+{
+	int i;
+
+	for (i = IDENTITY_LEN - 1; i >= 0; i--) {
+		out[i] = digits[id % 62];
+		id /= 62;
+	}
+	out[IDENTITY_LEN] = '\0';
+}
+
+bool identity_parse(struct span text, uint64_t *id)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	if (text.len != IDENTITY_LEN)
+		return false;
+	for (i = 0; i < text.len; i++) {
+		const char *digit = memchr(digits, text.p[i], 62);
+
+		if (!digit || __builtin_mul_overflow(n, 62u, &n) ||
+		    __builtin_add_overflow(n, (uint64_t)(digit - digits), &n))
+			return false;
+	}
+	*id = n;
+	return true;
+}
+
+static void make_mac(const unsigned char key[IDENTITY_KEY_LEN], const unsigned char id[8],
+		     unsigned char mac[MAC_LEN])
+{
+	crypto_generichash(mac, MAC_LEN, id, 8, key, IDENTITY_KEY_LEN);
+}
+
+void identity_token(const unsigned char key[IDENTITY_KEY_LEN], uint64_t id,
+		    char out[IDENTITY_TOKEN_LEN + 1])
+{
+	unsigned char raw[8 + MAC_LEN];
+
+	memcpy(raw, &id, 8);
+	make_mac(key, raw, raw + 8);
+	sodium_bin2base64(out, IDENTITY_TOKEN_LEN + 1, raw, sizeof(raw),
+			  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+bool identity_verify(const unsigned char key[IDENTITY_KEY_LEN], struct span token, uint64_t *id)
+{
+	unsigned char raw[8 + MAC_LEN], mac[MAC_LEN];
+	size_t len;
+
+	if (sodium_base642bin(raw, sizeof(raw), token.p, token.len, NULL, &len, NULL,
+			      sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+	    len != sizeof(raw))
+		return false;
+	make_mac(key, raw, mac);
+	if (sodium_memcmp(mac, raw + 8, MAC_LEN) != 0)
+		return false;
+	memcpy(id, raw, 8);
+	return true;
+}
