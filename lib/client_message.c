@@ -29,8 +29,8 @@ struct json_paths *client_message_paths(void)
 	return json_paths_new(names, M_COUNT);
 }
 
-/* Reads …,"from":"ID","seq":N} or …,"from":"ID"} from the end. Returns false where that does not
- * stand there. */
+/* Reads `,"from":"ID","seq":N}` or `,"from":"ID"}` from the end. Returns false where neither stands
+ * there. */
 static bool read_member(const char *text, size_t len, struct client_message *m)
 {
 	static const char seq[] = "\"seq\":", from[] = ",\"from\":\"";
