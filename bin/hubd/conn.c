@@ -159,6 +159,7 @@ static const struct buf *reframe(struct worker *w, const struct transport *t,
 	    w->reframed_to == to)
 		return b;
 	b->len = 0;
+	w->reframed_chunk = NULL;
 	for (seq = from; seq < to; seq++) {
 		const struct slot *slot = chunk_slot(chunk, seq - chunk->first);
 		const unsigned char *frame = chunk->data + slot->offset;
@@ -174,7 +175,8 @@ static const struct buf *reframe(struct worker *w, const struct transport *t,
 		if (r < 0)
 			return NULL;
 	}
-	w->reframed_chunk = !skip && !t->websocket ? chunk : NULL;
+	if (!skip && !t->websocket)
+		w->reframed_chunk = chunk;
 	w->reframed_from = from;
 	w->reframed_to = to;
 	return b;
@@ -214,11 +216,25 @@ static bool conn_write_span(struct conn *c, struct member *m, struct log_view *v
 	return len == 0 || conn_wrote(c, c->transport->write(c, data, len), len);
 }
 
-/* m's next records are no longer in the log. True where it may go on. */
-static bool conn_overtaken(struct conn *c, struct member *m, const struct log_view *view)
+/* Tells of records that m will not get, up to seq `to`. */
+static void conn_gap(struct conn *c, struct member *m, uint64_t to)
 {
 	struct buf *b = &c->worker->answer;
 
+	b->len = 0;
+	if (buf_printf(b,
+		       "{\"type\":\"gap\",\"session_id\":\"%s\",\"from_seq\":%ju,\"to_seq\":%ju}",
+		       m->session->id, (uintmax_t)m->cursor, (uintmax_t)to) < 0) {
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
+		return;
+	}
+	m->cursor = to + 1;
+	conn_send(c, b->data, b->len);
+}
+
+/* m's next records are no longer in the log. True where it may go on. */
+static bool conn_overtaken(struct conn *c, struct member *m, const struct log_view *view)
+{
 	if (c->worker->hub->opt.slow == SLOW_DISCONNECT) {
 		worker_count(c->worker, slow_disconnects, 1);
 		conn_close(c, CLOSE_SLOW, "too slow: fell behind the session's history");
@@ -227,15 +243,7 @@ static bool conn_overtaken(struct conn *c, struct member *m, const struct log_vi
 	if (c->blocked)
 		return false;
 	worker_count(c->worker, slow_resyncs, 1);
-	b->len = 0;
-	if (buf_printf(b,
-		       "{\"type\":\"gap\",\"session_id\":\"%s\",\"from_seq\":%ju,\"to_seq\":%ju}",
-		       m->session->id, (uintmax_t)m->cursor, (uintmax_t)view->head) < 0) {
-		conn_close(c, CLOSE_INTERNAL, "out of memory");
-		return false;
-	}
-	m->cursor = view->head + 1;
-	conn_send(c, b->data, b->len);
+	conn_gap(c, m, view->head);
 	return !c->closing;
 }
 
@@ -251,20 +259,34 @@ void conn_flush_member(struct conn *c, struct member *m, struct log_view *view)
 			return;
 }
 
+/* Returns the session's head. */
+static uint64_t flush_to_head(struct conn *c, struct member *m)
+{
+	struct log_view view;
+
+	session_view(m->session, m->cursor, &view);
+	conn_flush_member(c, m, &view);
+	chunk_unref(view.chunk);
+	/* The view may have been the last to hold the chunk that was reframed. */
+	c->worker->reframed_chunk = NULL;
+	return view.head;
+}
+
 void conn_flush_all(struct conn *c)
 {
 	struct member *m;
 
 	conn_flush(c);
-	for (m = c->members; m && !c->closing && !c->blocked; m = m->conn_next) {
-		struct log_view view;
+	for (m = c->members; m && !c->closing && !c->blocked; m = m->conn_next)
+		flush_to_head(c, m);
+}
 
-		session_view(m->session, m->cursor, &view);
-		conn_flush_member(c, m, &view);
-		chunk_unref(view.chunk);
-		/* The view may have been the last to hold the chunk that was reframed. */
-		c->worker->reframed_chunk = NULL;
-	}
+void conn_finish_member(struct conn *c, struct member *m)
+{
+	uint64_t head = flush_to_head(c, m);
+
+	if (!c->closing && m->cursor <= head)
+		conn_gap(c, m, head);
 }
 
 void conn_writable(struct conn *c)
@@ -272,15 +294,30 @@ void conn_writable(struct conn *c)
 	if (c->closing)
 		return;
 	c->blocked = false;
+	conn_heard(c); /* who takes what was sent lives */
 	conn_flush_all(c);
+	if (c->finishing && !c->blocked)
+		conn_close(c, CLOSE_NORMAL, "end of input");
 }
 
 /* --- ending --- */
 
 void conn_finish(struct conn *c)
 {
+	if (c->closing)
+		return;
+	c->finishing = true;
 	conn_flush_all(c);
-	conn_close(c, CLOSE_NORMAL, "end of input");
+	if (!c->blocked)
+		conn_close(c, CLOSE_NORMAL, "end of input");
+}
+
+void conn_abort(struct conn *c)
+{
+	conn_close(c, 0, "aborted");
+	c->code = 0;
+	if (c->told && !c->gone)
+		c->transport->abort(c);
 }
 
 void conn_close(struct conn *c, enum close_code code, const char *reason)
@@ -328,6 +365,8 @@ bool conn_reap(struct conn *c)
 	if (!c->blocked && c->out.len)
 		c->blocked = c->transport->write(c, c->out.data, c->out.len) != 0;
 	buf_free(&c->out);
+	if (c->paused)
+		c->transport->pause(c, false); /* its answer to our close is to be heard */
 	c->blocked_s = now_s(c);
 	worker_check_in(c->worker, c, conn_check(c, c->blocked_s));
 	c->transport->close(c, c->code, c->reason);
@@ -368,10 +407,11 @@ uint32_t conn_check(struct conn *c, uint32_t at_s)
 	}
 	next = left < next ? left : next;
 	left = seconds_until(c->heard_s, opt->ping, at_s);
-	if (left == 0 && !c->pinged) {
+	if (left == 0 && c->blocked) {
+		next = 1;
+	} else if (left == 0 && !c->pinged) {
 		c->pinged = true;
-		if (!c->blocked)
-			conn_wrote(c, c->transport->ping(c), 0);
+		conn_wrote(c, c->transport->ping(c), 0);
 	} else if (left) {
 		next = left < next ? left : next;
 	}

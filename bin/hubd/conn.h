@@ -72,6 +72,7 @@ struct conn {
 	bool closing : 1;
 	bool reaping : 1;    /* in the reap list */
 	bool told : 1;	     /* the transport was told to close */
+	bool finishing : 1;  /* the peer has said all; closes once it has got all */
 	bool gone : 1;	     /* the transport has let go */
 	bool said_close : 1; /* the transport's: the peer was sent a close frame */
 	bool hot : 1;	     /* the transport's: may have more to read */
@@ -101,6 +102,13 @@ void conn_send(struct conn *c, const char *json, size_t len);
 
 /* Queues an `error` answer. msg_id is raw JSON or empty. */
 void conn_error(struct conn *c, enum hub_code code, const char *message, struct span msg_id);
+
+/* Before m leaves: sends what it has not had yet, or names it in a gap where the transport is full.
+ */
+void conn_finish_member(struct conn *c, struct member *m);
+
+/* Closes at once, whatever was begun before. */
+void conn_abort(struct conn *c);
 
 /* Starts closing; the first call counts. reason lives for ever. */
 void conn_close(struct conn *c, enum close_code code, const char *reason);

@@ -193,7 +193,7 @@ static void on_leave(struct conn *c, const struct envelope *e)
 
 	if (!m)
 		return;
-	conn_flush_all(c); /* what was logged before comes before the answer */
+	conn_finish_member(c, m); /* what was logged before comes before the answer */
 	b = answer(c);
 	r = buf_printf(
 	    b, "{\"type\":\"session_left\",\"session_id\":\"%s\",\"user_count\":", m->session->id);

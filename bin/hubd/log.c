@@ -91,21 +91,17 @@ void log_trim(struct log *log, const struct log_limits *limits, uint64_t low, ui
 	while (log->oldest != log->last) {
 		const struct chunk *c = log->oldest;
 		uint64_t next = c->first + atomic_load_explicit(&c->n, memory_order_relaxed);
+		bool over = log_memory_over(log->memory), small = log->bytes <= limits->bytes;
+		/* Signed: the clock of the worker that wrote it may be ahead of ours. */
+		bool wanted = next > low && (int64_t)(now_ms - c->sealed_ms) < limits->grace_ms;
 
-		if (!log_memory_over(log->memory)) {
-			if (log->bytes <= limits->bytes || log->head + 1 - next < limits->records)
-				return;
-			if (next > low && now_ms - c->sealed_ms < limits->grace_ms)
-				return;
-		}
+		/* Members in step with the hub are not to pay for memory used elsewhere. */
+		if (wanted && (small || !over))
+			return;
+		if (!over && (small || log->head + 1 - next < limits->records))
+			return;
 		log_drop_oldest(log);
 	}
-}
-
-void log_trim_to_memory(struct log *log)
-{
-	while (log->oldest != log->last && log_memory_over(log->memory))
-		log_drop_oldest(log);
 }
 
 static size_t put_seq(char *out, uint64_t seq)

@@ -9,6 +9,7 @@
 #define HUBD_LOG_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,15 +39,15 @@ struct log_memory {
 	size_t max;
 };
 
-static inline int log_memory_over(const struct log_memory *m)
+static inline bool log_memory_over(const struct log_memory *m)
 {
 	return atomic_load_explicit(&m->used, memory_order_relaxed) > m->max;
 }
 
 struct log_limits {
-	size_t records;	   /* kept at least */
-	size_t bytes;	   /* kept at most, where that is more */
-	uint64_t grace_ms; /* for how long records are kept beyond that for a member that lags */
+	size_t records;	  /* kept at least */
+	size_t bytes;	  /* kept at most, where that is more */
+	int64_t grace_ms; /* for how long records are kept beyond that for a member that lags */
 };
 
 struct log {
@@ -74,12 +75,9 @@ void log_free(struct log *log);
 int64_t log_append(struct log *log, uint64_t sender, const char *body, size_t len, uint64_t now_ms);
 
 /* Drops the oldest chunks that limits do not ask for. Records from low on are kept for
- * limits->grace_ms, unless all logs together are over their limit. The last chunk always stays.
- * Worth calling after log->last has changed. */
+ * limits->grace_ms, unless the log is over limits->bytes and all logs together are over their
+ * limit. The last chunk always stays. Worth calling after log->last has changed. */
 void log_trim(struct log *log, const struct log_limits *limits, uint64_t low, uint64_t now_ms);
-
-/* Drops the oldest chunks while all logs together are over their limit; the last one stays. */
-void log_trim_to_memory(struct log *log);
 
 /* What a reader at from may read. The caller unrefs view->chunk. */
 void log_view(const struct log *log, uint64_t from, struct log_view *view);

@@ -239,13 +239,13 @@ struct stopper {
 	struct hub *hub;
 	struct listeners *listeners;
 	uv_signal_t term, intr;
+	struct mail drain[HUB_WORKERS_MAX];
 };
 
 /* The first signal drains; a second one ends at once. */
 static void on_signal(uv_signal_t *handle, int signum)
 {
 	struct stopper *st = handle->data;
-	struct mail proto = {.kind = MAIL_DRAIN};
 	unsigned i;
 
 	if (atomic_exchange(&st->hub->draining, true)) {
@@ -256,10 +256,8 @@ static void on_signal(uv_signal_t *handle, int signum)
 		atomic_load(&st->hub->connections));
 	listeners_stop(st->listeners);
 	for (i = 0; i < st->hub->nworkers; i++) {
-		struct mail *mail = mail_new(&proto);
-
-		if (mail)
-			worker_post(st->hub->worker[i], mail);
+		st->drain[i] = (struct mail){.kind = MAIL_DRAIN, .embedded = true};
+		worker_post(st->hub->worker[i], &st->drain[i]);
 	}
 }
 
@@ -347,7 +345,7 @@ int main(int argc, char **argv)
 	hub.nworkers = (unsigned)hub.opt.workers;
 	hub.limits = (struct log_limits){.records = (size_t)hub.opt.history,
 					 .bytes = (size_t)hub.opt.history_bytes,
-					 .grace_ms = (uint64_t)(hub.opt.slow_after * 1000)};
+					 .grace_ms = (int64_t)(hub.opt.slow_after * 1000)};
 	hub.memory.max = (size_t)hub.opt.history_memory;
 	status = serve(&hub);
 	if (status == 0)

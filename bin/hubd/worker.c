@@ -216,7 +216,8 @@ static void reap(struct engine *en)
 
 static void turn(struct engine *en)
 {
-	ws_read_more(en->w.ws);
+	if (en->w.ws)
+		ws_read_more(en->w.ws);
 	while (en->dirty || en->flush || en->reap) {
 		flush_dirty(en);
 		flush_conns(en);
@@ -357,7 +358,7 @@ static void on_mail(uv_async_t *async)
 			on_drain(en);
 			break;
 		}
-		if (mail->kind != MAIL_WAKE)
+		if (!mail->embedded)
 			mail_free(mail);
 		mail = next;
 	}
@@ -392,7 +393,8 @@ static void on_tick(uv_timer_t *timer)
 
 	send_status(en);
 	wheel_turn(en);
-	ws_tick(en->w.ws);
+	if (en->w.ws)
+		ws_tick(en->w.ws);
 	if (en->w.index == 0)
 		registry_sweep(en->w.hub, uv_now(&en->loop));
 }
@@ -444,7 +446,7 @@ static void abort_all(struct engine *en)
 
 	for (i = 0; i < WHEEL_SLOTS; i++)
 		for (c = en->wheel[i]; c; c = c->wheel_next)
-			conn_close(c, 0, "the hub is shutting down");
+			conn_abort(c);
 }
 
 /* --- life --- */
@@ -480,7 +482,7 @@ struct worker *worker_new(struct hub *hub, unsigned index)
 	uv_timer_start(&en->tick, on_tick, TICK_MS, TICK_MS);
 	en->wheel_at = (uint32_t)(uv_now(&en->loop) / 1000);
 	en->w.ws = ws_new(&en->w);
-	if (!en->w.ws) {
+	if (!en->w.ws || !ws_usable(en->w.ws)) {
 		worker_free(&en->w);
 		return NULL;
 	}
