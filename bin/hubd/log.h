@@ -1,4 +1,4 @@
-/* A session's log: records numbered 1, 2, 3 … as ready-made WebSocket frames, back to back in
+/* A session's log: records numbered 1, 2, 3, ... as ready-made WebSocket frames, back to back in
  * chunks.
  *
  * A chunk only ever grows, and only behind what readers were told of: log_view() under the

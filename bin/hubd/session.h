@@ -130,7 +130,7 @@ void session_set_info(struct member *m, struct blob *info);
 /* The member of s with this client id on worker `self`, or NULL. Borrowed; for its worker only. */
 struct member *session_find(struct session *s, uint64_t client, unsigned self);
 
-/* Appends the presence answer's `"user_count":N,"members":[…]` to out: at most max members, then
+/* Appends the presence answer's `"user_count":N,"members":[...]` to out: at most max members, then
  * `"truncated":true`. Returns 0 or -ENOMEM. */
 int session_presence(struct session *s, struct buf *out, size_t max);
 
