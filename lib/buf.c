@@ -1,12 +1,12 @@
 #include "buf.h"
 
-#include "utf8.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "utf8.h"
 
 int buf_reserve(struct buf *b, size_t n)
 {

@@ -140,7 +140,7 @@ struct client_answer {
 	char client_id[65];
 	uint64_t seq, user_count;
 	int close_code;
-	char about[512];
+	char about[2048];
 };
 
 /* The set of paths that client_read_message() needs. */

@@ -29,12 +29,12 @@ struct json_paths *client_message_paths(void)
 	return json_paths_new(names, M_COUNT);
 }
 
-/* Reads …,"from":"ID","seq":N} or …,"from":"ID"} from the end. Returns false where that does not
- * stand there. */
+/* Reads `,"from":"ID","seq":N}` or `,"from":"ID"}` from the end. Returns false where neither stands
+ * there. */
 static bool read_member(const char *text, size_t len, struct client_message *m)
 {
 	static const char seq[] = "\"seq\":", from[] = ",\"from\":\"";
-	const char *p = text + len - 1, *digits, *quote;
+	const char *p = text + len - 1, *digits, *quote, *start;
 	uint64_t n = 0;
 
 	if (len < 16 || *p != '}')
@@ -51,11 +51,10 @@ static bool read_member(const char *text, size_t len, struct client_message *m)
 		p = digits - 7;
 	}
 	quote = p - 1;
-	if (*quote != '"')
+	start = *quote == '"' ? memrchr(text, '"', (size_t)(quote - text)) : NULL;
+	if (!start || start - text < 8 || memcmp(start - 8, from, 9) != 0)
 		return false;
-	m->from = memrchr(text, '"', (size_t)(quote - text));
-	if (!m->from++ || m->from - text < 10 || memcmp(m->from - 9, from, 9) != 0)
-		return false;
+	m->from = start + 1;
 	m->from_len = (size_t)(quote - m->from);
 	return true;
 }

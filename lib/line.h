@@ -1,8 +1,10 @@
 /* Bounded line framing: whole lines out of pieces of a stream, without copying where a line came in
- *one piece. Memory is held only while a line is incomplete, so an idle stream costs the structure
- *alone.
+ * one piece. Memory is held only while a line is incomplete, so an idle stream costs the structure
+ * alone. For each piece:
  *
- *	while ((got = line_next(&l, &p, end, limit, &text, &len)) != LINE_MORE) … */
+ *	while ((got = line_next(&l, &p, end, limit, &text, &len)) != LINE_MORE)
+ *		handle(got, text, len);
+ */
 #ifndef HUB_LINE_H
 #define HUB_LINE_H
 

@@ -28,7 +28,7 @@ struct opt_list {
 };
 
 struct opt {
-	char letter;      /* 0: none */
+	char letter;	  /* 0: none */
 	const char *name; /* NULL: none */
 	const char *arg;  /* what --help calls the argument; NULL for flags */
 	enum opt_kind kind;
@@ -40,15 +40,16 @@ struct opt {
 
 struct opt_program {
 	const char *name;
-	const char *synopsis; /* what follows the name on the usage line */
-	const char *summary;  /* one sentence */
+	const char *synopsis;	/* what follows the name on the usage line */
+	const char *summary;	/* one sentence */
 	const struct opt *opts; /* ends with an entry without letter and name */
 };
 
-/* Fills *values (holding the defaults) from the configuration file, then from the command line, which wins,
- * lists included. A file has lines "name = value", or "name" for a flag; a "#" at the start of a line or
- * behind white space begins a comment. Adds -h/--help and -V/--version. Calls err_init() with the program's
- * name and ERR_INFO. Returns the index of the first operand in argv. */
+/* Fills *values (holding the defaults) from the configuration file, then from the command line,
+ * which wins, lists included. A file has lines "name = value", or "name" for a flag; a "#" at the
+ * start of a line or behind white space begins a comment. Adds -h/--help and -V/--version. Calls
+ * err_init() with the program's name and ERR_INFO. Returns the index of the first operand in argv.
+ */
 int opt_parse(const struct opt_program *prog, int argc, char **argv, void *values);
 
 #endif

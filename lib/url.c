@@ -23,8 +23,10 @@ static int url_bad(char *why, size_t cap, const char *what)
 static int url_parse_unix(struct url *url, const char *path, char *why, size_t cap)
 {
 	url->scheme = URL_UNIX;
-	if (strncmp(path, "//", 2) == 0)
-		path += 2; /* unix:///path, as some write it */
+	if (strncmp(path, "//", 2) == 0 && path[2] != '/')
+		return url_bad(why, cap, "a socket has no host: unix:/path");
+	while (path[0] == '/' && path[1] == '/')
+		path++; /* unix:///path, as some write it */
 	if (!*path)
 		return url_bad(why, cap, "the path of the socket is missing");
 	if (strlen(path) >= URL_SOCKET_MAX) {

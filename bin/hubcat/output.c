@@ -137,6 +137,8 @@ int output_start(struct output *out, struct hubcat *h)
 	int r;
 
 	out->h = h;
+	if (h->o.publish)
+		return 0; /* nothing will be written, and nobody need read */
 	if (fstat(STDOUT_FILENO, &st) < 0)
 		return -errno;
 	out->socket = S_ISSOCK(st.st_mode);

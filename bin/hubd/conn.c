@@ -14,39 +14,6 @@
 #define OUT_PAUSE (64 * 1024) /* bytes of answers at which a peer's input is stopped */
 #define OUT_MAX (1024 * 1024) /* bytes at which a peer counts as slow, beside one message */
 
-static const char id_digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-void conn_id_text(uint64_t id, char out[CONN_ID_LEN + 1])
-{
-	int i;
-
-	for (i = CONN_ID_LEN - 1; i >= 0; i--) {
-		out[i] = id_digits[id % 62];
-		id /= 62;
-	}
-	out[CONN_ID_LEN] = '\0';
-}
-
-bool conn_id_parse(struct span text, uint64_t *id)
-{
-	uint64_t n = 0;
-	size_t i;
-
-	if (text.len != CONN_ID_LEN)
-		return false;
-	for (i = 0; i < text.len; i++) {
-		const char *digit = memchr(id_digits, text.p[i], 62);
-
-		if (!digit)
-			return false;
-		if (__builtin_mul_overflow(n, 62u, &n) ||
-		    __builtin_add_overflow(n, (uint64_t)(digit - id_digits), &n))
-			return false;
-	}
-	*id = n;
-	return true;
-}
-
 static uint32_t now_s(struct conn *c)
 {
 	return (uint32_t)(worker_now_ms(c->worker) / 1000);
@@ -159,6 +126,7 @@ static const struct buf *reframe(struct worker *w, const struct transport *t,
 	    w->reframed_to == to)
 		return b;
 	b->len = 0;
+	w->reframed_chunk = NULL;
 	for (seq = from; seq < to; seq++) {
 		const struct slot *slot = chunk_slot(chunk, seq - chunk->first);
 		const unsigned char *frame = chunk->data + slot->offset;
@@ -174,34 +142,35 @@ static const struct buf *reframe(struct worker *w, const struct transport *t,
 		if (r < 0)
 			return NULL;
 	}
-	w->reframed_chunk = !skip && !t->websocket ? chunk : NULL;
+	if (!skip && !t->websocket)
+		w->reframed_chunk = chunk;
 	w->reframed_from = from;
 	w->reframed_to = to;
 	return b;
 }
 
-/* Writes m's next records, up to the end of the chunk they are in. */
-static bool conn_write_span(struct conn *c, struct member *m, struct log_view *view)
+/* Writes the records from *cursor on, up to the end of the chunk they are in and the head of the
+ * view, without those of sender `skip` (0: all of them). */
+static bool conn_write_span(struct conn *c, struct log_view *view, uint64_t *cursor, uint64_t skip)
 {
 	const struct chunk *chunk =
-	    view->hint && view->hint->first <= m->cursor ? view->hint : view->chunk;
-	uint64_t skip = !m->echo && m->own >= m->cursor ? c->id : 0;
+	    view->hint && view->hint->first <= *cursor ? view->hint : view->chunk;
 	const void *data;
 	uint64_t end;
 	size_t len;
 
-	chunk = view->hint = chunk_find(chunk, m->cursor);
+	chunk = view->hint = chunk_find(chunk, *cursor);
 	end = chunk->first + atomic_load_explicit(&chunk->n, memory_order_relaxed);
 	if (end > view->head + 1)
 		end = view->head + 1;
 	if (c->transport->websocket && !skip) {
-		const struct slot *first = chunk_slot(chunk, m->cursor - chunk->first);
+		const struct slot *first = chunk_slot(chunk, *cursor - chunk->first);
 		const struct slot *last = chunk_slot(chunk, end - 1 - chunk->first);
 
 		data = chunk->data + first->offset;
 		len = last->offset + last->len - first->offset;
 	} else {
-		const struct buf *b = reframe(c->worker, c->transport, chunk, m->cursor, end, skip);
+		const struct buf *b = reframe(c->worker, c->transport, chunk, *cursor, end, skip);
 
 		if (!b) {
 			conn_close(c, CLOSE_INTERNAL, "out of memory");
@@ -210,45 +179,91 @@ static bool conn_write_span(struct conn *c, struct member *m, struct log_view *v
 		data = b->data;
 		len = b->len;
 	}
-	m->cursor = end;
+	*cursor = end;
 	return len == 0 || conn_wrote(c, c->transport->write(c, data, len), len);
 }
 
-/* m's next records are no longer in the log. True where it may go on. */
-static bool conn_overtaken(struct conn *c, struct member *m, const struct log_view *view)
+/* Writes the state records that m gets before its next record; true where it has had them all. */
+static bool conn_catch_up(struct conn *c, struct member *m)
+{
+	struct catchup *up = m->catchup;
+	struct log_view view = {.chunk = up->chunk, .tail = 1, .head = up->n};
+
+	while (up->at <= up->n)
+		if (!conn_write_span(c, &view, &up->at, 0))
+			break;
+	c->worker->reframed_chunk = NULL; /* it may be gone before the next one is at its place */
+	if (up->at <= up->n)
+		return false;
+	chunk_unref(up->chunk);
+	free(up);
+	m->catchup = NULL;
+	return !c->closing && !c->blocked;
+}
+
+void conn_gap(struct conn *c, const struct member *m, uint64_t from, uint64_t to)
 {
 	struct buf *b = &c->worker->answer;
 
-	if (c->worker->hub->opt.slow == SLOW_DISCONNECT) {
-		worker_count(c->worker, slow_disconnects, 1);
-		conn_close(c, CLOSE_SLOW, "too slow: fell behind the session's history");
-		return false;
-	}
-	if (c->blocked)
-		return false;
-	worker_count(c->worker, slow_resyncs, 1);
 	b->len = 0;
 	if (buf_printf(b,
 		       "{\"type\":\"gap\",\"session_id\":\"%s\",\"from_seq\":%ju,\"to_seq\":%ju}",
-		       m->session->id, (uintmax_t)m->cursor, (uintmax_t)view->head) < 0) {
+		       m->session->id, (uintmax_t)from, (uintmax_t)to) < 0)
 		conn_close(c, CLOSE_INTERNAL, "out of memory");
-		return false;
+	else
+		conn_send(c, b->data, b->len);
+}
+
+/* m's next records are no longer in the log. True where it may go on. */
+static bool conn_overtaken(struct conn *c, struct member *m)
+{
+	uint64_t from = m->cursor, to;
+	int r;
+
+	if (c->worker->hub->opt.slow == SLOW_RESYNC) {
+		if (c->blocked)
+			return false; /* until it reads, or the write timeout ends it */
+		r = session_resync(m, &to);
+		if (r == 0) {
+			worker_count(c->worker, slow_resyncs, 1);
+			conn_gap(c, m, from, to);
+			conn_flush(c);
+			return !c->closing && !c->blocked;
+		}
 	}
-	m->cursor = view->head + 1;
-	conn_send(c, b->data, b->len);
-	return !c->closing;
+	worker_count(c->worker, slow_disconnects, 1);
+	conn_close(c, CLOSE_SLOW, "too slow: fell behind the session's history");
+	return false;
 }
 
 void conn_flush_member(struct conn *c, struct member *m, struct log_view *view)
 {
 	if (c->closing)
 		return;
-	if (m->cursor < view->tail && !conn_overtaken(c, m, view))
-		return;
 	conn_flush(c);
-	while (!c->closing && !c->blocked && m->cursor <= view->head)
-		if (!conn_write_span(c, m, view))
+	if (m->cursor < view->tail && !conn_overtaken(c, m))
+		return;
+	if (c->closing || c->blocked || (m->catchup && !conn_catch_up(c, m)))
+		return;
+	while (m->cursor <= view->head) {
+		uint64_t skip = !m->echo && m->own >= m->cursor ? c->id : 0;
+
+		if (!conn_write_span(c, view, &m->cursor, skip))
 			return;
+	}
+}
+
+/* Returns the session's head. */
+static uint64_t flush_to_head(struct conn *c, struct member *m)
+{
+	struct log_view view;
+
+	session_view(m->session, m->cursor, &view);
+	conn_flush_member(c, m, &view);
+	chunk_unref(view.chunk);
+	/* The view may have been the last to hold the chunk that was reframed. */
+	c->worker->reframed_chunk = NULL;
+	return view.head;
 }
 
 void conn_flush_all(struct conn *c)
@@ -256,15 +271,16 @@ void conn_flush_all(struct conn *c)
 	struct member *m;
 
 	conn_flush(c);
-	for (m = c->members; m && !c->closing && !c->blocked; m = m->conn_next) {
-		struct log_view view;
+	for (m = c->members; m && !c->closing && !c->blocked; m = m->conn_next)
+		flush_to_head(c, m);
+}
 
-		session_view(m->session, m->cursor, &view);
-		conn_flush_member(c, m, &view);
-		chunk_unref(view.chunk);
-		/* The view may have been the last to hold the chunk that was reframed. */
-		c->worker->reframed_chunk = NULL;
-	}
+void conn_finish_member(struct conn *c, struct member *m)
+{
+	uint64_t head = flush_to_head(c, m);
+
+	if (!c->closing && m->cursor <= head)
+		conn_gap(c, m, m->cursor, head);
 }
 
 void conn_writable(struct conn *c)
@@ -272,15 +288,30 @@ void conn_writable(struct conn *c)
 	if (c->closing)
 		return;
 	c->blocked = false;
+	conn_heard(c); /* who takes what was sent lives */
 	conn_flush_all(c);
+	if (c->finishing && !c->blocked)
+		conn_close(c, CLOSE_NORMAL, "end of input");
 }
 
 /* --- ending --- */
 
 void conn_finish(struct conn *c)
 {
+	if (c->closing)
+		return;
+	c->finishing = true;
 	conn_flush_all(c);
-	conn_close(c, CLOSE_NORMAL, "end of input");
+	if (!c->blocked)
+		conn_close(c, CLOSE_NORMAL, "end of input");
+}
+
+void conn_abort(struct conn *c)
+{
+	conn_close(c, 0, "aborted");
+	c->code = 0;
+	if (c->told && !c->gone)
+		c->transport->abort(c);
 }
 
 void conn_close(struct conn *c, enum close_code code, const char *reason)
@@ -328,6 +359,8 @@ bool conn_reap(struct conn *c)
 	if (!c->blocked && c->out.len)
 		c->blocked = c->transport->write(c, c->out.data, c->out.len) != 0;
 	buf_free(&c->out);
+	if (c->paused)
+		c->transport->pause(c, false); /* its answer to our close is to be heard */
 	c->blocked_s = now_s(c);
 	worker_check_in(c->worker, c, conn_check(c, c->blocked_s));
 	c->transport->close(c, c->code, c->reason);
@@ -368,10 +401,11 @@ uint32_t conn_check(struct conn *c, uint32_t at_s)
 	}
 	next = left < next ? left : next;
 	left = seconds_until(c->heard_s, opt->ping, at_s);
-	if (left == 0 && !c->pinged) {
+	if (left == 0 && c->blocked) {
+		next = 1;
+	} else if (left == 0 && !c->pinged) {
 		c->pinged = true;
-		if (!c->blocked)
-			conn_wrote(c, c->transport->ping(c), 0);
+		conn_wrote(c, c->transport->ping(c), 0);
 	} else if (left) {
 		next = left < next ? left : next;
 	}

@@ -23,6 +23,7 @@ enum close_code {
 	CLOSE_INTERNAL = 1011,
 	CLOSE_RESTART = 1012,
 	CLOSE_SLOW = 1013,
+	CLOSE_REPLACED = 4000, /* private use: the client resumed on another connection */
 };
 
 /* What a transport does for a connection. One table per transport. */
@@ -72,22 +73,17 @@ struct conn {
 	bool closing : 1;
 	bool reaping : 1;    /* in the reap list */
 	bool told : 1;	     /* the transport was told to close */
+	bool behind : 1;     /* a session was joined in the past: flush them all */
+	bool finishing : 1;  /* the peer has said all; closes once it has got all */
 	bool gone : 1;	     /* the transport has let go */
 	bool said_close : 1; /* the transport's: the peer was sent a close frame */
 	bool hot : 1;	     /* the transport's: may have more to read */
 	const char *reason;  /* static text for the peer and the log, once closing */
 };
 
-#define CONN_ID_LEN 11 /* characters of a client id */
-
 /* A new connection for a transport's handle, with a random id; counted by the worker. NULL: no
  * memory. */
 struct conn *conn_new(struct worker *w, const struct transport *t, void *handle);
-
-/* The client id as text: CONN_ID_LEN characters and a NUL. Epochs are written the same way. */
-void conn_id_text(uint64_t id, char out[CONN_ID_LEN + 1]);
-/* Its inverse; false where the text is not of that form. */
-bool conn_id_parse(struct span text, uint64_t *id);
 
 /* From the transport: a whole message; a sign of life; room to write again; gone. */
 void conn_receive(struct conn *c, const char *text, size_t len);
@@ -101,6 +97,16 @@ void conn_send(struct conn *c, const char *json, size_t len);
 
 /* Queues an `error` answer. msg_id is raw JSON or empty. */
 void conn_error(struct conn *c, enum hub_code code, const char *message, struct span msg_id);
+
+/* Before m leaves: sends what it has not had yet, or names it in a gap where the transport is full.
+ */
+void conn_finish_member(struct conn *c, struct member *m);
+
+/* Closes at once, whatever was begun before. */
+void conn_abort(struct conn *c);
+
+/* Tells of records of m's session that it will not get, or not as records. */
+void conn_gap(struct conn *c, const struct member *m, uint64_t from, uint64_t to);
 
 /* Starts closing; the first call counts. reason lives for ever. */
 void conn_close(struct conn *c, enum close_code code, const char *reason);

@@ -1,6 +1,7 @@
 /* One handler per control type, in one table; what is not in it goes into a session's log. */
 #include "dispatch.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "conn.h"
 #include "envelope.h"
 #include "hub.h"
+#include "identity.h"
 #include "json.h"
 #include "worker.h"
 
@@ -18,9 +20,19 @@
 #define PRESENCE_MAX 1000 /* members listed in one answer */
 
 /* The fields of control messages, as indexes into the members that read_fields() fills. */
-enum field { FIELD_ECHO, FIELD_PING_ID, FIELD_TIMESTAMP, FIELD_JS_VERSION, FIELD_COUNT };
+enum field {
+	FIELD_ECHO,
+	FIELD_SINCE,
+	FIELD_EPOCH,
+	FIELD_RESUME,
+	FIELD_PING_ID,
+	FIELD_TIMESTAMP,
+	FIELD_JS_VERSION,
+	FIELD_COUNT
+};
 
-static const char *const field_names[FIELD_COUNT] = {"echo", "ping_id", "timestamp", "js_version"};
+static const char *const field_names[FIELD_COUNT] = {"echo",	"since",     "epoch",	  "resume",
+						     "ping_id", "timestamp", "js_version"};
 
 struct json_paths *dispatch_paths(void)
 {
@@ -105,8 +117,8 @@ static struct member *joined_member(struct conn *c, struct span id)
 }
 
 /* Joins anew. NULL after an error was sent. */
-static struct member *join(struct conn *c, const struct envelope *e, bool echo,
-			   struct session_joined *out)
+static struct member *join(struct conn *c, const struct envelope *e,
+			   const struct session_from *from, struct session_joined *out)
 {
 	static const char *const reasons[] = {
 	    [HUB_SESSION_FULL] = "the session has as many members as the hub allows",
@@ -132,8 +144,7 @@ static struct member *join(struct conn *c, const struct envelope *e, bool echo,
 	}
 	m->conn = c;
 	m->info = c->info;
-	m->echo = echo;
-	code = session_join(hub, e->session_id, m, out);
+	code = session_join(hub, e->session_id, m, from, out);
 	if (code != HUB_OK) {
 		free(m);
 		fail(c, e, code, reasons[code]);
@@ -143,46 +154,141 @@ static struct member *join(struct conn *c, const struct envelope *e, bool echo,
 	return m;
 }
 
-static void on_associate(struct conn *c, const struct envelope *e)
+/* What a join says beside its session. */
+struct association {
+	bool echo;
+	struct session_from from;
+	bool resumes;
+	uint64_t client; /* where it resumes: who it was */
+};
+
+/* A string field's text, of at most cap bytes; false where it is none. */
+static bool field_text(const struct envelope *e, const struct json_member *f, char *room,
+		       size_t cap, struct span *out)
+{
+	int n;
+
+	if (f->type != JSON_STRING)
+		return false;
+	n = json_unescape(e->text + f->start + 1, f->end - f->start - 2, room, cap);
+	*out = (struct span){room, n < 0 ? 0 : (size_t)n};
+	return n >= 0;
+}
+
+/* A whole number of at most 2^53, which JSON numbers can hold everywhere. */
+static bool field_seq(const struct envelope *e, const struct json_member *f, uint64_t *out)
+{
+	uint64_t n = 0;
+	uint32_t i;
+
+	if (f->type != JSON_NUMBER || f->end - f->start > 16)
+		return false;
+	for (i = f->start; i < f->end; i++) {
+		if (e->text[i] < '0' || e->text[i] > '9')
+			return false;
+		n = 10 * n + (uint64_t)(e->text[i] - '0');
+	}
+	*out = n;
+	return n <= (uint64_t)1 << 53;
+}
+
+/* Returns NULL, or what is wrong. */
+static const char *read_association(struct conn *c, const struct envelope *e, struct association *a)
 {
 	struct json_member f[FIELD_COUNT];
-	char client[CONN_ID_LEN + 1], epoch[CONN_ID_LEN + 1];
+	char room[64];
+	struct span text;
+	int i;
+
+	read_fields(c, e, f);
+	for (i = FIELD_ECHO; i <= FIELD_RESUME; i++)
+		if (f[i].repeated)
+			return "echo, since, epoch and resume may occur once each";
+	*a = (struct association){.echo = f[FIELD_ECHO].type != JSON_FALSE};
+	if (f[FIELD_ECHO].type != JSON_NONE && f[FIELD_ECHO].type != JSON_TRUE &&
+	    f[FIELD_ECHO].type != JSON_FALSE)
+		return "echo must be true or false";
+	a->from.has_since = f[FIELD_SINCE].type != JSON_NONE;
+	if (a->from.has_since && !field_seq(e, &f[FIELD_SINCE], &a->from.since))
+		return "since must be a seq: a whole number from 0 to 2^53";
+	if (f[FIELD_EPOCH].type != JSON_NONE) {
+		if (!field_text(e, &f[FIELD_EPOCH], room, sizeof(room), &text))
+			return "epoch must be a string of 64 bytes at most";
+		a->from.has_epoch = true;
+		/* One that no hub ever gave matches none. */
+		if (!identity_parse(text, &a->from.epoch))
+			a->from.epoch = 0;
+	}
+	if (f[FIELD_RESUME].type != JSON_NONE) {
+		if (!field_text(e, &f[FIELD_RESUME], room, sizeof(room), &text))
+			return "resume must be a string of 64 bytes at most";
+		/* A token of another hub, or of this one's earlier life, is as good as none. */
+		a->resumes = identity_verify(c->worker->hub->secret, text, &a->client);
+	}
+	return NULL;
+}
+
+static void send_associated(struct conn *c, const struct member *m,
+			    const struct session_joined *joined)
+{
+	char client[IDENTITY_LEN + 1], epoch[IDENTITY_LEN + 1], token[IDENTITY_TOKEN_LEN + 1];
+	const char *reason = joined->reason;
+
+	identity_text(c->id, client);
+	identity_text(joined->epoch, epoch);
+	identity_token(c->worker->hub->secret, c->id, token);
+	answer_send(c,
+		    buf_printf(answer(c),
+			       "{\"type\":\"session_associated\",\"session_id\":\"%s\","
+			       "\"client_id\":\"%s\",\"epoch\":\"%s\",\"seq\":%ju,"
+			       "\"recovered\":%s%s%s%s,\"snapshot\":%ju,\"user_count\":%u,"
+			       "\"resume\":\"%s\"}",
+			       m->session->id, client, epoch, (uintmax_t)joined->seq,
+			       joined->recovered ? "true" : "false", reason ? ",\"reason\":\"" : "",
+			       reason ? reason : "", reason ? "\"" : "",
+			       (uintmax_t)joined->snapshot, joined->user_count, token));
+	if (joined->gap_to)
+		conn_gap(c, m, 1, joined->gap_to);
+	c->behind = true;
+}
+
+static void on_associate(struct conn *c, const struct envelope *e)
+{
 	struct session_joined joined;
+	struct association a;
 	struct member *m;
-	bool echo;
+	const char *wrong;
 
 	if (!e->session_id.p) {
 		fail(c, e, HUB_BAD_SESSION_ID, "session_associate needs a session_id");
 		return;
 	}
-	read_fields(c, e, f);
-	if (f[FIELD_ECHO].repeated ||
-	    (f[FIELD_ECHO].type != JSON_NONE && f[FIELD_ECHO].type != JSON_TRUE &&
-	     f[FIELD_ECHO].type != JSON_FALSE)) {
-		fail(c, e, HUB_BAD_FIELD, "echo must be true or false, once");
+	wrong = read_association(c, e, &a);
+	if (wrong) {
+		fail(c, e, HUB_BAD_FIELD, wrong);
 		return;
 	}
-	echo = f[FIELD_ECHO].type != JSON_FALSE;
 	m = joined_member(c, e->session_id);
-	if (m) {
-		unlink_member(c, m);
-		m->echo = echo;
-		joined = (struct session_joined){m->session->epoch, m->cursor - 1,
-						 session_user_count(m->session)};
-	} else {
-		m = join(c, e, echo, &joined);
+	if (!m) {
+		/* Who it is can only change while nobody knows it. */
+		if (a.resumes && !c->members)
+			c->id = a.client;
+		m = join(c, e, &a.from, &joined);
 		if (!m)
 			return;
+	} else {
+		unlink_member(c, m);
+		if (!a.from.has_since)
+			joined =
+			    (struct session_joined){.epoch = m->session->epoch,
+						    .seq = m->cursor - 1,
+						    .user_count = session_user_count(m->session)};
+		else if (session_seek(m, &a.from, &joined) != HUB_OK)
+			conn_close(c, CLOSE_INTERNAL, "out of memory");
 	}
+	m->echo = a.echo;
 	make_current(c, m);
-	conn_id_text(c->id, client);
-	conn_id_text(joined.epoch, epoch);
-	answer_send(c, buf_printf(answer(c),
-				  "{\"type\":\"session_associated\",\"session_id\":\"%s\","
-				  "\"client_id\":\"%s\",\"epoch\":\"%s\",\"seq\":%ju,"
-				  "\"recovered\":false,\"snapshot\":0,\"user_count\":%u}",
-				  m->session->id, client, epoch, (uintmax_t)joined.seq,
-				  joined.user_count));
+	send_associated(c, m, &joined);
 }
 
 static void on_leave(struct conn *c, const struct envelope *e)
@@ -193,7 +299,7 @@ static void on_leave(struct conn *c, const struct envelope *e)
 
 	if (!m)
 		return;
-	conn_flush_all(c); /* what was logged before comes before the answer */
+	conn_finish_member(c, m); /* what was logged before comes before the answer */
 	b = answer(c);
 	r = buf_printf(
 	    b, "{\"type\":\"session_left\",\"session_id\":\"%s\",\"user_count\":", m->session->id);
@@ -347,8 +453,9 @@ static void deliver(struct span id, void *arg)
 	snprintf(d->why + len, sizeof(d->why) - len, "%s%.*s", len ? ", " : "", (int)id.len, id.p);
 }
 
-/* A message with `to`: only those clients get it, and it is not logged. */
-static void send_direct(struct conn *c, const struct envelope *e, struct member *m)
+/* A message with `to`: only those clients get it, and it is not logged. False after an error where
+ * nobody got it. */
+static bool send_direct(struct conn *c, const struct envelope *e, struct member *m)
 {
 	struct delivery d = {.member = m};
 	struct buf *b = &c->worker->record;
@@ -359,47 +466,123 @@ static void send_direct(struct conn *c, const struct envelope *e, struct member 
 		d.blob = blob_new(b->data, b->len);
 	if (!d.blob) {
 		fail(c, e, HUB_INTERNAL, "out of memory");
-		return;
+		return false;
 	}
 	code = envelope_to(e, deliver, &d, why, sizeof(why));
 	blob_unref(d.blob);
 	if (code != HUB_OK) {
 		fail(c, e, code, why);
-		return;
+		return false;
 	}
 	worker_count(c->worker, direct, 1);
 	if (d.code == HUB_OK)
-		return;
+		return true;
 	snprintf(why, sizeof(why), "not in session %.64s: %.150s", m->session->id, d.why);
 	fail(c, e, d.code, d.code == HUB_NOT_MEMBER ? why : "out of memory");
+	return true;
 }
 
-static void publish(struct conn *c, const struct envelope *e)
+/* What the dedup window knows a message by. */
+static uint64_t message_hash(const struct conn *c, const struct envelope *e)
+{
+	unsigned char text[sizeof(c->id) + ENVELOPE_MSG_ID_MAX];
+	uint64_t hash;
+	int n = json_unescape(e->msg_id.p + 1, e->msg_id.len - 2, (char *)text + sizeof(c->id),
+			      ENVELOPE_MSG_ID_MAX);
+
+	memcpy(text, &c->id, sizeof(c->id));
+	crypto_shorthash((unsigned char *)&hash, text, sizeof(c->id) + (n > 0 ? (size_t)n : 0),
+			 c->worker->hub->secret);
+	return hash;
+}
+
+/* seq 0: there is none. */
+static void send_ack(struct conn *c, const struct envelope *e, const struct session *s,
+		     uint64_t seq)
+{
+	struct buf *b = answer(c);
+	int r = buf_puts(b, "{\"type\":\"ack\",\"msg_id\":");
+
+	if (r == 0)
+		r = buf_put(b, e->msg_id.p, e->msg_id.len);
+	if (r == 0)
+		r = buf_puts(b, ",\"session_id\":\"");
+	if (r == 0)
+		r = buf_put(b, s->id, s->id_len);
+	if (r == 0)
+		r = buf_puts(b, seq ? "\",\"seq\":" : "\"");
+	if (r == 0 && seq)
+		r = buf_put_u64(b, seq);
+	answer_send(c, r == 0 ? buf_puts(b, "}") : r);
+}
+
+static void publish(struct conn *c, const struct envelope *e, struct member *m,
+		    struct publication *p)
+{
+	static const char *const reasons[] = {
+	    [HUB_SESSION_FULL] = "the session's state holds as many keys as the hub allows",
+	    [HUB_HUB_FULL] = "the hub has no room left for more state",
+	    [HUB_INTERNAL] = "out of memory",
+	};
+	struct worker *w = c->worker;
+	char room[ENVELOPE_KEY_MAX];
+	enum hub_code code;
+	uint64_t seq;
+	bool repeated;
+
+	p->type = e->type;
+	p->rule = keys_find(w->hub->keys, e, room, &p->key);
+	if (p->rule == KEY_BAD) {
+		fail(c, e, HUB_BAD_FIELD,
+		     "the state's key must be Unicode text of 256 bytes at most");
+		return;
+	}
+	code = session_publish(m, p, worker_now_ms(w), &seq, &repeated);
+	if (code != HUB_OK) {
+		fail(c, e, code, reasons[code]);
+		return;
+	}
+	if (!repeated) {
+		worker_count(w, records, 1);
+		worker_count(w, record_bytes, p->body.len);
+		worker_dirty(w, m->session);
+	}
+	if (p->acked)
+		send_ack(c, e, m->session, seq);
+}
+
+/* A message of a member: into the log, or to the clients it names. */
+static void on_message(struct conn *c, const struct envelope *e)
 {
 	struct member *m = find_member(c, e);
-	struct worker *w = c->worker;
-	char from[CONN_ID_LEN + 1];
+	struct publication p = {.acked = e->msg_id.p != NULL};
+	struct buf *b = &c->worker->record;
+	char from[IDENTITY_LEN + 1];
 
 	if (!m)
 		return;
-	conn_id_text(c->id, from);
-	w->record.len = 0;
-	if (envelope_record(e, &w->record, (struct span){m->session->id, m->session->id_len},
-			    worker_wall_ms(w), (struct span){from, CONN_ID_LEN}) < 0) {
+	identity_text(c->id, from);
+	b->len = 0;
+	if (envelope_record(e, b, (struct span){m->session->id, m->session->id_len},
+			    worker_wall_ms(c->worker), (struct span){from, IDENTITY_LEN}) < 0) {
 		fail(c, e, HUB_INTERNAL, "out of memory");
 		return;
 	}
-	if (e->to.p) {
-		send_direct(c, e, m);
+	if (p.acked)
+		p.msg = message_hash(c, e);
+	p.body = (struct span){b->data, b->len};
+	if (!e->to.p) {
+		publish(c, e, m, &p);
 		return;
 	}
-	if (session_append(m, w->record.data, w->record.len, worker_now_ms(w)) < 0) {
-		fail(c, e, HUB_INTERNAL, "out of memory");
-		return;
+	if (!(p.acked && session_knows(m->session, p.msg))) {
+		if (!send_direct(c, e, m))
+			return;
+		if (p.acked)
+			session_remember(m->session, p.msg);
 	}
-	worker_count(w, records, 1);
-	worker_count(w, record_bytes, w->record.len);
-	worker_dirty(w, m->session);
+	if (p.acked)
+		send_ack(c, e, m->session, 0);
 }
 
 void dispatch(struct conn *c, const char *text, size_t len)
@@ -420,5 +603,5 @@ void dispatch(struct conn *c, const char *text, size_t len)
 			return;
 		}
 	}
-	publish(c, &e);
+	on_message(c, &e);
 }

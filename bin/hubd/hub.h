@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "identity.h"
 #include "log.h"
 #include "opt.h"
 #include "session.h"
@@ -52,9 +53,9 @@ struct hub {
 	struct log_limits limits;
 	struct log_memory memory;
 	struct registry registry;
-	struct keys *keys;	    /* which messages are state */
-	unsigned char secret[32];   /* signs resume tokens, hashes msg_ids */
-	struct json_paths *control; /* the fields of control messages; see dispatch.h */
+	struct keys *keys;			/* which messages are state */
+	unsigned char secret[IDENTITY_KEY_LEN]; /* signs resume tokens, hashes msg_ids */
+	struct json_paths *control;		/* the fields of control messages; see dispatch.h */
 	struct worker *worker[HUB_WORKERS_MAX];
 	unsigned nworkers;
 	atomic_uint connections; /* accepted and not yet gone */

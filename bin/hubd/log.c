@@ -92,16 +92,18 @@ bool log_may_drop(const struct log *log, const struct log_limits *limits, uint64
 		  uint64_t now_ms)
 {
 	const struct chunk *c = log->oldest;
+	bool over = log_memory_over(log->memory), small = log->bytes <= limits->bytes, wanted;
 	uint64_t next;
 
 	if (c == log->last)
 		return false;
-	if (log_memory_over(log->memory))
-		return true;
 	next = c->first + atomic_load_explicit(&c->n, memory_order_relaxed);
-	if (log->bytes <= limits->bytes || log->head + 1 - next < limits->records)
-		return false;
-	return next <= low || now_ms - c->sealed_ms >= limits->grace_ms;
+	/* Signed: the clock of the worker that wrote it may be ahead of ours. */
+	wanted = next > low && (int64_t)(now_ms - c->sealed_ms) < limits->grace_ms;
+	/* Members in step with the hub are not to pay for memory used elsewhere. */
+	if (wanted)
+		return over && !small;
+	return over || (!small && log->head + 1 - next >= limits->records);
 }
 
 static size_t put_seq(char *out, uint64_t seq)

@@ -1,4 +1,4 @@
-/* A session's log: records numbered 1, 2, 3 … as ready-made WebSocket frames, back to back in
+/* A session's log: records numbered 1, 2, 3, ... as ready-made WebSocket frames, back to back in
  * chunks.
  *
  * A chunk only ever grows, and only behind what readers were told of: log_view() under the
@@ -48,9 +48,9 @@ static inline bool log_memory_over(const struct log_memory *m)
 }
 
 struct log_limits {
-	size_t records;	   /* kept at least */
-	size_t bytes;	   /* kept at most, where that is more */
-	uint64_t grace_ms; /* for how long records are kept beyond that for a member that lags */
+	size_t records;	  /* kept at least */
+	size_t bytes;	  /* kept at most, where that is more */
+	int64_t grace_ms; /* for how long records are kept beyond that for a member that lags */
 };
 
 struct log {
@@ -83,7 +83,8 @@ int64_t log_append(struct log *log, uint64_t sender, bool acked, const char *bod
 int64_t log_put(struct log *log, uint64_t sender, const void *frame, size_t len);
 
 /* True where limits do not ask for the oldest chunk. Records from low on are kept for
- * limits->grace_ms, unless all logs together are over their limit. The last chunk always stays. */
+ * limits->grace_ms, unless the log is over limits->bytes and all logs together are over their
+ * limit. The last chunk always stays. */
 bool log_may_drop(const struct log *log, const struct log_limits *limits, uint64_t low,
 		  uint64_t now_ms);
 

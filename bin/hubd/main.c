@@ -67,6 +67,10 @@ static const struct opt options[] = {
      "what happens to a member that the history has overtaken (disconnect)"},
     {0, "slow-after", "SECONDS", OPT_SECONDS, AT(slow_after), 0, 3600, NULL,
      "how long a lagging member may rely on more than the history (2)"},
+    {0, "keys", "FILE", OPT_STRING, AT(keys), 0, 0, NULL,
+     "which messages are state: lines of type-glob, path, [delete] (built in)"},
+    {0, "state-keys", "N", OPT_INT, AT(state_keys), 0, 100000000, NULL,
+     "state records of one session (10000)"},
     {0, "presence-limit", "N", OPT_INT, AT(presence_limit), 0, 1000000, NULL,
      "members up to which each coming and going is told (100)"},
     {0, "ping", "SECONDS", OPT_SECONDS, AT(ping), 0, 86400, NULL,
@@ -132,6 +136,7 @@ static void read_options(struct hub_options *opt, int argc, char **argv)
 	    .session_ttl = 3600,
 	    .slow_after = 2,
 	    .presence_limit = 100,
+	    .state_keys = 10000,
 	    .ping = 54,
 	    .pong = 60,
 	    .write_timeout = 10,
@@ -239,13 +244,13 @@ struct stopper {
 	struct hub *hub;
 	struct listeners *listeners;
 	uv_signal_t term, intr;
+	struct mail drain[HUB_WORKERS_MAX];
 };
 
 /* The first signal drains; a second one ends at once. */
 static void on_signal(uv_signal_t *handle, int signum)
 {
 	struct stopper *st = handle->data;
-	struct mail proto = {.kind = MAIL_DRAIN};
 	unsigned i;
 
 	if (atomic_exchange(&st->hub->draining, true)) {
@@ -256,10 +261,8 @@ static void on_signal(uv_signal_t *handle, int signum)
 		atomic_load(&st->hub->connections));
 	listeners_stop(st->listeners);
 	for (i = 0; i < st->hub->nworkers; i++) {
-		struct mail *mail = mail_new(&proto);
-
-		if (mail)
-			worker_post(st->hub->worker[i], mail);
+		st->drain[i] = (struct mail){.kind = MAIL_DRAIN, .embedded = true};
+		worker_post(st->hub->worker[i], &st->drain[i]);
 	}
 }
 
@@ -301,6 +304,16 @@ static int run(struct hub *hub, struct listeners *ls)
 	return 0;
 }
 
+static struct keys *load_keys(const char *file)
+{
+	char why[512] = "out of memory";
+	struct keys *keys = file ? keys_load(file, why, sizeof(why)) : keys_default();
+
+	if (!keys)
+		err_die(file ? EX_CONFIG : EX_OSERR, "%s", why);
+	return keys;
+}
+
 static int serve(struct hub *hub)
 {
 	struct listeners *ls = listeners_new(hub);
@@ -308,6 +321,8 @@ static int serve(struct hub *hub)
 	int status = EX_OSERR;
 
 	hub->control = dispatch_paths();
+	hub->keys = load_keys(hub->opt.keys);
+	randombytes_buf(hub->secret, sizeof(hub->secret));
 	if (!ls || !hub->control || registry_init(&hub->registry) < 0)
 		err_die(EX_OSERR, "out of memory");
 	status = open_listeners(hub, ls);
@@ -331,6 +346,7 @@ fail_listeners:
 	listeners_free(ls);
 	registry_free(&hub->registry);
 	json_paths_free(hub->control);
+	keys_free(hub->keys);
 	return status;
 }
 
@@ -347,7 +363,7 @@ int main(int argc, char **argv)
 	hub.nworkers = (unsigned)hub.opt.workers;
 	hub.limits = (struct log_limits){.records = (size_t)hub.opt.history,
 					 .bytes = (size_t)hub.opt.history_bytes,
-					 .grace_ms = (uint64_t)(hub.opt.slow_after * 1000)};
+					 .grace_ms = (int64_t)(hub.opt.slow_after * 1000)};
 	hub.memory.max = (size_t)hub.opt.history_memory;
 	status = serve(&hub);
 	if (status == 0)

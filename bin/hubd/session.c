@@ -174,8 +174,11 @@ static void session_announce(struct session *s, const char *type, uint64_t clien
 		if (!blob && atomic_exchange(&s->fan[i].status_due, true))
 			continue;
 		mail = mail_new(&proto);
-		if (!mail)
+		if (!mail) {
+			if (!blob)
+				atomic_store(&s->fan[i].status_due, false);
 			continue;
+		}
 		mail->kind = blob ? MAIL_PRESENCE : MAIL_STATUS;
 		mail->blob = blob_ref(blob);
 		mail->session = session_ref(s);
@@ -324,6 +327,17 @@ static void idle_append(struct registry *r, struct session *s, uint64_t now_ms)
 	r->idle_last = s;
 }
 
+/* Forgets an idle session. */
+static void registry_drop(struct registry *r, struct session *s)
+{
+	struct session **link = registry_link(r, (struct span){s->id, s->id_len});
+
+	idle_unlink(r, s);
+	*link = s->hash_next;
+	r->n--;
+	session_unref(s);
+}
+
 /* Finds or creates the session and counts the caller as a user. Borrowed: the registry keeps it
  * while it has users. NULL with *code set where that is not possible. */
 static struct session *registry_use(struct hub *hub, struct span id, enum hub_code *code)
@@ -334,6 +348,10 @@ static struct session *registry_use(struct hub *hub, struct span id, enum hub_co
 	pthread_mutex_lock(&r->lock);
 	link = registry_link(r, id);
 	s = *link;
+	if (!s && r->n >= (size_t)hub->opt.max_sessions && r->idle_first) {
+		registry_drop(r, r->idle_first);
+		link = registry_link(r, id);
+	}
 	if (s) {
 		if (s->idle)
 			idle_unlink(r, s);
@@ -365,21 +383,16 @@ static void registry_release(struct session *s, uint64_t now_ms)
 void registry_sweep(struct hub *hub, uint64_t now_ms)
 {
 	struct registry *r = &hub->registry;
-	uint64_t ttl_ms = (uint64_t)(hub->opt.session_ttl * 1000);
+	int64_t ttl_ms = (int64_t)(hub->opt.session_ttl * 1000);
 	struct session *s;
 	size_t i;
 
 	pthread_mutex_lock(&r->lock);
 	while ((s = r->idle_first) != NULL) {
-		struct session **link;
-
-		if (now_ms - s->idle_since_ms < ttl_ms && !log_memory_over(&hub->memory))
+		/* Signed: the clock of the worker that wrote it may be ahead of ours. */
+		if ((int64_t)(now_ms - s->idle_since_ms) < ttl_ms && !log_memory_over(&hub->memory))
 			break;
-		idle_unlink(r, s);
-		link = registry_link(r, (struct span){s->id, s->id_len});
-		*link = s->hash_next;
-		r->n--;
-		session_unref(s);
+		registry_drop(r, s);
 	}
 	for (i = 0; i < r->table_size && log_memory_over(&hub->memory); i++) {
 		for (s = r->table[i]; s; s = s->hash_next) {
@@ -692,17 +705,23 @@ enum hub_code session_publish(struct member *m, const struct publication *p, uin
 	return code;
 }
 
-bool session_remember(struct session *s, uint64_t msg)
+bool session_knows(struct session *s, uint64_t msg)
 {
 	uint64_t seq;
 	bool known;
 
 	pthread_mutex_lock(&s->lock);
 	known = dedup_find(&s->dedup, msg, &seq);
-	if (!known && reserve_dedup(s) == 0)
+	pthread_mutex_unlock(&s->lock);
+	return known;
+}
+
+void session_remember(struct session *s, uint64_t msg)
+{
+	pthread_mutex_lock(&s->lock);
+	if (reserve_dedup(s) == 0)
 		dedup_add(&s->dedup, msg, 0);
 	pthread_mutex_unlock(&s->lock);
-	return !known;
 }
 
 void session_view(struct session *s, uint64_t from, struct log_view *view)

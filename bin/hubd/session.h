@@ -173,8 +173,9 @@ uint32_t session_leave(struct member *m);
 enum hub_code session_publish(struct member *m, const struct publication *p, uint64_t now_ms,
 			      uint64_t *seq, bool *repeated);
 
-/* Remembers a message with an ack that is not logged. Returns false where it was known already. */
-bool session_remember(struct session *s, uint64_t msg);
+/* Of messages with an ack that are not logged: whether it was seen before; that it was. */
+bool session_knows(struct session *s, uint64_t msg);
+void session_remember(struct session *s, uint64_t msg);
 
 /* log_view() under the lock. */
 void session_view(struct session *s, uint64_t from, struct log_view *view);
@@ -192,7 +193,7 @@ void session_set_info(struct member *m, struct blob *info);
 /* The member of s with this client id on worker `self`, or NULL. Borrowed; for its worker only. */
 struct member *session_find(struct session *s, uint64_t client, unsigned self);
 
-/* Appends the presence answer's `"user_count":N,"members":[…]` to out: at most max members, then
+/* Appends the presence answer's `"user_count":N,"members":[...]` to out: at most max members, then
  * `"truncated":true`. Returns 0 or -ENOMEM. */
 int session_presence(struct session *s, struct buf *out, size_t max);
 

@@ -21,6 +21,7 @@ struct unix_conn {
 	int fd;
 	int events; /* what poll waits for */
 	bool paused;
+	bool eof;  /* the peer has said all it will */
 	bool last; /* closes once unsent has left */
 };
 
@@ -28,7 +29,8 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void unix_wait(struct unix_conn *u)
 {
-	int events = (u->paused || u->last ? 0 : UV_READABLE) | (u->unsent.len ? UV_WRITABLE : 0);
+	int events =
+	    (u->paused || u->eof || u->last ? 0 : UV_READABLE) | (u->unsent.len ? UV_WRITABLE : 0);
 
 	if (u->events == events || uv_is_closing((uv_handle_t *)&u->poll))
 		return;
@@ -180,7 +182,9 @@ static void unix_read(struct unix_conn *u)
 	if (n == 0) {
 		if (line_last(&u->line, &text, &len) == LINE_WHOLE)
 			unix_line(u, LINE_WHOLE, text, len);
+		u->eof = true;
 		conn_finish(u->conn); /* it may still be reading */
+		unix_wait(u);
 		return;
 	}
 	while ((got = line_next(&u->line, &p, u->w->input + n, max, &text, &len)) != LINE_MORE)
@@ -221,7 +225,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		unix_send(u);
 	if (!u->conn)
 		return;
-	if ((events & UV_READABLE) && !u->paused && !u->last)
+	if ((events & UV_READABLE) && !u->paused && !u->eof && !u->last)
 		unix_read(u);
 }
 

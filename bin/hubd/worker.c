@@ -199,7 +199,11 @@ static void flush_conns(struct engine *en)
 
 		en->flush = c->flush_next;
 		c->flushing = false;
-		conn_flush(c);
+		if (c->behind)
+			conn_flush_all(c);
+		else
+			conn_flush(c);
+		c->behind = false;
 	}
 }
 
@@ -216,7 +220,8 @@ static void reap(struct engine *en)
 
 static void turn(struct engine *en)
 {
-	ws_read_more(en->w.ws);
+	if (en->w.ws)
+		ws_read_more(en->w.ws);
 	while (en->dirty || en->flush || en->reap) {
 		flush_dirty(en);
 		flush_conns(en);
@@ -290,6 +295,16 @@ static void on_direct(struct engine *en, const struct mail *mail)
 		conn_send(m->conn, mail->blob->text, mail->blob->len);
 }
 
+static void on_kick(struct engine *en, const struct mail *mail)
+{
+	struct member *m =
+	    session_find_version(mail->session, mail->client, mail->version, en->w.index);
+
+	if (m)
+		conn_close(m->conn, CLOSE_REPLACED,
+			   "replaced by a new connection of the same client");
+}
+
 static void on_adopt(struct engine *en, const struct mail *mail)
 {
 	if (en->draining) {
@@ -353,11 +368,14 @@ static void on_mail(uv_async_t *async)
 		case MAIL_STATUS:
 			on_status(en, mail);
 			break;
+		case MAIL_KICK:
+			on_kick(en, mail);
+			break;
 		case MAIL_DRAIN:
 			on_drain(en);
 			break;
 		}
-		if (mail->kind != MAIL_WAKE)
+		if (!mail->embedded)
 			mail_free(mail);
 		mail = next;
 	}
@@ -392,7 +410,8 @@ static void on_tick(uv_timer_t *timer)
 
 	send_status(en);
 	wheel_turn(en);
-	ws_tick(en->w.ws);
+	if (en->w.ws)
+		ws_tick(en->w.ws);
 	if (en->w.index == 0)
 		registry_sweep(en->w.hub, uv_now(&en->loop));
 }
@@ -444,7 +463,7 @@ static void abort_all(struct engine *en)
 
 	for (i = 0; i < WHEEL_SLOTS; i++)
 		for (c = en->wheel[i]; c; c = c->wheel_next)
-			conn_close(c, 0, "the hub is shutting down");
+			conn_abort(c);
 }
 
 /* --- life --- */
@@ -480,7 +499,7 @@ struct worker *worker_new(struct hub *hub, unsigned index)
 	uv_timer_start(&en->tick, on_tick, TICK_MS, TICK_MS);
 	en->wheel_at = (uint32_t)(uv_now(&en->loop) / 1000);
 	en->w.ws = ws_new(&en->w);
-	if (!en->w.ws) {
+	if (!en->w.ws || !ws_usable(en->w.ws)) {
 		worker_free(&en->w);
 		return NULL;
 	}

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "err.h"
 #include "json.h"
@@ -75,14 +76,19 @@ static void ws_pause(struct conn *c, bool paused)
 
 static void ws_abort(struct conn *c)
 {
-	if (conn_wsi(c))
-		lws_set_timeout(conn_wsi(c), PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+	struct lws *wsi = conn_wsi(c);
+
+	if (!wsi)
+		return;
+	/* Else it waits for what it still holds back to leave. */
+	shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
+	lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
 }
 
 /* A close frame of our own (RFC 6455 section 5.5.1), for the libwebsockets of Debian 12, built with
  * libuv and _DEBUG, drops a connection whose callback asks for a close before its close frame is
  * sent. What ends the connection is the peer's answer, or the timer in conn.c. */
-static void ws_send_close(struct conn *c)
+static int ws_send_close(struct conn *c)
 {
 	unsigned char frame[2 + 125] = {0x88};
 	size_t len = strlen(c->reason);
@@ -94,8 +100,7 @@ static void ws_send_close(struct conn *c)
 	frame[3] = (unsigned char)c->code;
 	memcpy(frame + 4, c->reason, len);
 	c->said_close = true;
-	if (ws_write(c, frame, 4 + len) < 0)
-		ws_abort(c);
+	return ws_write(c, frame, 4 + len);
 }
 
 static void ws_close(struct conn *c, enum close_code code, const char *reason)
@@ -103,8 +108,8 @@ static void ws_close(struct conn *c, enum close_code code, const char *reason)
 	(void)code;
 	(void)reason;
 	/* Behind what libwebsockets still holds back, ws_writeable() does it. */
-	if (conn_wsi(c) && !c->blocked)
-		ws_send_close(c);
+	if (conn_wsi(c) && !c->blocked && ws_send_close(c) < 0)
+		ws_abort(c);
 }
 
 static const struct transport ws_transport = {
@@ -123,6 +128,7 @@ static const struct transport ws_transport = {
 
 static int http_answer(struct lws *wsi, unsigned status, const char *type, const char *body)
 {
+	bool head_only = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
 	unsigned char head[LWS_PRE + 512], *p = head + LWS_PRE, *end = head + sizeof(head);
 	unsigned char text[LWS_PRE + HTTP_BODY_MAX];
 	size_t len = strlen(body);
@@ -131,8 +137,13 @@ static int http_answer(struct lws *wsi, unsigned status, const char *type, const
 	if (lws_add_http_common_headers(wsi, status, type, len, &p, end) ||
 	    lws_add_http_header_by_name(wsi, (const unsigned char *)"cache-control:",
 					(const unsigned char *)"no-store", 8, &p, end) ||
+	    (status == 426 &&
+	     lws_add_http_header_by_name(wsi, (const unsigned char *)"upgrade:",
+					 (const unsigned char *)"websocket", 9, &p, end)) ||
 	    lws_finalize_write_http_header(wsi, head + LWS_PRE, &p, end))
 		return -1;
+	if (head_only)
+		return 0;
 	if (lws_write(wsi, text + LWS_PRE, len, LWS_WRITE_HTTP_FINAL) != (int)len)
 		return -1;
 	return 0;
@@ -189,7 +200,10 @@ static int http_request(struct ws *ws, struct lws *wsi, const char *path)
 {
 	int r;
 
-	if (strcmp(path, "/healthz") == 0)
+	if (!lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) &&
+	    !lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI))
+		r = http_answer(wsi, 405, "text/plain", "only GET and HEAD here\n");
+	else if (strcmp(path, "/healthz") == 0)
 		r = http_health(ws, wsi);
 	else if (strcmp(path, "/ws") == 0)
 		r = http_answer(wsi, 426, "text/plain", "this is a WebSocket endpoint\n");
@@ -317,12 +331,13 @@ static int ws_established(struct ws *ws, struct lws *wsi)
 	return 0;
 }
 
-static void ws_writeable(struct conn *c)
+static int ws_writeable(struct conn *c)
 {
 	if (!c->closing)
 		conn_writable(c);
-	else if (c->told && c->code && !c->said_close)
-		ws_send_close(c);
+	else if (c->told && c->code && !c->said_close && ws_send_close(c) < 0)
+		return -1;
+	return 0;
 }
 
 static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -354,9 +369,7 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		c = lws_get_opaque_user_data(wsi);
-		if (c)
-			ws_writeable(c);
-		return 0;
+		return c ? ws_writeable(c) : 0;
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 		c = lws_get_opaque_user_data(wsi);
 		return c && c->said_close ? -1 : 0;
@@ -429,7 +442,8 @@ struct ws *ws_new(struct worker *w)
 	if (!ws->context) {
 		err_log(ERR_ERROR,
 			"cannot create a libwebsockets context (is libwebsockets-evlib-uv there?)");
-		goto fail;
+		free(ws);
+		return NULL;
 	}
 	info.pcontext = NULL;
 	info.protocols = ws->protocols;
@@ -440,16 +454,16 @@ struct ws *ws_new(struct worker *w)
 		info.alpn = "http/1.1"; /* HTTP/2 has no upgrade to WebSocket that browsers use */
 	}
 	ws->vhost = lws_create_vhost(ws->context, &info);
-	if (!ws->vhost) {
+	if (!ws->vhost)
 		err_log(ERR_ERROR, "cannot serve WebSocket%s%s",
 			opt->tls_cert ? " with certificate " : "",
 			opt->tls_cert ? opt->tls_cert : "");
-		goto fail;
-	}
 	return ws;
-fail:
-	free(ws);
-	return NULL;
+}
+
+bool ws_usable(const struct ws *ws)
+{
+	return ws->vhost != NULL;
 }
 
 void ws_stop(struct ws *ws)

@@ -8,9 +8,10 @@
 struct worker;
 struct ws;
 
-/* Creates the worker's context on its loop. Not for two threads at the same time. Returns NULL
- * after logging why. */
+/* Creates the worker's context on its loop. Not for two threads at the same time. Logs what is
+ * wrong; returns NULL, or what is not usable and must be stopped and freed like any other. */
 struct ws *ws_new(struct worker *w);
+bool ws_usable(const struct ws *ws);
 
 /* Closes what is left; then the loop must run until nothing is left in it before ws_free(). */
 void ws_stop(struct ws *ws);

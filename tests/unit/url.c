@@ -20,6 +20,7 @@ static const struct {
 } good[] = {
     {"unix:/run/hub.sock", NULL, URL_UNIX, "", 0, "/run/hub.sock"},
     {"unix:///run/hub.sock", "unix:/run/hub.sock", URL_UNIX, "", 0, "/run/hub.sock"},
+    {"unix:////run//hub.sock", "unix:/run//hub.sock", URL_UNIX, "", 0, "/run//hub.sock"},
     {"unix:hub.sock", NULL, URL_UNIX, "", 0, "hub.sock"},
     {"ws://localhost:4820/ws", NULL, URL_WS, "localhost", 4820, "/ws"},
     {"ws://localhost:4820", "ws://localhost:4820/ws", URL_WS, "localhost", 4820, "/ws"},
@@ -59,7 +60,8 @@ static const struct {
     {"/run/hub.sock", "not one of unix:"},
     {"WS://h", "not one of unix:"},
     {"unix:", "the path of the socket is missing"},
-    {"unix://", "the path of the socket is missing"},
+    {"unix://", "a socket has no host"},
+    {"unix://hub.sock", "a socket has no host"},
     {"ws://", "the host is missing"},
     {"ws://:80/", "the host is missing"},
     {"ws:///ws", "the host is missing"},

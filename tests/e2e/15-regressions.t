@@ -1,0 +1,66 @@
+# Mistakes that were made once: each of these failed before it was mended.
+use strict;
+use warnings;
+use Hub;
+
+subtest 'the end does not wait for a peer that does not read' => sub {
+	my $hub = Hub->start(args => [ '--drain', 0 ]);
+	my $stuck = $hub->member('unix', 's');
+	$stuck->{reading} = 0;
+	my $talks = $hub->member('unix', 's', echo => JSON::PP::false());
+	$talks->send_text(map { json({ type => 'fill', pad => 'x' x 1000 }) } 1 .. 1000);
+	$talks->sync;
+	$hub->stop;
+};
+
+subtest 'a peer that half-closes gets all it asked for' => sub {
+	my $hub = Hub->start;
+	my $late = $hub->member('unix', 's');
+	$late->{reading} = 0;
+	my $talks = $hub->member('unix', 's', echo => JSON::PP::false());
+	$talks->send_text(map { json({ type => 'n', n => $_, pad => 'x' x 4000 }) } 1 .. 200);
+	$talks->sync;
+	$late->send({ type => 'ping', ping_id => 'last' });
+	$late->drain;
+	shutdown $late->{fh}, 1;
+	$talks->sync;
+	$late->{reading} = 1;
+	wait_for { $late->{gone} } 'the hub to close';
+	is(scalar(grep { /"type":"n"/ } @{ $late->{in} }), 200, 'all records');
+	is(scalar(grep { /"type":"pong"/ } @{ $late->{in} }), 1, 'and the answer');
+	$hub->stop;
+};
+
+subtest 'members in step do not pay for memory used elsewhere' => sub {
+	my $hub = Hub->start(args => [ '--history-memory', '1M' ], workers => 1);
+	my @hold = map { $hub->member('unix', "filler$_", echo => JSON::PP::false()) } 1 .. 20;
+	for my $c (@hold) {
+		$c->send_text(map { json({ type => 'x', pad => 'y' x 60_000 }) } 1 .. 2);
+		$c->sync;
+	}
+	my $talks = $hub->member('unix', 's', echo => JSON::PP::false());
+	my @members = map { $hub->member($_, 's') } qw(ws unix);
+	for my $round (1 .. 20) {
+		$talks->send_text(map { json({ type => 'e', pad => 'z' x 200 }) } 1 .. 1000);
+		wait_for { !grep { !$_->{gone} && @{ $_->{in} } < 1000 * $round } @members } 'a burst';
+	}
+	is(scalar @{ $_->{in} }, 20_000, "$_->{kind}: complete") for @members;
+	is($hub->health->{slow_disconnects}, 0, 'nobody was too slow');
+	$hub->stop;
+};
+
+subtest 'sessions that nobody is in make room for new ones' => sub {
+	my $hub = Hub->start(args => [ '--max-sessions', 5 ]);
+	my $c = $hub->unix;
+	for my $n (1 .. 5) {
+		$c->join_session("s$n");
+		$c->send({ type => 'session_leave' });
+		$c->wait_type('session_left');
+	}
+	my $other = $hub->unix;
+	$other->send({ type => 'session_associate', session_id => 'new' });
+	is($other->next->{type}, 'session_associated', 'the sixth');
+	$hub->stop;
+};
+
+done_testing;

@@ -1,0 +1,598 @@
+/* The client against a hub made of a few lines, on one loop: what it says, what it tells its
+ * caller, and what it does when the hub fails it. */
+#include "client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "unit.h"
+
+#define DEADLINE_MS 20000
+
+struct fake;
+
+/* What the fake does with a line it got. */
+typedef void fake_line(struct fake *f, const char *line);
+
+struct fake {
+	uv_loop_t loop;
+	uv_pipe_t listener;
+	uv_pipe_t *peer; /* the latest connection */
+	uv_timer_t deadline;
+	char path[64];
+	char in[1 << 16];
+	size_t len;
+	fake_line *answer;
+	unsigned connections;
+	char said[1 << 16]; /* every line but pings, with "|" behind it */
+	unsigned pings;
+	bool mute; /* answers nothing */
+
+	struct client *client;
+	struct client_options options;
+	struct url url;
+	char states[1024]; /* of the client, with a space behind each */
+	char waits[1024]; /* the number of each attempt waited for, "!" where it is a clean start */
+	char got[4096];	  /* kinds and types it gave on */
+	struct client_status last;
+	unsigned batches, drained, writable;
+	size_t again;
+	bool clean_start;
+	enum client_state until; /* the loop ends at this state */
+	bool until_drained;
+	enum client_state free_at; /* frees the client within the event; CLIENT_IDLE: never */
+};
+
+/* --- the hub */
+
+static void on_written(uv_write_t *req, int status)
+{
+	(void)status;
+	free(req->data);
+	free(req);
+}
+
+static void say(struct fake *f, const char *line)
+{
+	uv_write_t *req = malloc(sizeof(*req));
+	uv_buf_t buf;
+
+	assert_non_null(req);
+	req->data = malloc(strlen(line) + 2);
+	assert_non_null(req->data);
+	sprintf(req->data, "%s\n", line);
+	buf = uv_buf_init(req->data, (unsigned)strlen(line) + 1);
+	uv_write(req, (uv_stream_t *)f->peer, &buf, 1, on_written);
+}
+
+static void on_peer_closed(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static void hang_up(struct fake *f)
+{
+	uv_pipe_t *peer = f->peer;
+
+	f->peer = NULL;
+	f->len = 0;
+	if (peer)
+		uv_close((uv_handle_t *)peer, on_peer_closed);
+}
+
+/* What a good hub answers. */
+static void good_hub(struct fake *f, const char *line)
+{
+	char answer[400], id[100];
+
+	if (sscanf(line, "{\"type\":\"session_associate\",\"session_id\":\"%99[^\"]", id) == 1) {
+		snprintf(answer, sizeof(answer),
+			 "{\"type\":\"session_associated\",\"session_id\":\"%s\",\"client_id\":"
+			 "\"me\",\"epoch\":\"e\","
+			 "\"seq\":7,\"recovered\":false,\"snapshot\":0,\"user_count\":2}",
+			 id);
+		say(f, answer);
+	} else if (sscanf(line, "{\"type\":\"ping\",\"ping_id\":\"%99[^\"]", id) == 1) {
+		snprintf(answer, sizeof(answer),
+			 "{\"type\":\"pong\",\"ping_id\":\"%s\",\"server_time\":1}", id);
+		say(f, answer);
+	} else if (sscanf(line, "{\"type\":\"session_leave\",\"session_id\":\"%99[^\"]", id) == 1) {
+		snprintf(answer, sizeof(answer),
+			 "{\"type\":\"session_left\",\"session_id\":\"%s\",\"user_count\":1}", id);
+		say(f, answer);
+	}
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct fake *f = stream->data;
+	char *feed;
+
+	(void)buf;
+	if ((uv_pipe_t *)stream != f->peer)
+		return;
+	if (n < 0) {
+		hang_up(f);
+		return;
+	}
+	f->len += (size_t)n;
+	while (f->peer && (feed = memchr(f->in, '\n', f->len))) {
+		char line[2000];
+		size_t len = (size_t)(feed - f->in);
+
+		assert_true(len < sizeof(line));
+		memcpy(line, f->in, len);
+		line[len] = '\0';
+		f->len -= len + 1;
+		memmove(f->in, feed + 1, f->len);
+		if (strncmp(line, "{\"type\":\"ping\"", 14) == 0)
+			f->pings++;
+		else
+			snprintf(f->said + strlen(f->said), sizeof(f->said) - strlen(f->said),
+				 "%s|", line);
+		if (!f->mute)
+			f->answer(f, line);
+	}
+}
+
+static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)
+{
+	struct fake *f = handle->data;
+
+	(void)size;
+	*buf = uv_buf_init(f->in + f->len, (unsigned)(sizeof(f->in) - f->len));
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+	struct fake *f = listener->data;
+
+	assert_int_equal(status, 0);
+	hang_up(f);
+	f->connections++;
+	f->peer = malloc(sizeof(*f->peer));
+	assert_non_null(f->peer);
+	uv_pipe_init(&f->loop, f->peer, 0);
+	f->peer->data = f;
+	assert_int_equal(uv_accept(listener, (uv_stream_t *)f->peer), 0);
+	uv_read_start((uv_stream_t *)f->peer, on_alloc, on_read);
+}
+
+/* --- the client's caller */
+
+static void on_state(struct client *c, const struct client_status *s, void *arg)
+{
+	struct fake *f = arg;
+
+	snprintf(f->states + strlen(f->states), sizeof(f->states) - strlen(f->states), "%s ",
+		 client_state_name(s->state));
+	if (s->state == CLIENT_WAITING)
+		snprintf(f->waits + strlen(f->waits), sizeof(f->waits) - strlen(f->waits), "%u%s ",
+			 s->attempt, s->clean_start ? "!" : "");
+	f->last = *s;
+	f->last.reason = NULL;
+	f->again += s->again;
+	f->clean_start |= s->clean_start;
+	if (f->free_at && s->state == f->free_at) {
+		client_free(c);
+		f->client = NULL;
+	}
+	if (s->state == f->until)
+		uv_stop(&f->loop);
+}
+
+static void on_message(struct client *c, const struct client_message *m, void *arg)
+{
+	static const char *const kinds[] = {"record", "direct", "hub"};
+	struct fake *f = arg;
+
+	(void)c;
+	snprintf(f->got + strlen(f->got), sizeof(f->got) - strlen(f->got), "%s:%s%.*s%s%s ",
+		 kinds[m->kind], m->type, (int)m->from_len, m->from ? m->from : "", m->code,
+		 m->about);
+}
+
+static void on_batch(struct client *c, void *arg)
+{
+	(void)c;
+	((struct fake *)arg)->batches++;
+}
+
+static void on_writable(struct client *c, void *arg)
+{
+	(void)c;
+	((struct fake *)arg)->writable++;
+}
+
+static void on_drained(struct client *c, void *arg)
+{
+	struct fake *f = arg;
+
+	(void)c;
+	f->drained++;
+	if (f->until_drained)
+		uv_stop(&f->loop);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+	struct fake *f = timer->data;
+
+	fail_msg("too slow; states: %s said: %s", f->states, f->said);
+}
+
+static struct fake *begin(void)
+{
+	static unsigned count;
+	struct fake *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	f->answer = good_hub;
+	f->until = CLIENT_CLOSED;
+	snprintf(f->path, sizeof(f->path), "/tmp/hub-client-%d-%u", (int)getpid(), count++);
+	uv_loop_init(&f->loop);
+	uv_pipe_init(&f->loop, &f->listener, 0);
+	f->listener.data = f;
+	assert_int_equal(uv_pipe_bind(&f->listener, f->path), 0);
+	assert_int_equal(uv_listen((uv_stream_t *)&f->listener, 8, on_connection), 0);
+	uv_timer_init(&f->loop, &f->deadline);
+	f->deadline.data = f;
+	uv_timer_start(&f->deadline, on_deadline, DEADLINE_MS, 0);
+	f->url = (struct url){.scheme = URL_UNIX};
+	snprintf(f->url.path, sizeof(f->url.path), "%s", f->path);
+	f->options = (struct client_options){
+	    .url = &f->url, .base_ms = 1, .cap_ms = 2, .connect_ms = 2000, .queue = 2000};
+	return f;
+}
+
+static void start(struct fake *f)
+{
+	static const struct client_events events = {on_state, on_message, on_batch, on_writable,
+						    on_drained};
+
+	f->client = client_new(&f->loop, &f->options, &events, f);
+	assert_non_null(f->client);
+	assert_int_equal(client_join(f->client, "room", true), 0);
+	client_start(f->client);
+}
+
+static void run_until(struct fake *f, enum client_state state)
+{
+	f->until = state;
+	uv_run(&f->loop, UV_RUN_DEFAULT);
+}
+
+static void run_until_drained(struct fake *f)
+{
+	f->until = CLIENT_CLOSED;
+	f->until_drained = true;
+	uv_run(&f->loop, UV_RUN_DEFAULT);
+	f->until_drained = false;
+}
+
+/* Everything must be given back: the loop closes only then. */
+static void end(struct fake *f)
+{
+	client_free(f->client);
+	hang_up(f);
+	uv_close((uv_handle_t *)&f->listener, NULL);
+	uv_close((uv_handle_t *)&f->deadline, NULL);
+	uv_run(&f->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&f->loop), 0);
+	unlink(f->path);
+	free(f);
+}
+
+/* --- tests */
+
+#define JOIN "{\"type\":\"session_associate\",\"session_id\":\"room\"}|"
+
+static void test_joins_sends_drains_leaves(void **state)
+{
+	struct fake *f = begin();
+
+	(void)state;
+	start(f);
+	run_until(f, CLIENT_JOINED);
+	assert_string_equal(f->states, "connecting open joined ");
+	assert_string_equal(f->last.client_id, "me");
+	assert_int_equal(f->last.seq, 7);
+	assert_int_equal(f->last.user_count, 2);
+	assert_int_equal(client_send(f->client, "{\"type\":\"a\"}\n{\"type\":\"b\"}", 25), 0);
+	assert_int_equal(client_unconfirmed(f->client), 2);
+	client_drain(f->client);
+	run_until_drained(f);
+	assert_int_equal(client_unconfirmed(f->client), 0);
+	client_stop(f->client);
+	assert_int_equal(client_send(f->client, "{}", 2), -EPIPE);
+	run_until(f, CLIENT_CLOSED);
+	assert_int_equal(f->last.end, CLIENT_LEFT);
+	assert_string_equal(f->said, JOIN "{\"type\":\"a\"}|{\"type\":\"b\"}|"
+					  "{\"type\":\"session_leave\",\"session_id\":\"room\"}|");
+	/* Pongs of its own are kept back. */
+	assert_string_equal(f->got, "hub:session_associated hub:session_left ");
+	assert_true(f->batches >= 1);
+	end(f);
+}
+
+/* Closes at the first "x", before it is confirmed. */
+static void hub_that_drops(struct fake *f, const char *line)
+{
+	if (strstr(line, "\"x\"") && f->connections == 1)
+		hang_up(f);
+	else if (f->connections > 1 || !strstr(line, "ping"))
+		good_hub(f, line);
+}
+
+static void test_sends_again_what_was_not_confirmed(void **state)
+{
+	struct fake *f = begin();
+
+	(void)state;
+	f->answer = hub_that_drops;
+	start(f);
+	assert_int_equal(client_send(f->client, "{\"type\":\"w\"}\n{\"type\":\"x\"}\n", 26), 0);
+	client_drain(f->client);
+	run_until_drained(f);
+	assert_string_equal(f->states, "connecting open joined waiting connecting open joined ");
+	assert_string_equal(f->said, JOIN "{\"type\":\"w\"}|{\"type\":\"x\"}|" JOIN
+					  "{\"type\":\"w\"}|{\"type\":\"x\"}|");
+	assert_int_equal(f->again, 2);
+	end(f);
+}
+
+static const struct {
+	const char *code;
+	const char *states;
+	enum client_end end;
+} refusals[] = {
+    {"session_full", "connecting open closed ", CLIENT_REFUSED},
+    {"forbidden", "connecting open closed ", CLIENT_REFUSED},
+    {"unauthorized", "connecting open closed ", CLIENT_REFUSED},
+    {"bad_session_id", "connecting open closed ", CLIENT_REJECTED},
+    {"hub_full", "connecting open waiting connecting open joined ", CLIENT_LEFT},
+    {"shutting_down", "connecting open waiting connecting open joined ", CLIENT_LEFT},
+};
+
+static const char *refusal;
+
+static void hub_that_refuses(struct fake *f, const char *line)
+{
+	char answer[200];
+
+	if (f->connections > 1) {
+		good_hub(f, line);
+		return;
+	}
+	snprintf(answer, sizeof(answer),
+		 "{\"type\":\"error\",\"data\":{\"code\":\"%s\",\"message\":\"no\"}}", refusal);
+	say(f, answer);
+}
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(refusals); i++) {
+		struct fake *f = begin();
+
+		refusal = refusals[i].code;
+		f->answer = hub_that_refuses;
+		start(f);
+		run_until(f, refusals[i].end == CLIENT_LEFT ? CLIENT_JOINED : CLIENT_CLOSED);
+		assert_string_equal(f->states, refusals[i].states);
+		if (refusals[i].end != CLIENT_LEFT) {
+			assert_int_equal(f->last.end, refusals[i].end);
+			assert_string_equal(f->last.code, refusals[i].code);
+		}
+		end(f);
+	}
+}
+
+static void hub_that_goes(struct fake *f, const char *line)
+{
+	good_hub(f, line);
+	say(f, "{\"type\":\"close\",\"code\":1013,\"reason\":\"slow\"}");
+	hang_up(f);
+}
+
+static void test_the_hub_says_why_it_closes(void **state)
+{
+	struct fake *f = begin();
+
+	(void)state;
+	f->options.no_reconnect = true;
+	f->answer = hub_that_goes;
+	start(f);
+	run_until(f, CLIENT_CLOSED);
+	assert_int_equal(f->last.end, CLIENT_UNREACHABLE);
+	assert_int_equal(f->last.close_code, 1013);
+	end(f);
+}
+
+static void test_a_silent_hub_is_given_up(void **state)
+{
+	struct fake *f = begin();
+
+	(void)state;
+	f->options.ping_ms = 20;
+	f->options.pong_ms = 20;
+	start(f);
+	run_until(f, CLIENT_JOINED);
+	f->mute = true;
+	f->pings = 0;
+	run_until(f, CLIENT_WAITING);
+	assert_int_equal(f->pings, 1);
+	f->mute = false;
+	run_until(f, CLIENT_JOINED);
+	end(f);
+}
+
+static void test_no_answer_to_the_join(void **state)
+{
+	struct fake *f = begin();
+
+	(void)state;
+	f->options.connect_ms = 30;
+	f->mute = true;
+	start(f);
+	run_until(f, CLIENT_WAITING);
+	/* The next attempt may be in the same turn of the loop. */
+	assert_memory_equal(f->states, "connecting open waiting ", 24);
+	end(f);
+}
+
+static void test_attempts_end_in_a_clean_start(void **state)
+{
+	struct fake *f = begin();
+
+	(void)state;
+	f->options.attempts = 3;
+	uv_close((uv_handle_t *)&f->listener, NULL);
+	uv_run(&f->loop, UV_RUN_NOWAIT);
+	unlink(f->path);
+	start(f);
+	while (!f->clean_start)
+		run_until(f, CLIENT_WAITING);
+	/* More than one may pass in a turn of the loop. */
+	assert_memory_equal(f->waits, "1 2 3 1! ", 9);
+	uv_pipe_init(&f->loop, &f->listener, 0); /* for end() */
+	end(f);
+}
+
+static void test_a_full_queue_and_room_again(void **state)
+{
+	struct fake *f = begin();
+	char line[100];
+	int sent = 0;
+
+	(void)state;
+	start(f);
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "{\"type\":\"", 9);
+	memcpy(line + sizeof(line) - 3, "\"}\n", 3);
+	while (client_send(f->client, line, sizeof(line)) == 0)
+		sent++;
+	assert_int_equal(sent, 20);
+	assert_int_equal(client_send(f->client, line, sizeof(line)), -EAGAIN);
+	client_drain(f->client);
+	run_until_drained(f);
+	while (!f->writable)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(f->writable, 1);
+	assert_int_equal(client_send(f->client, line, sizeof(line)), 0);
+	end(f);
+}
+
+static void test_kinds_of_messages(void **state)
+{
+	struct fake *f = begin();
+
+	(void)state;
+	start(f);
+	run_until(f, CLIENT_JOINED);
+	f->got[0] = '\0';
+	say(f, "{\"type\":\"pong\",\"session_id\":\"room\",\"timestamp\":1,\"from\":\"abc\","
+	       "\"seq\":12}");
+	say(f, "{\"type\":\"error\",\"to\":\"me\",\"session_id\":\"room\",\"timestamp\":1,\"from\":"
+	       "\"abc\"}");
+	say(f, "{\"type\":\"error\",\"data\":{\"code\":\"not_member\",\"message\":\"who\\\"\"}}");
+	say(f, "{\"type\":\"gap\",\"session_id\":\"room\",\"from_seq\":1,\"to_seq\":2}");
+	say(f, "{\"type\":\"ack\",\"msg_id\":\"m\",\"session_id\":\"from\",\"seq\":3}");
+	say(f, "{\"type\":\"pong\",\"ping_id\":\"user\",\"server_time\":1}");
+	say(f, "nonsense");
+	say(f, "");
+	assert_int_equal(client_send(f->client, "{\"type\":\"a\"}", 12), 0);
+	client_drain(f->client);
+	run_until_drained(f);
+	assert_string_equal(
+	    f->got, "record:abc direct:abc hub:errornot_memberwho\" hub:gap hub:ack hub:pong ");
+	end(f);
+}
+
+static void test_pausing(void **state)
+{
+	struct fake *f = begin();
+
+	(void)state;
+	start(f);
+	run_until(f, CLIENT_JOINED);
+	client_pause(f->client);
+	f->got[0] = '\0';
+	say(f, "{\"type\":\"gap\"}");
+	for (int i = 0; i < 5; i++)
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_string_equal(f->got, "");
+	client_resume(f->client);
+	client_drain(f->client);
+	client_send(f->client, "{}", 2);
+	run_until_drained(f);
+	assert_string_equal(f->got, "hub:gap ");
+	end(f);
+}
+
+static void test_several_sessions(void **state)
+{
+	struct fake *f = begin();
+
+	(void)state;
+	start(f);
+	assert_int_equal(client_join(f->client, "quiet", false), 0);
+	assert_int_equal(client_join(f->client, "bad name", false), -EINVAL);
+	run_until(f, CLIENT_JOINED);
+	assert_string_equal(
+	    f->said,
+	    JOIN "{\"type\":\"session_associate\",\"session_id\":\"quiet\",\"echo\":false}|");
+	client_stop(f->client);
+	run_until(f, CLIENT_CLOSED);
+	assert_int_equal(f->last.end, CLIENT_LEFT);
+	end(f);
+}
+
+static void test_freed_within_an_event(void **state)
+{
+	static const enum client_state at[] = {CLIENT_CONNECTING, CLIENT_OPEN,	  CLIENT_JOINED,
+					       CLIENT_WAITING,	  CLIENT_LEAVING, CLIENT_CLOSED};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(at); i++) {
+		struct fake *f = begin();
+
+		f->free_at = at[i];
+		if (at[i] == CLIENT_WAITING)
+			f->answer = hub_that_goes;
+		start(f);
+		if (at[i] >= CLIENT_LEAVING) {
+			run_until(f, CLIENT_JOINED);
+			client_stop(f->client);
+		}
+		if (f->client)
+			run_until(f, at[i]);
+		assert_null(f->client);
+		end(f);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_joins_sends_drains_leaves),
+	    cmocka_unit_test(test_sends_again_what_was_not_confirmed),
+	    cmocka_unit_test(test_refusals),
+	    cmocka_unit_test(test_the_hub_says_why_it_closes),
+	    cmocka_unit_test(test_a_silent_hub_is_given_up),
+	    cmocka_unit_test(test_no_answer_to_the_join),
+	    cmocka_unit_test(test_attempts_end_in_a_clean_start),
+	    cmocka_unit_test(test_a_full_queue_and_room_again),
+	    cmocka_unit_test(test_kinds_of_messages),
+	    cmocka_unit_test(test_pausing),
+	    cmocka_unit_test(test_several_sessions),
+	    cmocka_unit_test(test_freed_within_an_event),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
