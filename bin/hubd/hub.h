@@ -9,7 +9,7 @@
 #include "identity.h"
 #include "log.h"
 #include "opt.h"
-#include "session.h"
+#include "registry.h"
 
 #define HUB_WORKERS_MAX 64
 #define HUB_MEMBERSHIPS_MAX 64 /* sessions of one connection */

@@ -96,15 +96,6 @@ struct session {
 	struct fan fan[]; /* one per worker */
 };
 
-struct registry {
-	pthread_mutex_t lock;
-	struct session **table;
-	size_t table_size; /* a power of two */
-	size_t n;
-	unsigned char key[16];			/* of the hash: session names come from outside */
-	struct session *idle_first, *idle_last; /* without members, longest first */
-};
-
 /* Where a member wants to begin. */
 struct session_from {
 	bool has_since, has_epoch;
@@ -132,15 +123,8 @@ struct publication {
 	uint64_t msg; /* where acked: the message's hash for struct dedup */
 };
 
-int registry_init(struct registry *r);
-void registry_free(struct registry *r);
-
-/* Drops sessions that have been without members for longer than the hub's session_ttl, and trims
- * logs while all of them are over the memory limit. Called about once a second by one worker. */
-void registry_sweep(struct hub *hub, uint64_t now_ms);
-
-/* How many sessions there are. */
-size_t registry_count(struct registry *r);
+/* A new session with one reference, in no registry. NULL: no memory. */
+struct session *session_new(struct hub *hub, struct span id);
 
 struct session *session_ref(struct session *s);
 void session_unref(struct session *s); /* takes the reference; NULL is fine */
@@ -204,5 +188,12 @@ struct member *session_find_version(struct session *s, uint64_t client, uint32_t
 
 /* The number of members. */
 uint32_t session_user_count(struct session *s);
+
+/* Below: between session.c, records.c and registry.c; all but the last under the session's lock. */
+enum hub_code session_seek_locked(struct member *m, const struct session_from *from,
+				  struct session_joined *out);
+void session_trim(struct session *s, uint64_t now_ms); /* drops what nobody needs of the log */
+void session_forget(struct session *s);		       /* gives up all records */
+void member_drop_catchup(struct member *m);
 
 #endif

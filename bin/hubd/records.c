@@ -1,0 +1,306 @@
+/* What a session does with records: appending, the state, acknowledged messages, trimming, and
+ * where a member begins. All under the session's lock. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conn.h"
+#include "hub.h"
+#include "session.h"
+#include "worker.h"
+
+/* Frees the kept records before seq. */
+static void drop_kept(struct session *s, uint64_t seq)
+{
+	while (s->kept_first && s->kept_first->seq < seq) {
+		struct kept *k = s->kept_first;
+
+		s->kept_first = k->next;
+		if (!s->kept_first)
+			s->kept_last = NULL;
+		atomic_fetch_sub_explicit(&s->hub->memory.used, sizeof(*k) + k->len,
+					  memory_order_relaxed);
+		free(k);
+	}
+}
+
+static void count_dedup(struct session *s, size_t before, size_t after)
+{
+	atomic_fetch_add_explicit(&s->hub->memory.used, after - before, memory_order_relaxed);
+}
+
+/* Gives up all records. */
+void session_forget(struct session *s)
+{
+	drop_kept(s, UINT64_MAX);
+	count_dedup(s, dedup_bytes(&s->dedup), 0);
+	dedup_free(&s->dedup);
+	state_free(&s->state);
+	log_free(&s->log);
+}
+
+/* The first record that a member may still need. */
+static uint64_t session_low(struct session *s)
+{
+	uint64_t low = UINT64_MAX;
+	unsigned i;
+
+	for (i = 0; i < s->hub->nworkers; i++) {
+		uint64_t at = atomic_load_explicit(&s->fan[i].low, memory_order_relaxed);
+
+		low = at < low ? at : low;
+	}
+	return low;
+}
+
+/* The oldest chunk is about to go: keeps its records with an ack, from low on. */
+static void keep_acked(struct session *s, uint64_t low)
+{
+	const struct chunk *c = s->log.oldest;
+	uint64_t n = atomic_load_explicit(&c->n, memory_order_relaxed), i;
+
+	for (i = low > c->first ? low - c->first : 0; i < n; i++) {
+		const struct slot *slot = chunk_slot(c, i);
+		struct kept *k;
+
+		if (!slot->acked)
+			continue;
+		k = log_memory_over(&s->hub->memory) ? NULL : malloc(sizeof(*k) + slot->len);
+		if (!k) {
+			s->kept_lost = c->first + i;
+			continue;
+		}
+		k->next = NULL;
+		k->seq = c->first + i;
+		k->sender = slot->sender;
+		k->len = slot->len;
+		memcpy(k->frame, c->data + slot->offset, slot->len);
+		*(s->kept_last ? &s->kept_last->next : &s->kept_first) = k;
+		s->kept_last = k;
+		atomic_fetch_add_explicit(&s->hub->memory.used, sizeof(*k) + k->len,
+					  memory_order_relaxed);
+	}
+}
+
+void session_trim(struct session *s, uint64_t now_ms)
+{
+	uint64_t low = session_low(s);
+
+	drop_kept(s, low);
+	while (log_may_drop(&s->log, &s->hub->limits, low, now_ms)) {
+		if (s->hub->opt.slow == SLOW_RESYNC)
+			keep_acked(s, low);
+		log_drop_oldest(&s->log);
+	}
+}
+
+enum hub_code session_seek_locked(struct member *m, const struct session_from *from,
+				  struct session_joined *out)
+{
+	struct session *s = m->session;
+	struct fan *fan = &s->fan[m->conn->worker->index];
+	struct chunk *snapshot = NULL;
+	bool out_of_memory = false;
+
+	*out = (struct session_joined){.epoch = s->epoch,
+				       .seq = s->log.head,
+				       .user_count = s->nmembers,
+				       .recovered = from->has_since};
+	m->cursor = s->log.head + 1;
+	if (from->has_since &&
+	    ((from->has_epoch && from->epoch != s->epoch) || from->since > s->log.head))
+		out->reason = "epoch_changed";
+	else if (from->has_since && from->since + 1 >= s->log.tail)
+		m->cursor = from->since + 1;
+	else if (from->has_since && from->since == 0) {
+		out->reason = "trimmed";
+		out->gap_to = s->log.tail - 1;
+		m->cursor = s->log.tail;
+	} else if (from->has_since)
+		out->reason = "trimmed";
+	if (out->reason)
+		out->recovered = false;
+	if (!out->recovered && !out->gap_to)
+		snapshot = state_snapshot(&s->state, &out_of_memory);
+	if (snapshot && !(m->catchup = malloc(sizeof(*m->catchup)))) {
+		chunk_unref(snapshot);
+		out_of_memory = true;
+	}
+	if (out_of_memory)
+		return HUB_INTERNAL;
+	if (snapshot) {
+		*m->catchup = (struct catchup){snapshot, 1, s->state.n};
+		out->snapshot = s->state.n;
+	}
+	/* It may have sent some of what it now gets. */
+	m->own = s->log.head;
+	if (m->cursor < atomic_load_explicit(&fan->low, memory_order_relaxed))
+		atomic_store_explicit(&fan->low, m->cursor, memory_order_relaxed);
+	return HUB_OK;
+}
+
+void member_drop_catchup(struct member *m)
+{
+	if (m->catchup)
+		chunk_unref(m->catchup->chunk);
+	free(m->catchup);
+	m->catchup = NULL;
+}
+
+enum hub_code session_seek(struct member *m, const struct session_from *from,
+			   struct session_joined *out)
+{
+	enum hub_code code;
+
+	member_drop_catchup(m);
+	pthread_mutex_lock(&m->session->lock);
+	code = session_seek_locked(m, from, out);
+	pthread_mutex_unlock(&m->session->lock);
+	return code;
+}
+
+/* The state and the kept records from the member's cursor on, as one log in the order of their seq.
+ */
+struct merge {
+	struct log out;
+	const struct kept *kept;
+	int status;
+};
+
+static void merge_kept(struct merge *g, uint64_t before)
+{
+	for (; g->kept && g->kept->seq < before && g->status == 0; g->kept = g->kept->next)
+		if (log_put(&g->out, g->kept->sender, g->kept->frame, g->kept->len) < 0)
+			g->status = -ENOMEM;
+}
+
+static void merge_state(struct span key, struct span type, uint64_t seq, uint64_t sender,
+			const void *frame, size_t len, void *arg)
+{
+	struct merge *g = arg;
+
+	(void)key;
+	(void)type;
+	merge_kept(g, seq);
+	if (g->kept && g->kept->seq == seq)
+		g->kept = g->kept->next;
+	if (g->status == 0 && log_put(&g->out, sender, frame, len) < 0)
+		g->status = -ENOMEM;
+}
+
+int session_resync(struct member *m, uint64_t *gap_to)
+{
+	struct session *s = m->session;
+	struct catchup *catchup = malloc(sizeof(*catchup));
+	struct merge g = {.status = catchup ? 0 : -ENOMEM};
+
+	member_drop_catchup(m);
+	pthread_mutex_lock(&s->lock);
+	if (s->kept_lost >= m->cursor)
+		g.status = -ESTALE;
+	log_init(&g.out, &s->hub->memory);
+	for (g.kept = s->kept_first; g.kept && g.kept->seq < m->cursor;)
+		g.kept = g.kept->next;
+	if (g.status == 0) {
+		state_each(&s->state, merge_state, &g);
+		merge_kept(&g, UINT64_MAX);
+	}
+	if (g.status == 0) {
+		*gap_to = s->log.head;
+		m->cursor = s->log.head + 1;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (g.status < 0 || !g.out.head) {
+		log_free(&g.out);
+		free(catchup);
+		return g.status;
+	}
+	*catchup = (struct catchup){g.out.oldest, 1, g.out.head};
+	m->catchup = catchup;
+	return 0;
+}
+
+/* Room for one more record in the dedup window. Returns 0 or -ENOMEM. */
+static int reserve_dedup(struct session *s)
+{
+	size_t before = dedup_bytes(&s->dedup);
+	int r = dedup_reserve(&s->dedup);
+
+	count_dedup(s, before, dedup_bytes(&s->dedup));
+	return r;
+}
+
+/* Under the session's lock: appends, and makes the record part of the state. */
+static enum hub_code append(struct member *m, const struct publication *p, uint64_t now_ms,
+			    uint64_t *seq)
+{
+	struct session *s = m->session;
+	const struct hub *hub = s->hub;
+	size_t max = log_memory_over(&hub->memory) ? s->state.n : (size_t)hub->opt.state_keys;
+	const struct chunk *last = s->log.last;
+	struct state_entry *entry = NULL;
+	const struct slot *slot;
+	int64_t n;
+
+	if (p->acked && reserve_dedup(s) < 0)
+		return HUB_INTERNAL;
+	if (p->rule == KEY_SET) {
+		entry = state_reserve(&s->state, p->key, p->type, p->body.len + LOG_FRAME_MAX, max);
+		if (!entry && errno == ENOSPC)
+			return s->state.n < (size_t)hub->opt.state_keys ? HUB_HUB_FULL
+									: HUB_SESSION_FULL;
+		if (!entry)
+			return HUB_INTERNAL;
+	}
+	n = log_append(&s->log, m->conn->id, p->acked, p->body.p, p->body.len, now_ms);
+	if (n < 0) {
+		if (entry)
+			state_abandon(&s->state, entry);
+		return HUB_INTERNAL;
+	}
+	*seq = m->own = (uint64_t)n;
+	if (entry) {
+		slot = chunk_slot(s->log.last, *seq - s->log.last->first);
+		state_set(&s->state, entry, *seq, m->conn->id, s->log.last->data + slot->offset,
+			  slot->len);
+	} else if (p->rule == KEY_DELETE) {
+		state_delete(&s->state, p->key);
+	}
+	if (p->acked)
+		dedup_add(&s->dedup, p->msg, *seq);
+	if (s->log.last != last)
+		session_trim(s, now_ms);
+	return HUB_OK;
+}
+
+enum hub_code session_publish(struct member *m, const struct publication *p, uint64_t now_ms,
+			      uint64_t *seq, bool *repeated)
+{
+	enum hub_code code = HUB_OK;
+
+	pthread_mutex_lock(&m->session->lock);
+	*repeated = p->acked && dedup_find(&m->session->dedup, p->msg, seq);
+	if (!*repeated)
+		code = append(m, p, now_ms, seq);
+	pthread_mutex_unlock(&m->session->lock);
+	return code;
+}
+
+bool session_knows(struct session *s, uint64_t msg)
+{
+	uint64_t seq;
+	bool known;
+
+	pthread_mutex_lock(&s->lock);
+	known = dedup_find(&s->dedup, msg, &seq);
+	pthread_mutex_unlock(&s->lock);
+	return known;
+}
+
+void session_remember(struct session *s, uint64_t msg)
+{
+	pthread_mutex_lock(&s->lock);
+	if (reserve_dedup(s) == 0)
+		dedup_add(&s->dedup, msg, 0);
+	pthread_mutex_unlock(&s->lock);
+}
