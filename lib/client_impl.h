@@ -73,7 +73,8 @@ struct client {
 
 	struct json_paths *paths;
 	uint64_t alive_ms; /* the last sign of life, in the loop's time */
-	bool asked;	   /* a ping is under way because of silence */
+	uint64_t asked_ms;
+	bool asked; /* a ping is under way because of silence */
 
 	uv_timer_t timer; /* the attempt's end, the delay, the end of leaving */
 	uv_timer_t pinger;

@@ -19,7 +19,9 @@ static size_t client_push(struct client *c, const char *p, size_t len, enum clie
 
 	if (n) {
 		c->mid = p[n - 1] == '\n' ? MID_NONE : source;
-		c->alive_ms = uv_now(c->loop);
+		/* A hub that takes much lives, even where its pongs must wait. */
+		if (source == MID_QUEUE)
+			c->alive_ms = uv_now(c->loop);
 	}
 	return n;
 }
@@ -80,31 +82,29 @@ void client_control(struct client *c, const char *line)
 static void on_pinger(uv_timer_t *timer)
 {
 	struct client *c = timer->data;
-	uint64_t ping = (uint64_t)c->options.ping_ms, quiet;
-	char text[64];
+	uint64_t now = uv_now(c->loop), limit, quiet;
+	char text[80];
 
 	if (c->paused)
 		client_alive(c);
-	quiet = uv_now(c->loop) - c->alive_ms;
-	if (c->asked && quiet >= ping + c->options.pong_ms) {
-		snprintf(text, sizeof(text), "no sign of life for %.3g s", (double)quiet / 1000);
+	quiet = now - (c->asked && c->asked_ms > c->alive_ms ? c->asked_ms : c->alive_ms);
+	limit = c->asked ? c->options.pong_ms : (uint64_t)c->options.ping_ms;
+	if (quiet < limit) {
+		uv_timer_start(timer, on_pinger, limit - quiet, 0);
+		return;
+	}
+	if (c->asked) {
+		snprintf(text, sizeof(text), "no answer to a ping for %.3g s",
+			 (double)quiet / 1000);
 		c->transport->drop(c);
 		client_on_lost(c, LOSS_RETRY, 0, text);
 		return;
 	}
-	if (quiet >= ping && !c->asked) {
-		char line[80];
-
-		c->asked = true;
-		snprintf(line, sizeof(line), "{\"type\":\"ping\",\"ping_id\":\"%s-0\"}\n",
-			 c->queue.tag);
-		client_control(c, line);
-		ping += c->options.pong_ms;
-	} else if (c->asked) {
-		ping += c->options.pong_ms;
-	}
-	if (client_connected(c))
-		uv_timer_start(timer, on_pinger, ping > quiet ? ping - quiet : 1, 0);
+	c->asked = true;
+	c->asked_ms = now;
+	uv_timer_start(timer, on_pinger, c->options.pong_ms, 0);
+	snprintf(text, sizeof(text), "{\"type\":\"ping\",\"ping_id\":\"%s-0\"}\n", c->queue.tag);
+	client_control(c, text);
 }
 
 void client_ping_start(struct client *c)

@@ -23,6 +23,7 @@ struct ws {
 	struct lws *wsi; /* the present connection */
 	bool may_write;
 	bool finishing;
+	bool inside;	   /* an event of wsi */
 	struct buf pieces; /* a message that comes in pieces */
 	int tls_error;	   /* X509_V_ERR_..., of the certificate */
 	int close_code;
@@ -218,45 +219,61 @@ static int ws_writable(struct ws *w, struct lws *wsi)
 	return 0;
 }
 
-static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-		       size_t len)
+/* Events of the present connection. Returns nonzero to have it closed. */
+static int ws_event(struct ws *w, struct lws *wsi, enum lws_callback_reasons reason, void *user,
+		    void *in, size_t len)
 {
-	struct ws *w = wsi ? lws_context_user(lws_get_context(wsi)) : NULL;
-	bool stale = !w || w->wsi != wsi || w->c->freed;
-
 	switch (reason) {
 	case LWS_CALLBACK_CLIENT_ESTABLISHED:
-		if (stale)
-			return -1;
 		client_on_open(w->c);
 		return 0;
 	case LWS_CALLBACK_CLIENT_RECEIVE:
-		if (stale)
-			return -1;
 		ws_received(w, wsi, in, len);
 		return 0;
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
-		return stale ? -1 : ws_writable(w, wsi);
+		return ws_writable(w, wsi);
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-		if (!stale)
-			ws_farewell(w, in, len);
+		ws_farewell(w, in, len);
 		return 0;
 	case LWS_CALLBACK_CLIENT_CLOSED:
-		if (!stale)
-			ws_closed(w);
+		ws_closed(w);
 		return 0;
 	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-		if (!stale)
-			ws_not_connected(w, wsi, in);
+		ws_not_connected(w, wsi, in);
+		return 0;
+	case LWS_CALLBACK_WSI_DESTROY:
+		/* Of a connection that times out in its handshake nothing else is told. */
+		ws_not_connected(w, wsi, "no answer");
 		return 0;
 	case LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION:
 		/* user is the verification, len its verdict, which stays as it is. */
-		if (!stale && !len)
+		if (!len)
 			w->tls_error = X509_STORE_CTX_get_error(user);
 		return 0;
 	default:
 		return lws_callback_http_dummy(wsi, reason, user, in, len);
 	}
+}
+
+static bool ws_may_close(enum lws_callback_reasons reason)
+{
+	return reason == LWS_CALLBACK_CLIENT_ESTABLISHED || reason == LWS_CALLBACK_CLIENT_RECEIVE ||
+	       reason == LWS_CALLBACK_CLIENT_WRITEABLE;
+}
+
+static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		       size_t len)
+{
+	struct ws *w = wsi ? lws_context_user(lws_get_context(wsi)) : NULL;
+	int r;
+
+	if (!w || w->wsi != wsi || w->c->freed)
+		return ws_may_close(reason) ? -1 : 0;
+	w->inside = true;
+	r = ws_event(w, wsi, reason, user, in, len);
+	w->inside = false;
+	/* Dropped meanwhile. */
+	return w->wsi != wsi && ws_may_close(reason) ? -1 : r;
 }
 
 static const struct lws_protocols ws_protocols[] = {
@@ -279,6 +296,7 @@ static int ws_context(struct client *c, struct ws *w)
 		       (c->url.scheme == URL_WSS ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
 	    .foreign_loops = loops,
 	    .fd_limit_per_thread = 8,
+	    .timeout_secs = c->options.connect_ms / 1000 + 5, /* ours comes first */
 	    .pt_serv_buf_size = READ_MAX,
 	    .http_proxy_address = "", /* not $http_proxy: the hub is where the URL says */
 	    .user = w,
@@ -349,7 +367,9 @@ static void ws_drop(struct client *c)
 		return;
 	w->wsi = NULL;
 	buf_free(&w->pieces);
-	lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+	/* Within its own event it is the event's result that closes it. */
+	if (!w->inside)
+		lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
 }
 
 /* libwebsockets closes its handles over some turns of the loop and does not say when it is done;

@@ -348,7 +348,7 @@ static void on_ping(struct conn *c, const struct envelope *e)
 static void on_client_info(struct conn *c, const struct envelope *e)
 {
 	struct buf *b = answer(c);
-	struct blob *info;
+	struct blob *info = NULL;
 	struct member *m;
 
 	if (envelope_strip(e, b) < 0 ||

@@ -165,7 +165,8 @@ static void unix_line(struct unix_conn *u, enum line_got got, const char *text, 
 		conn_close(u->conn, CLOSE_INTERNAL, "out of memory");
 }
 
-static void unix_read(struct unix_conn *u)
+/* False where nothing was there. */
+static bool unix_read(struct unix_conn *u)
 {
 	size_t max = (size_t)u->w->hub->opt.max_message;
 	ssize_t n = recv(u->fd, u->w->input, sizeof(u->w->input), MSG_DONTWAIT);
@@ -174,10 +175,10 @@ static void unix_read(struct unix_conn *u)
 	size_t len;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return false;
 	if (n < 0) {
 		unix_end(u);
-		return;
+		return false;
 	}
 	if (n == 0) {
 		if (line_last(&u->line, &text, &len) == LINE_WHOLE)
@@ -185,10 +186,11 @@ static void unix_read(struct unix_conn *u)
 		u->eof = true;
 		conn_finish(u->conn); /* it may still be reading */
 		unix_wait(u);
-		return;
+		return false;
 	}
 	while ((got = line_next(&u->line, &p, u->w->input + n, max, &text, &len)) != LINE_MORE)
 		unix_line(u, got, text, len);
+	return true;
 }
 
 static void unix_send(struct unix_conn *u)
@@ -218,6 +220,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	struct unix_conn *u = poll->data;
 
 	if (status < 0) {
+		/* The peer is gone, with answers unread; what it sent before is there still. */
+		while (u->conn && !u->eof && !u->last && unix_read(u))
+			;
 		unix_end(u);
 		return;
 	}

@@ -436,8 +436,9 @@ struct ws *ws_new(struct worker *w)
 	info.max_http_header_pool = HANDSHAKES_MAX;
 	info.timeout_secs = 10;
 	info.keepalive_timeout = 15;
-	if (opt->tls_cert)
-		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+	if (opt->tls_cert) /* we trust nobody, so no list of authorities */
+		info.options |=
+		    LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
 	ws->context = lws_create_context(&info);
 	if (!ws->context) {
 		err_log(ERR_ERROR,

@@ -55,6 +55,7 @@ for my $pair ([ 'unix', 'ws' ], [ 'ws', 'unix' ], [ 'ws', 'ws' ], [ 'unix', 'uni
 		# Without echo the others still get it.
 		$bob->join_session($s, echo => $false);
 		$bob->send({ type => 'silent' });
+		$bob->sync;
 		$alice->send({ type => 'loud' });
 		is_deeply([ map { $_->{type} . $_->{seq} } $alice->next, $alice->next ],
 			[ 'silent3', 'loud4' ], 'one order for all');

@@ -1,0 +1,49 @@
+# Completion of hubd and hubcat for bash: source this file. What there is to complete is read from
+# the programs' --help, so that it is never out of date.
+
+# _hub_argument PROGRAM OPTION: the name of the option's argument, such as FILE; empty where it takes none
+_hub_argument() {
+	local line w
+	while read -ra line; do
+		for w in "${!line[@]}"; do
+			[[ ${line[w]} == -* ]] || break
+			if [[ ${line[w]%,} == "$2" ]]; then
+				# The argument stands behind the last name of the option.
+				[[ ${line[w]} == *, ]] && w=$((w + 1))
+				[[ ${line[w + 1]-} =~ ^[A-Z]+(:[A-Z]+)?$ ]] && echo "${line[w + 1]}"
+				return
+			fi
+		done
+	done < <("$1" --help 2>/dev/null)
+}
+
+_hub() {
+	local program=$1 word=$2 option=$3 words=
+
+	COMPREPLY=()
+	# bash takes "--name=value" for three words.
+	if [[ $word == = ]]; then
+		word=
+	elif [[ $option == = ]]; then
+		option=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	[[ $option == -* ]] || option=
+	case ${option:+$(_hub_argument "$program" "$option")} in
+	'')
+		[[ $word != -* ]] ||
+			words=$("$program" --help 2>/dev/null | grep -oE '^ +(-[a-zA-Z], )?--[a-z-]+|^ +-[a-zA-Z] ' |
+				grep -oE -- '-[-a-zA-Z]+')
+		;;
+	FILE | PATH)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+		;;
+	POLICY) words='disconnect resync' ;;
+	LEVEL) words='error warn info debug' ;;
+	URL) words='unix: ws:// wss://' ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+
+complete -F _hub hubd hubcat

@@ -1,0 +1,147 @@
+# The pages say what the programs do: every option and its limits, every example as it is printed, and
+# the protocol's examples word by word.
+use strict;
+use warnings;
+use Hub;
+use Hub::Pages;
+
+my $root = root();
+my %page = (hubd => "$root/man/hubd.8", hubcat => "$root/man/hubcat.1", hub => "$root/man/hub.7");
+
+for my $path (values %page) {
+	my $lint = run([ 'mandoc', '-T', 'lint', '-W', 'warning', $path ]);
+	is($lint->{out} . $lint->{err}, '', "$path: mandoc finds nothing");
+}
+
+# What the page says of each option: "-c, --config FILE" => text, in order.
+sub documented {
+	my ($source) = @_;
+	my ($text) = $source =~ /^The options are:\n\.Bl[^\n]*\n(.*?)^\.El\n(?!\.Pp\nIt is one line)/ms;
+	my @options;
+	for my $line (split /\n/, $text) {
+		if ($line =~ /^\.It (Fl .*)/) {
+			my ($names, $arg) = split / Ar /, $1;
+			my $title = join ', ', map { /^Fl (.+)/ ? "-$1" : () } split / , (?=Fl )| , /, $names =~ s/ , (?!Fl)/ , Fl /gr;
+			push @options, [ $title . (defined $arg ? " $arg" : ''), '' ];
+		} elsif (@options) {
+			$options[-1][1] .= "$line\n";
+		}
+	}
+	return @options;
+}
+
+for my $program ('hubd', 'hubcat') {
+	subtest "$program --help" => sub {
+		my $help = run([ $program, '--help' ])->{out};
+		my %about;
+		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z:]+)?)(?=  |\n)/mg;
+		my $source = slurp($page{$program});
+		my @documented = documented($source);
+		is_deeply([ map { $_->[0] } @documented ], \@titles, 'the page has the same options, in the same order');
+
+		my ($usage) = $help =~ /^usage: \w+ (.*)/;
+		my $synopsis = run([ 'mandoc', '-T', 'ascii', $page{$program} ])->{out} =~ s/.\x08//gr;
+		$synopsis =~ s/.*^SYNOPSIS\s+\w+ (.*?)^DESCRIPTION.*/$1/ms;
+		$synopsis =~ s/\s+/ /g;
+		$synopsis =~ s/ \z//;
+		if ($program eq 'hubcat') {
+			is($synopsis, $usage, 'and the same synopsis');
+			return;
+		}
+		my ($start) = $usage =~ /^(.*) \[OPTION\]\.\.\.$/;
+		is(index($synopsis, $start), 0, 'the synopsis begins as the usage does');
+		my @all = map { s/^(?:-\w, )?(?=--)//r } grep { !/^-[hVclsw],/ } @titles;
+		is_deeply([ map { /\[(--[^\]]+)\]/ } split /(?<=\]) /, $synopsis ], \@all, 'and has all the others');
+
+		for my $option (@documented) {
+			my ($title, $text) = @$option;
+			my ($name, $arg) = $title =~ /--(\S+)(?: (\S+))?$/;
+			$text =~ s/\s+/ /g;
+			# The end of the help is the default.
+			if ($help =~ /\Q$title\E\s+[^\n]*\((\d\w*)\)$/m) {
+				like($text, qr/The default is (?:\.Cm )?\Q$1\E\b/, "$name: the default");
+			} elsif ($arg && $name ne 'config') {
+				like($text, qr/\bdefault\b/, "$name: says something of its default");
+			}
+			next unless $arg && $arg =~ /^(?:N|BYTES|SECONDS)$/ && $name ne 'ready-fd';
+			my $refused = Hub->refuses("--$name", $arg eq 'SECONDS' ? '99999999999' : '9999999999999999');
+			my ($min, $max) = $refused->{err} =~ /out of range \((\S+) to (\S+?)(?: \w+)?\)/;
+			$_ = plain($_) for $min, $max;
+			my ($low, $high) = $text =~ /(\d+\w?)(?: bytes)? to (\d+\w?)/;
+			is_deeply([ map { bytes($_) } $low, $high ], [ $min, $max ], "$name: its limits");
+		}
+	};
+}
+
+sub plain { return 0 + ($_[0] // -1) }
+
+sub bytes {
+	my ($n, $unit) = ($_[0] // '') =~ /^(\d+)([kMG]?)$/ or return -1;
+	return $n * { '' => 1, k => 2**10, M => 2**20, G => 2**30 }->{$unit};
+}
+
+# The protocol, played by one client: ">" to the hub, "<" from it.
+subtest 'the examples of hub(7)' => sub {
+	my $hub = Hub->start(args => [ '--ping', 0 ]);
+	my @lines;
+	for my $block (slurp($page{hub}) =~ /^\.Bd -literal[^\n]*\n((?:[<>] |   )[^\n]*\n.*?)^\.Ed/msg) {
+		$block = unescape($block);
+		$block =~ s/\n {3}//g;
+		push @lines, grep { /^[<>] / } split /\n/, $block;
+	}
+	cmp_ok(scalar @lines, '>=', 20, 'there are some');
+	my $c = $hub->unix;
+	my $id;
+	for (@lines) {
+		my ($direction, $text) = /^([<>]) (.*)/;
+		if ($direction eq '>') {
+			$text =~ s/"to":"\w{11}"/"to":"$id"/;
+			$c->send_text($text);
+			next;
+		}
+		$text =~ s/"to":"\w{11}"/"to":"$id"/ if $id;
+		my $got = do {
+			wait_for { @{ $c->{in} } } 'an answer', 20, $c;
+			shift @{ $c->{in} };
+		};
+		($id) = $got =~ /"client_id":"(\w+)"/ unless $id;
+		is(normal($got), normal($text), $text =~ s/(.{50}).*/$1.../r);
+	}
+	is_deeply([ $c->sync ], [], 'and nothing else comes');
+
+	# Those that are not answers.
+	my $two = $hub->member('unix', 'demo');
+	$c->join_session('demo');
+	$two->vanish;
+	wait_for { @{ $c->{presence} } == 2 } 'news of a second client';
+	my ($came, $went) = slurp($page{hub}) =~ /^(\{"type":"client_connected".*?\})\n(\{.*?\})\n/ms;
+	s/\n {3}//g for $came, $went;
+	is(normal($c->{presence}[0]), normal($came), 'client_connected');
+	is(normal($c->{presence}[1]), normal($went), 'client_disconnected');
+	my ($close) = slurp($page{hub}) =~ /^(\{"type":"close".*\})$/m;
+	$hub->{proc}->kill('TERM');
+	$c->closed;
+	my $said = unjson($close);
+	is_deeply([ @$c{qw(close_code close_reason)} ], [ @$said{qw(code reason)} ], 'close');
+	$hub->ended;
+};
+
+my $dir = scratch();
+run([ 'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout',
+	"$dir/key.pem", '-out', "$dir/cert.pem", '-days', '2', '-subj', '/CN=localhost' ]);
+run_page('hubcat(1)', [ man_examples($page{hubcat}) ], hub => 1);
+run_page('hub(7)', [ man_examples($page{hub}) ], hub => 1);
+run_page('hubd(8)', [ man_examples($page{hubd}) ], files => {
+	'hub.conf' => "$root/contrib/hub.conf", map { $_ => "$dir/$_" } 'key.pem', 'cert.pem'
+});
+run_page('README', [ markdown_examples("$root/README.md") ], cwd => $root);
+
+subtest 'files that the pages name' => sub {
+	for my $readme ('README.md', 'examples/README.md', 'examples/match/README.md') {
+		my $at = "$root/$readme" =~ s{/[^/]+$}{}r;
+		ok(-e "$at/$_", "$readme: $_") for slurp("$root/$readme") =~ /\]\((?!https?:)([^)#]+)\)/g;
+	}
+	ok(-e "$root/$_", "hubd(8): $_") for slurp($page{hubd}) =~ m{^\.Pa (contrib/\S+)}mg;
+};
+
+done_testing;
