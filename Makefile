@@ -15,7 +15,7 @@ FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 
 programs := hubd hubcat
-pkgs := libwebsockets libuv libsodium openssl
+pkgs := libwebsockets libuv libsodium openssl sqlite3
 warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
 # Not asked for on a machine where `make deps` is still to run.

@@ -190,7 +190,7 @@ static bool conn_catch_up(struct conn *c, struct member *m)
 	struct log_view view = {.chunk = up->chunk, .tail = 1, .head = up->n};
 
 	while (up->at <= up->n)
-		if (!conn_write_span(c, &view, &up->at, 0))
+		if (!conn_write_span(c, &view, &up->at, up->skip))
 			break;
 	c->worker->reframed_chunk = NULL; /* it may be gone before the next one is at its place */
 	if (up->at <= up->n)
@@ -241,10 +241,14 @@ void conn_flush_member(struct conn *c, struct member *m, struct log_view *view)
 	if (c->closing)
 		return;
 	conn_flush(c);
-	if (m->cursor < view->tail && !conn_overtaken(c, m))
-		return;
-	if (c->closing || c->blocked || (m->catchup && !conn_catch_up(c, m)))
-		return;
+	for (;;) {
+		if (c->closing || c->blocked || (m->catchup && !conn_catch_up(c, m)))
+			return;
+		if (m->cursor >= view->tail)
+			break;
+		if (session_read_back(m, view->tail) < 0 && !conn_overtaken(c, m))
+			return;
+	}
 	while (m->cursor <= view->head) {
 		uint64_t skip = !m->echo && m->own >= m->cursor ? c->id : 0;
 

@@ -106,6 +106,13 @@ bool log_may_drop(const struct log *log, const struct log_limits *limits, uint64
 	return over || (!small && log->head + 1 - next >= limits->records);
 }
 
+uint64_t log_second(const struct log *log)
+{
+	const struct chunk *c = log->oldest;
+
+	return c ? c->first + atomic_load_explicit(&c->n, memory_order_relaxed) : log->head + 1;
+}
+
 static size_t put_seq(char *out, uint64_t seq)
 {
 	char digits[20], *p = digits + sizeof(digits);
@@ -167,6 +174,12 @@ int64_t log_append(struct log *log, uint64_t sender, bool acked, const char *bod
 	memcpy(p, body, len);
 	memcpy(p + len, field, field_len);
 	return log_add(log, sender, acked, p + len + field_len);
+}
+
+void log_resume(struct log *log, uint64_t head)
+{
+	log->head = head;
+	log->tail = head + 1;
 }
 
 int64_t log_put(struct log *log, uint64_t sender, const void *frame, size_t len)

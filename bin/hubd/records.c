@@ -7,7 +7,10 @@
 #include "conn.h"
 #include "hub.h"
 #include "session.h"
+#include "store.h"
 #include "worker.h"
+
+#define READ_BACK_BYTES (256 * 1024) /* from the store at a time */
 
 /* Frees the kept records before seq. */
 static void drop_kept(struct session *s, uint64_t seq)
@@ -32,6 +35,13 @@ static void count_dedup(struct session *s, size_t before, size_t after)
 /* Gives up all records. */
 void session_forget(struct session *s)
 {
+	while (s->ack_first) {
+		struct pending_ack *a = s->ack_first;
+
+		s->ack_first = a->next;
+		blob_unref(a->blob);
+		free(a);
+	}
 	drop_kept(s, UINT64_MAX);
 	count_dedup(s, dedup_bytes(&s->dedup), 0);
 	dedup_free(&s->dedup);
@@ -88,6 +98,8 @@ void session_trim(struct session *s, uint64_t now_ms)
 
 	drop_kept(s, low);
 	while (log_may_drop(&s->log, &s->hub->limits, low, now_ms)) {
+		if (s->hub->store && log_second(&s->log) > s->stored + 1)
+			return; /* it is not on disk yet */
 		if (s->hub->opt.slow == SLOW_RESYNC)
 			keep_acked(s, low);
 		log_drop_oldest(&s->log);
@@ -101,7 +113,13 @@ enum hub_code session_seek_locked(struct member *m, const struct session_from *f
 	struct fan *fan = &s->fan[m->conn->worker->index];
 	struct chunk *snapshot = NULL;
 	bool out_of_memory = false;
+	uint64_t tail = s->log.tail;
 
+	if (from->has_since && from->since + 1 < tail && s->hub->store) {
+		uint64_t stored = store_tail(s->hub->store, m->conn->worker->index, s);
+
+		tail = stored < tail ? stored : tail;
+	}
 	*out = (struct session_joined){.epoch = s->epoch,
 				       .seq = s->log.head,
 				       .user_count = s->nmembers,
@@ -110,12 +128,14 @@ enum hub_code session_seek_locked(struct member *m, const struct session_from *f
 	if (from->has_since &&
 	    ((from->has_epoch && from->epoch != s->epoch) || from->since > s->log.head))
 		out->reason = "epoch_changed";
-	else if (from->has_since && from->since + 1 >= s->log.tail)
+	else if (from->has_since && s->unsure && from->since > s->unsure && !from->same_run)
+		out->reason = "epoch_changed"; /* it may have seen records that a crash took */
+	else if (from->has_since && from->since + 1 >= tail)
 		m->cursor = from->since + 1;
 	else if (from->has_since && from->since == 0) {
 		out->reason = "trimmed";
-		out->gap_to = s->log.tail - 1;
-		m->cursor = s->log.tail;
+		out->gap_to = tail - 1;
+		m->cursor = tail;
 	} else if (from->has_since)
 		out->reason = "trimmed";
 	if (out->reason)
@@ -129,7 +149,7 @@ enum hub_code session_seek_locked(struct member *m, const struct session_from *f
 	if (out_of_memory)
 		return HUB_INTERNAL;
 	if (snapshot) {
-		*m->catchup = (struct catchup){snapshot, 1, s->state.n};
+		*m->catchup = (struct catchup){snapshot, 1, s->state.n, 0};
 		out->snapshot = s->state.n;
 	}
 	/* It may have sent some of what it now gets. */
@@ -215,7 +235,7 @@ int session_resync(struct member *m, uint64_t *gap_to)
 		free(catchup);
 		return g.status;
 	}
-	*catchup = (struct catchup){g.out.oldest, 1, g.out.head};
+	*catchup = (struct catchup){g.out.oldest, 1, g.out.head, 0};
 	m->catchup = catchup;
 	return 0;
 }
@@ -242,6 +262,9 @@ static enum hub_code append(struct member *m, const struct publication *p, uint6
 	const struct slot *slot;
 	int64_t n;
 
+	if (hub->store && (store_failing(hub->store) ||
+			   (log_memory_over(&hub->memory) && log_second(&s->log) > s->stored + 1)))
+		return HUB_INTERNAL; /* what cannot be stored must not pile up */
 	if (p->acked && reserve_dedup(s) < 0)
 		return HUB_INTERNAL;
 	if (p->rule == KEY_SET) {
@@ -303,4 +326,88 @@ void session_remember(struct session *s, uint64_t msg)
 	if (reserve_dedup(s) == 0)
 		dedup_add(&s->dedup, msg, 0);
 	pthread_mutex_unlock(&s->lock);
+}
+
+/* --- with a store --- */
+
+int session_ack(struct member *m, uint64_t seq, struct blob *blob)
+{
+	struct session *s = m->session;
+	struct pending_ack *a;
+	int r = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (seq > s->stored) {
+		a = malloc(sizeof(*a));
+		if (a) {
+			*a = (struct pending_ack){.seq = seq,
+						  .client = m->conn->id,
+						  .worker = m->conn->worker,
+						  .blob = blob_ref(blob)};
+			*(s->ack_last ? &s->ack_last->next : &s->ack_first) = a;
+			s->ack_last = a;
+		}
+		r = a ? 1 : -ENOMEM;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (r == 0)
+		conn_send(m->conn, blob->text, blob->len);
+	return r < 0 ? r : 0;
+}
+
+void session_stored(struct session *s, uint64_t seq)
+{
+	struct pending_ack *a;
+
+	pthread_mutex_lock(&s->lock);
+	s->stored = seq;
+	while ((a = s->ack_first) != NULL && a->seq <= seq) {
+		struct mail proto = {.kind = MAIL_DIRECT, .client = a->client};
+		struct mail *mail = mail_new(&proto);
+
+		s->ack_first = a->next;
+		if (!s->ack_first)
+			s->ack_last = NULL;
+		if (mail) {
+			mail->session = session_ref(s);
+			mail->blob = a->blob;
+			worker_post(a->worker, mail);
+		} else {
+			blob_unref(a->blob);
+		}
+		free(a);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+int session_load_ack(struct session *s, uint64_t hash, uint64_t seq)
+{
+	if (reserve_dedup(s) < 0)
+		return -ENOMEM;
+	dedup_add(&s->dedup, hash, seq);
+	return 0;
+}
+
+int session_read_back(struct member *m, uint64_t tail)
+{
+	struct store *st = m->session->hub->store;
+	struct catchup *up;
+	struct chunk *chunk;
+	uint64_t n;
+	bool error;
+
+	chunk = st ? store_read(st, m->conn->worker->index, m->session, m->cursor, tail - 1,
+				READ_BACK_BYTES, &n, &error)
+		   : NULL;
+	if (!chunk)
+		return st && error ? -EIO : -ESTALE;
+	up = malloc(sizeof(*up));
+	if (!up) {
+		chunk_unref(chunk);
+		return -ENOMEM;
+	}
+	*up = (struct catchup){chunk, 1, n, m->echo ? 0 : m->conn->id};
+	m->catchup = up;
+	m->cursor += n;
+	return 0;
 }

@@ -10,6 +10,7 @@
 #include "hub.h"
 #include "identity.h"
 #include "registry.h"
+#include "store.h"
 #include "worker.h"
 
 #define TABLE_MIN 8u
@@ -212,11 +213,15 @@ enum hub_code session_join(struct hub *hub, struct span id, struct member *m,
 	fan = &s->fan[m->conn->worker->index];
 	m->session = s;
 	pthread_mutex_lock(&s->lock);
-	if (s->nmembers >= hub->opt.max_members)
+	if (!s->loaded && hub->store && store_load(hub->store, m->conn->worker->index, s) < 0) {
+		session_forget(s);
+		code = HUB_INTERNAL;
+	} else if (s->nmembers >= hub->opt.max_members)
 		code = HUB_SESSION_FULL;
 	else
 		code = session_seek_locked(m, from, out);
 	if (code == HUB_OK) {
+		s->loaded = true;
 		session_ref(s);
 		members_add(s, m);
 		atomic_fetch_add_explicit(&fan->n, 1, memory_order_relaxed);
