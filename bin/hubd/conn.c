@@ -287,12 +287,19 @@ void conn_finish_member(struct conn *c, struct member *m)
 		conn_gap(c, m, m->cursor, head);
 }
 
+void conn_progress(struct conn *c)
+{
+	if (c && !c->closing)
+		c->blocked_s = now_s(c);
+}
+
 void conn_writable(struct conn *c)
 {
 	if (c->closing)
 		return;
+	if (c->blocked)
+		conn_heard(c); /* who takes what was sent lives */
 	c->blocked = false;
-	conn_heard(c); /* who takes what was sent lives */
 	conn_flush_all(c);
 	if (c->finishing && !c->blocked)
 		conn_close(c, CLOSE_NORMAL, "end of input");
@@ -394,6 +401,13 @@ uint32_t conn_check(struct conn *c, uint32_t at_s)
 			conn_close(c, 0, "write timeout");
 			return 1;
 		}
+	}
+	if (c->blocked && !c->closing && c->transport->hung_up) {
+		if (c->transport->hung_up(c)) {
+			conn_close(c, 0, "the peer is gone");
+			return 1;
+		}
+		next = 1;
 	}
 	if (c->closing || !c->transport->pings || opt->ping <= 0)
 		return next;

@@ -163,6 +163,9 @@ static void read_options(struct hub_options *opt, int argc, char **argv)
 		err_die(EX_USAGE, "tls-cert and tls-key need each other");
 	if (opt->tls_cert && tls_check(opt->tls_cert, opt->tls_key, why, sizeof(why)) < 0)
 		err_die(EX_CONFIG, "%s", why);
+	if (nofile <= SPARE_FDS)
+		err_die(EX_CONFIG, "only %jd descriptors are allowed; raise the limit (ulimit -n)",
+			(intmax_t)nofile);
 	if (opt->max_connections > nofile - SPARE_FDS) {
 		err_log(ERR_WARN,
 			"max-connections: only %jd descriptors are allowed; raise the limit "
