@@ -440,6 +440,7 @@ static const struct {
 struct delivery {
 	struct member *member;
 	struct blob *blob;
+	unsigned delivered;
 	enum hub_code code; /* of the last receiver that could not be reached */
 	char why[WHY_MAX];
 };
@@ -450,8 +451,10 @@ static void deliver(struct span id, void *arg)
 	enum hub_code code = session_direct(d->member->session, id, d->blob);
 	size_t len = strlen(d->why);
 
-	if (code == HUB_OK)
+	if (code == HUB_OK) {
+		d->delivered++;
 		return;
+	}
 	d->code = code;
 	snprintf(d->why + len, sizeof(d->why) - len, "%s%.*s", len ? ", " : "", (int)id.len, id.p);
 }
@@ -477,12 +480,12 @@ static bool send_direct(struct conn *c, const struct envelope *e, struct member 
 		fail(c, e, code, why);
 		return false;
 	}
-	worker_count(c->worker, direct, 1);
+	worker_count(c->worker, direct, d.delivered > 0);
 	if (d.code == HUB_OK)
 		return true;
 	snprintf(why, sizeof(why), "not in session %.64s: %.150s", m->session->id, d.why);
 	fail(c, e, d.code, d.code == HUB_NOT_MEMBER ? why : "out of memory");
-	return true;
+	return d.delivered > 0;
 }
 
 /* seq 0: there is none. */

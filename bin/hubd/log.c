@@ -205,10 +205,10 @@ void log_view(const struct log *log, uint64_t from, struct log_view *view)
 	view->head = log->head;
 	view->chunk = NULL;
 	view->hint = NULL;
-	if (from > log->head)
-		return;
 	if (from < log->tail)
 		from = log->tail;
+	if (from > log->head)
+		return;
 	/* Nearly every reader is at the last chunk. */
 	if (from >= log->last->first)
 		view->chunk = chunk_ref(log->last);

@@ -179,19 +179,41 @@ enum hub_code session_seek(struct member *m, const struct session_from *from,
 	return code;
 }
 
-/* The state and the kept records from the member's cursor on, as one log in the order of their seq.
- */
+/* What a member gets in place of the records from its cursor on: the state, and every record with
+ * an ack that it has not had (those kept from before the log's tail, then those in the log), in the
+ * order of their seq. */
 struct merge {
 	struct log out;
+	const struct member *m;
 	const struct kept *kept;
+	const struct chunk *chunk;
+	uint64_t at, head; /* of the log */
 	int status;
 };
 
-static void merge_kept(struct merge *g, uint64_t before)
+static void merge_put(struct merge *g, uint64_t sender, const void *frame, size_t len)
 {
-	for (; g->kept && g->kept->seq < before && g->status == 0; g->kept = g->kept->next)
-		if (log_put(&g->out, g->kept->sender, g->kept->frame, g->kept->len) < 0)
-			g->status = -ENOMEM;
+	if (g->status == 0 && log_put(&g->out, sender, frame, len) < 0)
+		g->status = -ENOMEM;
+}
+
+/* The records with an ack before seq `before`, but for a member's own that it does not want back.
+ */
+static void merge_acked(struct merge *g, uint64_t before)
+{
+	uint64_t skip = g->m->echo ? 0 : g->m->conn->id;
+
+	for (; g->kept && g->kept->seq < before; g->kept = g->kept->next)
+		if (!skip || g->kept->sender != skip)
+			merge_put(g, g->kept->sender, g->kept->frame, g->kept->len);
+	for (; g->at < before && g->at <= g->head; g->at++) {
+		const struct slot *slot;
+
+		g->chunk = chunk_find(g->chunk, g->at);
+		slot = chunk_slot(g->chunk, g->at - g->chunk->first);
+		if (slot->acked && (!skip || slot->sender != skip))
+			merge_put(g, slot->sender, g->chunk->data + slot->offset, slot->len);
+	}
 }
 
 static void merge_state(struct span key, struct span type, uint64_t seq, uint64_t sender,
@@ -201,29 +223,32 @@ static void merge_state(struct span key, struct span type, uint64_t seq, uint64_
 
 	(void)key;
 	(void)type;
-	merge_kept(g, seq);
+	merge_acked(g, seq);
 	if (g->kept && g->kept->seq == seq)
 		g->kept = g->kept->next;
-	if (g->status == 0 && log_put(&g->out, sender, frame, len) < 0)
-		g->status = -ENOMEM;
+	if (g->at == seq)
+		g->at++;
+	merge_put(g, sender, frame, len);
 }
 
 int session_resync(struct member *m, uint64_t *gap_to)
 {
 	struct session *s = m->session;
 	struct catchup *catchup = malloc(sizeof(*catchup));
-	struct merge g = {.status = catchup ? 0 : -ENOMEM};
+	struct merge g = {.m = m, .status = catchup ? 0 : -ENOMEM};
 
-	member_drop_catchup(m);
+	log_init(&g.out, &s->hub->memory);
 	pthread_mutex_lock(&s->lock);
 	if (s->kept_lost >= m->cursor)
 		g.status = -ESTALE;
-	log_init(&g.out, &s->hub->memory);
 	for (g.kept = s->kept_first; g.kept && g.kept->seq < m->cursor;)
 		g.kept = g.kept->next;
+	g.chunk = s->log.oldest;
+	g.at = m->cursor > s->log.tail ? m->cursor : s->log.tail;
+	g.head = s->log.head;
 	if (g.status == 0) {
 		state_each(&s->state, merge_state, &g);
-		merge_kept(&g, UINT64_MAX);
+		merge_acked(&g, UINT64_MAX);
 	}
 	if (g.status == 0) {
 		*gap_to = s->log.head;
@@ -235,7 +260,7 @@ int session_resync(struct member *m, uint64_t *gap_to)
 		free(catchup);
 		return g.status;
 	}
-	*catchup = (struct catchup){g.out.oldest, 1, g.out.head, 0};
+	*catchup = (struct catchup){.chunk = g.out.oldest, .at = 1, .n = g.out.head};
 	m->catchup = catchup;
 	return 0;
 }
@@ -256,7 +281,6 @@ static enum hub_code append(struct member *m, const struct publication *p, uint6
 {
 	struct session *s = m->session;
 	const struct hub *hub = s->hub;
-	size_t max = log_memory_over(&hub->memory) ? s->state.n : (size_t)hub->opt.state_keys;
 	const struct chunk *last = s->log.last;
 	struct state_entry *entry = NULL;
 	const struct slot *slot;
@@ -267,13 +291,15 @@ static enum hub_code append(struct member *m, const struct publication *p, uint6
 		return HUB_INTERNAL; /* what cannot be stored must not pile up */
 	if (p->acked && reserve_dedup(s) < 0)
 		return HUB_INTERNAL;
+	if (log_memory_over(&hub->memory))
+		session_trim(s, now_ms); /* history gives way to state */
 	if (p->rule == KEY_SET) {
-		entry = state_reserve(&s->state, p->key, p->type, p->body.len + LOG_FRAME_MAX, max);
-		if (!entry && errno == ENOSPC)
-			return s->state.n < (size_t)hub->opt.state_keys ? HUB_HUB_FULL
-									: HUB_SESSION_FULL;
+		entry = state_reserve(&s->state, p->key, p->type, p->body.len + LOG_FRAME_MAX,
+				      (size_t)hub->opt.state_keys, log_memory_over(&hub->memory));
 		if (!entry)
-			return HUB_INTERNAL;
+			return errno == ENOSPC	 ? HUB_SESSION_FULL
+			       : errno == EDQUOT ? HUB_HUB_FULL
+						 : HUB_INTERNAL;
 	}
 	n = log_append(&s->log, m->conn->id, p->acked, p->body.p, p->body.len, now_ms);
 	if (n < 0) {

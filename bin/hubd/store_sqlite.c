@@ -708,7 +708,7 @@ static int load_state(struct session *s, sqlite3_stmt *q, int64_t id)
 		if (err < 0)
 			break;
 		entry = state_reserve(&s->state, column_text(q, 0), column_text(q, 1), frame.len,
-				      SIZE_MAX);
+				      SIZE_MAX, false);
 		if (!entry)
 			err = -ENOMEM;
 		else
