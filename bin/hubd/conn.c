@@ -190,7 +190,7 @@ static bool conn_catch_up(struct conn *c, struct member *m)
 	struct log_view view = {.chunk = up->chunk, .tail = 1, .head = up->n};
 
 	while (up->at <= up->n)
-		if (!conn_write_span(c, &view, &up->at, 0))
+		if (!conn_write_span(c, &view, &up->at, up->skip))
 			break;
 	c->worker->reframed_chunk = NULL; /* it may be gone before the next one is at its place */
 	if (up->at <= up->n)
@@ -241,10 +241,14 @@ void conn_flush_member(struct conn *c, struct member *m, struct log_view *view)
 	if (c->closing)
 		return;
 	conn_flush(c);
-	if (m->cursor < view->tail && !conn_overtaken(c, m))
-		return;
-	if (c->closing || c->blocked || (m->catchup && !conn_catch_up(c, m)))
-		return;
+	for (;;) {
+		if (c->closing || c->blocked || (m->catchup && !conn_catch_up(c, m)))
+			return;
+		if (m->cursor >= view->tail)
+			break;
+		if (session_read_back(m, view->tail) < 0 && !conn_overtaken(c, m))
+			return;
+	}
 	while (m->cursor <= view->head) {
 		uint64_t skip = !m->echo && m->own >= m->cursor ? c->id : 0;
 
@@ -283,12 +287,19 @@ void conn_finish_member(struct conn *c, struct member *m)
 		conn_gap(c, m, m->cursor, head);
 }
 
+void conn_progress(struct conn *c)
+{
+	if (c && !c->closing)
+		c->blocked_s = now_s(c);
+}
+
 void conn_writable(struct conn *c)
 {
 	if (c->closing)
 		return;
+	if (c->blocked)
+		conn_heard(c); /* who takes what was sent lives */
 	c->blocked = false;
-	conn_heard(c); /* who takes what was sent lives */
 	conn_flush_all(c);
 	if (c->finishing && !c->blocked)
 		conn_close(c, CLOSE_NORMAL, "end of input");
@@ -390,6 +401,13 @@ uint32_t conn_check(struct conn *c, uint32_t at_s)
 			conn_close(c, 0, "write timeout");
 			return 1;
 		}
+	}
+	if (c->blocked && !c->closing && c->transport->hung_up) {
+		if (c->transport->hung_up(c)) {
+			conn_close(c, 0, "the peer is gone");
+			return 1;
+		}
+		next = 1;
 	}
 	if (c->closing || !c->transport->pings || opt->ping <= 0)
 		return next;

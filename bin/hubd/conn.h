@@ -40,6 +40,8 @@ struct transport {
 	int (*frame)(struct buf *out, const char *json, size_t len);
 	int (*ping)(struct conn *c);		    /* as write */
 	void (*pause)(struct conn *c, bool paused); /* stops and starts reading */
+	/* Where not NULL: whether the peer of a blocked connection has gone. */
+	bool (*hung_up)(struct conn *c);
 	/* Says code and reason to the peer as far as it still listens, then closes; conn_gone()
 	 * follows. */
 	void (*close)(struct conn *c, enum close_code code, const char *reason);
@@ -110,6 +112,9 @@ void conn_gap(struct conn *c, const struct member *m, uint64_t from, uint64_t to
 
 /* Starts closing; the first call counts. reason lives for ever. */
 void conn_close(struct conn *c, enum close_code code, const char *reason);
+
+/* From the transport: some of what it held back has left, but not all. */
+void conn_progress(struct conn *c);
 
 /* From the transport: the peer has said all it will, and is to get what it asked for. */
 void conn_finish(struct conn *c);

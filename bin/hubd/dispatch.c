@@ -12,6 +12,7 @@
 #include "hub.h"
 #include "identity.h"
 #include "json.h"
+#include "store.h"
 #include "worker.h"
 
 #define WHY_MAX 256	  /* bytes of an error's message */
@@ -123,7 +124,7 @@ static struct member *join(struct conn *c, const struct envelope *e,
 	static const char *const reasons[] = {
 	    [HUB_SESSION_FULL] = "the session has as many members as the hub allows",
 	    [HUB_HUB_FULL] = "the hub has as many sessions as it allows",
-	    [HUB_INTERNAL] = "out of memory",
+	    [HUB_INTERNAL] = "out of memory, or the session cannot be read from the store",
 	};
 	struct hub *hub = c->worker->hub;
 	enum hub_code code;
@@ -198,6 +199,7 @@ static const char *read_association(struct conn *c, const struct envelope *e, st
 	struct json_member f[FIELD_COUNT];
 	char room[64];
 	struct span text;
+	uint32_t run;
 	int i;
 
 	read_fields(c, e, f);
@@ -223,7 +225,8 @@ static const char *read_association(struct conn *c, const struct envelope *e, st
 		if (!field_text(e, &f[FIELD_RESUME], room, sizeof(room), &text))
 			return "resume must be a string of 64 bytes at most";
 		/* A token of another hub, or of this one's earlier life, is as good as none. */
-		a->resumes = identity_verify(c->worker->hub->secret, text, &a->client);
+		a->resumes = identity_verify(c->worker->hub->secret, text, &a->client, &run);
+		a->from.same_run = a->resumes && run == c->worker->hub->run;
 	}
 	return NULL;
 }
@@ -236,7 +239,7 @@ static void send_associated(struct conn *c, const struct member *m,
 
 	identity_text(c->id, client);
 	identity_text(joined->epoch, epoch);
-	identity_token(c->worker->hub->secret, c->id, token);
+	identity_token(c->worker->hub->secret, c->id, c->worker->hub->run, token);
 	answer_send(c,
 		    buf_printf(answer(c),
 			       "{\"type\":\"session_associated\",\"session_id\":\"%s\","
@@ -437,6 +440,7 @@ static const struct {
 struct delivery {
 	struct member *member;
 	struct blob *blob;
+	unsigned delivered;
 	enum hub_code code; /* of the last receiver that could not be reached */
 	char why[WHY_MAX];
 };
@@ -447,8 +451,10 @@ static void deliver(struct span id, void *arg)
 	enum hub_code code = session_direct(d->member->session, id, d->blob);
 	size_t len = strlen(d->why);
 
-	if (code == HUB_OK)
+	if (code == HUB_OK) {
+		d->delivered++;
 		return;
+	}
 	d->code = code;
 	snprintf(d->why + len, sizeof(d->why) - len, "%s%.*s", len ? ", " : "", (int)id.len, id.p);
 }
@@ -474,33 +480,20 @@ static bool send_direct(struct conn *c, const struct envelope *e, struct member 
 		fail(c, e, code, why);
 		return false;
 	}
-	worker_count(c->worker, direct, 1);
+	worker_count(c->worker, direct, d.delivered > 0);
 	if (d.code == HUB_OK)
 		return true;
 	snprintf(why, sizeof(why), "not in session %.64s: %.150s", m->session->id, d.why);
 	fail(c, e, d.code, d.code == HUB_NOT_MEMBER ? why : "out of memory");
-	return true;
-}
-
-/* What the dedup window knows a message by. */
-static uint64_t message_hash(const struct conn *c, const struct envelope *e)
-{
-	unsigned char text[sizeof(c->id) + ENVELOPE_MSG_ID_MAX];
-	uint64_t hash;
-	int n = json_unescape(e->msg_id.p + 1, e->msg_id.len - 2, (char *)text + sizeof(c->id),
-			      ENVELOPE_MSG_ID_MAX);
-
-	memcpy(text, &c->id, sizeof(c->id));
-	crypto_shorthash((unsigned char *)&hash, text, sizeof(c->id) + (n > 0 ? (size_t)n : 0),
-			 c->worker->hub->secret);
-	return hash;
+	return d.delivered > 0;
 }
 
 /* seq 0: there is none. */
-static void send_ack(struct conn *c, const struct envelope *e, const struct session *s,
-		     uint64_t seq)
+static void send_ack(struct conn *c, const struct envelope *e, struct member *m, uint64_t seq,
+		     bool repeated)
 {
 	struct buf *b = answer(c);
+	struct blob *blob;
 	int r = buf_puts(b, "{\"type\":\"ack\",\"msg_id\":");
 
 	if (r == 0)
@@ -508,12 +501,21 @@ static void send_ack(struct conn *c, const struct envelope *e, const struct sess
 	if (r == 0)
 		r = buf_puts(b, ",\"session_id\":\"");
 	if (r == 0)
-		r = buf_put(b, s->id, s->id_len);
+		r = buf_put(b, m->session->id, m->session->id_len);
 	if (r == 0)
 		r = buf_puts(b, seq ? "\",\"seq\":" : "\"");
 	if (r == 0 && seq)
 		r = buf_put_u64(b, seq);
-	answer_send(c, r == 0 ? buf_puts(b, "}") : r);
+	if (r == 0)
+		r = buf_puts(b, "}");
+	if (r < 0 || !c->worker->hub->store) {
+		answer_send(c, r);
+		return;
+	}
+	blob = blob_new(b->data, b->len);
+	if (!blob || session_ack(m, seq, blob, repeated) < 0)
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
+	blob_unref(blob);
 }
 
 static void publish(struct conn *c, const struct envelope *e, struct member *m,
@@ -539,7 +541,11 @@ static void publish(struct conn *c, const struct envelope *e, struct member *m,
 	}
 	code = session_publish(m, p, worker_now_ms(w), &seq, &repeated);
 	if (code != HUB_OK) {
-		fail(c, e, code, reasons[code]);
+		const char *failing = w->hub->store ? store_failing(w->hub->store) : NULL;
+
+		if (w->hub->store && !failing)
+			failing = "out of memory, or the store does not keep up";
+		fail(c, e, code, code == HUB_INTERNAL && failing ? failing : reasons[code]);
 		return;
 	}
 	if (!repeated) {
@@ -548,7 +554,7 @@ static void publish(struct conn *c, const struct envelope *e, struct member *m,
 		worker_dirty(w, m->session);
 	}
 	if (p->acked)
-		send_ack(c, e, m->session, seq);
+		send_ack(c, e, m, seq, repeated);
 }
 
 /* A message of a member: into the log, or to the clients it names. */
@@ -569,7 +575,7 @@ static void on_message(struct conn *c, const struct envelope *e)
 		return;
 	}
 	if (p.acked)
-		p.msg = message_hash(c, e);
+		p.msg = identity_message(c->worker->hub->secret, c->id, e);
 	p.body = (struct span){b->data, b->len};
 	if (!e->to.p) {
 		publish(c, e, m, &p);
@@ -582,7 +588,7 @@ static void on_message(struct conn *c, const struct envelope *e)
 			session_remember(m->session, p.msg);
 	}
 	if (p.acked)
-		send_ack(c, e, m->session, 0);
+		send_ack(c, e, m, 0, false);
 }
 
 void dispatch(struct conn *c, const char *text, size_t len)

@@ -31,6 +31,10 @@ struct hub_options {
 	int64_t presence_limit;
 	int64_t state_keys;
 	const char *keys;
+	const char *store;
+	int sync; /* enum store_sync */
+	int64_t keep_records;
+	int64_t keep_days;
 	double slow_after, session_ttl;
 	double ping, pong, write_timeout, drain;
 	int slow; /* enum slow_policy */
@@ -53,7 +57,10 @@ struct hub {
 	struct log_limits limits;
 	struct log_memory memory;
 	struct registry registry;
-	struct keys *keys;			/* which messages are state */
+	struct keys *keys;   /* which messages are state */
+	struct store *store; /* NULL: nothing outlives hubd */
+	uint32_t run;	     /* random: this hubd from start to end */
+	bool crashed;	     /* the last hubd on this store did not end in order */
 	unsigned char secret[IDENTITY_KEY_LEN]; /* signs resume tokens, hashes msg_ids */
 	struct json_paths *control;		/* the fields of control messages; see dispatch.h */
 	struct worker *worker[HUB_WORKERS_MAX];

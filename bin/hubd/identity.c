@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#define DATA_LEN 12 /* id and run */
 #define MAC_LEN 16
 
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -36,26 +37,28 @@ bool identity_parse(struct span text, uint64_t *id)
 	return true;
 }
 
-static void make_mac(const unsigned char key[IDENTITY_KEY_LEN], const unsigned char id[8],
+static void make_mac(const unsigned char key[IDENTITY_KEY_LEN], const unsigned char *data,
 		     unsigned char mac[MAC_LEN])
 {
-	crypto_generichash(mac, MAC_LEN, id, 8, key, IDENTITY_KEY_LEN);
+	crypto_generichash(mac, MAC_LEN, data, DATA_LEN, key, IDENTITY_KEY_LEN);
 }
 
-void identity_token(const unsigned char key[IDENTITY_KEY_LEN], uint64_t id,
+void identity_token(const unsigned char key[IDENTITY_KEY_LEN], uint64_t id, uint32_t run,
 		    char out[IDENTITY_TOKEN_LEN + 1])
 {
-	unsigned char raw[8 + MAC_LEN];
+	unsigned char raw[DATA_LEN + MAC_LEN];
 
-	memcpy(raw, &id, 8);
-	make_mac(key, raw, raw + 8);
+	memcpy(raw, &id, sizeof(id));
+	memcpy(raw + sizeof(id), &run, sizeof(run));
+	make_mac(key, raw, raw + DATA_LEN);
 	sodium_bin2base64(out, IDENTITY_TOKEN_LEN + 1, raw, sizeof(raw),
 			  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
-bool identity_verify(const unsigned char key[IDENTITY_KEY_LEN], struct span token, uint64_t *id)
+bool identity_verify(const unsigned char key[IDENTITY_KEY_LEN], struct span token, uint64_t *id,
+		     uint32_t *run)
 {
-	unsigned char raw[8 + MAC_LEN], mac[MAC_LEN];
+	unsigned char raw[DATA_LEN + MAC_LEN], mac[MAC_LEN];
 	size_t len;
 
 	if (sodium_base642bin(raw, sizeof(raw), token.p, token.len, NULL, &len, NULL,
@@ -63,8 +66,23 @@ bool identity_verify(const unsigned char key[IDENTITY_KEY_LEN], struct span toke
 	    len != sizeof(raw))
 		return false;
 	make_mac(key, raw, mac);
-	if (sodium_memcmp(mac, raw + 8, MAC_LEN) != 0)
+	if (sodium_memcmp(mac, raw + DATA_LEN, MAC_LEN) != 0)
 		return false;
-	memcpy(id, raw, 8);
+	memcpy(id, raw, sizeof(*id));
+	memcpy(run, raw + sizeof(*id), sizeof(*run));
 	return true;
+}
+
+uint64_t identity_message(const unsigned char key[IDENTITY_KEY_LEN], uint64_t sender,
+			  const struct envelope *e)
+{
+	unsigned char text[sizeof(sender) + ENVELOPE_MSG_ID_MAX];
+	uint64_t hash;
+	int n = json_unescape(e->msg_id.p + 1, e->msg_id.len - 2, (char *)text + sizeof(sender),
+			      ENVELOPE_MSG_ID_MAX);
+
+	memcpy(text, &sender, sizeof(sender));
+	crypto_shorthash((unsigned char *)&hash, text, sizeof(sender) + (n > 0 ? (size_t)n : 0),
+			 key);
+	return hash;
 }

@@ -37,6 +37,8 @@ static int find_path(struct keys *k, const char *path)
 
 	if (strcmp(path, "-") == 0)
 		return -1;
+	if (path[0] == '.' || path[strlen(path) - 1] == '.' || strstr(path, ".."))
+		return -3;
 	for (i = 0; i < k->npaths; i++)
 		if (strcmp(k->path[i], path) == 0)
 			return (int)i;
@@ -59,8 +61,14 @@ static const char *add_rule(struct keys *k, const char *type, const char *path, 
 	r->glob = strpbrk(type, "*?[\\") != NULL;
 	r->delete = delete;
 	r->path = find_path(k, path);
+	/* Those the hub adds or cuts: a record would have another key than its message. */
+	if (strcmp(path, "from") == 0 || strcmp(path, "seq") == 0 ||
+	    strcmp(path, "session_id") == 0 || strcmp(path, "timestamp") == 0)
+		return "this field is the hub's and can be no key";
 	if (r->path == -2)
 		return "out of memory";
+	if (r->path == -3)
+		return "a path has an empty name";
 	if (delete &&r->path == -1)
 		return "delete needs a path";
 	k->n++;
@@ -71,6 +79,7 @@ static const char *add_rule(struct keys *k, const char *type, const char *path, 
 static const char *add_line(struct keys *k, char *line)
 {
 	char *save, *types, *path, *last, *type;
+	bool any = false;
 	const char *wrong;
 
 	line[strcspn(line, "#\r\n")] = '\0';
@@ -87,8 +96,9 @@ static const char *add_line(struct keys *k, char *line)
 		wrong = add_rule(k, type, path, last != NULL);
 		if (wrong)
 			return wrong;
+		any = true;
 	}
-	return NULL;
+	return any ? NULL : "a type is missing";
 }
 
 /* Reads the whole table. Takes in. */
@@ -101,15 +111,16 @@ static struct keys *keys_read(FILE *in, const char *name, char *why, size_t cap)
 
 	while (!wrong && fgets(line, sizeof(line), in)) {
 		n++;
-		wrong =
-		    strlen(line) == sizeof(line) - 1 ? "the line is too long" : add_line(k, line);
+		wrong = strlen(line) == sizeof(line) - 1 && line[sizeof(line) - 2] != '\n'
+			    ? "the line is too long"
+			    : add_line(k, line);
 	}
 	if (!wrong && ferror(in))
 		wrong = strerror(errno);
 	if (!wrong) {
 		k->paths = json_paths_new((const char *const *)k->path, k->npaths);
 		if (!k->paths)
-			wrong = errno == EINVAL ? "a path has an empty name" : "out of memory";
+			wrong = "out of memory";
 	}
 	fclose(in);
 	if (wrong) {
@@ -202,6 +213,8 @@ enum key_rule keys_find(const struct keys *keys, const struct envelope *e,
 	}
 	if (n < 0)
 		return KEY_BAD;
+	if (n == 0)
+		return KEY_NONE; /* no key is empty but that of a type alone */
 	*key = (struct span){room, (size_t)n};
 	return found;
 }

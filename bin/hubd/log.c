@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decimal.h"
 #include "wsframe.h"
 
 #define CHUNK_MIN 1024u
@@ -106,20 +107,22 @@ bool log_may_drop(const struct log *log, const struct log_limits *limits, uint64
 	return over || (!small && log->head + 1 - next >= limits->records);
 }
 
+uint64_t log_second(const struct log *log)
+{
+	const struct chunk *c = log->oldest;
+
+	return c ? c->first + atomic_load_explicit(&c->n, memory_order_relaxed) : log->head + 1;
+}
+
+/* Writes the end of a record: `,"seq":N}`. Returns its length. */
 static size_t put_seq(char *out, uint64_t seq)
 {
-	char digits[20], *p = digits + sizeof(digits);
-	size_t n;
+	char *p = out + 7;
 
-	do {
-		*--p = (char)('0' + seq % 10);
-		seq /= 10;
-	} while (seq);
-	n = (size_t)(digits + sizeof(digits) - p);
 	memcpy(out, ",\"seq\":", 7);
-	memcpy(out + 7, p, n);
-	out[7 + n] = '}';
-	return n + 8;
+	p = decimal_put(p, seq);
+	*p++ = '}';
+	return (size_t)(p - out);
 }
 
 /* Room for a frame of up to need bytes in the last chunk, or in a new one. NULL: no memory. */
@@ -169,6 +172,12 @@ int64_t log_append(struct log *log, uint64_t sender, bool acked, const char *bod
 	return log_add(log, sender, acked, p + len + field_len);
 }
 
+void log_resume(struct log *log, uint64_t head)
+{
+	log->head = head;
+	log->tail = head + 1;
+}
+
 int64_t log_put(struct log *log, uint64_t sender, const void *frame, size_t len)
 {
 	unsigned char *p = log_room(log, len, 0);
@@ -192,10 +201,10 @@ void log_view(const struct log *log, uint64_t from, struct log_view *view)
 	view->head = log->head;
 	view->chunk = NULL;
 	view->hint = NULL;
-	if (from > log->head)
-		return;
 	if (from < log->tail)
 		from = log->tail;
+	if (from > log->head)
+		return;
 	/* Nearly every reader is at the last chunk. */
 	if (from >= log->last->first)
 		view->chunk = chunk_ref(log->last);

@@ -78,6 +78,9 @@ void log_free(struct log *log);
 int64_t log_append(struct log *log, uint64_t sender, bool acked, const char *body, size_t len,
 		   uint64_t now_ms);
 
+/* Makes an empty log go on behind seq head. */
+void log_resume(struct log *log, uint64_t head);
+
 /* Appends a record that is a frame already, as it is. A log of such records need not be numbered
  * like its frames. Borrows frame. Returns its number, or -ENOMEM. */
 int64_t log_put(struct log *log, uint64_t sender, const void *frame, size_t len);
@@ -90,6 +93,9 @@ bool log_may_drop(const struct log *log, const struct log_limits *limits, uint64
 
 /* Drops the oldest chunk, which must not be the last. */
 void log_drop_oldest(struct log *log);
+
+/* The seq that tail would be without the oldest chunk. */
+uint64_t log_second(const struct log *log);
 
 /* What a reader at from may read. The caller unrefs view->chunk. */
 void log_view(const struct log *log, uint64_t from, struct log_view *view);

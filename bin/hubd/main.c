@@ -21,6 +21,7 @@
 #include "json.h"
 #include "listener.h"
 #include "opt.h"
+#include "store.h"
 #include "tls.h"
 #include "url.h"
 #include "worker.h"
@@ -31,6 +32,7 @@
 #define SPARE_FDS 64 /* descriptors that are not connections */
 
 static const char *const slow_choices[] = {"disconnect", "resync", NULL};
+static const char *const sync_choices[] = {"full", "normal", "off", NULL};
 static const char *const log_choices[] = {"error", "warn", "info", "debug", NULL};
 
 #define AT(field) offsetof(struct hub_options, field)
@@ -63,6 +65,14 @@ static const struct opt options[] = {
      "bytes that all sessions keep together (256M)"},
     {0, "session-ttl", "SECONDS", OPT_SECONDS, AT(session_ttl), 0, 1e9, NULL,
      "how long a session without members is kept (1h)"},
+    {0, "store", "FILE", OPT_STRING, AT(store), 0, 0, NULL,
+     "keep sessions in this SQLite database (nothing outlives hubd)"},
+    {0, "sync", "HOW", OPT_CHOICE, AT(sync), 0, 0, sync_choices,
+     "full, normal or off: what a power cut may take of the store (full)"},
+    {0, "keep-records", "N", OPT_INT, AT(keep_records), 0, 1e15, NULL,
+     "records of a session kept in the store; 0: all (0)"},
+    {0, "keep-days", "N", OPT_INT, AT(keep_days), 0, 1e6, NULL,
+     "days for which records are kept in the store; 0: for ever (0)"},
     {0, "slow", "POLICY", OPT_CHOICE, AT(slow), 0, 0, slow_choices,
      "what happens to a member that the history has overtaken (disconnect)"},
     {0, "slow-after", "SECONDS", OPT_SECONDS, AT(slow_after), 0, 3600, NULL,
@@ -153,6 +163,9 @@ static void read_options(struct hub_options *opt, int argc, char **argv)
 		err_die(EX_USAGE, "tls-cert and tls-key need each other");
 	if (opt->tls_cert && tls_check(opt->tls_cert, opt->tls_key, why, sizeof(why)) < 0)
 		err_die(EX_CONFIG, "%s", why);
+	if (nofile <= SPARE_FDS)
+		err_die(EX_CONFIG, "only %jd descriptors are allowed; raise the limit (ulimit -n)",
+			(intmax_t)nofile);
 	if (opt->max_connections > nofile - SPARE_FDS) {
 		err_log(ERR_WARN,
 			"max-connections: only %jd descriptors are allowed; raise the limit "
@@ -323,8 +336,11 @@ static int serve(struct hub *hub)
 	hub->control = dispatch_paths();
 	hub->keys = load_keys(hub->opt.keys);
 	randombytes_buf(hub->secret, sizeof(hub->secret));
+	randombytes_buf(&hub->run, sizeof(hub->run));
 	if (!ls || !hub->control || registry_init(&hub->registry) < 0)
 		err_die(EX_OSERR, "out of memory");
+	if (hub->opt.store && !(hub->store = store_open(hub, hub->opt.store, &status)))
+		goto fail_listeners;
 	status = open_listeners(hub, ls);
 	if (status != 0)
 		goto fail_listeners;
@@ -335,7 +351,13 @@ static int serve(struct hub *hub)
 			goto fail_workers;
 		}
 	}
+	if (hub->store && store_start(hub->store) < 0) {
+		err_log(ERR_ERROR, "cannot start a thread");
+		status = EX_OSERR;
+		goto fail_workers;
+	}
 	status = run(hub, ls);
+	store_stop(hub->store);
 fail_workers:
 	listeners_stop(ls);
 	for (i = 0; i < hub->nworkers; i++)
@@ -345,6 +367,7 @@ fail_listeners:
 	listeners_stop(ls);
 	listeners_free(ls);
 	registry_free(&hub->registry);
+	store_free(hub->store);
 	json_paths_free(hub->control);
 	keys_free(hub->keys);
 	return status;
@@ -357,6 +380,7 @@ int main(int argc, char **argv)
 
 	err_init("hubd", ERR_INFO);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a full store is an error like any other */
 	if (sodium_init() < 0)
 		err_die(EX_OSERR, "cannot initialise libsodium");
 	read_options(&hub.opt, argc, argv);

@@ -7,7 +7,10 @@
 #include "conn.h"
 #include "hub.h"
 #include "session.h"
+#include "store.h"
 #include "worker.h"
+
+#define READ_BACK_BYTES (64 * 1024) /* from the store at a time */
 
 /* Frees the kept records before seq. */
 static void drop_kept(struct session *s, uint64_t seq)
@@ -32,6 +35,13 @@ static void count_dedup(struct session *s, size_t before, size_t after)
 /* Gives up all records. */
 void session_forget(struct session *s)
 {
+	while (s->ack_first) {
+		struct pending_ack *a = s->ack_first;
+
+		s->ack_first = a->next;
+		blob_unref(a->blob);
+		free(a);
+	}
 	drop_kept(s, UINT64_MAX);
 	count_dedup(s, dedup_bytes(&s->dedup), 0);
 	dedup_free(&s->dedup);
@@ -88,6 +98,8 @@ void session_trim(struct session *s, uint64_t now_ms)
 
 	drop_kept(s, low);
 	while (log_may_drop(&s->log, &s->hub->limits, low, now_ms)) {
+		if (s->hub->store && log_second(&s->log) > s->stored + 1)
+			return; /* it is not on disk yet */
 		if (s->hub->opt.slow == SLOW_RESYNC)
 			keep_acked(s, low);
 		log_drop_oldest(&s->log);
@@ -101,7 +113,13 @@ enum hub_code session_seek_locked(struct member *m, const struct session_from *f
 	struct fan *fan = &s->fan[m->conn->worker->index];
 	struct chunk *snapshot = NULL;
 	bool out_of_memory = false;
+	uint64_t tail = s->log.tail;
 
+	if (from->has_since && from->since + 1 < tail && s->hub->store) {
+		uint64_t stored = store_tail(s->hub->store, m->conn->worker->index, s);
+
+		tail = stored < tail ? stored : tail;
+	}
 	*out = (struct session_joined){.epoch = s->epoch,
 				       .seq = s->log.head,
 				       .user_count = s->nmembers,
@@ -110,12 +128,14 @@ enum hub_code session_seek_locked(struct member *m, const struct session_from *f
 	if (from->has_since &&
 	    ((from->has_epoch && from->epoch != s->epoch) || from->since > s->log.head))
 		out->reason = "epoch_changed";
-	else if (from->has_since && from->since + 1 >= s->log.tail)
+	else if (from->has_since && s->unsure && from->since > s->unsure && !from->same_run)
+		out->reason = "epoch_changed"; /* it may have seen records that a crash took */
+	else if (from->has_since && from->since + 1 >= tail)
 		m->cursor = from->since + 1;
 	else if (from->has_since && from->since == 0) {
 		out->reason = "trimmed";
-		out->gap_to = s->log.tail - 1;
-		m->cursor = s->log.tail;
+		out->gap_to = tail - 1;
+		m->cursor = tail;
 	} else if (from->has_since)
 		out->reason = "trimmed";
 	if (out->reason)
@@ -129,7 +149,7 @@ enum hub_code session_seek_locked(struct member *m, const struct session_from *f
 	if (out_of_memory)
 		return HUB_INTERNAL;
 	if (snapshot) {
-		*m->catchup = (struct catchup){snapshot, 1, s->state.n};
+		*m->catchup = (struct catchup){snapshot, 1, s->state.n, 0};
 		out->snapshot = s->state.n;
 	}
 	/* It may have sent some of what it now gets. */
@@ -159,19 +179,41 @@ enum hub_code session_seek(struct member *m, const struct session_from *from,
 	return code;
 }
 
-/* The state and the kept records from the member's cursor on, as one log in the order of their seq.
- */
+/* What a member gets in place of the records from its cursor on: the state, and every record with
+ * an ack that it has not had (those kept from before the log's tail, then those in the log), in the
+ * order of their seq. */
 struct merge {
 	struct log out;
+	const struct member *m;
 	const struct kept *kept;
+	const struct chunk *chunk;
+	uint64_t at, head; /* of the log */
 	int status;
 };
 
-static void merge_kept(struct merge *g, uint64_t before)
+static void merge_put(struct merge *g, uint64_t sender, const void *frame, size_t len)
 {
-	for (; g->kept && g->kept->seq < before && g->status == 0; g->kept = g->kept->next)
-		if (log_put(&g->out, g->kept->sender, g->kept->frame, g->kept->len) < 0)
-			g->status = -ENOMEM;
+	if (g->status == 0 && log_put(&g->out, sender, frame, len) < 0)
+		g->status = -ENOMEM;
+}
+
+/* The records with an ack before seq `before`, but for a member's own that it does not want back.
+ */
+static void merge_acked(struct merge *g, uint64_t before)
+{
+	uint64_t skip = g->m->echo ? 0 : g->m->conn->id;
+
+	for (; g->kept && g->kept->seq < before; g->kept = g->kept->next)
+		if (!skip || g->kept->sender != skip)
+			merge_put(g, g->kept->sender, g->kept->frame, g->kept->len);
+	for (; g->at < before && g->at <= g->head; g->at++) {
+		const struct slot *slot;
+
+		g->chunk = chunk_find(g->chunk, g->at);
+		slot = chunk_slot(g->chunk, g->at - g->chunk->first);
+		if (slot->acked && (!skip || slot->sender != skip))
+			merge_put(g, slot->sender, g->chunk->data + slot->offset, slot->len);
+	}
 }
 
 static void merge_state(struct span key, struct span type, uint64_t seq, uint64_t sender,
@@ -181,29 +223,32 @@ static void merge_state(struct span key, struct span type, uint64_t seq, uint64_
 
 	(void)key;
 	(void)type;
-	merge_kept(g, seq);
+	merge_acked(g, seq);
 	if (g->kept && g->kept->seq == seq)
 		g->kept = g->kept->next;
-	if (g->status == 0 && log_put(&g->out, sender, frame, len) < 0)
-		g->status = -ENOMEM;
+	if (g->at == seq)
+		g->at++;
+	merge_put(g, sender, frame, len);
 }
 
 int session_resync(struct member *m, uint64_t *gap_to)
 {
 	struct session *s = m->session;
 	struct catchup *catchup = malloc(sizeof(*catchup));
-	struct merge g = {.status = catchup ? 0 : -ENOMEM};
+	struct merge g = {.m = m, .status = catchup ? 0 : -ENOMEM};
 
-	member_drop_catchup(m);
+	log_init(&g.out, &s->hub->memory);
 	pthread_mutex_lock(&s->lock);
 	if (s->kept_lost >= m->cursor)
 		g.status = -ESTALE;
-	log_init(&g.out, &s->hub->memory);
 	for (g.kept = s->kept_first; g.kept && g.kept->seq < m->cursor;)
 		g.kept = g.kept->next;
+	g.chunk = s->log.oldest;
+	g.at = m->cursor > s->log.tail ? m->cursor : s->log.tail;
+	g.head = s->log.head;
 	if (g.status == 0) {
 		state_each(&s->state, merge_state, &g);
-		merge_kept(&g, UINT64_MAX);
+		merge_acked(&g, UINT64_MAX);
 	}
 	if (g.status == 0) {
 		*gap_to = s->log.head;
@@ -215,7 +260,7 @@ int session_resync(struct member *m, uint64_t *gap_to)
 		free(catchup);
 		return g.status;
 	}
-	*catchup = (struct catchup){g.out.oldest, 1, g.out.head};
+	*catchup = (struct catchup){.chunk = g.out.oldest, .at = 1, .n = g.out.head};
 	m->catchup = catchup;
 	return 0;
 }
@@ -236,21 +281,25 @@ static enum hub_code append(struct member *m, const struct publication *p, uint6
 {
 	struct session *s = m->session;
 	const struct hub *hub = s->hub;
-	size_t max = log_memory_over(&hub->memory) ? s->state.n : (size_t)hub->opt.state_keys;
 	const struct chunk *last = s->log.last;
 	struct state_entry *entry = NULL;
 	const struct slot *slot;
 	int64_t n;
 
+	if (hub->store && (store_failing(hub->store) ||
+			   (log_memory_over(&hub->memory) && log_second(&s->log) > s->stored + 1)))
+		return HUB_INTERNAL; /* what cannot be stored must not pile up */
 	if (p->acked && reserve_dedup(s) < 0)
 		return HUB_INTERNAL;
+	if (log_memory_over(&hub->memory))
+		session_trim(s, now_ms); /* history gives way to state */
 	if (p->rule == KEY_SET) {
-		entry = state_reserve(&s->state, p->key, p->type, p->body.len + LOG_FRAME_MAX, max);
-		if (!entry && errno == ENOSPC)
-			return s->state.n < (size_t)hub->opt.state_keys ? HUB_HUB_FULL
-									: HUB_SESSION_FULL;
+		entry = state_reserve(&s->state, p->key, p->type, p->body.len + LOG_FRAME_MAX,
+				      (size_t)hub->opt.state_keys, log_memory_over(&hub->memory));
 		if (!entry)
-			return HUB_INTERNAL;
+			return errno == ENOSPC	 ? HUB_SESSION_FULL
+			       : errno == EDQUOT ? HUB_HUB_FULL
+						 : HUB_INTERNAL;
 	}
 	n = log_append(&s->log, m->conn->id, p->acked, p->body.p, p->body.len, now_ms);
 	if (n < 0) {
@@ -303,4 +352,96 @@ void session_remember(struct session *s, uint64_t msg)
 	if (reserve_dedup(s) == 0)
 		dedup_add(&s->dedup, msg, 0);
 	pthread_mutex_unlock(&s->lock);
+}
+
+/* --- with a store --- */
+
+int session_ack(struct member *m, uint64_t seq, struct blob *blob, bool repeated)
+{
+	struct session *s = m->session;
+	struct pending_ack *a;
+	int r = 0;
+
+	pthread_mutex_lock(&s->lock);
+	for (a = repeated ? s->ack_first : NULL; a; a = a->next)
+		if (a->seq == seq && a->client == m->conn->id)
+			break;
+	if (a) {
+		a->worker = m->conn->worker;
+		r = 1;
+	} else if (seq > s->stored) {
+		a = malloc(sizeof(*a));
+		if (a) {
+			*a = (struct pending_ack){.seq = seq,
+						  .client = m->conn->id,
+						  .worker = m->conn->worker,
+						  .blob = blob_ref(blob)};
+			*(s->ack_last ? &s->ack_last->next : &s->ack_first) = a;
+			s->ack_last = a;
+		}
+		r = a ? 1 : -ENOMEM;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (r == 0)
+		conn_send(m->conn, blob->text, blob->len);
+	return r < 0 ? r : 0;
+}
+
+void session_stored(struct session *s, uint64_t seq)
+{
+	struct pending_ack *a;
+
+	pthread_mutex_lock(&s->lock);
+	s->stored = seq;
+	while ((a = s->ack_first) != NULL && a->seq <= seq) {
+		struct mail proto = {.kind = MAIL_DIRECT, .client = a->client};
+		struct mail *mail = mail_new(&proto);
+
+		s->ack_first = a->next;
+		if (!s->ack_first)
+			s->ack_last = NULL;
+		if (mail) {
+			mail->session = session_ref(s);
+			mail->blob = a->blob;
+			worker_post(a->worker, mail);
+		} else {
+			blob_unref(a->blob);
+		}
+		free(a);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+int session_load_ack(struct session *s, uint64_t hash, uint64_t seq)
+{
+	if (reserve_dedup(s) < 0)
+		return -ENOMEM;
+	dedup_add(&s->dedup, hash, seq);
+	return 0;
+}
+
+int session_read_back(struct member *m, uint64_t tail)
+{
+	struct store *st = m->session->hub->store;
+	struct catchup *up;
+	struct chunk *chunk;
+	uint64_t n;
+	bool error;
+
+	if (log_memory_over(&m->session->hub->memory))
+		return -ENOMEM;
+	chunk = st ? store_read(st, m->conn->worker->index, m->session, m->cursor, tail - 1,
+				READ_BACK_BYTES, &n, &error)
+		   : NULL;
+	if (!chunk)
+		return st && error ? -EIO : -ESTALE;
+	up = malloc(sizeof(*up));
+	if (!up) {
+		chunk_unref(chunk);
+		return -ENOMEM;
+	}
+	*up = (struct catchup){chunk, 1, n, m->echo ? 0 : m->conn->id};
+	m->catchup = up;
+	m->cursor += n;
+	return 0;
 }

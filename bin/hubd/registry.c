@@ -88,15 +88,23 @@ static void idle_append(struct registry *r, struct session *s, uint64_t now_ms)
 	r->idle_last = s;
 }
 
-/* Forgets an idle session. */
-static void registry_drop(struct registry *r, struct session *s)
+/* Forgets an idle session; false where that must wait for the store. */
+static bool registry_drop(struct registry *r, struct session *s)
 {
+	bool unstored;
+
+	pthread_mutex_lock(&s->lock);
+	unstored = s->hub->store && s->stored < s->log.head;
+	pthread_mutex_unlock(&s->lock);
+	if (unstored)
+		return false;
 	struct session **link = registry_link(r, (struct span){s->id, s->id_len});
 
 	idle_unlink(r, s);
 	*link = s->hash_next;
 	r->n--;
 	session_unref(s);
+	return true;
 }
 
 struct session *registry_use(struct hub *hub, struct span id, enum hub_code *code)
@@ -151,7 +159,8 @@ void registry_sweep(struct hub *hub, uint64_t now_ms)
 		/* Signed: the clock of the worker that wrote it may be ahead of ours. */
 		if ((int64_t)(now_ms - s->idle_since_ms) < ttl_ms && !log_memory_over(&hub->memory))
 			break;
-		registry_drop(r, s);
+		if (!registry_drop(r, s))
+			break;
 	}
 	for (i = 0; i < r->table_size && log_memory_over(&hub->memory); i++) {
 		for (s = r->table[i]; s; s = s->hash_next) {

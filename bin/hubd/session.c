@@ -10,6 +10,7 @@
 #include "hub.h"
 #include "identity.h"
 #include "registry.h"
+#include "store.h"
 #include "worker.h"
 
 #define TABLE_MIN 8u
@@ -212,11 +213,17 @@ enum hub_code session_join(struct hub *hub, struct span id, struct member *m,
 	fan = &s->fan[m->conn->worker->index];
 	m->session = s;
 	pthread_mutex_lock(&s->lock);
-	if (s->nmembers >= hub->opt.max_members)
+	if (!s->loaded && hub->store && store_load(hub->store, m->conn->worker->index, s) < 0) {
+		session_forget(s);
+		code = HUB_INTERNAL;
+	} else if (s->nmembers >= hub->opt.max_members && !member_lookup(s, m->conn->id))
 		code = HUB_SESSION_FULL;
 	else
 		code = session_seek_locked(m, from, out);
 	if (code == HUB_OK) {
+		s->loaded = true;
+		bool back = member_lookup(s, m->conn->id) != NULL;
+
 		session_ref(s);
 		members_add(s, m);
 		atomic_fetch_add_explicit(&fan->n, 1, memory_order_relaxed);
@@ -224,8 +231,10 @@ enum hub_code session_join(struct hub *hub, struct span id, struct member *m,
 		fan_add(fan, m);
 		blob_ref(m->info);
 		out->user_count = s->nmembers;
-		kick_others(s, m);
-		session_announce(s, "client_connected", m->conn->id);
+		if (back)
+			kick_others(s, m);
+		else
+			session_announce(s, "client_connected", m->conn->id);
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (code != HUB_OK) {
@@ -248,7 +257,8 @@ uint32_t session_leave(struct member *m)
 		atomic_store_explicit(&fan->low, UINT64_MAX, memory_order_relaxed);
 	left = s->nmembers;
 	s->version++;
-	session_announce(s, "client_disconnected", m->conn->id);
+	if (!member_lookup(s, m->conn->id)) /* else it is here by another connection */
+		session_announce(s, "client_disconnected", m->conn->id);
 	pthread_mutex_unlock(&s->lock);
 
 	member_drop_catchup(m);

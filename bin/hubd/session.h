@@ -45,6 +45,7 @@ struct catchup {
 	struct chunk *chunk; /* a reference; a chain of n records, numbered from 1 */
 	uint64_t at;	     /* the number of the next one */
 	uint64_t n;
+	uint64_t skip; /* no records of this sender; 0: all */
 };
 
 /* A record with an ack that left the log before every member had it. */
@@ -54,6 +55,15 @@ struct kept {
 	uint64_t sender;
 	size_t len;
 	unsigned char frame[];
+};
+
+/* An ack that waits for its record to be stored. */
+struct pending_ack {
+	struct pending_ack *next;
+	uint64_t seq;
+	uint64_t client;
+	struct worker *worker; /* where the client was then */
+	struct blob *blob;     /* a reference: the answer */
 };
 
 /* One worker's part of a session. */
@@ -83,6 +93,15 @@ struct session {
 	uint32_t nmembers;     /* lock */
 	uint32_t version;      /* lock; counts changes of the member list */
 	uint64_t epoch;
+	bool loaded; /* lock; what is stored of it was read */
+
+	/* With a store; lock. */
+	uint64_t stored; /* the last seq on disk */
+	uint64_t
+	    unsure; /* after a crash: the head then; others may have seen later records, now lost */
+	bool storing;				  /* waits for the store's thread */
+	struct session *store_next;		  /* the store's list, under its lock */
+	struct pending_ack *ack_first, *ack_last; /* about in the order of their seq */
 
 	/* The registry's, under its lock. */
 	struct session *hash_next;
@@ -101,6 +120,7 @@ struct session_from {
 	bool has_since, has_epoch;
 	uint64_t since;
 	uint64_t epoch;
+	bool same_run; /* it was here since hubd started, so it has seen nothing that is lost */
 };
 
 struct session_joined {
@@ -188,6 +208,19 @@ struct member *session_find_version(struct session *s, uint64_t client, uint32_t
 
 /* The number of members. */
 uint32_t session_user_count(struct session *s);
+
+/* With a store: sends the ack once the record is stored, at once where it is. A repeated message
+ * that waits already waits once. Borrows blob. Returns 0 or -ENOMEM. */
+int session_ack(struct member *m, uint64_t seq, struct blob *blob, bool repeated);
+
+/* From the store: everything up to seq is on disk; and, while loading, one entry of the dedup
+ * window. session_load_ack() returns 0 or -ENOMEM. */
+void session_stored(struct session *s, uint64_t seq);
+int session_load_ack(struct session *s, uint64_t hash, uint64_t seq);
+
+/* Reads the next records of a member whose cursor is behind the log from the store: they become its
+ * catchup. Returns 0, -ESTALE where they are not stored, or -EIO or -ENOMEM. */
+int session_read_back(struct member *m, uint64_t tail);
 
 /* Below: between session.c, records.c and registry.c; all but the last under the session's lock. */
 enum hub_code session_seek_locked(struct member *m, const struct session_from *from,

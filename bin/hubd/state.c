@@ -161,7 +161,7 @@ static struct state_entry *entry_room(struct state *s, struct state_entry **link
 }
 
 struct state_entry *state_reserve(struct state *s, struct span key, struct span type, size_t len,
-				  size_t max)
+				  size_t max, bool full)
 {
 	uint64_t hash = hash_key(s, key);
 	struct state_entry **link, *e;
@@ -173,10 +173,10 @@ struct state_entry *state_reserve(struct state *s, struct span key, struct span 
 	link = &s->table[hash & (s->size - 1)];
 	while (*link && !(has_key(*link, hash, key) && has_type(*link, type)))
 		link = &(*link)->hash_next;
-	if (*link)
+	if (*link && ((*link)->cap >= len || !full))
 		return entry_room(s, link, len);
-	if (s->n >= max) {
-		errno = ENOSPC;
+	if (*link || s->n >= max || full) {
+		errno = !*link && s->n >= max ? ENOSPC : EDQUOT;
 		return NULL;
 	}
 	e = malloc(sizeof(*e) + key.len + type.len + len);

@@ -28,10 +28,10 @@ void state_init(struct state *s, struct log_memory *memory);
 void state_free(struct state *s);
 
 /* An entry for (key, type) with room for a frame of len bytes, new or the one there is, not changed
- * yet. state_set() or state_abandon() must follow. At most max entries. Returns NULL with errno
- * ENOSPC (max) or ENOMEM. */
+ * yet. state_set() or state_abandon() must follow. At most max entries; none that takes more memory
+ * where full. Returns NULL with errno ENOSPC (max), EDQUOT (full) or ENOMEM. */
 struct state_entry *state_reserve(struct state *s, struct span key, struct span type, size_t len,
-				  size_t max);
+				  size_t max, bool full);
 
 /* Makes the frame of record seq the entry's, and the entry the latest. Borrows frame. */
 void state_set(struct state *s, struct state_entry *e, uint64_t seq, uint64_t sender,

@@ -14,25 +14,36 @@
 
 struct unix_conn {
 	uv_poll_t poll;
+	uv_idle_t idle;	   /* active while `rest` may be handled */
 	struct conn *conn; /* NULL once it was told that we are gone */
 	struct worker *w;
 	struct line line;
 	struct buf unsent;
+	struct buf rest; /* read, but its turn comes when `paused` ends */
 	int fd;
 	int events; /* what poll waits for */
 	bool paused;
 	bool eof;  /* the peer has said all it will */
+	bool deaf; /* the peer takes nothing any more; what it sent is still to be read */
 	bool last; /* closes once unsent has left */
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
+static void on_idle(uv_idle_t *idle);
 
 static void unix_wait(struct unix_conn *u)
 {
-	int events =
-	    (u->paused || u->eof || u->last ? 0 : UV_READABLE) | (u->unsent.len ? UV_WRITABLE : 0);
+	bool reads = !u->paused && !u->eof && !u->last;
+	int events = (reads && !u->rest.len ? UV_READABLE : 0) | (u->unsent.len ? UV_WRITABLE : 0);
 
-	if (u->events == events || uv_is_closing((uv_handle_t *)&u->poll))
+	if (uv_is_closing((uv_handle_t *)&u->poll))
+		return;
+	/* Not from here: we may be called while answers or records are being sent. */
+	if (reads && u->rest.len)
+		uv_idle_start(&u->idle, on_idle);
+	else
+		uv_idle_stop(&u->idle);
+	if (u->events == events)
 		return;
 	u->events = events;
 	uv_poll_start(&u->poll, events, on_poll);
@@ -45,8 +56,16 @@ static void on_closed(uv_handle_t *handle)
 	close(u->fd);
 	line_reset(&u->line);
 	buf_free(&u->unsent);
+	buf_free(&u->rest);
 	worker_connection_gone(u->w);
 	free(u);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct unix_conn *u = handle->data;
+
+	uv_close((uv_handle_t *)&u->idle, on_closed);
 }
 
 static void unix_end(struct unix_conn *u)
@@ -55,7 +74,7 @@ static void unix_end(struct unix_conn *u)
 
 	if (uv_is_closing((uv_handle_t *)&u->poll))
 		return;
-	uv_close((uv_handle_t *)&u->poll, on_closed);
+	uv_close((uv_handle_t *)&u->poll, on_poll_closed);
 	u->conn = NULL;
 	if (c)
 		conn_gone(c);
@@ -70,10 +89,13 @@ static int unix_write(struct conn *c, const void *data, size_t len)
 
 	if (!u)
 		return -ENOTCONN;
+	if (u->deaf)
+		return 0;
 	n = send(u->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
+		u->deaf = errno != EAGAIN && errno != EINTR;
+		if (u->deaf)
+			return 0; /* reading will find the end */
 		n = 0;
 	}
 	if ((size_t)n == len)
@@ -165,32 +187,52 @@ static void unix_line(struct unix_conn *u, enum line_got got, const char *text, 
 		conn_close(u->conn, CLOSE_INTERNAL, "out of memory");
 }
 
+/* Handles the lines of a piece, as long as answers find room. */
+static void unix_feed(struct unix_conn *u, const char *p, const char *end)
+{
+	size_t max = (size_t)u->w->hub->opt.max_message, len;
+	enum line_got got;
+	const char *text;
+
+	while (!u->paused && (got = line_next(&u->line, &p, end, max, &text, &len)) != LINE_MORE)
+		unix_line(u, got, text, len);
+	if (u->paused && p < end && buf_put(&u->rest, p, (size_t)(end - p)) < 0)
+		conn_close(u->conn, CLOSE_INTERNAL, "out of memory");
+	unix_wait(u);
+}
+
+static void unix_feed_rest(struct unix_conn *u)
+{
+	struct buf rest = u->rest;
+
+	u->rest = (struct buf){0};
+	unix_feed(u, rest.data, rest.data + rest.len);
+	buf_free(&rest);
+}
+
 /* False where nothing was there. */
 static bool unix_read(struct unix_conn *u)
 {
-	size_t max = (size_t)u->w->hub->opt.max_message;
 	ssize_t n = recv(u->fd, u->w->input, sizeof(u->w->input), MSG_DONTWAIT);
-	const char *p = u->w->input, *text;
-	enum line_got got;
+	const char *text;
 	size_t len;
 
+	if (n > 0) {
+		unix_feed(u, u->w->input, u->w->input + n);
+		return true;
+	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (n < 0) {
 		unix_end(u);
 		return false;
 	}
-	if (n == 0) {
-		if (line_last(&u->line, &text, &len) == LINE_WHOLE)
-			unix_line(u, LINE_WHOLE, text, len);
-		u->eof = true;
-		conn_finish(u->conn); /* it may still be reading */
-		unix_wait(u);
-		return false;
-	}
-	while ((got = line_next(&u->line, &p, u->w->input + n, max, &text, &len)) != LINE_MORE)
-		unix_line(u, got, text, len);
-	return true;
+	if (line_last(&u->line, &text, &len) == LINE_WHOLE)
+		unix_line(u, LINE_WHOLE, text, len);
+	u->eof = true;
+	conn_finish(u->conn); /* it may still be reading */
+	unix_wait(u);
+	return false;
 }
 
 static void unix_send(struct unix_conn *u)
@@ -198,13 +240,16 @@ static void unix_send(struct unix_conn *u)
 	ssize_t n = send(u->fd, u->unsent.data, u->unsent.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			unix_end(u);
-		return;
+		if (errno == EAGAIN || errno == EINTR)
+			return;
+		u->deaf = true;
+		n = (ssize_t)u->unsent.len;
 	}
 	buf_consume(&u->unsent, (size_t)n);
-	if (u->unsent.len)
+	if (u->unsent.len) {
+		conn_progress(u->conn);
 		return;
+	}
 	buf_free(&u->unsent);
 	if (u->last) {
 		unix_end(u);
@@ -221,8 +266,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 	if (status < 0) {
 		/* The peer is gone, with answers unread; what it sent before is there still. */
-		while (u->conn && !u->eof && !u->last && unix_read(u))
-			;
+		u->deaf = true;
+		do {
+			u->paused = false;
+			if (u->rest.len)
+				unix_feed_rest(u);
+		} while (u->conn && !u->eof && !u->last && (u->rest.len || unix_read(u)));
 		unix_end(u);
 		return;
 	}
@@ -230,8 +279,13 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		unix_send(u);
 	if (!u->conn)
 		return;
-	if ((events & UV_READABLE) && !u->paused && !u->eof && !u->last)
+	if ((events & UV_READABLE) && !u->paused && !u->eof && !u->last && !u->rest.len)
 		unix_read(u);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+	unix_feed_rest(idle->data);
 }
 
 void unix_adopt(struct worker *w, int fd)
@@ -244,10 +298,11 @@ void unix_adopt(struct worker *w, int fd)
 	u->fd = fd;
 	if (uv_poll_init((uv_loop_t *)worker_loop(w), &u->poll, fd) < 0)
 		goto fail;
-	u->poll.data = u;
+	uv_idle_init((uv_loop_t *)worker_loop(w), &u->idle);
+	u->poll.data = u->idle.data = u;
 	u->conn = conn_new(w, &unix_transport, u);
 	if (!u->conn) {
-		uv_close((uv_handle_t *)&u->poll, on_closed);
+		uv_close((uv_handle_t *)&u->poll, on_poll_closed);
 		return;
 	}
 	unix_wait(u);

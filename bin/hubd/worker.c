@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "err.h"
+#include "store.h"
 #include "unix.h"
 #include "ws.h"
 
@@ -187,6 +188,8 @@ static void flush_dirty(struct engine *en)
 		en->dirty = fan->dirty_next;
 		fan->dirty = false;
 		session_wake_others(s, en->w.index);
+		if (en->w.hub->store)
+			store_wake(en->w.hub->store, s);
 		flush_session(&en->w, s);
 		session_unref(s);
 	}

@@ -74,6 +74,15 @@ static void ws_pause(struct conn *c, bool paused)
 		lws_rx_flow_control(conn_wsi(c), !paused);
 }
 
+/* libwebsockets would spin over the end of input until its output has left. */
+static bool ws_hung_up(struct conn *c)
+{
+	char byte;
+
+	return conn_wsi(c) &&
+	       recv(lws_get_socket_fd(conn_wsi(c)), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void ws_abort(struct conn *c)
 {
 	struct lws *wsi = conn_wsi(c);
@@ -120,6 +129,7 @@ static const struct transport ws_transport = {
     .frame = ws_frame,
     .ping = ws_ping,
     .pause = ws_pause,
+    .hung_up = ws_hung_up,
     .close = ws_close,
     .abort = ws_abort,
 };

@@ -63,4 +63,33 @@ subtest 'sessions that nobody is in make room for new ones' => sub {
 	$hub->stop;
 };
 
+subtest 'who asks for much at once and reads it is not slow' => sub {
+	my $hub = Hub->start;
+	my @members = map { $hub->member('unix', 's') } 1 .. 80;
+	for my $c (@members) {
+		$c->send({ type => 'client_info', bio => 'b' x 900 });
+		$c->sync;
+	}
+	for my $kind (qw(ws unix)) {
+		my $c = $hub->member($kind, 's');
+		$c->send_text(map { json({ type => 'presence' }) } 1 .. 200);
+		wait_for { $c->{gone} || 200 == grep { /"type":"presence"/ } @{ $c->{in} } } 'the answers';
+		is($c->{gone}, undef, "$kind: got them all");
+	}
+	$hub->stop;
+};
+
+subtest 'what a client sent before it went reaches the others' => sub {
+	my $hub = Hub->start(workers => 1);
+	my ($witness, $other, $c) = map { $hub->member('unix', 's', echo => JSON::PP::false()) } 1 .. 3;
+	kill STOP => $hub->pid;
+	$c->send_text(map { json({ type => 'x', n => $_, pad => 'p' x 60 }) } 1 .. 1000);
+	$other->send({ type => 'y' });
+	$c->vanish;
+	kill CONT => $hub->pid;
+	wait_for { 1000 == grep { /"type":"x"/ } @{ $witness->{in} } } 'all of them';
+	pass('though something was just being sent to it');
+	$hub->stop;
+};
+
 done_testing;

@@ -135,6 +135,7 @@ run_page('hubd(8)', [ man_examples($page{hubd}) ], files => {
 	'hub.conf' => "$root/contrib/hub.conf", map { $_ => "$dir/$_" } 'key.pem', 'cert.pem'
 });
 run_page('README', [ markdown_examples("$root/README.md") ], cwd => $root);
+run_page('examples/match', [ markdown_examples("$root/examples/match/README.md") ], cwd => $root);
 
 subtest 'files that the pages name' => sub {
 	for my $readme ('README.md', 'examples/README.md', 'examples/match/README.md') {

@@ -322,8 +322,14 @@ static void the_others_hear_of_it(void **state)
 	}
 	assert_true(got(&s[0], "{\"type\":\"connection_status\",\"session_id\":\"a\","
 			       "\"user_count\":3}\n"));
-	for (int i = 0; i < 3; i++)
-		leave(m[i]);
+	/* The latest of them hears of the next. */
+	s[2].got.len = 0;
+	leave(m[0]);
+	stub_turns(hub.worker[0]);
+	assert_true(got(&s[2], "{\"type\":\"client_disconnected\""));
+	assert_true(got(&s[2], "\"user_count\":2}\n"));
+	leave(m[1]);
+	leave(m[2]);
 	stub_hub_free(&hub);
 	for (int i = 0; i < 3; i++)
 		buf_free(&s[i].got);

@@ -84,7 +84,7 @@ static inline void stub_close(struct conn *c, enum close_code code, const char *
 	struct stub *s = c->handle;
 
 	stub_need(s && s->code == 0, "closed twice");
-	s->code = code;
+	s->code = (int)(unsigned)code;
 	s->reason = reason;
 	stub_gone(s);
 }

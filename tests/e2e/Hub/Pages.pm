@@ -138,7 +138,8 @@ sub _run_block {
 		if (_for_ever($command)) {
 			my ($session) = $command =~ / (\w+)(?: \||\z)/;
 			my $members = () = $command =~ /\bhubcat\b/g;
-			spew("$dir/$i.sh", $command);
+			# Its programs hear the signal; the shell waits for them.
+			spew("$dir/$i.sh", "trap '' TERM\n$command\n");
 			$script .= "setsid sh '$dir/$i.sh' >'$dir/$i.out' 2>'$dir/$i.err' &\n"
 			    . "stoppable=\"\$stoppable \$!\"\njoined $session $members\n";
 		} elsif ($command =~ /&\s*\z/) {
@@ -152,8 +153,7 @@ sub _run_block {
 			$script .= "{ $command\n} >'$dir/$i.out' 2>'$dir/$i.err'\necho \$? >'$dir/$i.status'\n";
 		}
 	}
-	$script .= "for i in \$stoppable; do kill -TERM -\$i; done\nwait_for() { while kill -0 -\$1; do sleep 0.05; done; }\n"
-	    . "for i in \$stoppable; do wait_for \$i 2>/dev/null; done\n";
+	$script .= "for i in \$stoppable; do kill -TERM -\$i; wait \$i; done\n:\n";
 	spew("$dir/script", $script);
 	my $result = eval {
 		run([ '/bin/sh', '-c', 'cd "$1" && exec sh "$2"', 'sh', $page->{cwd}, "$dir/script" ],
@@ -195,7 +195,7 @@ sub run_page {
 		}
 		for my $pid (split /\n/, slurp("$dir/hubs")) {
 			kill 'TERM', $pid;
-			becomes { !kill 0, $pid } 'hubd ends';
+			becomes { slurp("/proc/$pid/stat") !~ /\) [^Z]/ } 'hubd ends';
 		}
 		my @logs = grep { /hubd: (?!listening|signal 15|stopped|replaced)/ } map { slurp($_) } glob "$dir/hubd.*.log";
 		is("@logs", '', 'no hub had anything to complain of');

@@ -1,0 +1,841 @@
+/* The store on SQLite, in WAL mode: the writer never waits for readers, nor they for it. The schema
+ * is documented in hubd(8), for people query it. Invariant: what is stored of a session is its log
+ * up to `stored`, contiguous, and the state and the dedup window are those of that record. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "conn.h"
+#include "err.h"
+#include "hub.h"
+#include "identity.h"
+#include "keys.h"
+#include "session.h"
+#include "store.h"
+#include "worker.h"
+#include "wsframe.h"
+
+#define APPLICATION_ID 0x68756264 /* "hubd" */
+#define SCHEMA_VERSION 1
+#define BUSY_MS 5000	/* for somebody else's look at the database */
+#define RETRY_MS 1000	/* after a write that failed */
+#define PRUNE_MS 200	/* between two steps of pruning */
+#define PRUNE_STEP 1000 /* records per step */
+
+static const char schema[] =
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE session (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT "
+    "NULL,"
+    " head INTEGER NOT NULL, written INTEGER NOT NULL);"
+    "CREATE TABLE record (session INTEGER NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL,"
+    " type TEXT NOT NULL, sender TEXT NOT NULL, body TEXT NOT NULL,"
+    " PRIMARY KEY (session, seq)) WITHOUT ROWID;"
+    "CREATE TABLE state (session INTEGER NOT NULL, key TEXT NOT NULL, type TEXT NOT NULL,"
+    " seq INTEGER NOT NULL, sender TEXT NOT NULL, body TEXT NOT NULL,"
+    " PRIMARY KEY (session, key, type)) WITHOUT ROWID;"
+    "CREATE TABLE ack (session INTEGER NOT NULL, seq INTEGER NOT NULL, hash INTEGER NOT NULL,"
+    " PRIMARY KEY (session, seq)) WITHOUT ROWID;";
+
+enum write_stmt {
+	BEGIN,
+	COMMIT,
+	ROLLBACK,
+	PUT_SESSION,
+	PUT_RECORD,
+	PUT_STATE,
+	DROP_STATE,
+	PUT_ACK,
+	DROP_ACKS,
+	SET_META,
+	NEXT_SESSION,
+	PRUNE_RECORDS,
+	WRITE_STMTS
+};
+
+static const char *const write_sql[WRITE_STMTS] = {
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [ROLLBACK] = "ROLLBACK",
+    [PUT_SESSION] = "INSERT INTO session (name, epoch, head, written) VALUES (?1, ?2, ?3, ?4)"
+		    " ON CONFLICT (name) DO UPDATE SET epoch = ?2, head = ?3, written = ?4"
+		    " RETURNING id",
+    [PUT_RECORD] = "INSERT INTO record (session, seq, time, type, sender, body) VALUES (?1, ?2, "
+		   "?3, ?4, ?5, ?6)",
+    [PUT_STATE] = "INSERT OR REPLACE INTO state (session, key, type, seq, sender, body)"
+		  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [DROP_STATE] = "DELETE FROM state WHERE session = ?1 AND key = ?2",
+    [PUT_ACK] = "INSERT INTO ack (session, seq, hash) VALUES (?1, ?2, ?3)",
+    [DROP_ACKS] =
+	"DELETE FROM ack WHERE session = ?1 AND seq < (SELECT seq FROM ack WHERE session = ?1"
+	" ORDER BY seq DESC LIMIT 1 OFFSET 4095)",
+    [SET_META] = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
+    [NEXT_SESSION] = "SELECT id, name, head FROM session WHERE id > ?1 ORDER BY id LIMIT 1",
+    [PRUNE_RECORDS] = "DELETE FROM record WHERE session = ?1 AND seq IN (SELECT seq FROM record"
+		      " WHERE session = ?1 AND (seq <= ?2 OR time < ?3) ORDER BY seq LIMIT ?4)",
+};
+
+enum read_stmt { GET_SESSION, GET_TAIL, GET_STATE, GET_ACKS, GET_RECORDS, READ_STMTS };
+
+static const char *const read_sql[READ_STMTS] = {
+    [GET_SESSION] = "SELECT id, epoch, head FROM session WHERE name = ?1",
+    [GET_TAIL] =
+	"SELECT min(seq) FROM record WHERE session = (SELECT id FROM session WHERE name = ?1)",
+    [GET_STATE] = "SELECT key, type, seq, sender, body FROM state WHERE session = ?1 ORDER BY seq",
+    [GET_ACKS] =
+	"SELECT hash, seq FROM (SELECT hash, seq FROM ack WHERE session = ?1 ORDER BY seq DESC"
+	" LIMIT 4096) ORDER BY seq",
+    [GET_RECORDS] =
+	"SELECT seq, sender, body FROM record WHERE session = ?1 AND seq BETWEEN ?2 AND ?3"
+	" ORDER BY seq",
+};
+
+struct reader {
+	sqlite3 *db;
+	sqlite3_stmt *stmt[READ_STMTS];
+};
+
+struct store {
+	struct hub *hub;
+	char *file;
+	int lock_fd; /* holds the lock against another hubd; closed last (see POSIX locks in
+			fcntl(2)) */
+	sqlite3 *db; /* the writer's */
+	sqlite3_stmt *stmt[WRITE_STMTS];
+	struct reader *reader; /* one per worker, opened when first needed */
+
+	pthread_t thread;
+	bool started;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct session *first, **last; /* lock; sessions to write, each with a reference */
+	bool stop;		       /* lock */
+	_Atomic(const char *) failing;
+
+	struct buf frame;  /* scratch */
+	int64_t prune_at;  /* the session looked at last */
+	uint64_t prune_ms; /* when the next step is due */
+	bool prune_again;  /* the step before had more to do */
+};
+
+/* --- statements --- */
+
+/* Static text for people. */
+static const char *db_error(sqlite3 *db)
+{
+	int code = sqlite3_extended_errcode(db);
+
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return "the disk is full";
+	case SQLITE_READONLY:
+		return "the store is read-only";
+	case SQLITE_IOERR:
+		return "the disk fails";
+	case SQLITE_BUSY:
+		return "the store is locked by somebody else";
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return "the store is damaged";
+	default:
+		return sqlite3_errstr(code);
+	}
+}
+
+static void bind_text(sqlite3_stmt *q, int i, const char *text, size_t len)
+{
+	sqlite3_bind_text64(q, i, text, len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+/* Runs a statement that gives no rows of interest. Returns 0 or -EIO. */
+static int run(sqlite3_stmt *q)
+{
+	int r = sqlite3_step(q);
+
+	sqlite3_reset(q);
+	return r == SQLITE_DONE || r == SQLITE_ROW ? 0 : -EIO;
+}
+
+static int prepare(sqlite3 *db, const char *const *sql, sqlite3_stmt **stmt, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &stmt[i], NULL) !=
+		    SQLITE_OK)
+			return -EIO;
+	return 0;
+}
+
+static int64_t pragma_int(sqlite3 *db, const char *sql, int64_t otherwise)
+{
+	sqlite3_stmt *q;
+	int64_t n = otherwise;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) != SQLITE_OK)
+		return otherwise;
+	if (sqlite3_step(q) == SQLITE_ROW)
+		n = sqlite3_column_int64(q, 0);
+	sqlite3_finalize(q);
+	return n;
+}
+
+/* --- opening --- */
+
+static const char *const sync_sql[] = {"PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL",
+				       "PRAGMA synchronous=OFF"};
+
+/* What is wrong with the file, or NULL. Only reads. */
+static const char *check(sqlite3 *db)
+{
+	int64_t tables = pragma_int(db, "SELECT count(*) FROM sqlite_master", -1);
+	sqlite3_stmt *q;
+	bool ok;
+
+	if (tables < 0)
+		return db_error(db);
+	if (tables == 0)
+		return NULL;
+	if (pragma_int(db, "PRAGMA application_id", 0) != APPLICATION_ID)
+		return "not a store of hubd";
+	if (pragma_int(db, "PRAGMA user_version", 0) > SCHEMA_VERSION)
+		return "made by a newer hubd";
+	if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &q, NULL) != SQLITE_OK)
+		return db_error(db);
+	ok = sqlite3_step(q) == SQLITE_ROW &&
+	     strcmp((const char *)sqlite3_column_text(q, 0), "ok") == 0;
+	sqlite3_finalize(q);
+	return ok ? NULL : "the store is damaged";
+}
+
+static int set_meta(struct store *st, const char *name, const void *value, int len)
+{
+	sqlite3_stmt *q = st->stmt[SET_META];
+
+	sqlite3_bind_text(q, 1, name, -1, SQLITE_STATIC);
+	sqlite3_bind_blob(q, 2, value, len, SQLITE_STATIC);
+	return run(q);
+}
+
+/* Takes the secret from the store, or gives it ours. */
+static int share_secret(struct store *st)
+{
+	struct hub *hub = st->hub;
+	sqlite3_stmt *q;
+	int r = 0;
+
+	if (sqlite3_prepare_v2(st->db, "SELECT value FROM meta WHERE name = 'secret'", -1, &q,
+			       NULL) != SQLITE_OK)
+		return -EIO;
+	if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_bytes(q, 0) == (int)sizeof(hub->secret))
+		memcpy(hub->secret, sqlite3_column_blob(q, 0), sizeof(hub->secret));
+	else
+		r = set_meta(st, "secret", hub->secret, sizeof(hub->secret));
+	sqlite3_finalize(q);
+	return r;
+}
+
+/* Whether the last hubd ended in order; and from now on it has not. */
+static int note_start(struct store *st)
+{
+	struct hub *hub = st->hub;
+
+	hub->crashed = pragma_int(
+	    st->db, "SELECT CAST(value AS TEXT) = 'no' FROM meta WHERE name = 'clean'", 0);
+	return set_meta(st, "clean", "no", 2);
+}
+
+static int make_schema(struct store *st)
+{
+	char set[128];
+
+	if (pragma_int(st->db, "SELECT count(*) FROM sqlite_master", -1) != 0)
+		return 0;
+	snprintf(set, sizeof(set), "PRAGMA application_id=%d; PRAGMA user_version=%d;",
+		 APPLICATION_ID, SCHEMA_VERSION);
+	if (sqlite3_exec(st->db, set, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(st->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(st->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(st->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		return -EIO;
+	return 0;
+}
+
+/* One hubd per store: a lock beside those of SQLite. */
+static int lock_file(struct store *st)
+{
+	st->lock_fd = open(st->file, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
+	if (st->lock_fd < 0)
+		return -errno;
+	return flock(st->lock_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+struct store *store_open(struct hub *hub, const char *file, int *status)
+{
+	struct store *st = calloc(1, sizeof(*st));
+	const char *wrong;
+	int r;
+
+	*status = EX_OSERR;
+	if (!st || !(st->file = strdup(file)) ||
+	    !(st->reader = calloc(hub->nworkers, sizeof(*st->reader)))) {
+		err_log(ERR_ERROR, "store %s: out of memory", file);
+		goto fail;
+	}
+	st->hub = hub;
+	st->last = &st->first;
+	pthread_mutex_init(&st->lock, NULL);
+	pthread_cond_init(&st->wake, NULL);
+	*status = EX_CANTCREAT;
+	r = lock_file(st);
+	if (r < 0) {
+		err_log(ERR_ERROR, "store %s: %s", file,
+			r == -EWOULDBLOCK ? "another hubd is using it" : strerror(-r));
+		goto fail;
+	}
+	if (sqlite3_open_v2(file, &st->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
+	    SQLITE_OK) {
+		err_log(ERR_ERROR, "store %s: %s", file, db_error(st->db));
+		goto fail;
+	}
+	sqlite3_busy_timeout(st->db, BUSY_MS);
+	wrong = check(st->db);
+	if (wrong) {
+		*status = EX_CONFIG;
+		err_log(ERR_ERROR, "store %s: %s", file, wrong);
+		goto fail;
+	}
+	if (sqlite3_exec(st->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(st->db, sync_sql[hub->opt.sync], NULL, NULL, NULL) != SQLITE_OK ||
+	    make_schema(st) < 0 || prepare(st->db, write_sql, st->stmt, WRITE_STMTS) < 0 ||
+	    share_secret(st) < 0 || note_start(st) < 0) {
+		err_log(ERR_ERROR, "store %s: %s", file, db_error(st->db));
+		goto fail;
+	}
+	return st;
+fail:
+	store_free(st);
+	return NULL;
+}
+
+void store_free(struct store *st)
+{
+	unsigned i, k;
+
+	if (!st)
+		return;
+	for (i = 0; st->reader && i < st->hub->nworkers; i++) {
+		for (k = 0; k < READ_STMTS; k++)
+			sqlite3_finalize(st->reader[i].stmt[k]);
+		sqlite3_close(st->reader[i].db);
+	}
+	for (k = 0; k < WRITE_STMTS; k++)
+		sqlite3_finalize(st->stmt[k]);
+	sqlite3_close(st->db);
+	if (st->lock_fd > 0)
+		close(st->lock_fd);
+	if (st->hub) {
+		pthread_mutex_destroy(&st->lock);
+		pthread_cond_destroy(&st->wake);
+	}
+	buf_free(&st->frame);
+	free(st->reader);
+	free(st->file);
+	free(st);
+}
+
+/* --- writing --- */
+
+/* One session's part of a commit. */
+struct batch {
+	struct session *session; /* a reference */
+	struct chunk *chunk;	 /* a reference; from `from` on */
+	uint64_t from, to;
+	struct batch *next;
+};
+
+static int put_record(struct store *st, int64_t id, const struct slot *slot,
+		      const unsigned char *frame, uint64_t seq)
+{
+	size_t header = wsframe_header_len(frame), len = slot->len - header;
+	const char *body = (const char *)frame + header;
+	char sender[IDENTITY_LEN + 1], room[ENVELOPE_KEY_MAX], why[64];
+	struct envelope e;
+	struct span key;
+	enum key_rule rule;
+	sqlite3_stmt *q = st->stmt[PUT_RECORD];
+	int r;
+
+	identity_text(slot->sender, sender);
+	/* It was a good message when it was logged, so it still is. */
+	if (envelope_parse(&e, body, len, why, sizeof(why)) != HUB_OK)
+		return -EINVAL;
+	sqlite3_bind_int64(q, 1, id);
+	sqlite3_bind_int64(q, 2, (int64_t)seq);
+	sqlite3_bind_int64(q, 3, (int64_t)clock_wall_ms());
+	bind_text(q, 4, e.type.p, e.type.len);
+	bind_text(q, 5, sender, IDENTITY_LEN);
+	bind_text(q, 6, body, len);
+	r = run(q);
+	if (r == 0 && slot->acked) {
+		q = st->stmt[PUT_ACK];
+		sqlite3_bind_int64(q, 1, id);
+		sqlite3_bind_int64(q, 2, (int64_t)seq);
+		sqlite3_bind_int64(q, 3,
+				   (int64_t)identity_message(st->hub->secret, slot->sender, &e));
+		r = run(q);
+	}
+	if (r < 0)
+		return r;
+	rule = keys_find(st->hub->keys, &e, room, &key);
+	if (rule == KEY_SET) {
+		q = st->stmt[PUT_STATE];
+		sqlite3_bind_int64(q, 1, id);
+		bind_text(q, 2, key.p, key.len);
+		bind_text(q, 3, e.type.p, e.type.len);
+		sqlite3_bind_int64(q, 4, (int64_t)seq);
+		bind_text(q, 5, sender, IDENTITY_LEN);
+		bind_text(q, 6, body, len);
+		r = run(q);
+	} else if (rule == KEY_DELETE) {
+		q = st->stmt[DROP_STATE];
+		sqlite3_bind_int64(q, 1, id);
+		bind_text(q, 2, key.p, key.len);
+		r = run(q);
+	}
+	return r;
+}
+
+static int put_session(struct store *st, const struct session *s, uint64_t head, int64_t *id)
+{
+	sqlite3_stmt *q = st->stmt[PUT_SESSION];
+	int r;
+
+	bind_text(q, 1, s->id, s->id_len);
+	sqlite3_bind_int64(q, 2, (int64_t)s->epoch);
+	sqlite3_bind_int64(q, 3, (int64_t)head);
+	sqlite3_bind_int64(q, 4, (int64_t)clock_wall_ms());
+	r = sqlite3_step(q);
+	if (r == SQLITE_ROW)
+		*id = sqlite3_column_int64(q, 0);
+	sqlite3_reset(q);
+	return r == SQLITE_ROW ? 0 : -EIO;
+}
+
+static int put_batch(struct store *st, const struct batch *b)
+{
+	const struct chunk *c = b->chunk;
+	bool acked = false;
+	int64_t id = 0;
+	uint64_t seq;
+	int r = put_session(st, b->session, b->to, &id);
+
+	for (seq = b->from; seq <= b->to && r == 0; seq++) {
+		const struct slot *slot;
+
+		c = chunk_find(c, seq);
+		slot = chunk_slot(c, seq - c->first);
+		acked |= slot->acked;
+		r = put_record(st, id, slot, c->data + slot->offset, seq);
+	}
+	if (r == 0 && acked) {
+		sqlite3_bind_int64(st->stmt[DROP_ACKS], 1, id);
+		r = run(st->stmt[DROP_ACKS]);
+	}
+	return r;
+}
+
+/* What a session has that is not stored, or NULL. Takes the reference. */
+static struct batch *batch_new(struct session *s)
+{
+	struct batch *b = calloc(1, sizeof(*b));
+	struct log_view view;
+
+	if (!b) {
+		session_unref(s);
+		return NULL; /* the next record wakes us again */
+	}
+	pthread_mutex_lock(&s->lock);
+	s->storing = false;
+	b->from = s->stored + 1;
+	log_view(&s->log, b->from, &view);
+	pthread_mutex_unlock(&s->lock);
+	if (!view.chunk) {
+		session_unref(s);
+		free(b);
+		return NULL;
+	}
+	b->session = s;
+	b->chunk = view.chunk;
+	b->to = view.head;
+	return b;
+}
+
+static void batch_free(struct batch *b)
+{
+	chunk_unref(b->chunk);
+	session_unref(b->session);
+	free(b);
+}
+
+/* One transaction. Returns 0, or -errno with nothing changed. */
+static int commit(struct store *st, const struct batch *all)
+{
+	const struct batch *b;
+	int r = run(st->stmt[BEGIN]);
+
+	for (b = all; b && r == 0; b = b->next)
+		r = put_batch(st, b);
+	if (r == 0)
+		r = run(st->stmt[COMMIT]);
+	if (r < 0) {
+		const char *why = r == -EINVAL ? "a record cannot be read back" : db_error(st->db);
+
+		if (!atomic_exchange(&st->failing, why))
+			err_log(ERR_ERROR,
+				"store %s: %s; publishers are refused until it is mended", st->file,
+				why);
+		if (!sqlite3_get_autocommit(st->db))
+			run(st->stmt[ROLLBACK]);
+		return r;
+	}
+	if (atomic_exchange(&st->failing, NULL))
+		err_log(ERR_INFO, "store %s: writing again", st->file);
+	return 0;
+}
+
+/* Writes what the sessions have. Takes the list and its references. */
+static void write_sessions(struct store *st, struct session *list)
+{
+	struct batch *all = NULL, **last = &all, *b;
+
+	while (list) {
+		struct session *next = list->store_next;
+
+		*last = batch_new(list);
+		if (*last)
+			last = &(*last)->next;
+		list = next;
+	}
+	if (!all)
+		return;
+	if (commit(st, all) < 0) {
+		for (b = all; b; b = b->next)
+			store_wake(st, b->session); /* again, after a pause */
+	} else {
+		for (b = all; b; b = b->next)
+			session_stored(b->session, b->to);
+	}
+	while ((b = all) != NULL) {
+		all = b->next;
+		batch_free(b);
+	}
+}
+
+/* --- pruning --- */
+
+/* One small step: the old records of one session. */
+static void prune(struct store *st)
+{
+	const struct hub_options *opt = &st->hub->opt;
+	sqlite3_stmt *next = st->stmt[NEXT_SESSION], *q = st->stmt[PRUNE_RECORDS];
+	int64_t head;
+
+	if (!opt->keep_records && !opt->keep_days)
+		return;
+	sqlite3_bind_int64(next, 1, st->prune_again ? st->prune_at - 1 : st->prune_at);
+	if (sqlite3_step(next) != SQLITE_ROW) {
+		sqlite3_reset(next);
+		st->prune_at = 0;
+		return;
+	}
+	st->prune_at = sqlite3_column_int64(next, 0);
+	head = sqlite3_column_int64(next, 2);
+	sqlite3_reset(next);
+	sqlite3_bind_int64(q, 1, st->prune_at);
+	sqlite3_bind_int64(q, 2, opt->keep_records ? head - opt->keep_records : -1);
+	sqlite3_bind_int64(
+	    q, 3, opt->keep_days ? (int64_t)clock_wall_ms() - opt->keep_days * 86400000 : 0);
+	sqlite3_bind_int64(q, 4, PRUNE_STEP);
+	st->prune_again = run(q) == 0 && sqlite3_changes(st->db) == PRUNE_STEP;
+}
+
+static void *store_thread(void *arg)
+{
+	struct store *st = arg;
+	bool stop = false;
+
+	while (!stop) {
+		struct session *list;
+		struct timespec until;
+
+		pthread_mutex_lock(&st->lock);
+		if (!st->stop && (!st->first || atomic_load(&st->failing))) {
+			uint64_t ms = atomic_load(&st->failing) ? RETRY_MS : PRUNE_MS;
+
+			clock_gettime(CLOCK_REALTIME, &until);
+			until.tv_nsec += (long)(ms % 1000) * 1000000;
+			until.tv_sec += (time_t)(ms / 1000) + until.tv_nsec / 1000000000;
+			until.tv_nsec %= 1000000000;
+			pthread_cond_timedwait(&st->wake, &st->lock, &until);
+		}
+		list = st->first;
+		st->first = NULL;
+		st->last = &st->first;
+		stop = st->stop;
+		pthread_mutex_unlock(&st->lock);
+		write_sessions(st, list);
+		if (clock_mono_ms() >= st->prune_ms && !atomic_load(&st->failing)) {
+			prune(st);
+			st->prune_ms = clock_mono_ms() + PRUNE_MS;
+		}
+	}
+	return NULL;
+}
+
+int store_start(struct store *st)
+{
+	int r = pthread_create(&st->thread, NULL, store_thread, st);
+
+	st->started = r == 0;
+	return -r;
+}
+
+void store_stop(struct store *st)
+{
+	struct session *s;
+
+	if (!st || !st->started)
+		return;
+	pthread_mutex_lock(&st->lock);
+	st->stop = true;
+	pthread_cond_signal(&st->wake);
+	pthread_mutex_unlock(&st->lock);
+	pthread_join(st->thread, NULL);
+	st->started = false;
+	if (atomic_load(&st->failing))
+		err_log(ERR_ERROR, "store %s: %s; the last records are lost", st->file,
+			atomic_load(&st->failing));
+	else
+		set_meta(st, "clean", "yes", 3);
+	while ((s = st->first) != NULL) {
+		st->first = s->store_next;
+		session_unref(s);
+	}
+}
+
+void store_wake(struct store *st, struct session *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->storing || s->stored >= s->log.head) {
+		pthread_mutex_unlock(&s->lock);
+		return;
+	}
+	s->storing = true;
+	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&st->lock);
+	s->store_next = NULL;
+	*st->last = session_ref(s);
+	st->last = &s->store_next;
+	pthread_cond_signal(&st->wake);
+	pthread_mutex_unlock(&st->lock);
+}
+
+const char *store_failing(struct store *st)
+{
+	return atomic_load_explicit(&st->failing, memory_order_relaxed);
+}
+
+/* --- reading --- */
+
+static struct reader *reader_of(struct store *st, unsigned index)
+{
+	struct reader *r = &st->reader[index];
+
+	if (r->db)
+		return r;
+	if (sqlite3_open_v2(st->file, &r->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
+		SQLITE_OK ||
+	    sqlite3_busy_timeout(r->db, BUSY_MS) != SQLITE_OK ||
+	    prepare(r->db, read_sql, r->stmt, READ_STMTS) < 0) {
+		unsigned k;
+
+		err_log(ERR_ERROR, "store %s: %s", st->file, db_error(r->db));
+		for (k = 0; k < READ_STMTS; k++)
+			sqlite3_finalize(r->stmt[k]);
+		sqlite3_close(r->db);
+		*r = (struct reader){0};
+		return NULL;
+	}
+	return r;
+}
+
+static struct span column_text(sqlite3_stmt *q, int i)
+{
+	return (struct span){(const char *)sqlite3_column_text(q, i),
+			     (size_t)sqlite3_column_bytes(q, i)};
+}
+
+/* A stored body as a frame, in *frame. Returns 0 or -ENOMEM. */
+static int make_frame(struct buf *frame, struct span body)
+{
+	frame->len = 0;
+	if (buf_reserve(frame, WSFRAME_HEADER_MAX + body.len) < 0)
+		return -ENOMEM;
+	frame->len = wsframe_text((unsigned char *)frame->data, body.len);
+	return buf_put(frame, body.p, body.len);
+}
+
+static int load_state(struct session *s, sqlite3_stmt *q, int64_t id)
+{
+	struct buf frame = {0};
+	int r = SQLITE_ROW, err = 0;
+
+	sqlite3_bind_int64(q, 1, id);
+	while (err == 0 && (r = sqlite3_step(q)) == SQLITE_ROW) {
+		struct state_entry *entry;
+		uint64_t sender = 0;
+
+		identity_parse(column_text(q, 3), &sender);
+		err = make_frame(&frame, column_text(q, 4));
+		if (err < 0)
+			break;
+		entry = state_reserve(&s->state, column_text(q, 0), column_text(q, 1), frame.len,
+				      SIZE_MAX, false);
+		if (!entry)
+			err = -ENOMEM;
+		else
+			state_set(&s->state, entry, (uint64_t)sqlite3_column_int64(q, 2), sender,
+				  frame.data, frame.len);
+	}
+	sqlite3_reset(q);
+	buf_free(&frame);
+	return err < 0 ? err : r == SQLITE_DONE ? 0 : -EIO;
+}
+
+static int load_acks(struct session *s, sqlite3_stmt *q, int64_t id)
+{
+	int r = SQLITE_ROW, err = 0;
+
+	sqlite3_bind_int64(q, 1, id);
+	while (err == 0 && (r = sqlite3_step(q)) == SQLITE_ROW)
+		err = session_load_ack(s, (uint64_t)sqlite3_column_int64(q, 0),
+				       (uint64_t)sqlite3_column_int64(q, 1));
+	sqlite3_reset(q);
+	return err < 0 ? err : r == SQLITE_DONE ? 0 : -EIO;
+}
+
+int store_load(struct store *st, unsigned index, struct session *s)
+{
+	struct reader *rd = reader_of(st, index);
+	sqlite3_stmt *q;
+	int64_t id;
+	int r;
+
+	if (!rd)
+		return -EIO;
+	/* All of it as of one commit. */
+	if (sqlite3_exec(rd->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+		return -EIO;
+	q = rd->stmt[GET_SESSION];
+	bind_text(q, 1, s->id, s->id_len);
+	r = sqlite3_step(q);
+	if (r == SQLITE_ROW) {
+		id = sqlite3_column_int64(q, 0);
+		s->epoch = (uint64_t)sqlite3_column_int64(q, 1);
+		s->stored = (uint64_t)sqlite3_column_int64(q, 2);
+		log_resume(&s->log, s->stored);
+		s->unsure = st->hub->crashed ? s->stored : 0;
+		r = load_state(s, rd->stmt[GET_STATE], id);
+		if (r == 0)
+			r = load_acks(s, rd->stmt[GET_ACKS], id);
+	} else {
+		r = r == SQLITE_DONE ? 0 : -EIO;
+	}
+	sqlite3_reset(q);
+	sqlite3_exec(rd->db, "COMMIT", NULL, NULL, NULL);
+	if (r < 0)
+		err_log(ERR_ERROR, "store %s: session %s: %s", st->file, s->id,
+			r == -ENOMEM ? "out of memory" : db_error(rd->db));
+	return r;
+}
+
+uint64_t store_tail(struct store *st, unsigned index, const struct session *s)
+{
+	struct reader *rd = reader_of(st, index);
+	uint64_t tail = UINT64_MAX;
+	sqlite3_stmt *q;
+
+	if (!rd)
+		return tail;
+	q = rd->stmt[GET_TAIL];
+	bind_text(q, 1, s->id, s->id_len);
+	if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_type(q, 0) != SQLITE_NULL)
+		tail = (uint64_t)sqlite3_column_int64(q, 0);
+	sqlite3_reset(q);
+	return tail;
+}
+
+/* Puts the rows of q into a log, up to max bytes. */
+static int read_records(sqlite3_stmt *q, struct log *out, uint64_t from, size_t max)
+{
+	struct buf frame = {0};
+	size_t bytes = 0;
+	int r = SQLITE_ROW, err = 0;
+
+	while (err == 0 && bytes < max && (r = sqlite3_step(q)) == SQLITE_ROW) {
+		uint64_t sender = 0;
+
+		if ((uint64_t)sqlite3_column_int64(q, 0) != from + out->head)
+			break; /* pruned meanwhile */
+		identity_parse(column_text(q, 1), &sender);
+		err = make_frame(&frame, column_text(q, 2));
+		if (err == 0 && log_put(out, sender, frame.data, frame.len) < 0)
+			err = -ENOMEM;
+		bytes += frame.len;
+	}
+	buf_free(&frame);
+	return err < 0 ? err : r == SQLITE_DONE || r == SQLITE_ROW ? 0 : -EIO;
+}
+
+struct chunk *store_read(struct store *st, unsigned index, struct session *s, uint64_t from,
+			 uint64_t to, size_t max, uint64_t *n, bool *error)
+{
+	struct reader *rd = reader_of(st, index);
+	struct log out;
+	int64_t id = -1;
+	sqlite3_stmt *q;
+	int r;
+
+	*error = true;
+	if (!rd)
+		return NULL;
+	log_init(&out, &st->hub->memory);
+	q = rd->stmt[GET_SESSION];
+	bind_text(q, 1, s->id, s->id_len);
+	if (sqlite3_step(q) == SQLITE_ROW)
+		id = sqlite3_column_int64(q, 0);
+	sqlite3_reset(q);
+	q = rd->stmt[GET_RECORDS];
+	sqlite3_bind_int64(q, 1, id);
+	sqlite3_bind_int64(q, 2, (int64_t)from);
+	sqlite3_bind_int64(q, 3, (int64_t)to);
+	r = read_records(q, &out, from, max);
+	sqlite3_reset(q);
+	if (r < 0) {
+		err_log(ERR_ERROR, "store %s: session %s: %s", st->file, s->id,
+			r == -ENOMEM ? "out of memory" : db_error(rd->db));
+		log_free(&out);
+		return NULL;
+	}
+	*error = false;
+	*n = out.head;
+	return out.oldest;
+}
