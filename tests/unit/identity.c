@@ -150,7 +150,8 @@ static void tokens_come_back(void **state)
 	}
 }
 
-/* Any other ASCII character at any place. (libsodium takes bytes beyond that for the last digit.) */
+/* Any other ASCII character at any place; what is beyond that libsodium takes for the last digit.
+ */
 static void a_token_is_right_to_the_bit(void **state)
 {
 	char token[IDENTITY_TOKEN_LEN + 1];

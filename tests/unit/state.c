@@ -345,7 +345,7 @@ static void entries_may_move(void **arg)
 	struct model m = {calloc(64, sizeof(struct entry)), 0};
 	struct state s;
 	uint64_t seq = 0;
-	char key[8];
+	char key[16];
 
 	(void)arg;
 	state_init(&s, &memory);
