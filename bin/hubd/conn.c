@@ -19,7 +19,7 @@ static uint32_t now_s(struct conn *c)
 	return (uint32_t)(worker_now_ms(c->worker) / 1000);
 }
 
-struct conn *conn_new(struct worker *w, const struct transport *t, void *handle)
+struct conn *conn_new(struct worker *w, const struct transport *t, void *handle, uint32_t born)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
@@ -28,6 +28,7 @@ struct conn *conn_new(struct worker *w, const struct transport *t, void *handle)
 	c->worker = w;
 	c->transport = t;
 	c->handle = handle;
+	c->born = born;
 	randombytes_buf(&c->id, sizeof(c->id));
 	c->heard_s = now_s(c);
 	worker_check_in(w, c, conn_check(c, c->heard_s));

@@ -90,6 +90,8 @@ static void keep_acked(struct session *s, uint64_t low)
 		atomic_fetch_add_explicit(&s->hub->memory.used, sizeof(*k) + k->len,
 					  memory_order_relaxed);
 	}
+	if (s->kept_lost) /* who would need those before it is lost as well */
+		drop_kept(s, s->kept_lost + 1);
 }
 
 void session_trim(struct session *s, uint64_t now_ms)
