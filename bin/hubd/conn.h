@@ -68,7 +68,7 @@ struct conn {
 	uint32_t blocked_s; /* since when the transport has been holding bytes back */
 	uint32_t born;	    /* connections are numbered as they are accepted */
 	uint16_t code;	    /* enum close_code, once closing */
-	bool flushing : 1; /* in the flush list */
+	bool flushing : 1;  /* in the flush list */
 	bool blocked : 1;
 	bool paused : 1;
 	bool pinged : 1;

@@ -1,7 +1,6 @@
 /* One handler per control type, in one table; what is not in it goes into a session's log. */
 #include "dispatch.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

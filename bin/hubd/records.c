@@ -75,7 +75,7 @@ static void keep_acked(struct session *s, uint64_t low)
 
 		if (!slot->acked)
 			continue;
-		k = log_memory_over(&s->hub->memory) ? NULL : malloc(sizeof(*k) + slot->len);
+		k = log_memory_tight(&s->hub->memory) ? NULL : malloc(sizeof(*k) + slot->len);
 		if (!k) {
 			s->kept_lost = c->first + i;
 			continue;
@@ -430,7 +430,7 @@ int session_read_back(struct member *m, uint64_t tail)
 	uint64_t n;
 	bool error;
 
-	if (log_memory_over(&m->session->hub->memory))
+	if (log_memory_tight(&m->session->hub->memory))
 		return -ENOMEM;
 	chunk = st ? store_read(st, m->conn->worker->index, m->session, m->cursor, tail - 1,
 				READ_BACK_BYTES, &n, &error)
