@@ -27,8 +27,9 @@
 #define SCHEMA_VERSION 1
 #define BUSY_MS 5000	/* for somebody else's look at the database */
 #define RETRY_MS 1000	/* after a write that failed */
-#define PRUNE_MS 200	/* between two steps of pruning */
-#define PRUNE_STEP 1000 /* records per step */
+#define PRUNE_MS 200	/* between two rounds of pruning */
+#define PRUNE_STEP 1000 /* records of one session looked at in one step */
+#define PRUNE_SPELL 10	/* ms that may be spent on steps between two commits */
 
 static const char schema[] =
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -56,6 +57,8 @@ enum write_stmt {
 	DROP_ACKS,
 	SET_META,
 	NEXT_SESSION,
+	FIRST_RECORD,
+	FIRST_KEPT,
 	PRUNE_RECORDS,
 	WRITE_STMTS
 };
@@ -78,8 +81,10 @@ static const char *const write_sql[WRITE_STMTS] = {
 	" ORDER BY seq DESC LIMIT 1 OFFSET 4095)",
     [SET_META] = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
     [NEXT_SESSION] = "SELECT id, name, head FROM session WHERE id > ?1 ORDER BY id LIMIT 1",
-    [PRUNE_RECORDS] = "DELETE FROM record WHERE session = ?1 AND seq IN (SELECT seq FROM record"
-		      " WHERE session = ?1 AND (seq <= ?2 OR time < ?3) ORDER BY seq LIMIT ?4)",
+    [FIRST_RECORD] = "SELECT min(seq) FROM record WHERE session = ?1",
+    [FIRST_KEPT] = "SELECT seq FROM record WHERE session = ?1 AND seq BETWEEN ?2 AND ?3"
+		   " AND seq > ?4 AND time >= ?5 ORDER BY seq LIMIT 1",
+    [PRUNE_RECORDS] = "DELETE FROM record WHERE session = ?1 AND seq < ?2",
 };
 
 enum read_stmt { GET_SESSION, GET_TAIL, GET_STATE, GET_ACKS, GET_RECORDS, READ_STMTS };
@@ -121,7 +126,7 @@ struct store {
 
 	struct buf frame;  /* scratch */
 	int64_t prune_at;  /* the session looked at last */
-	uint64_t prune_ms; /* when the next step is due */
+	uint64_t prune_ms; /* when the next round is due */
 	bool prune_again;  /* the step before had more to do */
 };
 
@@ -280,6 +285,7 @@ static int lock_file(struct store *st)
 struct store *store_open(struct hub *hub, const char *file, int *status)
 {
 	struct store *st = calloc(1, sizeof(*st));
+	pthread_condattr_t monotonic;
 	const char *wrong;
 	int r;
 
@@ -292,7 +298,10 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 	st->hub = hub;
 	st->last = &st->first;
 	pthread_mutex_init(&st->lock, NULL);
-	pthread_cond_init(&st->wake, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&st->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	*status = EX_CANTCREAT;
 	r = lock_file(st);
 	if (r < 0) {
@@ -453,17 +462,19 @@ static int put_batch(struct store *st, const struct batch *b)
 }
 
 /* What a session has that is not stored, or NULL. Takes the reference. */
-static struct batch *batch_new(struct session *s)
+static struct batch *batch_new(struct store *st, struct session *s)
 {
 	struct batch *b = calloc(1, sizeof(*b));
 	struct log_view view;
 
-	if (!b) {
-		session_unref(s);
-		return NULL; /* the next record wakes us again */
-	}
 	pthread_mutex_lock(&s->lock);
 	s->storing = false;
+	if (!b) {
+		pthread_mutex_unlock(&s->lock);
+		store_wake(st, s); /* again */
+		session_unref(s);
+		return NULL;
+	}
 	b->from = s->stored + 1;
 	log_view(&s->log, b->from, &view);
 	pthread_mutex_unlock(&s->lock);
@@ -519,7 +530,7 @@ static void write_sessions(struct store *st, struct session *list)
 	while (list) {
 		struct session *next = list->store_next;
 
-		*last = batch_new(list);
+		*last = batch_new(st, list);
 		if (*last)
 			last = &(*last)->next;
 		list = next;
@@ -541,30 +552,86 @@ static void write_sessions(struct store *st, struct session *list)
 
 /* --- pruning --- */
 
-/* One small step: the old records of one session. */
-static void prune(struct store *st)
+/* Runs a statement that gives one number. Returns it, or 0 where there is none. */
+static int64_t get_int(sqlite3_stmt *q)
+{
+	int64_t n = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+
+	sqlite3_reset(q);
+	return n;
+}
+
+/* The old records of one session, some of them: always from the front, so that what is left has no
+ * hole even where the clock was set back. Returns how many went. */
+static int64_t prune_session(struct store *st, int64_t id, int64_t head)
 {
 	const struct hub_options *opt = &st->hub->opt;
-	sqlite3_stmt *next = st->stmt[NEXT_SESSION], *q = st->stmt[PRUNE_RECORDS];
-	int64_t head;
+	sqlite3_stmt *q = st->stmt[FIRST_RECORD];
+	int64_t first, end, kept;
 
-	if (!opt->keep_records && !opt->keep_days)
-		return;
+	sqlite3_bind_int64(q, 1, id);
+	first = get_int(q);
+	if (!first)
+		return 0;
+	end = first + PRUNE_STEP;
+	q = st->stmt[FIRST_KEPT];
+	sqlite3_bind_int64(q, 1, id);
+	sqlite3_bind_int64(q, 2, first);
+	sqlite3_bind_int64(q, 3, end - 1);
+	sqlite3_bind_int64(q, 4, opt->keep_records ? head - opt->keep_records : 0);
+	sqlite3_bind_int64(q, 5,
+			   opt->keep_days ? (int64_t)clock_wall_ms() - opt->keep_days * 86400000
+					  : INT64_MIN);
+	kept = get_int(q);
+	if (kept)
+		end = kept;
+	else if (end > head + 1)
+		end = head + 1;
+	if (end == first)
+		return 0;
+	q = st->stmt[PRUNE_RECORDS];
+	sqlite3_bind_int64(q, 1, id);
+	sqlite3_bind_int64(q, 2, end);
+	return run(q) == 0 ? end - first : 0;
+}
+
+/* One step. True where there is more to do at once. */
+static bool prune_step(struct store *st)
+{
+	sqlite3_stmt *next = st->stmt[NEXT_SESSION];
+	int64_t id, head;
+
 	sqlite3_bind_int64(next, 1, st->prune_again ? st->prune_at - 1 : st->prune_at);
 	if (sqlite3_step(next) != SQLITE_ROW) {
 		sqlite3_reset(next);
 		st->prune_at = 0;
-		return;
+		return false; /* that was all of them */
 	}
-	st->prune_at = sqlite3_column_int64(next, 0);
+	st->prune_at = id = sqlite3_column_int64(next, 0);
 	head = sqlite3_column_int64(next, 2);
 	sqlite3_reset(next);
-	sqlite3_bind_int64(q, 1, st->prune_at);
-	sqlite3_bind_int64(q, 2, opt->keep_records ? head - opt->keep_records : -1);
-	sqlite3_bind_int64(
-	    q, 3, opt->keep_days ? (int64_t)clock_wall_ms() - opt->keep_days * 86400000 : 0);
-	sqlite3_bind_int64(q, 4, PRUNE_STEP);
-	st->prune_again = run(q) == 0 && sqlite3_changes(st->db) == PRUNE_STEP;
+	st->prune_again = prune_session(st, id, head) == PRUNE_STEP;
+	return true;
+}
+
+/* Some small steps, where it is time for them: over all sessions, then a pause. */
+static void prune(struct store *st)
+{
+	const struct hub_options *opt = &st->hub->opt;
+	uint64_t start = clock_mono_ms();
+
+	if ((!opt->keep_records && !opt->keep_days) || start < st->prune_ms)
+		return;
+	if (run(st->stmt[BEGIN]) < 0)
+		return; /* somebody else's turn */
+	while (clock_mono_ms() < start + PRUNE_SPELL) {
+		if (!prune_step(st)) {
+			st->prune_ms = clock_mono_ms() + PRUNE_MS;
+			break;
+		}
+	}
+	if (run(st->stmt[COMMIT]) < 0 && !sqlite3_get_autocommit(st->db))
+		run(st->stmt[ROLLBACK]);
 }
 
 static void *store_thread(void *arg)
@@ -580,7 +647,7 @@ static void *store_thread(void *arg)
 		if (!st->stop && (!st->first || atomic_load(&st->failing))) {
 			uint64_t ms = atomic_load(&st->failing) ? RETRY_MS : PRUNE_MS;
 
-			clock_gettime(CLOCK_REALTIME, &until);
+			clock_gettime(CLOCK_MONOTONIC, &until);
 			until.tv_nsec += (long)(ms % 1000) * 1000000;
 			until.tv_sec += (time_t)(ms / 1000) + until.tv_nsec / 1000000000;
 			until.tv_nsec %= 1000000000;
@@ -592,10 +659,8 @@ static void *store_thread(void *arg)
 		stop = st->stop;
 		pthread_mutex_unlock(&st->lock);
 		write_sessions(st, list);
-		if (clock_mono_ms() >= st->prune_ms && !atomic_load(&st->failing)) {
+		if (!atomic_load(&st->failing))
 			prune(st);
-			st->prune_ms = clock_mono_ms() + PRUNE_MS;
-		}
 	}
 	return NULL;
 }
