@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sodium.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -143,7 +144,9 @@ static const char *db_error(sqlite3 *db)
 	case SQLITE_READONLY:
 		return "the store is read-only";
 	case SQLITE_IOERR:
-		return "the disk fails";
+		return sqlite3_system_errno(db) == EFBIG
+			   ? "the store is larger than the limit on file sizes allows"
+			   : "the disk fails";
 	case SQLITE_BUSY:
 		return "the store is locked by somebody else";
 	case SQLITE_CORRUPT:
@@ -197,25 +200,43 @@ static int64_t pragma_int(sqlite3 *db, const char *sql, int64_t otherwise)
 static const char *const sync_sql[] = {"PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL",
 				       "PRAGMA synchronous=OFF"};
 
-/* What is wrong with the file, or NULL. Only reads. */
+/* What is wrong with the file, by its first bytes, or NULL. SQLite is not asked to open what is not
+ * ours, for it might finish somebody else's transaction in it. */
+static const char *check_header(int fd)
+{
+	static const char magic[16] = "SQLite format 3";
+	unsigned char head[100];
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+
+	if (n == 0)
+		return NULL;
+	if (n < 0)
+		return strerror(errno);
+	if (n < (ssize_t)sizeof(head) || memcmp(head, magic, sizeof(magic)) != 0 ||
+	    ((uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 |
+	     head[71]) != APPLICATION_ID)
+		return "not a store of hubd";
+	return NULL;
+}
+
+/* What is wrong with the database, or NULL. Changes nothing. */
 static const char *check(sqlite3 *db)
 {
 	int64_t tables = pragma_int(db, "SELECT count(*) FROM sqlite_master", -1);
 	sqlite3_stmt *q;
+	const char *said;
 	bool ok;
 
 	if (tables < 0)
 		return db_error(db);
 	if (tables == 0)
 		return NULL;
-	if (pragma_int(db, "PRAGMA application_id", 0) != APPLICATION_ID)
-		return "not a store of hubd";
 	if (pragma_int(db, "PRAGMA user_version", 0) > SCHEMA_VERSION)
 		return "made by a newer hubd";
 	if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &q, NULL) != SQLITE_OK)
 		return db_error(db);
-	ok = sqlite3_step(q) == SQLITE_ROW &&
-	     strcmp((const char *)sqlite3_column_text(q, 0), "ok") == 0;
+	said = sqlite3_step(q) == SQLITE_ROW ? (const char *)sqlite3_column_text(q, 0) : NULL;
+	ok = said && strcmp(said, "ok") == 0;
 	sqlite3_finalize(q);
 	return ok ? NULL : "the store is damaged";
 }
@@ -257,20 +278,35 @@ static int note_start(struct store *st)
 	return set_meta(st, "clean", "no", 2);
 }
 
+/* Before WAL, so that the file itself tells from its first moment whose it is. */
 static int make_schema(struct store *st)
 {
 	char set[128];
 
 	if (pragma_int(st->db, "SELECT count(*) FROM sqlite_master", -1) != 0)
 		return 0;
-	snprintf(set, sizeof(set), "PRAGMA application_id=%d; PRAGMA user_version=%d;",
+	snprintf(set, sizeof(set), "BEGIN; PRAGMA application_id=%d; PRAGMA user_version=%d;",
 		 APPLICATION_ID, SCHEMA_VERSION);
 	if (sqlite3_exec(st->db, set, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(st->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(st->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(st->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
 		return -EIO;
 	return 0;
+}
+
+/* Some file systems cannot do it, and SQLite does not call that an error. */
+static int use_wal(sqlite3 *db)
+{
+	sqlite3_stmt *q;
+	const char *mode;
+	bool wal;
+
+	if (sqlite3_prepare_v2(db, "PRAGMA journal_mode=WAL", -1, &q, NULL) != SQLITE_OK)
+		return -EIO;
+	mode = sqlite3_step(q) == SQLITE_ROW ? (const char *)sqlite3_column_text(q, 0) : NULL;
+	wal = mode && strcmp(mode, "wal") == 0;
+	sqlite3_finalize(q);
+	return wal ? 0 : -EIO;
 }
 
 /* One hubd per store: a lock beside those of SQLite. */
@@ -302,6 +338,8 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&st->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	/* Over a limit on file sizes writes are to fail, not hubd. */
+	signal(SIGXFSZ, SIG_IGN);
 	*status = EX_CANTCREAT;
 	r = lock_file(st);
 	if (r < 0) {
@@ -309,8 +347,15 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 			r == -EWOULDBLOCK ? "another hubd is using it" : strerror(-r));
 		goto fail;
 	}
+	wrong = check_header(st->lock_fd);
+	if (wrong) {
+		*status = EX_CONFIG;
+		err_log(ERR_ERROR, "store %s: %s", file, wrong);
+		goto fail;
+	}
 	if (sqlite3_open_v2(file, &st->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
-	    SQLITE_OK) {
+		SQLITE_OK ||
+	    sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK) {
 		err_log(ERR_ERROR, "store %s: %s", file, db_error(st->db));
 		goto fail;
 	}
@@ -321,9 +366,15 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 		err_log(ERR_ERROR, "store %s: %s", file, wrong);
 		goto fail;
 	}
-	if (sqlite3_exec(st->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) != SQLITE_OK ||
+	if (make_schema(st) == 0 && prepare(st->db, write_sql, st->stmt, WRITE_STMTS) < 0 &&
+	    sqlite3_errcode(st->db) == SQLITE_ERROR) {
+		*status = EX_CONFIG; /* a table or column is not there */
+		err_log(ERR_ERROR, "store %s: the store is damaged", file);
+		goto fail;
+	}
+	sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	if (!st->stmt[WRITE_STMTS - 1] || use_wal(st->db) < 0 ||
 	    sqlite3_exec(st->db, sync_sql[hub->opt.sync], NULL, NULL, NULL) != SQLITE_OK ||
-	    make_schema(st) < 0 || prepare(st->db, write_sql, st->stmt, WRITE_STMTS) < 0 ||
 	    share_secret(st) < 0 || note_start(st) < 0) {
 		err_log(ERR_ERROR, "store %s: %s", file, db_error(st->db));
 		goto fail;

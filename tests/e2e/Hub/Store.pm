@@ -47,12 +47,12 @@ sub send_acked {
 	return \%seq;
 }
 
-# Somebody else who holds the store's lock for writing; the code that lets it go.
+# Somebody else who holds the store's lock for writing, after these statements; the code that lets it go.
 sub hold {
-	my ($file) = @_;
+	my ($file, $first) = @_;
 	pipe my $read, my $write or die "pipe: $!\n";
 	my $proc = spawn([ 'sqlite3', '-batch', '-cmd', '.timeout 5000', $file ], in => $read);
-	syswrite $write, "BEGIN IMMEDIATE;\nSELECT 'locked';\n";
+	syswrite $write, ($first // '') . "\nBEGIN IMMEDIATE;\nSELECT 'locked';\n";
 	wait_for { slurp($proc->{out}) =~ /locked/ } 'somebody else to lock the store';
 	return sub {
 		close $write;    # an open transaction is rolled back
