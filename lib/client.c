@@ -119,6 +119,7 @@ enum client_loss client_loss_of(int close_code)
 	case 1003: /* cannot accept */
 	case 1007: /* not UTF-8 */
 	case 1009: /* too large: it would be sent again and again */
+	case 4000: /* somebody else goes on in our name: to come back would send that one away */
 		return LOSS_FATAL;
 	case 1008: /* policy */
 		return LOSS_REFUSED;
@@ -134,7 +135,7 @@ static void client_forget(struct client *c)
 	uv_timer_stop(&c->pinger);
 	for (size_t i = 0; i < c->nsessions; i++)
 		c->sessions[i].state = SESSION_NEW;
-	c->again += sendq_rewind(&c->queue);
+	c->again = sendq_rewind(&c->queue);
 	c->control.len = c->control_sent = 0;
 	c->mid = MID_NONE;
 	c->status.client_id[0] = '\0';
@@ -144,6 +145,7 @@ static void client_wait(struct client *c)
 {
 	c->status.clean_start = !backoff_next(&c->backoff, &c->status.delay_ms);
 	if (c->status.clean_start) {
+		client_forget_resume(c);
 		backoff_reset(&c->backoff);
 		backoff_next(&c->backoff, &c->status.delay_ms);
 	}
@@ -187,7 +189,8 @@ static void on_prepare(uv_prepare_t *prepare)
 
 	if (client_connected(c))
 		client_flush(c);
-	if (c->want_drained && !c->queue.len && c->status.state == CLIENT_JOINED && !c->freed) {
+	if (c->want_drained && sendq_empty(&c->queue) && c->status.state == CLIENT_JOINED &&
+	    !c->freed) {
 		c->want_drained = false;
 		if (c->events.drained)
 			c->events.drained(c, c->arg);
@@ -222,18 +225,6 @@ void client_start(struct client *c)
 	uv_timer_start(&c->timer, on_timer, 0, 0);
 }
 
-int client_send(struct client *c, const char *lines, size_t len)
-{
-	int r;
-
-	if (c->status.state == CLIENT_LEAVING || c->status.state == CLIENT_CLOSED)
-		return -EPIPE;
-	r = sendq_put(&c->queue, lines, len);
-	if (r == -EAGAIN)
-		c->want_writable = true;
-	return r;
-}
-
 void client_drain(struct client *c)
 {
 	c->want_drained = true;
@@ -241,12 +232,17 @@ void client_drain(struct client *c)
 
 size_t client_unconfirmed(const struct client *c)
 {
-	return sendq_messages(&c->queue);
+	return sendq_count(&c->queue);
 }
 
 uint64_t client_confirmed(const struct client *c)
 {
-	return c->queue.confirmed;
+	return c->queue.answered;
+}
+
+uint64_t client_acked(const struct client *c)
+{
+	return c->acked;
 }
 
 void client_pause(struct client *c)
@@ -301,6 +297,7 @@ static void client_destroy(struct client *c)
 	sendq_free(&c->queue);
 	buf_free(&c->control);
 	json_paths_free(c->paths);
+	json_paths_free(c->lines);
 	free(c);
 }
 
@@ -363,12 +360,12 @@ struct client *client_new(struct uv_loop_s *loop, const struct client_options *o
 			  const struct client_events *events, void *arg)
 {
 	struct client *c = calloc(1, sizeof(*c));
-	unsigned char random[4];
 
 	if (!c)
 		return NULL;
 	c->paths = client_message_paths();
-	if (!c->paths || sodium_init() < 0)
+	c->lines = client_line_paths();
+	if (!c->paths || !c->lines || sodium_init() < 0)
 		goto fail;
 	c->loop = loop;
 	c->options = *options;
@@ -381,9 +378,9 @@ struct client *client_new(struct uv_loop_s *loop, const struct client_options *o
 	c->backoff = (struct backoff){.base_ms = c->options.base_ms,
 				      .cap_ms = c->options.cap_ms,
 				      .limit = c->options.attempts};
-	/* So that pongs of one's own pings are not taken for ours. */
-	randombytes_buf(random, sizeof(random));
-	sodium_bin2hex(c->queue.tag, sizeof(c->queue.tag), random, sizeof(random));
+	/* So that what other clients send is not taken for ours. */
+	for (size_t i = 0; i < SENDQ_TAG_LEN; i++)
+		c->queue.tag[i] = "0123456789abcdefghijklmnopqrstuvwxyz"[randombytes_uniform(36)];
 	c->queue.limit = c->options.queue;
 	c->status.reason = c->reason;
 	uv_timer_init(loop, &c->timer);
@@ -395,6 +392,7 @@ struct client *client_new(struct uv_loop_s *loop, const struct client_options *o
 	return c;
 fail:
 	json_paths_free(c->paths);
+	json_paths_free(c->lines);
 	free(c);
 	errno = ENOMEM;
 	return NULL;

@@ -1,11 +1,12 @@
 /* A connection to a hub that stays up: connects (unix:, ws:, wss:), joins, sends, receives, and
- * starts again when it is lost. It lives on the caller's loop and in its thread; all callbacks come
- * from there, never from inside a call of the caller's but client_stop(). Types of libuv and
- * libwebsockets stay out.
+ * goes on where it was when it is lost. It lives on the caller's loop and in its thread; all
+ * callbacks come from there, never from inside a call of the caller's but client_stop(). Types of
+ * libuv and libwebsockets stay out.
  *
- * What goes out is kept until the hub is known to have handled it, and sent again after a
- * reconnect: until messages carry a msg_id that means "at least once". What comes in between two
- * connections is lost.
+ * What goes out is kept until the hub has acknowledged it, and sent again after a reconnect, under
+ * the same msg_id and as the same client: so it is in the log once. What comes in is asked for
+ * again from the last record on: so each record is given once, unless the hub has let go of some;
+ * then the joined event says so, and the state comes in their place.
  *
  * Looking up a host name blocks the loop. libwebsockets' messages are silenced, for the whole
  * process. */
@@ -53,12 +54,13 @@ struct client_status {
 	char code[32];	/* of the hub's `error`, such as "session_full"; empty where it was none */
 	int close_code; /* of the connection (RFC 6455 section 7.4); 0: none. Over ws and wss the
 			 * library turns 1012 and 1013 into 1002, so go by reason */
-	unsigned attempt;    /* WAITING: the coming attempt, from 1 */
-	unsigned attempts;   /* WAITING: how many there are before a clean start */
-	uint32_t delay_ms;   /* WAITING */
-	bool clean_start;    /* WAITING: all attempts were used; the old state is given up, counting
-				anew */
-	size_t again;	     /* JOINED: messages that go out a second time and may arrive twice */
+	unsigned attempt;  /* WAITING: the coming attempt, from 1 */
+	unsigned attempts; /* WAITING: how many there are before a clean start */
+	uint32_t delay_ms; /* WAITING */
+	bool clean_start;  /* WAITING: all attempts were used; the old state is given up, counting
+			      anew */
+	size_t again; /* JOINED: messages that go out a second time and may be in the log twice,
+			 since the hub no longer knows who sent them */
 	char client_id[65];  /* JOINED: ours */
 	uint64_t seq;	     /* JOINED: the head of the last session at the join */
 	uint64_t user_count; /* JOINED: its members */
@@ -77,6 +79,7 @@ struct client_message {
 	const char *text; /* one JSON object, as it came */
 	size_t len;
 	uint64_t seq;	  /* CLIENT_RECORD */
+	bool state;	  /* CLIENT_RECORD: of the state, out of the order of seq */
 	const char *from; /* RECORD, DIRECT: the sender's client id, without quotes */
 	size_t from_len;
 	char type[65];	   /* CLIENT_HUB */
@@ -84,15 +87,32 @@ struct client_message {
 	const char *about; /* CLIENT_HUB of type "error": its message, unescaped; else "" */
 };
 
+/* The answer to a join: the first one, or after a reconnect. Strings are good during the callback.
+ */
+struct client_joined {
+	const char *session;
+	bool asked;	    /* to go on after `since`; false: it begins here */
+	bool again;	    /* not the first join of this session */
+	bool recovered;	    /* asked: all records after `since` follow, none is missing */
+	const char *reason; /* not recovered: "trimmed", "epoch_changed", or "clean_start" where all
+			       attempts were used up; else "" */
+	bool new_log;	    /* the session's earlier log is gone, with all that was in it */
+	uint64_t since;
+	uint64_t snapshot; /* so many state records come first */
+	uint64_t seq;	   /* the head of the log */
+	uint64_t user_count;
+};
+
 /* Every one may be NULL. Any function of this header may be called from them. */
 struct client_events {
 	void (*state)(struct client *c, const struct client_status *status, void *arg);
+	void (*joined)(struct client *c, const struct client_joined *joined, void *arg);
 	void (*message)(struct client *c, const struct client_message *m, void *arg);
 	/* After messages, once per turn of the loop. */
 	void (*batch)(struct client *c, void *arg);
 	/* After client_send() said -EAGAIN: there is room again. */
 	void (*writable)(struct client *c, void *arg);
-	/* After client_drain(): everything sent so far was handled by the hub. */
+	/* After client_drain(): everything sent so far was acknowledged, or refused. */
 	void (*drained)(struct client *c, void *arg);
 };
 
@@ -107,38 +127,52 @@ struct client_options {
 	int64_t ping_ms; /* quiet time before a ping: default 25000 over ws and wss, none over unix;
 			  * negative: none */
 	uint32_t pong_ms; /* for its answer, else the connection counts as lost: default 10000 */
-	size_t queue;	  /* bytes kept until confirmed: default 1 MiB */
+	size_t queue;	  /* bytes kept until acknowledged: default 1 MiB */
+	bool acks;	  /* give acks, too: each message's once */
 };
 
 /* Makes a client on loop, not started. Copies both structures. Returns NULL with errno (ENOMEM). */
 struct client *client_new(struct uv_loop_s *loop, const struct client_options *options,
 			  const struct client_events *events, void *arg);
 
+/* Where the first join begins; zeros are the defaults. */
+struct client_place {
+	enum {
+		CLIENT_NOW,   /* records from the join on; the state is not given */
+		CLIENT_STATE, /* the state first */
+		CLIENT_SINCE, /* the records after `since`; 0: all that are kept */
+	} from;
+	uint64_t since; /* up to 2^53 */
+	bool no_echo;	/* not the own messages */
+};
+
 /* Adds a session to join, on every connection, in the order of the calls; the last is the one that
- * messages without session_id go to. echo false: not the own messages. Returns 0, -EINVAL for a bad
+ * messages without session_id go to. Copies place; NULL: the defaults. Returns 0, -EINVAL for a bad
  * name, -ENOSPC over CLIENT_SESSIONS_MAX, -ENOMEM. While connected it is joined at once. */
-int client_join(struct client *c, const char *session, bool echo);
+int client_join(struct client *c, const char *session, const struct client_place *place);
 
 /* Connects; all that follows is told by events. */
 void client_start(struct client *c);
 
-/* Sends whole messages, one a line, the last line feed optional; valid JSON objects, which is not
- * checked. Copies them. They leave at the end of the loop's turn, once JOINED. Returns 0; -EAGAIN
- * where the queue is full (the writable event follows); -EMSGSIZE for more than the whole queue;
- * -ENOMEM; -EPIPE after client_stop(). All or nothing. */
-int client_send(struct client *c, const char *lines, size_t len);
+/* Sends one message, a JSON object in one line; a line feed behind it is optional. Copies it, and
+ * gives it a msg_id where it has none. It leaves at the end of the loop's turn, once JOINED; 1024
+ * are under way at most. Returns 0; -EINVAL for what is no such object; -EAGAIN where the queue is
+ * full (the writable event follows); -EMSGSIZE for more than the whole queue; -ENOMEM; -EPIPE after
+ * client_stop(). */
+int client_send(struct client *c, const char *text, size_t len);
 
-/* Asks for one drained event, when everything sent so far is confirmed. */
+/* Asks for one drained event, when everything sent so far is answered. */
 void client_drain(struct client *c);
 
-/* Messages sent and not confirmed. Counts them: not for every message. */
+/* Messages sent without an answer yet. Counts them: not for every message. */
 size_t client_unconfirmed(const struct client *c);
 
-/* How many bytes of messages were confirmed so far. */
+/* How many bytes of messages were answered so far, and how many messages acknowledged. */
 uint64_t client_confirmed(const struct client *c);
+uint64_t client_acked(const struct client *c);
 
 /* Stops reading from the hub, so that it feels our back-pressure, and goes on. What was read
- * already (one buffer) may still be given. While paused nothing is confirmed either. */
+ * already (one buffer) may still be given. While paused nothing is acknowledged either. */
 void client_pause(struct client *c);
 void client_resume(struct client *c);
 

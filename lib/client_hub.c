@@ -9,12 +9,23 @@
 
 void client_ask_join(struct client *c, struct client_session *s)
 {
-	char line[256];
+	char line[640], past[CURSOR_JOIN_MAX];
 
-	snprintf(line, sizeof(line), "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s}\n",
-		 s->id, s->echo ? "" : ",\"echo\":false");
+	cursor_ask(&s->cursor, past);
+	snprintf(line, sizeof(line),
+		 "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s%s%s%s%s}\n", s->id,
+		 s->echo ? "" : ",\"echo\":false", past, c->resume[0] ? ",\"resume\":\"" : "",
+		 c->resume, c->resume[0] ? "\"" : "");
 	s->state = SESSION_ASKED;
 	client_control(c, line);
+}
+
+/* A clean start: as if for the first time, but that what is missed then is told. */
+void client_forget_resume(struct client *c)
+{
+	c->resume[0] = '\0';
+	for (size_t i = 0; i < c->nsessions; i++)
+		cursor_forget(&c->sessions[i].cursor);
 }
 
 static void client_all_joined(struct client *c)
@@ -25,8 +36,14 @@ static void client_all_joined(struct client *c)
 	if (c->status.state == CLIENT_OPEN)
 		uv_timer_stop(&c->timer);
 	backoff_reset(&c->backoff);
-	c->status.again = c->again;
+	/* The hub tells what it has from what is new, if it knows us, or if all that it had is
+	 * gone.
+	 */
+	c->status.again =
+	    c->same_log && strcmp(c->sent_as, c->status.client_id) != 0 ? c->again : 0;
 	c->again = 0;
+	c->same_log = false;
+	snprintf(c->sent_as, sizeof(c->sent_as), "%s", c->status.client_id);
 	c->status.code[0] = '\0';
 	client_because(c, "");
 	client_enter(c, CLIENT_JOINED);
@@ -41,6 +58,35 @@ static struct client_session *client_find(struct client *c, const char *id)
 	return NULL;
 }
 
+/* Where the session goes on, told to the caller. */
+static void client_place(struct client *c, struct client_session *s, const struct client_answer *a)
+{
+	struct cursor *cursor = &s->cursor;
+	struct cursor_joined answer = {.epoch = a->epoch,
+				       .reason = a->reason,
+				       .seq = a->seq,
+				       .snapshot = a->snapshot,
+				       .recovered = a->recovered};
+	struct client_joined j = {.session = s->id,
+				  .asked = cursor->known,
+				  .again = s->joined_once,
+				  .since = cursor->seq,
+				  .recovered = cursor->known && a->recovered,
+				  .reason = cursor->lost ? "clean_start" : a->reason,
+				  .new_log = s->joined_once && strcmp(s->log, a->epoch) != 0,
+				  .seq = a->seq,
+				  .user_count = a->user_count};
+
+	cursor_joined(cursor, &answer);
+	if (!cursor->hide)
+		j.snapshot = a->snapshot;
+	c->same_log |= s->joined_once && !j.new_log;
+	s->joined_once = true;
+	snprintf(s->log, sizeof(s->log), "%s", a->epoch);
+	if (c->events.joined)
+		c->events.joined(c, &j, c->arg);
+}
+
 static void client_joined(struct client *c, const struct client_answer *a)
 {
 	struct client_session *s = client_find(c, a->session);
@@ -51,6 +97,12 @@ static void client_joined(struct client *c, const struct client_answer *a)
 	snprintf(c->status.client_id, sizeof(c->status.client_id), "%s", a->client_id);
 	c->status.seq = a->seq;
 	c->status.user_count = a->user_count;
+	/* It goes into a line of ours as it is. */
+	if (!strpbrk(a->resume, "\"\\\n"))
+		snprintf(c->resume, sizeof(c->resume), "%s", a->resume);
+	client_place(c, s, a);
+	if (c->freed)
+		return;
 	if (c->status.state == CLIENT_OPEN || c->status.state == CLIENT_JOINED)
 		client_all_joined(c);
 }
@@ -90,6 +142,87 @@ static void client_join_failed(struct client *c, const char *code, const char *a
 	client_on_lost(c, loss, 0, reason);
 }
 
+/* The session that a record is of, or NULL. */
+static struct client_session *client_session_of(struct client *c, const struct client_message *m)
+{
+	char session[129];
+
+	if (c->nsessions == 1 && !c->joins_itself)
+		return c->sessions;
+	client_read_session(c->paths, m->text, m->len, session);
+	return client_find(c, session);
+}
+
+/* Returns true where the caller gets it. */
+static bool client_record(struct client *c, struct client_message *m)
+{
+	struct client_session *s = client_session_of(c, m);
+	enum cursor_record place = s ? cursor_record(&s->cursor, m->seq) : CURSOR_LIVE;
+
+	m->state = place == CURSOR_OLD;
+	/* Who joins by itself may have asked for the past. */
+	return place != CURSOR_REPEAT || c->joins_itself;
+}
+
+/* Returns true where the caller gets it. */
+static bool client_ack(struct client *c, const struct client_answer *a)
+{
+	struct client_session *s;
+
+	if (sendq_answered(&c->queue, a->msg_id, a->msg_id_len) != SENDQ_DONE)
+		return false;
+	c->acked++;
+	s = c->nsessions == 1 ? c->sessions : client_find(c, a->session);
+	if (s && !s->echo && a->seq && strcmp(s->id, a->session) == 0)
+		cursor_own(&s->cursor, a->seq);
+	return c->options.acks;
+}
+
+static void client_error(struct client *c, const struct client_message *m,
+			 const struct client_answer *a)
+{
+	if (a->msg_id)
+		sendq_answered(&c->queue, a->msg_id, a->msg_id_len);
+	else if (strcmp(m->code, "too_large") == 0)
+		sendq_too_long(&c->queue);
+}
+
+/* What it means to us. Returns true where the caller gets it. */
+static bool client_heard(struct client *c, enum client_said said, struct client_message *m,
+			 const struct client_answer *a)
+{
+	struct client_session *s;
+
+	switch (said) {
+	case SAID_NOTHING:
+		return false;
+	case SAID_MEMBER:
+		return m->kind != CLIENT_RECORD || client_record(c, m);
+	case SAID_ACK:
+		return client_ack(c, a);
+	case SAID_PONG:
+		return sendq_answered(&c->queue, a->ping_id, strlen(a->ping_id)) == SENDQ_FOREIGN;
+	case SAID_CLOSE:
+		c->farewell.code = a->close_code;
+		snprintf(c->farewell.reason, sizeof(c->farewell.reason), "%.199s",
+			 a->about[0] ? a->about : "closed by the hub");
+		return false;
+	case SAID_JOINED:
+		client_joined(c, a);
+		return true;
+	case SAID_GAP:
+		s = client_find(c, a->session);
+		if (s)
+			cursor_gap(&s->cursor, a->to_seq);
+		return true;
+	case SAID_ERROR:
+		client_error(c, m, a);
+		return true;
+	default:
+		return true;
+	}
+}
+
 void client_on_message(struct client *c, const char *text, size_t len)
 {
 	struct client_message m;
@@ -98,18 +231,8 @@ void client_on_message(struct client *c, const char *text, size_t len)
 	bool joining = c->status.state == CLIENT_OPEN;
 
 	client_alive(c);
-	if (said == SAID_NOTHING)
+	if (!client_heard(c, said, &m, &a))
 		return;
-	if (said == SAID_PONG && (sendq_confirm(&c->queue, a.ping_id, strlen(a.ping_id))))
-		return;
-	if (said == SAID_CLOSE) {
-		c->farewell.code = a.close_code;
-		snprintf(c->farewell.reason, sizeof(c->farewell.reason), "%.199s",
-			 a.about[0] ? a.about : "closed by the hub");
-		return;
-	}
-	if (said == SAID_JOINED)
-		client_joined(c, &a);
 	c->received = true;
 	if (c->events.message && !c->freed)
 		c->events.message(c, &m, c->arg);
@@ -121,8 +244,12 @@ void client_on_message(struct client *c, const char *text, size_t len)
 		client_join_failed(c, m.code, m.about);
 }
 
-int client_join(struct client *c, const char *session, bool echo)
+int client_join(struct client *c, const char *session, const struct client_place *place)
 {
+	static const struct client_place here;
+	static const enum cursor_from from[] = {[CLIENT_NOW] = CURSOR_NOW,
+						[CLIENT_STATE] = CURSOR_STATE,
+						[CLIENT_SINCE] = CURSOR_SINCE};
 	struct client_session *s;
 
 	if (!envelope_session_id_ok(session, strlen(session)))
@@ -134,9 +261,12 @@ int client_join(struct client *c, const char *session, bool echo)
 		return -ENOMEM;
 	c->sessions = s;
 	s += c->nsessions;
-	*s = (struct client_session){.id = strdup(session), .echo = echo};
+	if (!place)
+		place = &here;
+	*s = (struct client_session){.id = strdup(session), .echo = !place->no_echo};
 	if (!s->id)
 		return -ENOMEM;
+	cursor_init(&s->cursor, from[place->from], place->since);
 	c->nsessions++;
 	if (c->status.state == CLIENT_OPEN || c->status.state == CLIENT_JOINED)
 		client_ask_join(c, s);

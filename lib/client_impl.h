@@ -7,6 +7,7 @@
 #include "backoff.h"
 #include "buf.h"
 #include "client.h"
+#include "cursor.h"
 #include "json.h"
 #include "line.h"
 #include "sendq.h"
@@ -36,6 +37,9 @@ struct client_session {
 	char *id;
 	bool echo;
 	enum { SESSION_NEW, SESSION_ASKED, SESSION_JOINED } state;
+	struct cursor cursor;
+	bool joined_once;
+	char log[CURSOR_EPOCH_MAX + 1]; /* the epoch at the last join */
 };
 
 struct client {
@@ -51,6 +55,10 @@ struct client {
 	char reason[256];
 	struct client_session *sessions;
 	size_t nsessions;
+	char resume[129];  /* the hub's token for who we are; empty: none */
+	char sent_as[65];  /* the client id at the last join */
+	bool same_log;	   /* what was sent as that one may be in a log still */
+	bool joins_itself; /* the caller sent a session_associate of its own */
 	struct backoff backoff;
 	struct { /* what the hub gave as its reason before closing */
 		int code;
@@ -64,15 +72,17 @@ struct client {
 		MID_NONE,
 		MID_CONTROL,
 		MID_QUEUE
-	} mid; /* the source of a line sent in part */
-	size_t again;
+	} mid;	      /* the source of a line sent in part */
+	size_t again; /* entries of the queue that were sent before */
+	uint64_t acked;
 	bool paused;
 	bool want_writable, want_drained;
 	bool received; /* messages since the last batch event */
 	bool freed;
 
-	struct json_paths *paths;
-	uint64_t alive_ms; /* the last sign of life, in the loop's time */
+	struct json_paths *paths; /* of what comes */
+	struct json_paths *lines; /* of what goes */
+	uint64_t alive_ms;	  /* the last sign of life, in the loop's time */
 	uint64_t asked_ms;
 	bool asked; /* a ping is under way because of silence */
 
@@ -98,9 +108,11 @@ void client_control(struct client *c, const char *line);
 void client_flush(struct client *c);
 void client_alive(struct client *c);
 void client_ping_start(struct client *c);
+struct json_paths *client_line_paths(void);
 
 /* client_hub.c */
 void client_ask_join(struct client *c, struct client_session *s);
+void client_forget_resume(struct client *c);
 
 /* What transports call. The connection is there. */
 void client_on_open(struct client *c);
@@ -131,15 +143,23 @@ enum client_said {
 	SAID_LEFT,
 	SAID_PONG,
 	SAID_ERROR,
+	SAID_ACK,
+	SAID_GAP,
 	SAID_CLOSE, /* the last line on a Unix socket */
 	SAID_OTHER,
 };
 
 struct client_answer {
-	char session[129];
+	char session[129];  /* of a member's, too, where it was asked for */
+	const char *msg_id; /* as written, without quotes; borrowed from the text; NULL: none */
+	size_t msg_id_len;
 	char ping_id[65];
 	char client_id[65];
-	uint64_t seq, user_count;
+	char epoch[CURSOR_EPOCH_MAX + 1];
+	char reason[32];
+	char resume[129];
+	bool recovered;
+	uint64_t seq, user_count, snapshot, to_seq;
 	int close_code;
 	char about[2048];
 };
@@ -147,9 +167,13 @@ struct client_answer {
 /* The set of paths that client_read_message() needs. */
 struct json_paths *client_message_paths(void);
 
-/* Reads one message; client_message.c. m borrows from text and a; a is filled but for a member's.
- */
+/* Reads one message; client_message.c. m borrows from text and a; a is filled but for a member's,
+ * of an ack only session, msg_id and seq. */
 enum client_said client_read_message(const struct json_paths *paths, const char *text, size_t len,
 				     struct client_message *m, struct client_answer *a);
+
+/* The session of a member's message; empty where it names none. */
+void client_read_session(const struct json_paths *paths, const char *text, size_t len,
+			 char session[129]);
 
 #endif

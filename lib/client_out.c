@@ -1,10 +1,80 @@
-/* What a client sends: control lines and the queue, in turns of whole lines; and the pings that
- * find out whether a silent hub is still there. */
+/* What a client sends: messages into the queue; control lines and the queue, in turns of whole
+ * lines; and the pings that find out whether a silent hub is still there. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client_impl.h"
+
+/* --- into the queue */
+
+enum { LINE_TYPE, LINE_MSG_ID, LINE_COUNT };
+
+struct json_paths *client_line_paths(void)
+{
+	static const char *const names[LINE_COUNT] = {"type", "msg_id"};
+
+	return json_paths_new(names, LINE_COUNT);
+}
+
+/* What the hub takes for itself and gives no ack for (hub(7)). */
+static bool control_type(const char *type, size_t len)
+{
+	static const char *const types[] = {"ping",	     "heartbeat",	  "presence",
+					    "client_info",   "session_associate", "session_leave",
+					    "version_check", "authenticate"};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strlen(types[i]) == len && memcmp(types[i], type, len) == 0)
+			return true;
+	return false;
+}
+
+/* What the hub will answer to a line, and where its own msg_id stands. A wrong one is answered with
+ * an error that does not name it, just as a control message is. */
+static enum sendq_kind read_line(struct client *c, const char *text, const struct json_member *at,
+				 struct sendq_id *id)
+{
+	const struct json_member *type = &at[LINE_TYPE], *msg_id = &at[LINE_MSG_ID];
+	char name[64];
+	int n = -1;
+
+	if (type->type == JSON_STRING)
+		n = json_unescape(text + type->start + 1, type->end - type->start - 2, name,
+				  sizeof(name));
+	if (msg_id->type == JSON_STRING && msg_id->end - msg_id->start - 2 <= UINT16_MAX)
+		*id = (struct sendq_id){msg_id->start + 1,
+					(uint16_t)(msg_id->end - msg_id->start - 2)};
+	if (n <= 0 || msg_id->repeated || (msg_id->type != JSON_NONE && !id->len))
+		return SENDQ_CONTROL;
+	if (!control_type(name, (size_t)n))
+		return SENDQ_MESSAGE;
+	if (n == (int)strlen("session_associate") && memcmp(name, "session_associate", 17) == 0)
+		c->joins_itself = true;
+	return SENDQ_CONTROL;
+}
+
+int client_send(struct client *c, const char *text, size_t len)
+{
+	struct json_member at[LINE_COUNT];
+	struct sendq_id id = {0};
+	struct json_scan scan;
+	enum sendq_kind kind;
+	int r;
+
+	if (c->status.state == CLIENT_LEAVING || c->status.state == CLIENT_CLOSED)
+		return -EPIPE;
+	if (json_scan(c->lines, text, len, at, &scan) != JSON_OK || scan.type != JSON_OBJECT ||
+	    scan.newline || memchr(text, '\n', scan.start))
+		return -EINVAL;
+	kind = read_line(c, text, at, &id);
+	r = sendq_put(&c->queue, text, scan.end, kind, id);
+	if (r == -EAGAIN)
+		c->want_writable = true;
+	return r;
+}
+
+/* --- out of it */
 
 void client_alive(struct client *c)
 {
@@ -55,7 +125,7 @@ void client_flush(struct client *c)
 {
 	bool more = client_connected(c);
 
-	if (c->status.state == CLIENT_JOINED && sendq_fence(&c->queue, c->want_drained) < 0) {
+	if (c->status.state == CLIENT_JOINED && sendq_fence(&c->queue) < 0) {
 		c->transport->drop(c);
 		client_on_lost(c, LOSS_RETRY, 0, strerror(ENOMEM));
 		return;
@@ -103,7 +173,7 @@ static void on_pinger(uv_timer_t *timer)
 	c->asked = true;
 	c->asked_ms = now;
 	uv_timer_start(timer, on_pinger, c->options.pong_ms, 0);
-	snprintf(text, sizeof(text), "{\"type\":\"ping\",\"ping_id\":\"%s-0\"}\n", c->queue.tag);
+	snprintf(text, sizeof(text), "{\"type\":\"ping\",\"ping_id\":\"%s-\"}\n", c->queue.tag);
 	client_control(c, text);
 }
 

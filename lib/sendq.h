@@ -1,6 +1,7 @@
-/* Outgoing messages of a client, kept until the hub is known to have handled them. Fences (pings
- * with an id of ours) lie among the messages; since the hub answers in order, the pong of a fence
- * confirms all that stands before it. After a reconnect what is not confirmed goes out again. */
+/* Outgoing messages of a client, each kept until the hub has answered for it, so that after a
+ * reconnect exactly those go out again that have no answer, under the same msg_id. A message
+ * without a msg_id gets one of ours: the tag and its number, in base 36. Invariant: bytes and
+ * entries stand in the order of putting; what is answered goes once all before it is. */
 #ifndef HUB_SENDQ_H
 #define HUB_SENDQ_H
 
@@ -8,52 +9,91 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SENDQ_FENCES 8
+#define SENDQ_WINDOW 1024 /* entries under way; a quarter of the ids that a hub remembers */
+#define SENDQ_TAG_LEN 6
 
-struct sendq {
-	size_t limit; /* bytes of messages held; set by the owner */
-	char tag[12]; /* begins our ping ids, NUL-terminated; needs no escaping; set by the owner */
-
-	/* Below: for sendq.c only, but for reading sent and len. */
-	char *data;
-	size_t cap;
-	size_t start; /* of the first byte not confirmed */
-	size_t len;   /* of all that is not confirmed */
-	size_t sent;  /* of len: handed to the connection */
-	size_t bare;  /* of len: at the end, without a fence behind it */
-	struct {
-		uint64_t id;
-		size_t end; /* where the fence ends, from start */
-	} fence[SENDQ_FENCES];
-	unsigned nfence;
-	uint64_t last_id;
-	uint64_t confirmed; /* bytes, since the start */
+enum sendq_kind {
+	SENDQ_MESSAGE, /* the hub answers with its msg_id */
+	SENDQ_CONTROL, /* done once the hub has answered anything that was sent behind it */
+	SENDQ_FENCE,   /* a ping of ours, so that something stands behind a control line */
 };
 
-/* Adds whole messages, one per line (a last line feed may be missing). Returns 0; -EAGAIN where
- * they do not fit now; -EMSGSIZE where they never will; -ENOMEM. Nothing is added in part. */
-int sendq_put(struct sendq *q, const char *data, size_t len);
+struct sendq_entry {
+	uint32_t len;	 /* bytes of its line; 0: answered, and taken out */
+	uint32_t id_at;	 /* where the sender's own msg_id stands in the line, without quotes */
+	uint16_t id_len; /* 0: the msg_id is ours */
+	uint8_t kind;
+	bool done;
+};
 
-/* What is still to be sent; *len is 0 where nothing is. Good until the next sendq_put(). */
+struct sendq {
+	size_t limit;		     /* bytes held; set by the owner */
+	char tag[SENDQ_TAG_LEN + 1]; /* [0-9a-z]; set by the owner, unlike that of other clients */
+
+	/* Below: for sendq.c only, but for reading len and answered. */
+	char *data;
+	size_t cap;
+	size_t start; /* of the first byte held */
+	size_t len;   /* of all that is held */
+	size_t sent;  /* of len: handed to the connection */
+	size_t whole; /* of sent: whole entries */
+	size_t open;  /* of len: may be sent */
+
+	struct sendq_entry *ring;
+	uint64_t ring_cap;
+	/* Numbers of entries; first <= sent_to <= open_to <= next. */
+	uint64_t first;	  /* the first one held */
+	uint64_t sent_to; /* before it all are sent as a whole */
+	uint64_t open_to; /* before it all may be sent */
+	uint64_t next;	  /* the next one to be put */
+	uint64_t heard;	  /* before it the hub has handled all */
+	uint64_t begun;	  /* before it all were sent at some time, if only in part */
+
+	uint64_t answered; /* bytes, since the start */
+};
+
+/* Where a message's own msg_id stands, as written and without quotes; len 0: it has none. */
+struct sendq_id {
+	uint32_t at;
+	uint16_t len;
+};
+
+/* Adds one JSON object in one line, without white space or a line feed at the end. A SENDQ_MESSAGE
+ * without an id gets one before its closing brace. Returns 0; -EAGAIN where it does not fit now;
+ * -EMSGSIZE where it never will; -ENOMEM. */
+int sendq_put(struct sendq *q, const char *text, size_t len, enum sendq_kind kind,
+	      struct sendq_id id);
+
+/* Puts a fence behind the last entry where that one would not be known to be handled. Returns 0 or
+ * -ENOMEM. */
+int sendq_fence(struct sendq *q);
+
+/* What may be sent now; *len is 0 where nothing may. Good until the next sendq_put(). */
 const char *sendq_unsent(const struct sendq *q, size_t *len);
 
 /* Says that n bytes of that are sent. */
 void sendq_advance(struct sendq *q, size_t n);
 
-/* Puts a fence behind the last message where one is due: with force wherever there is none yet,
- * else where no fence is under way, or much stands behind the last one. Returns 0 or -ENOMEM. */
-int sendq_fence(struct sendq *q, bool force);
+enum sendq_answer {
+	SENDQ_FOREIGN, /* an id that is not ours, and of nothing that is under way */
+	SENDQ_KNOWN,   /* ours, but answered before */
+	SENDQ_DONE,    /* the entry is done */
+};
 
-/* Takes a pong's id as the hub sent it, without quotes. Returns true if it is of one of our fences,
- * then everything before that one is confirmed and gone. */
-bool sendq_confirm(struct sendq *q, const char *id, size_t len);
+/* Takes the id that an answer names, as the hub sent it, without quotes. */
+enum sendq_answer sendq_answered(struct sendq *q, const char *id, size_t len);
 
-/* Before sending all again on a new connection. Returns how many whole messages had been sent
- * already and may now arrive twice. */
+/* The hub found a line too long to read its msg_id. Of those under way it is the longest. */
+void sendq_too_long(struct sendq *q);
+
+/* Before sending all again on a new connection. Returns how many entries had been sent before, if
+ * only in part. */
 size_t sendq_rewind(struct sendq *q);
 
-/* How many messages are not confirmed. */
-size_t sendq_messages(const struct sendq *q);
+/* How many have no answer, fences not counted. */
+size_t sendq_count(const struct sendq *q);
+
+bool sendq_empty(const struct sendq *q);
 
 void sendq_free(struct sendq *q);
 

@@ -17,11 +17,11 @@
 #include "watch.h"
 
 #define LINE_LIMIT ((1 << 20) - 1) /* bytes of an input line, and of what -m makes of it */
-#define QUEUE_LIMIT (4 << 20)	   /* bytes sent and not confirmed */
+#define QUEUE_LIMIT (4 << 20)	   /* bytes sent and not acknowledged */
 
 struct options {
-	bool listen, publish, raw, echo, reconnect, verbose;
-	const char *url, *type, *filter, *map;
+	bool listen, publish, raw, echo, reconnect, verbose, state, acks;
+	const char *url, *type, *filter, *map, *since;
 	int64_t count; /* 0: no end */
 	double wait;   /* seconds; negative: for ever */
 	double linger; /* seconds; negative: for ever; by default as -n has it */
@@ -47,9 +47,8 @@ struct input {
 	struct line line;
 	uint64_t number; /* of the line */
 	uint64_t bad;	 /* lines that were skipped */
-	const char *run; /* messages that wait to be sent: in the piece or in made */
-	size_t run_len;
-	struct buf made; /* messages not in the piece: put together, or made by -t and -m */
+	struct buf made; /* what -t or -m made of a line, one message a line */
+	size_t made_sent;
 	struct filter *map;
 };
 
@@ -88,6 +87,9 @@ struct hubcat {
 	bool joined, joined_once;
 	bool was_open; /* the connection, before it was lost */
 	bool hub_errors;
+	bool told;			 /* of this join something was said */
+	uint64_t state_left;		 /* --state: records to come */
+	uint64_t acked;			 /* messages, when the hub's log was new */
 	uint64_t progress_ms, confirmed; /* for -w */
 	int status;
 };
@@ -129,6 +131,7 @@ void output_free(struct output *out);
 
 /* show.c */
 void show_message(struct hubcat *h, const struct client_message *m);
+void show_joined(struct hubcat *h, const struct client_joined *j);
 
 /* color.c: appends JSON text with terminal colours. Returns 0 or -ENOMEM. */
 int color_json(struct buf *out, const char *text, size_t len);
@@ -136,6 +139,7 @@ int color_json(struct buf *out, const char *text, size_t len);
 /* report.c */
 void report_start(struct hubcat *h);
 void report_state(struct hubcat *h, const struct client_status *s);
+void report_place(struct hubcat *h, const struct client_joined *j);
 void report_clear(struct hubcat *h); /* before anything else is written to the terminal */
 void report(struct hubcat *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void report_detail(struct hubcat *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,6 +1,5 @@
-/* Standard input. Lines that are messages already go to the client straight from the piece that was
- * read, as many in one go as stand together; others are put together first. What waits to be sent
- * is a run: in the piece or in `made`, never in both. */
+/* Standard input. A line that is a message goes to the client as it is; what -t or -m makes of one
+ * is put together in `made` first, and leaves there before the next line is looked at. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,6 @@
 #include "hubcat.h"
 
 #define PIECE (64 << 10)
-#define MADE_MAX (64 << 10) /* bytes put together before they are sent */
 
 static void input_bad(struct input *in, const char *why)
 {
@@ -19,74 +17,51 @@ static void input_bad(struct input *in, const char *why)
 	report(in->h, "line %llu: %s", (unsigned long long)in->number, why);
 }
 
-/* --- lines to runs */
+/* --- lines to messages */
 
-/* Sends the run. Returns false where the client has no room. */
-static bool input_send(struct input *in)
+/* Returns false where the client has no room. */
+static bool input_send(struct input *in, const char *text, size_t len)
 {
-	int r;
+	int r = client_send(in->h->client, text, len);
 
-	if (!in->run_len)
-		return true;
-	r = client_send(in->h->client, in->run, in->run_len);
-	if (r == -EAGAIN)
-		return false;
-	if (r < 0 && r != -EPIPE)
-		input_bad(in, strerror(-r));
-	in->run_len = 0;
-	in->made.len = 0;
+	if (r < 0 && r != -EAGAIN && r != -EPIPE)
+		input_bad(in, r == -EMSGSIZE ? "too_large: longer than all that can be held"
+					     : strerror(-r));
+	return r != -EAGAIN;
+}
+
+/* Sends what is made. Returns false where the client has no room; the rest stays. */
+static bool input_send_made(struct input *in)
+{
+	while (in->made_sent < in->made.len) {
+		const char *text = in->made.data + in->made_sent;
+		const char *feed = memchr(text, '\n', in->made.len - in->made_sent);
+
+		if (!input_send(in, text, (size_t)(feed - text)))
+			return false;
+		in->made_sent += (size_t)(feed - text) + 1;
+	}
+	in->made.len = in->made_sent = 0;
 	return true;
 }
 
-/* A line that is a message, or is not. Returns false where the run must be sent before. */
-static bool input_take(struct input *in, const char *text, size_t len)
+/* Makes messages of the line, or sends it. Returns false where the client has no room. */
+static bool input_take(struct input *in)
 {
-	bool in_piece = text >= in->piece && text < in->piece + PIECE;
+	const struct options *o = &in->h->o;
 	char why[300];
 
-	if (!convert_check(text, len, why, sizeof(why))) {
-		input_bad(in, why);
+	if (!o->raw && !o->type && convert_blank(in->text, in->text_len))
+		return true;
+	if (convert_needed(o)) {
+		if (!convert_line(in->h, in->text, in->text_len, &in->made, why, sizeof(why)))
+			input_bad(in, why);
 		return true;
 	}
-	if (in_piece && in->run_len && in->run + in->run_len == text) {
-		in->run_len += len + (text + len < in->end);
-		return true;
-	}
-	if (in->run_len)
-		return false;
-	in->run = text;
-	in->run_len = len + (in_piece && text + len < in->end);
-	if (in_piece)
-		return true;
-	if (buf_put(&in->made, text, len) < 0) {
-		in->run_len = 0;
-		input_bad(in, strerror(ENOMEM));
-	}
-	in->run = in->made.data;
+	if (convert_check(in->text, in->text_len, why, sizeof(why)))
+		return input_send(in, in->text, in->text_len);
+	input_bad(in, why);
 	return true;
-}
-
-/* The same for a line that -t or -m makes messages of. */
-static bool input_convert(struct input *in, const char *text, size_t len)
-{
-	char why[300];
-
-	if (in->made.len > MADE_MAX)
-		return false;
-	if (!convert_line(in->h, text, len, &in->made, why, sizeof(why)))
-		input_bad(in, why);
-	in->run = in->made.data;
-	in->run_len = in->made.len;
-	return true;
-}
-
-static bool input_add(struct input *in)
-{
-	bool text = in->h->o.raw || in->h->o.type;
-
-	if (!text && convert_blank(in->text, in->text_len))
-		return true;
-	return (convert_needed(&in->h->o) ? input_convert : input_take)(in, in->text, in->text_len);
 }
 
 /* The next line of the piece, or at the end of input what has no line feed. */
@@ -110,13 +85,12 @@ static bool input_next(struct input *in)
 /* Sends all there is. Returns false where the client has no room; the rest stays as it is. */
 static bool input_pump(struct input *in)
 {
-	while (in->has_line || input_next(in)) {
-		while (in->has_line && !input_add(in))
-			if (!input_send(in))
-				return false;
+	while (input_send_made(in) && (in->has_line || input_next(in))) {
+		if (in->has_line && !input_take(in))
+			return false;
 		in->has_line = false;
 	}
-	return input_send(in);
+	return !in->made.len;
 }
 
 /* --- reading */
@@ -224,8 +198,8 @@ uint64_t input_unsent(const struct input *in)
 {
 	uint64_t n = in->has_line;
 
-	for (size_t i = 0; i < in->run_len; i++)
-		n += in->run[i] == '\n' || i + 1 == in->run_len;
+	for (size_t i = in->made_sent; i < in->made.len; i++)
+		n += in->made.data[i] == '\n';
 	for (const char *p = in->p; p && p < in->end; p++)
 		n += *p == '\n';
 	return n;

@@ -23,6 +23,9 @@ static const struct opt options_table[] = {
     {'p', "publish", NULL, OPT_TRUE, FIELD(publish), 0, 0, NULL, "only send"},
     {'u', "url", "URL", OPT_STRING, FIELD(url), 0, 0, NULL,
      "the hub: unix:/path, ws://host:port/ws, wss://... ($HUB_URL)"},
+    {'s', "since", "SEQ|all|new", OPT_STRING, FIELD(since), 0, 0, NULL,
+     "begin behind the record SEQ, with all that is kept, or now (new)"},
+    {0, "state", NULL, OPT_TRUE, FIELD(state), 0, 0, NULL, "print the session's state, and exit"},
     {'n', "count", "COUNT", OPT_INT, FIELD(count), 1, 1e15, NULL, "stop after COUNT records"},
     {'w', "wait", "SECONDS", OPT_SECONDS, FIELD(wait), 0.001, 1e8, NULL,
      "give up (exit 1) when nothing comes for SECONDS"},
@@ -34,6 +37,8 @@ static const struct opt options_table[] = {
      "print what a jq program makes of records"},
     {'m', "map", "JQ", OPT_STRING, FIELD(map), 0, 0, NULL,
      "send what a jq program makes of each line"},
+    {'a', "acks", NULL, OPT_TRUE, FIELD(acks), 0, 0, NULL,
+     "print the hub's acknowledgement of each line"},
     {'R', "raw", NULL, OPT_TRUE, FIELD(raw), 0, 0, NULL, "lines are text: a JSON string for -m"},
     {0, "no-echo", NULL, OPT_FALSE, FIELD(echo), 0, 0, NULL, "not the records that are one's own"},
     {0, "no-reconnect", NULL, OPT_FALSE, FIELD(reconnect), 0, 0, NULL,
@@ -45,9 +50,8 @@ static const struct opt options_table[] = {
 
 static const struct opt_program program = {
     "hubcat",
-    "[-lp] [-u URL] [-n COUNT] [-w SECONDS] [-q SECONDS] [-t TYPE] [-f JQ] [-m JQ] [-R] "
-    "[--no-echo] "
-    "[--no-reconnect] [-v] SESSION",
+    "[-alp] [-u URL] [-s SEQ|all|new] [-n COUNT] [-w SECONDS] [-q SECONDS] [-t TYPE] [-f JQ] "
+    "[-m JQ] [-R] [--no-echo] [--no-reconnect] [--state] [-v] SESSION",
     "Joins standard input and output to a session of a hub: one JSON object a line.",
     options_table};
 
@@ -194,6 +198,21 @@ static void on_state(struct client *c, const struct client_status *s, void *arg)
 		uv_timer_start(&h->grace, on_grace, 0, 0);
 }
 
+static void on_joined(struct client *c, const struct client_joined *j, void *arg)
+{
+	struct hubcat *h = arg;
+	uint64_t acked = client_acked(c) - h->acked;
+
+	report_place(h, j);
+	if (j->new_log && acked) {
+		report(h, "acknowledged, but lost with the hub's earlier log: %llu",
+		       (unsigned long long)acked);
+		h->acked += acked;
+		h->hub_errors = true;
+	}
+	show_joined(h, j);
+}
+
 static void on_message(struct client *c, const struct client_message *m, void *arg)
 {
 	(void)c;
@@ -205,7 +224,9 @@ static void on_batch(struct client *c, void *arg)
 	struct hubcat *h = arg;
 
 	(void)c;
-	output_flush(&h->out);
+	/* A state is printed whole. */
+	if (!h->o.state || h->phase != RUNNING)
+		output_flush(&h->out);
 }
 
 static void on_writable(struct client *c, void *arg)
@@ -262,8 +283,13 @@ static void check_options(struct options *o, int argc, char **argv, int first)
 		err_die(EX_USAGE, "-l and -p exclude each other; without both hubcat does both");
 	if (o->listen && (o->type || o->map || o->raw))
 		err_die(EX_USAGE, "-t, -m and -R are for sending; -l sends nothing");
-	if (o->publish && (o->filter || o->count || o->linger != LINGER_UNSET))
-		err_die(EX_USAGE, "-f, -n and -q are for receiving; -p receives nothing");
+	if (o->listen && o->acks)
+		err_die(EX_USAGE, "-a is for sending; -l sends nothing");
+	if (o->publish && (o->filter || o->count || o->linger != LINGER_UNSET || o->since))
+		err_die(EX_USAGE, "-f, -n, -q and -s are for receiving; -p receives nothing");
+	if (o->state && (o->publish || o->acks || o->type || o->map || o->raw || o->count ||
+			 o->linger != LINGER_UNSET || o->since))
+		err_die(EX_USAGE, "--state goes with -f and -w only: it prints the state and ends");
 	if (o->type && o->map)
 		err_die(EX_USAGE, "-t and -m exclude each other");
 	if (o->raw && !o->type && !o->map)
@@ -280,6 +306,26 @@ static struct filter *compile(const char *option, const char *text)
 	if (text && !f)
 		err_die(EX_USAGE, "%s: %s", option, why);
 	return f;
+}
+
+/* Where -s has it begin. */
+static struct client_place read_place(const struct options *o)
+{
+	struct client_place place = {.from = o->state ? CLIENT_STATE : CLIENT_NOW,
+				     .no_echo = !o->echo || o->publish};
+	char *end;
+
+	if (!o->since || strcmp(o->since, "new") == 0)
+		return place;
+	place.from = CLIENT_SINCE;
+	if (strcmp(o->since, "all") == 0)
+		return place;
+	errno = 0;
+	place.since = strtoull(o->since, &end, 10);
+	if (*o->since < '0' || *o->since > '9' || *end || errno || place.since > (uint64_t)1 << 53)
+		err_die(EX_USAGE, "-s: '%s' is not a seq (a whole number up to 2^53), all or new",
+			o->since);
+	return place;
 }
 
 /* A descriptor of ours must not take the place of a standard one that is closed. */
@@ -317,6 +363,7 @@ static struct client *start_client(struct hubcat *h)
 {
 	static const struct client_events events = {
 	    .state = on_state,
+	    .joined = on_joined,
 	    .message = on_message,
 	    .batch = on_batch,
 	    .writable = on_writable,
@@ -326,10 +373,12 @@ static struct client *start_client(struct hubcat *h)
 	    .url = &h->url,
 	    .no_reconnect = !h->o.reconnect,
 	    .queue = QUEUE_LIMIT,
+	    .acks = h->o.acks,
 	};
+	struct client_place place = read_place(&h->o);
 	struct client *c = client_new(&h->loop, &options, &events, h);
 
-	if (!c || client_join(c, h->o.session, h->o.echo && !h->o.publish) < 0)
+	if (!c || client_join(c, h->o.session, &place) < 0)
 		err_die(EX_OSERR, "out of memory");
 	return c;
 }
@@ -348,7 +397,7 @@ static void hubcat_start(struct hubcat *h)
 	r = output_start(&h->out, h);
 	if (r < 0)
 		err_die(EX_IOERR, "standard output: %s", strerror(-r));
-	r = h->o.listen ? 0 : input_start(&h->in, h);
+	r = h->o.listen || h->o.state ? 0 : input_start(&h->in, h);
 	if (r < 0)
 		err_die(EX_IOERR, "standard input: %s", strerror(-r));
 	client_start(h->client);
@@ -364,6 +413,7 @@ int main(int argc, char **argv)
 
 	open_standard();
 	check_options(&h.o, argc, argv, first);
+	(void)read_place(&h.o);
 	if (url_choose(&h.url, h.o.url, why, sizeof(why)) < 0)
 		err_die(EX_USAGE, "%s%s%s", h.o.url ? h.o.url : "", h.o.url ? ": " : "", why);
 	url_format(&h.url, h.where, sizeof(h.where));

@@ -137,7 +137,7 @@ int output_start(struct output *out, struct hubcat *h)
 	int r;
 
 	out->h = h;
-	if (h->o.publish)
+	if (h->o.publish && !h->o.acks)
 		return 0; /* nothing will be written, and nobody need read */
 	if (fstat(STDOUT_FILENO, &st) < 0)
 		return -errno;

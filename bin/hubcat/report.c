@@ -87,14 +87,31 @@ void report_detail(struct hubcat *h, const char *fmt, ...)
 static void report_joined(struct hubcat *h, const struct client_status *s)
 {
 	if (s->again)
-		report(h, "connected again; messages sent again, which may arrive twice: %zu",
+		report(h,
+		       "the hub does not know us any more; messages that may be in its log twice: "
+		       "%zu",
 		       s->again);
-	else if (h->joined_once)
+	else if (h->joined_once && !h->told)
 		report(h, "connected again");
+	h->hub_errors |= s->again > 0;
 	/* To a person who types it says that one may begin. */
 	if (h->o.verbose || (h->interactive && !h->status_line && !h->o.publish && !h->joined_once))
 		report(h, "joined %s as %s; members: %llu, seq: %llu", h->o.session, s->client_id,
 		       (unsigned long long)s->user_count, (unsigned long long)s->seq);
+}
+
+void report_place(struct hubcat *h, const struct client_joined *j)
+{
+	bool failed = j->reason[0] && !(j->asked && j->since == 0);
+
+	h->told = !h->o.publish && (failed || (j->again && j->recovered));
+	if (!h->told)
+		return;
+	if (failed)
+		report(h, "resume failed (%s): %llu state records instead", j->reason,
+		       (unsigned long long)j->snapshot);
+	else
+		report(h, "resumed after seq %llu", (unsigned long long)j->since);
 }
 
 static void report_waiting(struct hubcat *h, const struct client_status *s)

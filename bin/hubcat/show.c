@@ -1,6 +1,6 @@
-/* What of the things received is written: what members said; gaps; and answers that only come to
- * those who ask (pong, presence, version_status, authenticated). Errors go to stderr. Comings and
- * goings are for -v. */
+/* What of the things received is written: what members said; gaps; acks with -a; and answers that
+ * only come to those who ask (pong, presence, version_status, authenticated). Errors go to stderr.
+ * Comings and goings are for -v. */
 #include <stdio.h>
 #include <string.h>
 
@@ -38,8 +38,35 @@ static bool show_filtered(struct hubcat *h, const struct client_message *m)
 	return run.any;
 }
 
+/* The state is what --state prints, all of it and nothing else. */
+static void show_state(struct hubcat *h, const struct client_message *m)
+{
+	if (!m->state || !h->state_left)
+		return;
+	show_filtered(h, m);
+	h->shown++;
+	hubcat_progress(h);
+	if (--h->state_left == 0)
+		hubcat_finish(h, 0);
+}
+
+void show_joined(struct hubcat *h, const struct client_joined *j)
+{
+	if (!h->o.state || h->phase != RUNNING)
+		return;
+	h->out.data.len = 0; /* of a connection that was lost before the end */
+	h->shown = 0;
+	h->state_left = j->snapshot;
+	if (!j->snapshot)
+		hubcat_finish(h, 0);
+}
+
 static void show_member(struct hubcat *h, const struct client_message *m)
 {
+	if (h->o.state) {
+		show_state(h, m);
+		return;
+	}
 	if (h->o.publish || (h->o.count && h->shown >= (uint64_t)h->o.count) ||
 	    !show_filtered(h, m))
 		return;
@@ -71,6 +98,12 @@ static void show_gap(struct hubcat *h, const struct client_message *m)
 		output_line(&h->out, m->text, m->len);
 }
 
+/* Only those that -a asked for come here. */
+static void show_ack(struct hubcat *h, const struct client_message *m)
+{
+	output_line(&h->out, m->text, m->len);
+}
+
 static void show_detail(struct hubcat *h, const struct client_message *m)
 {
 	report_detail(h, "%.*s", m->len < 500 ? (int)m->len : 500, m->text);
@@ -80,9 +113,13 @@ static const struct {
 	const char *type;
 	void (*show)(struct hubcat *h, const struct client_message *m);
 } show_types[] = {
-    {"error", show_error},	     {"gap", show_gap},
-    {"pong", show_answer},	     {"presence", show_answer},
-    {"version_status", show_answer}, {"authenticated", show_answer},
+    {"ack", show_ack},
+    {"error", show_error},
+    {"gap", show_gap},
+    {"pong", show_answer},
+    {"presence", show_answer},
+    {"version_status", show_answer},
+    {"authenticated", show_answer},
 };
 
 void show_message(struct hubcat *h, const struct client_message *m)
