@@ -11,6 +11,7 @@ CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
+completions = $(PREFIX)/share/bash-completion/completions
 FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 
@@ -125,11 +126,15 @@ install: all
 	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(DESTDIR)$(completions)
+	install -m 644 contrib/completions/hub.bash $(DESTDIR)$(completions)/hubd
+	ln -sf hubd $(DESTDIR)$(completions)/hubcat
 
 uninstall:
 	rm -f $(programs:%=$(DESTDIR)$(PREFIX)/bin/%)
 	rm -f $(patsubst man/%.1,$(DESTDIR)$(PREFIX)/share/man/man1/%.1,$(wildcard man/*.1))
 	rm -f $(patsubst man/%.7,$(DESTDIR)$(PREFIX)/share/man/man7/%.7,$(wildcard man/*.7))
+	rm -f $(programs:%=$(DESTDIR)$(completions)/%)
 	rm -f $(patsubst man/%.8,$(DESTDIR)$(PREFIX)/share/man/man8/%.8,$(wildcard man/*.8))
 
 clean:

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decimal.h"
 #include "utf8.h"
 
 int buf_reserve(struct buf *b, size_t n)
@@ -47,14 +48,11 @@ int buf_puts(struct buf *b, const char *s)
 
 int buf_put_u64(struct buf *b, uint64_t n)
 {
-	char digits[20];
-	size_t i = sizeof(digits);
+	int r = buf_reserve(b, DECIMAL_MAX);
 
-	do {
-		digits[--i] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n);
-	return buf_put(b, digits + i, sizeof(digits) - i);
+	if (r == 0)
+		b->len = (size_t)(decimal_put(b->data + b->len, n) - b->data);
+	return r;
 }
 
 int buf_printf(struct buf *b, const char *fmt, ...)

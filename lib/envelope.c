@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "decimal.h"
+
 #define RECEIVER_MAX 64 /* bytes of a client id in `to` */
 
 enum field { TYPE, SESSION_ID, TIMESTAMP, MSG_ID, KEY, TO, FROM, SEQ };
@@ -239,18 +241,6 @@ static char *put(char *p, const void *data, size_t n)
 	return p + n;
 }
 
-static char *put_u64(char *p, uint64_t n)
-{
-	char digits[20];
-	size_t i = sizeof(digits);
-
-	do {
-		digits[--i] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n);
-	return put(p, digits + i, sizeof(digits) - i);
-}
-
 /* The message up to its closing brace, without what is cut. */
 static char *put_kept(char *p, const struct envelope *e)
 {
@@ -286,7 +276,7 @@ int envelope_record(const struct envelope *e, struct buf *out, struct span sessi
 		p = PUT(p, "\"");
 	}
 	if (!e->timestamp.p)
-		p = put_u64(PUT(p, ",\"timestamp\":"), wall_ms);
+		p = decimal_put(PUT(p, ",\"timestamp\":"), wall_ms);
 	p = PUT(p, ",\"from\":\"");
 	p = put(p, from.p, from.len);
 	p = PUT(p, "\"");

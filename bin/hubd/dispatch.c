@@ -124,7 +124,7 @@ static struct member *join(struct conn *c, const struct envelope *e,
 	static const char *const reasons[] = {
 	    [HUB_SESSION_FULL] = "the session has as many members as the hub allows",
 	    [HUB_HUB_FULL] = "the hub has as many sessions as it allows",
-	    [HUB_INTERNAL] = "out of memory",
+	    [HUB_INTERNAL] = "out of memory, or the session cannot be read from the store",
 	};
 	struct hub *hub = c->worker->hub;
 	enum hub_code code;
@@ -489,7 +489,8 @@ static bool send_direct(struct conn *c, const struct envelope *e, struct member 
 }
 
 /* seq 0: there is none. */
-static void send_ack(struct conn *c, const struct envelope *e, struct member *m, uint64_t seq)
+static void send_ack(struct conn *c, const struct envelope *e, struct member *m, uint64_t seq,
+		     bool repeated)
 {
 	struct buf *b = answer(c);
 	struct blob *blob;
@@ -512,7 +513,7 @@ static void send_ack(struct conn *c, const struct envelope *e, struct member *m,
 		return;
 	}
 	blob = blob_new(b->data, b->len);
-	if (!blob || session_ack(m, seq, blob) < 0)
+	if (!blob || session_ack(m, seq, blob, repeated) < 0)
 		conn_close(c, CLOSE_INTERNAL, "out of memory");
 	blob_unref(blob);
 }
@@ -542,6 +543,8 @@ static void publish(struct conn *c, const struct envelope *e, struct member *m,
 	if (code != HUB_OK) {
 		const char *failing = w->hub->store ? store_failing(w->hub->store) : NULL;
 
+		if (w->hub->store && !failing)
+			failing = "out of memory, or the store does not keep up";
 		fail(c, e, code, code == HUB_INTERNAL && failing ? failing : reasons[code]);
 		return;
 	}
@@ -551,7 +554,7 @@ static void publish(struct conn *c, const struct envelope *e, struct member *m,
 		worker_dirty(w, m->session);
 	}
 	if (p->acked)
-		send_ack(c, e, m, seq);
+		send_ack(c, e, m, seq, repeated);
 }
 
 /* A message of a member: into the log, or to the clients it names. */
@@ -585,7 +588,7 @@ static void on_message(struct conn *c, const struct envelope *e)
 			session_remember(m->session, p.msg);
 	}
 	if (p.acked)
-		send_ack(c, e, m, 0);
+		send_ack(c, e, m, 0, false);
 }
 
 void dispatch(struct conn *c, const char *text, size_t len)

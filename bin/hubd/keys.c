@@ -61,6 +61,10 @@ static const char *add_rule(struct keys *k, const char *type, const char *path, 
 	r->glob = strpbrk(type, "*?[\\") != NULL;
 	r->delete = delete;
 	r->path = find_path(k, path);
+	/* Those the hub adds or cuts: a record would have another key than its message. */
+	if (strcmp(path, "from") == 0 || strcmp(path, "seq") == 0 ||
+	    strcmp(path, "session_id") == 0 || strcmp(path, "timestamp") == 0)
+		return "this field is the hub's and can be no key";
 	if (r->path == -2)
 		return "out of memory";
 	if (r->path == -3)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decimal.h"
 #include "wsframe.h"
 
 #define CHUNK_MIN 1024u
@@ -113,20 +114,15 @@ uint64_t log_second(const struct log *log)
 	return c ? c->first + atomic_load_explicit(&c->n, memory_order_relaxed) : log->head + 1;
 }
 
+/* Writes the end of a record: `,"seq":N}`. Returns its length. */
 static size_t put_seq(char *out, uint64_t seq)
 {
-	char digits[20], *p = digits + sizeof(digits);
-	size_t n;
+	char *p = out + 7;
 
-	do {
-		*--p = (char)('0' + seq % 10);
-		seq /= 10;
-	} while (seq);
-	n = (size_t)(digits + sizeof(digits) - p);
 	memcpy(out, ",\"seq\":", 7);
-	memcpy(out + 7, p, n);
-	out[7 + n] = '}';
-	return n + 8;
+	p = decimal_put(p, seq);
+	*p++ = '}';
+	return (size_t)(p - out);
 }
 
 /* Room for a frame of up to need bytes in the last chunk, or in a new one. NULL: no memory. */

@@ -380,6 +380,7 @@ int main(int argc, char **argv)
 
 	err_init("hubd", ERR_INFO);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a full store is an error like any other */
 	if (sodium_init() < 0)
 		err_die(EX_OSERR, "cannot initialise libsodium");
 	read_options(&hub.opt, argc, argv);

@@ -10,7 +10,7 @@
 #include "store.h"
 #include "worker.h"
 
-#define READ_BACK_BYTES (256 * 1024) /* from the store at a time */
+#define READ_BACK_BYTES (64 * 1024) /* from the store at a time */
 
 /* Frees the kept records before seq. */
 static void drop_kept(struct session *s, uint64_t seq)
@@ -356,14 +356,20 @@ void session_remember(struct session *s, uint64_t msg)
 
 /* --- with a store --- */
 
-int session_ack(struct member *m, uint64_t seq, struct blob *blob)
+int session_ack(struct member *m, uint64_t seq, struct blob *blob, bool repeated)
 {
 	struct session *s = m->session;
 	struct pending_ack *a;
 	int r = 0;
 
 	pthread_mutex_lock(&s->lock);
-	if (seq > s->stored) {
+	for (a = repeated ? s->ack_first : NULL; a; a = a->next)
+		if (a->seq == seq && a->client == m->conn->id)
+			break;
+	if (a) {
+		a->worker = m->conn->worker;
+		r = 1;
+	} else if (seq > s->stored) {
 		a = malloc(sizeof(*a));
 		if (a) {
 			*a = (struct pending_ack){.seq = seq,
@@ -422,6 +428,8 @@ int session_read_back(struct member *m, uint64_t tail)
 	uint64_t n;
 	bool error;
 
+	if (log_memory_over(&m->session->hub->memory))
+		return -ENOMEM;
 	chunk = st ? store_read(st, m->conn->worker->index, m->session, m->cursor, tail - 1,
 				READ_BACK_BYTES, &n, &error)
 		   : NULL;

@@ -101,7 +101,7 @@ struct session {
 	    unsure; /* after a crash: the head then; others may have seen later records, now lost */
 	bool storing;				  /* waits for the store's thread */
 	struct session *store_next;		  /* the store's list, under its lock */
-	struct pending_ack *ack_first, *ack_last; /* in the order of their seq */
+	struct pending_ack *ack_first, *ack_last; /* about in the order of their seq */
 
 	/* The registry's, under its lock. */
 	struct session *hash_next;
@@ -209,9 +209,9 @@ struct member *session_find_version(struct session *s, uint64_t client, uint32_t
 /* The number of members. */
 uint32_t session_user_count(struct session *s);
 
-/* With a store: sends the ack once the record is stored, at once where it is. Borrows blob. Returns
- * 0 or -ENOMEM. */
-int session_ack(struct member *m, uint64_t seq, struct blob *blob);
+/* With a store: sends the ack once the record is stored, at once where it is. A repeated message
+ * that waits already waits once. Borrows blob. Returns 0 or -ENOMEM. */
+int session_ack(struct member *m, uint64_t seq, struct blob *blob, bool repeated);
 
 /* From the store: everything up to seq is on disk; and, while loading, one entry of the dedup
  * window. session_load_ack() returns 0 or -ENOMEM. */

@@ -1,7 +1,11 @@
-/* Client ids as text: 11 digits of base 62, there and back, and nothing else is one. */
+/* Client ids as text: 11 digits of base 62, there and back, and nothing else is one. Resume tokens:
+ * only what this hub made is one, to the bit. */
+#include "identity.h"
+
+#include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "identity.h"
 #include "unit.h"
 
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -100,6 +104,103 @@ static void other_texts_are_no_id(void **state)
 	}
 }
 
+/* --- resume tokens --- */
+
+static const unsigned char key[IDENTITY_KEY_LEN] = "the secret of a hub that is ours";
+
+static bool verify(const unsigned char *with, const char *token, size_t len, uint64_t *id)
+{
+	/* Of the exact size, so that a read behind it is seen. */
+	char *copy = malloc(len ? len : 1);
+	bool ok;
+
+	assert_non_null(copy);
+	memcpy(copy, token, len);
+	ok = identity_verify(with, (struct span){copy, len}, id);
+	free(copy);
+	return ok;
+}
+
+static void tokens_come_back(void **state)
+{
+	static const uint64_t ids[] = {0, 1, 61, UINT64_MAX, 0x123456789abcdef0, UINT64_C(1) << 63};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(ids); i++) {
+		char token[IDENTITY_TOKEN_LEN + 1], again[IDENTITY_TOKEN_LEN + 1];
+		uint64_t id = ~ids[i];
+
+		memset(token, '!', sizeof(token));
+		identity_token(key, ids[i], token);
+		assert_int_equal(strlen(token), IDENTITY_TOKEN_LEN);
+		assert_int_equal(strspn(token,
+					"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+					"0123456789-_"),
+				 IDENTITY_TOKEN_LEN);
+		assert_true(verify(key, token, IDENTITY_TOKEN_LEN, &id));
+		assert_true(id == ids[i]);
+		identity_token(key, ids[i], again);
+		assert_string_equal(token, again);
+	}
+}
+
+/* Any other character at any place. */
+static void a_token_is_right_to_the_bit(void **state)
+{
+	char token[IDENTITY_TOKEN_LEN + 1];
+	uint64_t id = 77;
+
+	(void)state;
+	identity_token(key, 0x123456789abcdef0, token);
+	for (size_t at = 0; at < IDENTITY_TOKEN_LEN; at++) {
+		char was = token[at];
+
+		for (int c = 0; c < 256; c++) {
+			token[at] = (char)c;
+			if (token[at] != was)
+				assert_false(verify(key, token, IDENTITY_TOKEN_LEN, &id));
+		}
+		token[at] = was;
+	}
+	assert_int_equal(id, 77);
+	assert_true(verify(key, token, IDENTITY_TOKEN_LEN, &id));
+}
+
+static void another_hubs_token_is_none(void **state)
+{
+	unsigned char other[IDENTITY_KEY_LEN];
+	char token[IDENTITY_TOKEN_LEN + 1];
+	uint64_t id = 77;
+
+	(void)state;
+	identity_token(key, 42, token);
+	for (size_t bit = 0; bit < 8 * sizeof(other); bit++) {
+		memcpy(other, key, sizeof(other));
+		other[bit / 8] ^= (unsigned char)(1u << bit % 8);
+		assert_false(verify(other, token, IDENTITY_TOKEN_LEN, &id));
+	}
+	assert_int_equal(id, 77);
+}
+
+static void a_token_has_its_length(void **state)
+{
+	char token[2 * IDENTITY_TOKEN_LEN + 1];
+	uint64_t id = 77;
+
+	(void)state;
+	identity_token(key, 42, token);
+	identity_token(key, 42, token + IDENTITY_TOKEN_LEN);
+	for (size_t len = 0; len <= 2 * IDENTITY_TOKEN_LEN; len++)
+		if (len != IDENTITY_TOKEN_LEN)
+			assert_false(verify(key, token, len, &id));
+	/* Nor with what base64 elsewhere ends with. */
+	memcpy(token + IDENTITY_TOKEN_LEN, "====", 4);
+	for (size_t len = 1; len <= 4; len++)
+		assert_false(verify(key, token, IDENTITY_TOKEN_LEN + len, &id));
+	assert_int_equal(id, 77);
+	assert_true(verify(key, token, IDENTITY_TOKEN_LEN, &id));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -107,8 +208,14 @@ int main(void)
 	    cmocka_unit_test(ids_have_one_text),
 	    cmocka_unit_test(what_does_not_fit_is_no_id),
 	    cmocka_unit_test(other_texts_are_no_id),
+	    cmocka_unit_test(tokens_come_back),
+	    cmocka_unit_test(a_token_is_right_to_the_bit),
+	    cmocka_unit_test(another_hubs_token_is_none),
+	    cmocka_unit_test(a_token_has_its_length),
 	};
 
+	if (sodium_init() < 0)
+		return 1;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests_name("conn_id", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("identity", tests, NULL, NULL);
 }

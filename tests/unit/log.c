@@ -44,6 +44,11 @@ static uint64_t sender_of(uint64_t seq)
 	return seq * 0xbf58476d1ce4e5b9 + 1;
 }
 
+static bool wants_ack(uint64_t seq)
+{
+	return seq % 3 == 0;
+}
+
 #define BODY_MAX (1 << 20)
 
 static char letters[BODY_MAX + 26];
@@ -57,7 +62,15 @@ static int64_t append_sized(struct log *log, size_t len, uint64_t now_ms)
 {
 	uint64_t seq = log->head + 1;
 
-	return log_append(log, sender_of(seq), body_of(seq), len, now_ms);
+	return log_append(log, sender_of(seq), wants_ack(seq), body_of(seq), len, now_ms);
+}
+
+/* As a session trims. */
+static void log_trim(struct log *log, const struct log_limits *limits, uint64_t low,
+		     uint64_t now_ms)
+{
+	while (log_may_drop(log, limits, low, now_ms))
+		log_drop_oldest(log);
 }
 
 /* Reads a frame as a client would (RFC 6455 section 5.2): the payload, and that it ends with the
@@ -94,7 +107,8 @@ static bool record_ok(const struct chunk *c, uint64_t seq, size_t len)
 	char field[32];
 	int n = snprintf(field, sizeof(field), ",\"seq\":%ju}", (uintmax_t)seq);
 
-	if (slot->sender != sender_of(seq) || slot->len != header + len + (size_t)n)
+	if (slot->sender != sender_of(seq) || slot->acked != wants_ack(seq) ||
+	    slot->len != header + len + (size_t)n)
 		return false;
 	if (memcmp(p + header + len, field, (size_t)n) != 0)
 		return false;
@@ -237,6 +251,46 @@ static void small_sessions_take_little(void **state)
 	/* Frames, slots, and not much lost in between. */
 	assert_true(log.bytes < 10001 * (4 + 100 + 13 + sizeof(struct slot)) * 11 / 10 + 65536);
 	log_free(&log);
+	assert_int_equal(atomic_load(&memory.used), 0);
+}
+
+/* Frames of one log, in another: as they are, under numbers of their own. */
+static void frames_can_be_put_elsewhere(void **state)
+{
+	struct log_memory memory = {.max = SIZE_MAX};
+	struct log from, to;
+	const struct chunk *c, *put;
+
+	(void)state;
+	log_init(&from, &memory);
+	log_init(&to, &memory);
+	for (uint64_t seq = 1; seq <= 3000; seq++)
+		append_sized(&from, body_len(seq), 0);
+	c = from.oldest;
+	for (uint64_t seq = 7; seq <= 3000; seq += 7) {
+		const struct slot *slot;
+
+		c = chunk_find(c, seq);
+		slot = chunk_slot(c, seq - c->first);
+		assert_int_equal(log_put(&to, slot->sender, c->data + slot->offset, slot->len),
+				 (int64_t)(seq / 7));
+	}
+	c = from.oldest;
+	put = to.oldest;
+	for (uint64_t seq = 7; seq <= 3000; seq += 7) {
+		const struct slot *slot, *copy;
+
+		c = chunk_find(c, seq);
+		put = chunk_find(put, seq / 7);
+		slot = chunk_slot(c, seq - c->first);
+		copy = chunk_slot(put, seq / 7 - put->first);
+		assert_int_equal(copy->len, slot->len);
+		assert_true(copy->sender == sender_of(seq));
+		assert_memory_equal(put->data + copy->offset, c->data + slot->offset, slot->len);
+	}
+	assert_int_equal(to.head, 3000 / 7);
+	log_free(&from);
+	log_free(&to);
 	assert_int_equal(atomic_load(&memory.used), 0);
 }
 
@@ -609,6 +663,10 @@ static void readers_walk_without_the_lock(void **state)
 		}
 		log_trim(&s.log, &limits, low, seq);
 		pthread_mutex_unlock(&s.lock);
+		/* However late the readers' threads begin, they are in step now and then. */
+		for (unsigned i = 0; i < THREADS - 1 && seq % 1000 == 0; i++)
+			while (atomic_load(&s.cursor[i]) <= seq)
+				sched_yield();
 	}
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
@@ -625,6 +683,7 @@ int main(void)
 	    cmocka_unit_test(records_of_all_sizes_are_frames),
 	    cmocka_unit_test(sequence_numbers_grow_in_length),
 	    cmocka_unit_test(small_sessions_take_little),
+	    cmocka_unit_test(frames_can_be_put_elsewhere),
 	    cmocka_unit_test(the_number_of_records_is_a_minimum),
 	    cmocka_unit_test(bytes_are_kept_where_that_is_more),
 	    cmocka_unit_test(the_last_chunk_always_stays),

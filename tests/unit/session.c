@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sodium.h>
 
+#include "identity.h"
 #include "json.h"
 #include "stub.h"
 #include "unit.h"
@@ -13,6 +14,9 @@ static struct span span(const char *text)
 {
 	return (struct span){text, strlen(text)};
 }
+
+/* No past is wanted. */
+static const struct session_from now_on;
 
 static struct member *join(struct hub *hub, struct stub *s, const char *id,
 			   struct session_joined *out)
@@ -23,10 +27,21 @@ static struct member *join(struct hub *hub, struct stub *s, const char *id,
 	assert_non_null(m);
 	m->conn = s->conn;
 	m->echo = true;
-	if (session_join(hub, span(id), m, out ? out : &joined) == HUB_OK)
+	if (session_join(hub, span(id), m, &now_on, out ? out : &joined) == HUB_OK)
 		return m;
 	free(m);
 	return NULL;
+}
+
+static uint64_t append(struct member *m, const char *body, size_t len, uint64_t now_ms)
+{
+	struct publication p = {.body = {body, len}};
+	uint64_t seq = 0;
+	bool repeated;
+
+	if (session_publish(m, &p, now_ms, &seq, &repeated) != HUB_OK || repeated)
+		return 0;
+	return seq;
 }
 
 static uint32_t leave(struct member *m)
@@ -63,7 +78,7 @@ static void members_come_and_go(void **state)
 	assert_int_equal(joined.seq, 0);
 	assert_int_equal(joined.user_count, 1);
 	assert_int_equal(registry_count(&hub.registry), 1);
-	assert_int_equal(session_append(m[0], "{\"type\":\"x\"", 11, 0), 1);
+	assert_int_equal(append(m[0], "{\"type\":\"x\"", 11, 0), 1);
 	m[1] = join(&hub, &s[1], "a", &again);
 	assert_true(again.epoch == joined.epoch);
 	assert_int_equal(again.seq, 1);
@@ -136,19 +151,19 @@ static void limits_are_kept(void **state)
 	m[0] = join(&hub, &s[0], "a", NULL);
 	m[1] = join(&hub, &s[1], "a", NULL);
 	failed->conn = s[2].conn;
-	assert_int_equal(session_join(&hub, span("a"), failed, &joined), HUB_SESSION_FULL);
+	assert_int_equal(session_join(&hub, span("a"), failed, &now_on, &joined), HUB_SESSION_FULL);
 	assert_int_equal(session_user_count(m[0]->session), 2);
 	leave(m[1]);
 	m[1] = join(&hub, &s[2], "a", NULL);
 	assert_non_null(m[1]);
 	m[2] = join(&hub, &s[1], "b", NULL);
 	assert_non_null(m[2]);
-	assert_int_equal(session_join(&hub, span("c"), failed, &joined), HUB_HUB_FULL);
+	assert_int_equal(session_join(&hub, span("c"), failed, &now_on, &joined), HUB_HUB_FULL);
 	assert_int_equal(registry_count(&hub.registry), 2);
 	/* A session that nobody is in makes room, one with members does not. */
 	leave(m[2]);
 	failed->conn = s[1].conn;
-	assert_int_equal(session_join(&hub, span("c"), failed, &joined), HUB_OK);
+	assert_int_equal(session_join(&hub, span("c"), failed, &now_on, &joined), HUB_OK);
 	assert_int_equal(registry_count(&hub.registry), 2);
 	leave(failed);
 	leave(m[0]);
@@ -212,7 +227,7 @@ static void idle_sessions_give_their_memory_first(void **state)
 
 		m[i] = join(&hub, &s, id, NULL);
 		for (int k = 0; k < 60; k++)
-			session_append(m[i], body, sizeof(body), now(&hub));
+			append(m[i], body, sizeof(body), now(&hub));
 	}
 	for (int i = 0; i < 7; i++)
 		leave(m[i]);
@@ -232,7 +247,7 @@ static void direct_messages_find_their_receiver(void **state)
 {
 	struct hub hub = {0};
 	struct blob *blob = blob_new("{\"type\":\"d\"}", 12);
-	char id[CONN_ID_LEN + 1];
+	char id[IDENTITY_LEN + 1];
 	struct member *m[3];
 	struct stub s[3];
 
@@ -243,10 +258,10 @@ static void direct_messages_find_their_receiver(void **state)
 		m[i] = join(&hub, &s[i], i == 2 ? "b" : "a", NULL);
 	}
 	for (int i = 0; i < 2; i++) {
-		conn_id_text(s[i].conn->id, id);
+		identity_text(s[i].conn->id, id);
 		assert_int_equal(session_direct(m[0]->session, span(id), blob), HUB_OK);
 	}
-	conn_id_text(s[2].conn->id, id); /* in another session */
+	identity_text(s[2].conn->id, id); /* in another session */
 	assert_int_equal(session_direct(m[0]->session, span(id), blob), HUB_NOT_MEMBER);
 	assert_int_equal(session_direct(m[0]->session, span("nobody"), blob), HUB_NOT_MEMBER);
 	assert_int_equal(session_direct(m[0]->session, span(""), blob), HUB_NOT_MEMBER);
@@ -256,7 +271,7 @@ static void direct_messages_find_their_receiver(void **state)
 	assert_true(got(&s[1], "{\"type\":\"d\"}\n"));
 	assert_false(got(&s[2], "{\"type\":\"d\"}\n"));
 	/* Who has left before it arrives does not get it. */
-	conn_id_text(s[1].conn->id, id);
+	identity_text(s[1].conn->id, id);
 	s[1].got.len = 0;
 	assert_int_equal(session_direct(m[0]->session, span(id), blob), HUB_OK);
 	leave(m[1]);
@@ -274,7 +289,7 @@ static void direct_messages_find_their_receiver(void **state)
 static void the_others_hear_of_it(void **state)
 {
 	struct hub hub = {.opt = {.presence_limit = 2}};
-	char id[CONN_ID_LEN + 1], want[256];
+	char id[IDENTITY_LEN + 1], want[256];
 	struct member *m[3];
 	struct stub s[3];
 
@@ -286,7 +301,7 @@ static void the_others_hear_of_it(void **state)
 	m[1] = join(&hub, &s[1], "a", NULL);
 	stub_turns(hub.worker[0]);
 	stub_turns(hub.worker[1]);
-	conn_id_text(s[1].conn->id, id);
+	identity_text(s[1].conn->id, id);
 	snprintf(want, sizeof(want),
 		 "{\"type\":\"client_connected\",\"session_id\":\"a\",\"client_id\":\"%s\","
 		 "\"user_count\":2}\n",
@@ -343,7 +358,7 @@ static void presence_lists_the_members(void **state)
 	enum { N = 20 };
 	struct blob *info = blob_new("{\"name\":\"Ada\"}", 14);
 	struct hub hub = {0};
-	char id[CONN_ID_LEN + 1], want[256];
+	char id[IDENTITY_LEN + 1], want[256];
 	static struct stub s[N];
 	struct member *m[N];
 
@@ -352,7 +367,7 @@ static void presence_lists_the_members(void **state)
 	for (int i = 0; i < N; i++)
 		stub_open(hub.worker[0], &s[i]);
 	m[0] = join(&hub, &s[0], "a", NULL);
-	conn_id_text(s[0].conn->id, id);
+	identity_text(s[0].conn->id, id);
 	snprintf(want, sizeof(want), "{\"user_count\":1,\"members\":[{\"client_id\":\"%s\"}]}", id);
 	check_presence(m[0]->session, 1000, want);
 	session_set_info(m[0], info);
@@ -497,14 +512,14 @@ static void crowd_step(struct crowd *c)
 	struct member **m = &c->m[i][k];
 	struct session_joined joined;
 	struct buf b = {0};
-	char id[CONN_ID_LEN + 1];
+	char id[IDENTITY_LEN + 1];
 	struct blob *blob;
 
 	if (!*m) {
 		*m = calloc(1, sizeof(**m));
 		(*m)->conn = c->s[i].conn;
 		(*m)->echo = crowd_pick(c, 2);
-		if (session_join(c->hub, span(ids[k]), *m, &joined) != HUB_OK)
+		if (session_join(c->hub, span(ids[k]), *m, &now_on, &joined) != HUB_OK)
 			c->wrong = "cannot join";
 		else if (joined.user_count < 1 || joined.user_count > WORKERS * STUBS)
 			c->wrong = "so many members cannot be";
@@ -525,7 +540,7 @@ static void crowd_step(struct crowd *c)
 	case 2:
 		blob = blob_new("{}", 2);
 		session_set_info(*m, blob);
-		conn_id_text((*m)->conn->id, id);
+		identity_text((*m)->conn->id, id);
 		if (session_direct((*m)->session, span(id), blob) != HUB_OK)
 			c->wrong = "a member cannot be reached";
 		blob_unref(blob);
@@ -535,7 +550,7 @@ static void crowd_step(struct crowd *c)
 			c->wrong = "a member is not found";
 		break;
 	default:
-		if (session_append(*m, "{\"type\":\"x\"", 11, worker_now_ms(w)) < 1)
+		if (append(*m, "{\"type\":\"x\"", 11, worker_now_ms(w)) < 1)
 			c->wrong = "cannot append";
 		worker_dirty(w, (*m)->session);
 		c->records++;

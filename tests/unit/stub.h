@@ -3,6 +3,7 @@
 #ifndef HUB_UNIT_STUB_H
 #define HUB_UNIT_STUB_H
 
+#include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "conn.h"
 #include "dispatch.h"
 #include "hub.h"
+#include "keys.h"
 #include "worker.h"
 
 /* What became of a connection, and what it was sent: whole messages, a line each. */
@@ -152,8 +154,11 @@ static inline void stub_hub(struct hub *hub, unsigned workers)
 	hub->limits.bytes = hub->limits.bytes ? hub->limits.bytes : 1 << 20;
 	hub->memory.max = hub->memory.max ? hub->memory.max : SIZE_MAX;
 	hub->nworkers = workers;
+	opt->state_keys = opt->state_keys ? opt->state_keys : 10000;
 	hub->control = dispatch_paths();
-	stub_need(hub->control && registry_init(&hub->registry) == 0, "out of memory");
+	hub->keys = keys_default();
+	randombytes_buf(hub->secret, sizeof(hub->secret));
+	stub_need(hub->control && hub->keys && registry_init(&hub->registry) == 0, "out of memory");
 	for (unsigned i = 0; i < workers; i++) {
 		hub->worker[i] = worker_new(hub, i);
 		stub_need(hub->worker[i] != NULL, "no worker");
@@ -167,6 +172,7 @@ static inline void stub_hub_free(struct hub *hub)
 		worker_free(hub->worker[i]);
 	registry_free(&hub->registry);
 	json_paths_free(hub->control);
+	keys_free(hub->keys);
 	stub_need(atomic_load(&hub->memory.used) == 0, "memory of logs is left");
 }
 
