@@ -91,11 +91,13 @@ subtest 'the examples of hub(7)' => sub {
 	}
 	cmp_ok(scalar @lines, '>=', 20, 'there are some');
 	my $c = $hub->unix;
-	my $id;
+	my ($id, $epoch, $token);
 	for (@lines) {
 		my ($direction, $text) = /^([<>]) (.*)/;
 		if ($direction eq '>') {
 			$text =~ s/"to":"\w{11}"/"to":"$id"/;
+			$text =~ s/"epoch":"(?!0{11})\w{11}"/"epoch":"$epoch"/;
+			$text =~ s/"resume":"[\w-]{38}"/"resume":"$token"/;
 			$c->send_text($text);
 			next;
 		}
@@ -104,7 +106,7 @@ subtest 'the examples of hub(7)' => sub {
 			wait_for { @{ $c->{in} } } 'an answer', 20, $c;
 			shift @{ $c->{in} };
 		};
-		($id) = $got =~ /"client_id":"(\w+)"/ unless $id;
+		($id, $epoch, $token) = $got =~ /"client_id":"(\w+)","epoch":"(\w+)".*"resume":"([\w-]+)"/ unless $id;
 		is(normal($got), normal($text), $text =~ s/(.{50}).*/$1.../r);
 	}
 	is_deeply([ $c->sync ], [], 'and nothing else comes');
