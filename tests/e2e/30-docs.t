@@ -34,7 +34,7 @@ for my $program ('hubd', 'hubcat') {
 	subtest "$program --help" => sub {
 		my $help = run([ $program, '--help' ])->{out};
 		my %about;
-		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z:]+)?)(?=  |\n)/mg;
+		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z][A-Za-z:|]*)?)(?=  |\n)/mg;
 		my $source = slurp($page{$program});
 		my @documented = documented($source);
 		is_deeply([ map { $_->[0] } @documented ], \@titles, 'the page has the same options, in the same order');
@@ -137,10 +137,13 @@ run_page('hubd(8)', [ man_examples($page{hubd}) ], files => {
 	'hub.conf' => "$root/contrib/hub.conf", map { $_ => "$dir/$_" } 'key.pem', 'cert.pem'
 });
 run_page('README', [ markdown_examples("$root/README.md") ], cwd => $root);
-run_page('examples/match', [ markdown_examples("$root/examples/match/README.md") ], cwd => $root);
+run_page("examples/$_", [ markdown_examples("$root/examples/$_/README.md") ], cwd => $root)
+    for 'match', 'late-joiner';
+run_page('examples/offline-consumer', [ markdown_examples("$root/examples/offline-consumer/README.md") ],
+	files => { examples => "$root/examples" });
 
 subtest 'files that the pages name' => sub {
-	for my $readme ('README.md', 'examples/README.md', 'examples/match/README.md') {
+	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/') {
 		my $at = "$root/$readme" =~ s{/[^/]+$}{}r;
 		ok(-e "$at/$_", "$readme: $_") for slurp("$root/$readme") =~ /\]\((?!https?:)([^)#]+)\)/g;
 	}
