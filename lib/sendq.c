@@ -251,11 +251,9 @@ enum sendq_answer sendq_answered(struct sendq *q, const char *id, size_t len)
 	bool ours = id_is_ours(q, id, len);
 	uint64_t n = ours ? id_read(id, len) : UINT64_MAX;
 
-	if (n < q->first || n >= q->sent_to || sendq_at(q, n)->id_len ||
+	if (n < q->first || n >= q->sent_to || sendq_at(q, n)->id_len || sendq_at(q, n)->done ||
 	    sendq_at(q, n)->kind == SENDQ_CONTROL)
 		n = find_id(q, id, len);
-	else if (sendq_at(q, n)->done)
-		return SENDQ_KNOWN;
 	if (n == q->sent_to)
 		return ours ? SENDQ_KNOWN : SENDQ_FOREIGN;
 	sendq_done(q, n);

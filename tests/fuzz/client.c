@@ -41,18 +41,42 @@ static void read_url(const char *text, size_t size)
 	free(string);
 }
 
+/* Ids of answers, one a line, for messages of ours and of others. */
+static void answer_queue(struct sendq *q, const char *text, size_t size)
+{
+	static const char own[] = "{\"msg_id\":\"own\"}";
+	const char *end = text + size, *feed;
+	size_t len;
+
+	assert(sendq_put(q, "{}", 2, SENDQ_MESSAGE, (struct sendq_id){0}) == 0);
+	assert(sendq_put(q, own, sizeof(own) - 1, SENDQ_MESSAGE, (struct sendq_id){11, 3}) == 0);
+	assert(sendq_put(q, "{}", 2, SENDQ_CONTROL, (struct sendq_id){0}) == 0);
+	assert(sendq_fence(q) == 0);
+	sendq_unsent(q, &len);
+	sendq_advance(q, len);
+	for (; text < end && (feed = memchr(text, '\n', (size_t)(end - text))); text = feed + 1) {
+		if (sendq_answered(q, text, (size_t)(feed - text)) != SENDQ_DONE)
+			sendq_too_long(q);
+		sendq_rewind(q);
+		assert(sendq_count(q) <= 3);
+		sendq_unsent(q, &len);
+		sendq_advance(q, len);
+	}
+	sendq_free(q);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sendq q = {.limit = 100, .tag = "t"};
+	struct sendq q = {.limit = 200, .tag = "tagtag"};
 	struct json_paths *paths = client_message_paths();
 
 	assert(paths);
 	if (size)
 		read_message(paths, (const char *)data, size);
 	json_paths_free(paths);
-	sendq_confirm(&q, (const char *)data, size);
+	answer_queue(&q, (const char *)data, size);
 	read_url((const char *)data, size);
 	return 0;
 }
