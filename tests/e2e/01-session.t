@@ -17,7 +17,7 @@ for my $pair ([ 'unix', 'ws' ], [ 'ws', 'unix' ], [ 'ws', 'ws' ], [ 'unix', 'uni
 		my $joined = $alice->{joined};
 		like(delete $joined->{client_id}, $id, 'a client id of 11 characters');
 		like(my $epoch = delete $joined->{epoch}, $id, 'an epoch of 11 characters');
-		like(delete $joined->{resume}, qr/^[0-9A-Za-z_-]{32}$/, 'a token of 32 characters');
+		like(delete $joined->{resume}, qr/^[0-9A-Za-z_-]{38}$/, 'a token of 38 characters');
 		is_deeply($joined, {
 			type => 'session_associated', session_id => $s, seq => 0, recovered => $false,
 			snapshot => 0, user_count => 1

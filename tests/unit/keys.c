@@ -314,7 +314,7 @@ static void a_table_has_64_types(void **state)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "t%d p%d\n", i, i);
 	keys = load(text);
 	for (int i = 0; i < 64; i++) {
-		char key[8];
+		char key[16];
 
 		snprintf(message, sizeof(message), "{\"type\":\"t%d\",\"p%d\":\"k%d\"}", i, i, i);
 		snprintf(key, sizeof(key), "k%d", i);

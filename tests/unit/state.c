@@ -40,7 +40,7 @@ static bool set(struct state *s, const char *key, const char *type, uint64_t seq
 		size_t max)
 {
 	static unsigned char frame[FRAME_MAX];
-	struct state_entry *e = state_reserve(s, span(key), span(type), len + 48, max);
+	struct state_entry *e = state_reserve(s, span(key), span(type), len + 48, max, false);
 
 	if (!e)
 		return false;
@@ -273,6 +273,40 @@ static void the_limit_counts_new_keys_only(void **arg)
 	assert_int_equal(atomic_load(&memory.used), 0);
 }
 
+/* Where memory is out, nothing may grow: no new key, no larger record. */
+static void a_full_hub_takes_no_more(void **arg)
+{
+	struct log_memory memory = {.max = SIZE_MAX};
+	struct entry want[] = {{"a", "x", 1, 100}};
+	struct model m = {want, 1};
+	struct state_entry *e;
+	struct state s;
+	size_t before;
+
+	(void)arg;
+	state_init(&s, &memory);
+	set(&s, "a", "x", 1, 100, 10);
+	before = used(&s);
+	errno = 0;
+	assert_null(state_reserve(&s, span("b"), span("x"), 1, 10, true));
+	assert_int_equal(errno, EDQUOT);
+	errno = 0;
+	assert_null(state_reserve(&s, span("a"), span("x"), 1000, 10, true));
+	assert_int_equal(errno, EDQUOT);
+	errno = 0;
+	assert_null(state_reserve(&s, span("b"), span("x"), 1, 1, true));
+	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(used(&s), before);
+	check_each(&s, &m);
+	e = state_reserve(&s, span("a"), span("x"), 148, 1, true);
+	assert_non_null(e);
+	state_abandon(&s, e);
+	assert_int_equal(used(&s), before);
+	check_each(&s, &m);
+	state_free(&s);
+	assert_int_equal(atomic_load(&memory.used), 0);
+}
+
 static void what_is_abandoned_leaves_no_trace(void **arg)
 {
 	struct log_memory memory = {.max = SIZE_MAX};
@@ -286,7 +320,7 @@ static void what_is_abandoned_leaves_no_trace(void **arg)
 	state_init(&s, &memory);
 	set(&s, "a", "x", 1, 3, 10);
 	before = used(&s);
-	e = state_reserve(&s, span("b"), span("x"), 1000, 10);
+	e = state_reserve(&s, span("b"), span("x"), 1000, 10, false);
 	assert_non_null(e);
 	assert_int_equal(s.n, 2);
 	assert_true(used(&s) > before + 1000);
@@ -295,7 +329,7 @@ static void what_is_abandoned_leaves_no_trace(void **arg)
 	check_each(&s, &m);
 	check_snapshot(&s, &m);
 	/* What was there stays, with more room, also as the one at both ends of the list. */
-	e = state_reserve(&s, span("a"), span("x"), 4000, 10);
+	e = state_reserve(&s, span("a"), span("x"), 4000, 10, false);
 	assert_non_null(e);
 	state_abandon(&s, e);
 	check_each(&s, &m);
@@ -311,7 +345,7 @@ static void entries_may_move(void **arg)
 	struct model m = {calloc(64, sizeof(struct entry)), 0};
 	struct state s;
 	uint64_t seq = 0;
-	char key[8];
+	char key[16];
 
 	(void)arg;
 	state_init(&s, &memory);
@@ -328,7 +362,7 @@ static void entries_may_move(void **arg)
 			struct state_entry *e;
 
 			snprintf(key, sizeof(key), "k%d", which[i]);
-			e = state_reserve(&s, span(key), span("x"), len + 60, 100);
+			e = state_reserve(&s, span(key), span("x"), len + 60, 100, false);
 			assert_non_null(e);
 			state_abandon(&s, e);
 			check_each(&s, &m);
@@ -408,7 +442,7 @@ static void any_order_of_things_agrees_with_the_model(void **arg)
 			model_delete(&m, key);
 		} else if (what == 99) {
 			struct state_entry *e =
-			    state_reserve(&s, span(key), span(type), len, LIMIT);
+			    state_reserve(&s, span(key), span(type), len, LIMIT, false);
 
 			if (e)
 				state_abandon(&s, e);
@@ -456,6 +490,7 @@ int main(void)
 	    cmocka_unit_test(the_same_key_has_a_record_of_each_type),
 	    cmocka_unit_test(keys_and_types_do_not_run_together),
 	    cmocka_unit_test(the_limit_counts_new_keys_only),
+	    cmocka_unit_test(a_full_hub_takes_no_more),
 	    cmocka_unit_test(what_is_abandoned_leaves_no_trace),
 	    cmocka_unit_test(entries_may_move),
 	    cmocka_unit_test(snapshots_stay_as_they_were),
