@@ -136,7 +136,11 @@ run_page('hub(7)', [ man_examples($page{hub}) ], hub => 1);
 run_page('hubd(8)', [ man_examples($page{hubd}) ], files => {
 	'hub.conf' => "$root/contrib/hub.conf", map { $_ => "$dir/$_" } 'key.pem', 'cert.pem'
 });
-run_page('README', [ markdown_examples("$root/README.md") ], cwd => $root);
+# In a directory of its own, for what it makes.
+my $readme = scratch() . '/readme';
+mkdir $readme or die "$readme: $!\n";
+symlink $_, "$readme/" . s{.*/}{}r for grep { !m{/build$} } glob "$root/*";
+run_page('README', [ markdown_examples("$root/README.md") ], cwd => $readme);
 run_page("examples/$_", [ markdown_examples("$root/examples/$_/README.md") ], cwd => $root)
     for 'match', 'late-joiner';
 run_page('examples/offline-consumer', [ markdown_examples("$root/examples/offline-consumer/README.md") ],

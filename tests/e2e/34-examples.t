@@ -3,6 +3,8 @@ use strict;
 use warnings;
 use Hub;
 
+my $played = 0;
+
 sub example { return root() . "/examples/$_[0]/run" }
 
 # The programs, with a hubcat that does to its output what sed is told, where its arguments match.
@@ -25,7 +27,7 @@ END
 # Runs it in a directory for temporary files that must be empty again.
 sub play {
 	my ($name, $build) = @_;
-	my $tmp = scratch() . '/tmp' . ++$main::played;
+	my $tmp = scratch() . '/tmp' . ++$played;
 	mkdir $tmp or die "$tmp: $!\n";
 	my $r = run([ example($name), $build // $ENV{HUB_BUILD} ], seconds => 60, env => { TMPDIR => $tmp });
 	is_deeply([ glob "$tmp/*" ], [], "$name: leaves no files");
