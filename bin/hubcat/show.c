@@ -90,7 +90,8 @@ static void show_answer(struct hubcat *h, const struct client_message *m)
 /* With -f the output is what the program makes of records: a gap is told otherwise. */
 static void show_gap(struct hubcat *h, const struct client_message *m)
 {
-	if (h->o.publish)
+	/* Who has all that was asked for misses nothing by leaving. */
+	if (h->o.publish || h->o.state || (h->o.count && h->shown >= (uint64_t)h->o.count))
 		return;
 	if (h->filter)
 		report(h, "records are missing: %.*s", m->len < 200 ? (int)m->len : 200, m->text);

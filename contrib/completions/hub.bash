@@ -10,7 +10,7 @@ _hub_argument() {
 			if [[ ${line[w]%,} == "$2" ]]; then
 				# The argument stands behind the last name of the option.
 				[[ ${line[w]} == *, ]] && w=$((w + 1))
-				[[ ${line[w + 1]-} =~ ^[A-Z]+(:[A-Z]+)?$ ]] && echo "${line[w + 1]}"
+				[[ ${line[w + 1]-} =~ ^[A-Z]+([:|][A-Za-z|]+)?$ ]] && echo "${line[w + 1]}"
 				return
 			fi
 		done
@@ -40,7 +40,9 @@ _hub() {
 		return
 		;;
 	POLICY) words='disconnect resync' ;;
+	HOW) words='full normal off' ;;
 	LEVEL) words='error warn info debug' ;;
+	'SEQ|all|new') words='all new' ;;
 	URL) words='unix: ws:// wss://' ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -34,7 +34,7 @@ for my $program ('hubd', 'hubcat') {
 	subtest "$program --help" => sub {
 		my $help = run([ $program, '--help' ])->{out};
 		my %about;
-		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z:]+)?)(?=  |\n)/mg;
+		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z][A-Za-z:|]*)?)(?=  |\n)/mg;
 		my $source = slurp($page{$program});
 		my @documented = documented($source);
 		is_deeply([ map { $_->[0] } @documented ], \@titles, 'the page has the same options, in the same order');
@@ -91,11 +91,13 @@ subtest 'the examples of hub(7)' => sub {
 	}
 	cmp_ok(scalar @lines, '>=', 20, 'there are some');
 	my $c = $hub->unix;
-	my $id;
+	my ($id, $epoch, $token);
 	for (@lines) {
 		my ($direction, $text) = /^([<>]) (.*)/;
 		if ($direction eq '>') {
 			$text =~ s/"to":"\w{11}"/"to":"$id"/;
+			$text =~ s/"epoch":"(?!0{11})\w{11}"/"epoch":"$epoch"/;
+			$text =~ s/"resume":"[\w-]{38}"/"resume":"$token"/;
 			$c->send_text($text);
 			next;
 		}
@@ -104,7 +106,7 @@ subtest 'the examples of hub(7)' => sub {
 			wait_for { @{ $c->{in} } } 'an answer', 20, $c;
 			shift @{ $c->{in} };
 		};
-		($id) = $got =~ /"client_id":"(\w+)"/ unless $id;
+		($id, $epoch, $token) = $got =~ /"client_id":"(\w+)","epoch":"(\w+)".*"resume":"([\w-]+)"/ unless $id;
 		is(normal($got), normal($text), $text =~ s/(.{50}).*/$1.../r);
 	}
 	is_deeply([ $c->sync ], [], 'and nothing else comes');
@@ -134,11 +136,18 @@ run_page('hub(7)', [ man_examples($page{hub}) ], hub => 1);
 run_page('hubd(8)', [ man_examples($page{hubd}) ], files => {
 	'hub.conf' => "$root/contrib/hub.conf", map { $_ => "$dir/$_" } 'key.pem', 'cert.pem'
 });
-run_page('README', [ markdown_examples("$root/README.md") ], cwd => $root);
-run_page('examples/match', [ markdown_examples("$root/examples/match/README.md") ], cwd => $root);
+# In a directory of its own, for what it makes.
+my $readme = scratch() . '/readme';
+mkdir $readme or die "$readme: $!\n";
+symlink $_, "$readme/" . s{.*/}{}r for grep { !m{/build$} } glob "$root/*";
+run_page('README', [ markdown_examples("$root/README.md") ], cwd => $readme);
+run_page("examples/$_", [ markdown_examples("$root/examples/$_/README.md") ], cwd => $root)
+    for 'match', 'late-joiner';
+run_page('examples/offline-consumer', [ markdown_examples("$root/examples/offline-consumer/README.md") ],
+	files => { examples => "$root/examples" });
 
 subtest 'files that the pages name' => sub {
-	for my $readme ('README.md', 'examples/README.md', 'examples/match/README.md') {
+	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/') {
 		my $at = "$root/$readme" =~ s{/[^/]+$}{}r;
 		ok(-e "$at/$_", "$readme: $_") for slurp("$root/$readme") =~ /\]\((?!https?:)([^)#]+)\)/g;
 	}

@@ -19,11 +19,11 @@ subtest 'hub.conf' => sub {
 	my %value = map { /^#?([a-z-]+) = (.+)$/ ? ($1 => $2) : () } split /\n/, $conf;
 	is_deeply([ sort keys %value ], [ sort @names ], 'it has every option');
 	for my $name (sort keys %value) {
-		next if $name =~ /^(?:tls-cert|tls-key|socket|workers|max-connections|client-version)$/;
+		next if $name =~ /^(?:tls-cert|tls-key|socket|workers|max-connections|client-version|store|keys)$/;
 		is($value{$name} =~ s/(?<=\d)s$//r, $default{$name}, "$name: the default");
 	}
 
-	my $all = $conf =~ s/^#(?=[a-z-]+ = )//mgr =~ s/^tls-.*\n//mgr;
+	my $all = $conf =~ s/^#(?=[a-z-]+ = )//mgr =~ s/^(?:tls-|store |keys ).*\n//mgr;
 	my $path = spew(scratch() . '/all.conf', $all);
 	$hub = Hub->start(only => [ '-c', $path, '-l', '127.0.0.1:0', '-s', scratch() . '/all.sock' ]);
 	$hub->member('ws', 's');
@@ -37,6 +37,8 @@ subtest 'hubd.service' => sub {
 	is($command, '/usr/local/bin/hubd -c /etc/hub.conf', 'it starts hubd where install puts it');
 	my ($directory) = $unit =~ /^RuntimeDirectory=(.*)/m;
 	like($conf, qr{^socket = /run/$directory/}m, 'the socket of the example lies in its directory');
+	my ($state) = $unit =~ /^StateDirectory=(.*)/m;
+	like($conf, qr{^#store = /var/lib/$state/}m, 'and the store in its other one');
 	my ($systemd) = grep { -x } map { "$_/systemd-analyze" } split /:/, $ENV{PATH};
 	plan skip_all => 'no systemd-analyze here' unless $systemd;
 	mkdir scratch() . '/unit';
@@ -71,13 +73,13 @@ END
 		cmp_ok(scalar @options, '>', 20, "$program: options");
 		is_deeply([ sort @{ $complete->($program, '-') } ], [ sort @options ], "$program: all of them");
 		for my $line (@lines) {
-			my ($option, $arg) = $line =~ /^ +(?:-\w, )?(--\S+)(?: ([A-Z:]+))?/;
+			my ($option, $arg) = $line =~ /^ +(?:-\w, )?(--\S+)(?: ([A-Z][A-Za-z:|]*))?/;
 			my $files = $complete->($program, $option, "$root/READ");
 			is_deeply($files, ($arg // '') =~ /^(?:FILE|PATH)$/ ? ["$root/README.md"] : [],
 				"$program: $option " . ($arg // 'has no argument'));
 		}
 	}
-	for my $option ('slow', 'log-level') {
+	for my $option ('slow', 'sync', 'log-level') {
 		my ($choices) = Hub->refuses("--$option", 'x')->{err} =~ /is none of (.*?) \(try/;
 		is_deeply($complete->('hubd', "--$option", ''), [ split /, /, $choices ], "--$option: what it may be");
 	}
@@ -91,8 +93,8 @@ subtest 'install and uninstall' => sub {
 	my $install = run([ @make, 'install' ]);
 	is($install->{status}, 0, 'install') or diag($install->{err});
 	my @files = sort split /\n/, run([ 'find', $to, '-type', 'f' ])->{out} =~ s{^\Q$to\E/opt/hub/}{}mgr;
-	my @want = map { m{/(bin/\w+)$} ? $1 : m{/(\w+\.(\d))$} ? "share/man/man$2/$1" : () }
-	    glob "$root/bin/* $root/man/*";
+	my @want = ('share/bash-completion/completions/hubd', map { m{/(bin/\w+)$} ? $1 : m{/(\w+\.(\d))$} ? "share/man/man$2/$1" : () }
+	    glob "$root/bin/* $root/man/*");
 	is_deeply(\@files, [ sort @want ], 'programs and pages');
 	like(run([ "$to/opt/hub/bin/hubd", '--version' ])->{out}, qr/^hubd \d/, 'that run');
 	is(run([ @make, 'uninstall' ])->{status}, 0, 'uninstall');

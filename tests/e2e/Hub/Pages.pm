@@ -58,6 +58,7 @@ sub markdown_examples {
 sub normal {
 	my ($text) = @_;
 	$text =~ s/"(client_id|from|epoch)":"[0-9A-Za-z]{11}"/"$1":"ID"/g;
+	$text =~ s/"resume":"[\w-]{38}"/"resume":"TOKEN"/g;
 	$text =~ s/"(timestamp|server_time)":\d{13}\b/"$1":NOW/g;
 	return $text;
 }
