@@ -89,8 +89,6 @@ void conn_flush(struct conn *c)
 		c->paused = false;
 		c->transport->pause(c, false);
 	}
-	if (c->finishing)
-		conn_end_if_done(c);
 }
 
 void conn_send(struct conn *c, const char *json, size_t len)
@@ -258,7 +256,15 @@ void conn_flush_member(struct conn *c, struct member *m, struct log_view *view)
 		return;
 	conn_flush(c);
 	for (;;) {
-		if (c->closing || c->blocked || (m->catchup && !conn_catch_up(c, m)))
+		if (c->closing)
+			return;
+		if (c->blocked) {
+			/* Who stalls is found out here, where nothing but the log could help. */
+			if (m->cursor < view->tail && !m->catchup && !c->worker->hub->store)
+				conn_overtaken(c, m);
+			return;
+		}
+		if (m->catchup && !conn_catch_up(c, m))
 			return;
 		if (m->cursor >= view->tail)
 			break;
@@ -293,6 +299,8 @@ void conn_flush_all(struct conn *c)
 	conn_flush(c);
 	for (m = c->members; m && !c->closing && !c->blocked; m = m->conn_next)
 		flush_to_head(c, m);
+	if (c->finishing)
+		conn_end_if_done(c);
 }
 
 void conn_finish_member(struct conn *c, struct member *m)
@@ -317,8 +325,6 @@ void conn_writable(struct conn *c)
 		conn_heard(c); /* who takes what was sent lives */
 	c->blocked = false;
 	conn_flush_all(c);
-	if (c->finishing)
-		conn_end_if_done(c);
 }
 
 /* --- ending --- */
@@ -327,9 +333,8 @@ void conn_finish(struct conn *c)
 {
 	if (c->closing)
 		return;
-	conn_flush_all(c);
 	c->finishing = true;
-	conn_end_if_done(c);
+	conn_flush_all(c);
 }
 
 void conn_abort(struct conn *c)

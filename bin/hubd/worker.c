@@ -202,7 +202,7 @@ static void flush_conns(struct engine *en)
 
 		en->flush = c->flush_next;
 		c->flushing = false;
-		if (c->behind)
+		if (c->behind || c->finishing)
 			conn_flush_all(c);
 		else
 			conn_flush(c);

@@ -30,7 +30,8 @@ for my $workers (1, 4) {
 		my ($wrong, %from) = (0);
 		for (@records) {
 			$seq++;
-			if (/^(.*),"session_id":"match","from":"(\w{11})","seq":(\d+)\}$/ && $3 == $seq) {
+			# hubcat asks for acks.
+			if (/^(.*?)(?:,"msg_id":"[^"]*")?,"session_id":"match","from":"(\w{11})","seq":(\d+)\}$/ && $3 == $seq) {
 				my $what = $2 eq $player->{id} ? 'match' : 'positions';
 				$from{$2} = $what;
 				push @{ $got{$what} }, "$1}";
