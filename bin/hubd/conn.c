@@ -19,7 +19,7 @@ static uint32_t now_s(struct conn *c)
 	return (uint32_t)(worker_now_ms(c->worker) / 1000);
 }
 
-struct conn *conn_new(struct worker *w, const struct transport *t, void *handle)
+struct conn *conn_new(struct worker *w, const struct transport *t, void *handle, uint32_t born)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
@@ -28,6 +28,7 @@ struct conn *conn_new(struct worker *w, const struct transport *t, void *handle)
 	c->worker = w;
 	c->transport = t;
 	c->handle = handle;
+	c->born = born;
 	randombytes_buf(&c->id, sizeof(c->id));
 	c->heard_s = now_s(c);
 	worker_check_in(w, c, conn_check(c, c->heard_s));
@@ -65,6 +66,19 @@ static bool conn_wrote(struct conn *c, int r, size_t len)
 	return false;
 }
 
+/* Closes a connection whose peer has said all it will, once it has got all that is due to it. */
+static void conn_end_if_done(struct conn *c)
+{
+	const struct member *m;
+
+	if (c->closing || c->blocked || c->out.len)
+		return;
+	for (m = c->worker->hub->store ? c->members : NULL; m; m = m->conn_next)
+		if (session_owes_ack(m))
+			return;
+	conn_close(c, CLOSE_NORMAL, "end of input");
+}
+
 void conn_flush(struct conn *c)
 {
 	if (c->closing || c->blocked || !c->out.len)
@@ -75,6 +89,8 @@ void conn_flush(struct conn *c)
 		c->paused = false;
 		c->transport->pause(c, false);
 	}
+	if (c->finishing)
+		conn_end_if_done(c);
 }
 
 void conn_send(struct conn *c, const char *json, size_t len)
@@ -301,8 +317,8 @@ void conn_writable(struct conn *c)
 		conn_heard(c); /* who takes what was sent lives */
 	c->blocked = false;
 	conn_flush_all(c);
-	if (c->finishing && !c->blocked)
-		conn_close(c, CLOSE_NORMAL, "end of input");
+	if (c->finishing)
+		conn_end_if_done(c);
 }
 
 /* --- ending --- */
@@ -311,10 +327,9 @@ void conn_finish(struct conn *c)
 {
 	if (c->closing)
 		return;
-	c->finishing = true;
 	conn_flush_all(c);
-	if (!c->blocked)
-		conn_close(c, CLOSE_NORMAL, "end of input");
+	c->finishing = true;
+	conn_end_if_done(c);
 }
 
 void conn_abort(struct conn *c)

@@ -66,9 +66,9 @@ struct conn {
 
 	uint32_t heard_s;   /* monotonic seconds: the last sign of life */
 	uint32_t blocked_s; /* since when the transport has been holding bytes back */
+	uint32_t born;	    /* connections are numbered as they are accepted */
 	uint16_t code;	    /* enum close_code, once closing */
-	uint8_t nmembers;
-	bool flushing : 1; /* in the flush list */
+	bool flushing : 1;  /* in the flush list */
 	bool blocked : 1;
 	bool paused : 1;
 	bool pinged : 1;
@@ -85,7 +85,7 @@ struct conn {
 
 /* A new connection for a transport's handle, with a random id; counted by the worker. NULL: no
  * memory. */
-struct conn *conn_new(struct worker *w, const struct transport *t, void *handle);
+struct conn *conn_new(struct worker *w, const struct transport *t, void *handle, uint32_t born);
 
 /* From the transport: a whole message; a sign of life; room to write again; gone. */
 void conn_receive(struct conn *c, const char *text, size_t len);

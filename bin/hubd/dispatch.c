@@ -1,7 +1,6 @@
 /* One handler per control type, in one table; what is not in it goes into a session's log. */
 #include "dispatch.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +116,16 @@ static struct member *joined_member(struct conn *c, struct span id)
 	return m;
 }
 
+static unsigned count_members(const struct conn *c)
+{
+	const struct member *m;
+	unsigned n = 0;
+
+	for (m = c->members; m; m = m->conn_next)
+		n++;
+	return n;
+}
+
 /* Joins anew. NULL after an error was sent. */
 static struct member *join(struct conn *c, const struct envelope *e,
 			   const struct session_from *from, struct session_joined *out)
@@ -134,7 +143,7 @@ static struct member *join(struct conn *c, const struct envelope *e,
 		fail(c, e, HUB_SHUTTING_DOWN, "the hub is shutting down");
 		return NULL;
 	}
-	if (c->nmembers >= HUB_MEMBERSHIPS_MAX) {
+	if (count_members(c) >= HUB_MEMBERSHIPS_MAX) {
 		fail(c, e, HUB_SESSION_FULL, "a connection may be in 64 sessions at most");
 		return NULL;
 	}
@@ -148,10 +157,13 @@ static struct member *join(struct conn *c, const struct envelope *e,
 	code = session_join(hub, e->session_id, m, from, out);
 	if (code != HUB_OK) {
 		free(m);
-		fail(c, e, code, reasons[code]);
+		if (code == HUB_FORBIDDEN)
+			conn_close(c, CLOSE_REPLACED,
+				   "replaced by a new connection of the same client");
+		else
+			fail(c, e, code, reasons[code]);
 		return NULL;
 	}
-	c->nmembers++;
 	return m;
 }
 
@@ -307,7 +319,6 @@ static void on_leave(struct conn *c, const struct envelope *e)
 	r = buf_printf(
 	    b, "{\"type\":\"session_left\",\"session_id\":\"%s\",\"user_count\":", m->session->id);
 	unlink_member(c, m);
-	c->nmembers--;
 	if (r == 0)
 		r = buf_put_u64(b, session_leave(m));
 	free(m);

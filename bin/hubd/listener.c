@@ -36,6 +36,7 @@ struct listeners {
 	struct hub *hub;
 	uv_timer_t retry;
 	bool started;
+	uint32_t accepted; /* connections so far */
 	size_t n;
 	struct listener l[LISTENERS_MAX];
 };
@@ -250,11 +251,15 @@ static void refuse(const struct listener *l, int fd)
 	close(fd);
 }
 
-static void hand_over(const struct listener *l, int fd)
+static void hand_over(struct listener *l, int fd)
 {
 	struct hub *hub = l->all->hub;
 	struct worker *w = least_loaded(hub);
-	struct mail proto = {.kind = MAIL_ADOPT, .local = l->local, .fd = fd}, *mail = NULL;
+	struct mail proto = {.kind = MAIL_ADOPT,
+			     .local = l->local,
+			     .fd = fd,
+			     .version = ++l->all->accepted},
+		    *mail = NULL;
 	int one = 1;
 
 	if (atomic_load_explicit(&hub->connections, memory_order_relaxed) <

@@ -47,6 +47,12 @@ static inline bool log_memory_over(const struct log_memory *m)
 	return atomic_load_explicit(&m->used, memory_order_relaxed) > m->max;
 }
 
+/* Not over it yet, but what can be done without is to be done without. */
+static inline bool log_memory_tight(const struct log_memory *m)
+{
+	return atomic_load_explicit(&m->used, memory_order_relaxed) > m->max / 4 * 3;
+}
+
 struct log_limits {
 	size_t records;	  /* kept at least */
 	size_t bytes;	  /* kept at most, where that is more */

@@ -11,7 +11,7 @@ struct session;
 struct worker;
 
 enum mail_kind {
-	MAIL_ADOPT,    /* a connection was accepted: fd, over unix or TCP */
+	MAIL_ADOPT,    /* a connection was accepted: fd, as number `version` */
 	MAIL_WAKE,     /* session has new records */
 	MAIL_DIRECT,   /* blob is for the member `client` of session */
 	MAIL_PRESENCE, /* blob is for the members of session that had joined before `version` */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "conn.h"
 #include "hub.h"
 #include "session.h"
@@ -75,7 +76,7 @@ static void keep_acked(struct session *s, uint64_t low)
 
 		if (!slot->acked)
 			continue;
-		k = log_memory_over(&s->hub->memory) ? NULL : malloc(sizeof(*k) + slot->len);
+		k = log_memory_tight(&s->hub->memory) ? NULL : malloc(sizeof(*k) + slot->len);
 		if (!k) {
 			s->kept_lost = c->first + i;
 			continue;
@@ -90,6 +91,8 @@ static void keep_acked(struct session *s, uint64_t low)
 		atomic_fetch_add_explicit(&s->hub->memory.used, sizeof(*k) + k->len,
 					  memory_order_relaxed);
 	}
+	if (s->kept_lost) /* who would need those before it is lost as well */
+		drop_kept(s, s->kept_lost + 1);
 }
 
 void session_trim(struct session *s, uint64_t now_ms)
@@ -387,12 +390,26 @@ int session_ack(struct member *m, uint64_t seq, struct blob *blob, bool repeated
 	return r < 0 ? r : 0;
 }
 
+bool session_owes_ack(const struct member *m)
+{
+	struct session *s = m->session;
+	const struct pending_ack *a;
+
+	pthread_mutex_lock(&s->lock);
+	for (a = s->ack_first; a; a = a->next)
+		if (a->client == m->conn->id)
+			break;
+	pthread_mutex_unlock(&s->lock);
+	return a != NULL;
+}
+
 void session_stored(struct session *s, uint64_t seq)
 {
 	struct pending_ack *a;
 
 	pthread_mutex_lock(&s->lock);
 	s->stored = seq;
+	session_trim(s, clock_mono_ms()); /* it had to wait for this */
 	while ((a = s->ack_first) != NULL && a->seq <= seq) {
 		struct mail proto = {.kind = MAIL_DIRECT, .client = a->client};
 		struct mail *mail = mail_new(&proto);
@@ -428,7 +445,7 @@ int session_read_back(struct member *m, uint64_t tail)
 	uint64_t n;
 	bool error;
 
-	if (log_memory_over(&m->session->hub->memory))
+	if (log_memory_tight(&m->session->hub->memory))
 		return -ENOMEM;
 	chunk = st ? store_read(st, m->conn->worker->index, m->session, m->cursor, tail - 1,
 				READ_BACK_BYTES, &n, &error)

@@ -181,6 +181,20 @@ static void fan_remove(struct member *m)
 		m->fan_next->fan_link = m->fan_link;
 }
 
+/* Whether another connection of the same client, accepted after m's, is here: workers get to what
+ * came in when they can, so the last to join need not be the last to come. Under the session's
+ * lock. */
+static bool outlived(struct session *s, const struct member *m)
+{
+	const struct member *other;
+
+	for (other = *member_bucket(s, m->conn->id); other; other = other->hash_next)
+		if (other->conn->id == m->conn->id &&
+		    (int32_t)(other->conn->born - m->conn->born) > 0)
+			return true;
+	return false;
+}
+
 /* Tells the other connections of the same client to go, under the session's lock. */
 static void kick_others(struct session *s, const struct member *m)
 {
@@ -218,6 +232,8 @@ enum hub_code session_join(struct hub *hub, struct span id, struct member *m,
 		code = HUB_INTERNAL;
 	} else if (s->nmembers >= hub->opt.max_members && !member_lookup(s, m->conn->id))
 		code = HUB_SESSION_FULL;
+	else if (outlived(s, m))
+		code = HUB_FORBIDDEN;
 	else
 		code = session_seek_locked(m, from, out);
 	if (code == HUB_OK) {

@@ -213,6 +213,9 @@ uint32_t session_user_count(struct session *s);
  * that waits already waits once. Borrows blob. Returns 0 or -ENOMEM. */
 int session_ack(struct member *m, uint64_t seq, struct blob *blob, bool repeated);
 
+/* Whether an ack to m's connection waits for its record to be stored. */
+bool session_owes_ack(const struct member *m);
+
 /* From the store: everything up to seq is on disk; and, while loading, one entry of the dedup
  * window. session_load_ack() returns 0 or -ENOMEM. */
 void session_stored(struct session *s, uint64_t seq);

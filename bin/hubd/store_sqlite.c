@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sodium.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -27,8 +28,9 @@
 #define SCHEMA_VERSION 1
 #define BUSY_MS 5000	/* for somebody else's look at the database */
 #define RETRY_MS 1000	/* after a write that failed */
-#define PRUNE_MS 200	/* between two steps of pruning */
-#define PRUNE_STEP 1000 /* records per step */
+#define PRUNE_MS 200	/* between two rounds of pruning */
+#define PRUNE_STEP 1000 /* records of one session looked at in one step */
+#define PRUNE_SPELL 10	/* ms that may be spent on steps between two commits */
 
 static const char schema[] =
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -56,6 +58,8 @@ enum write_stmt {
 	DROP_ACKS,
 	SET_META,
 	NEXT_SESSION,
+	FIRST_RECORD,
+	FIRST_KEPT,
 	PRUNE_RECORDS,
 	WRITE_STMTS
 };
@@ -78,8 +82,10 @@ static const char *const write_sql[WRITE_STMTS] = {
 	" ORDER BY seq DESC LIMIT 1 OFFSET 4095)",
     [SET_META] = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
     [NEXT_SESSION] = "SELECT id, name, head FROM session WHERE id > ?1 ORDER BY id LIMIT 1",
-    [PRUNE_RECORDS] = "DELETE FROM record WHERE session = ?1 AND seq IN (SELECT seq FROM record"
-		      " WHERE session = ?1 AND (seq <= ?2 OR time < ?3) ORDER BY seq LIMIT ?4)",
+    [FIRST_RECORD] = "SELECT min(seq) FROM record WHERE session = ?1",
+    [FIRST_KEPT] = "SELECT seq FROM record WHERE session = ?1 AND seq BETWEEN ?2 AND ?3"
+		   " AND seq > ?4 AND time >= ?5 ORDER BY seq LIMIT 1",
+    [PRUNE_RECORDS] = "DELETE FROM record WHERE session = ?1 AND seq < ?2",
 };
 
 enum read_stmt { GET_SESSION, GET_TAIL, GET_STATE, GET_ACKS, GET_RECORDS, READ_STMTS };
@@ -121,7 +127,7 @@ struct store {
 
 	struct buf frame;  /* scratch */
 	int64_t prune_at;  /* the session looked at last */
-	uint64_t prune_ms; /* when the next step is due */
+	uint64_t prune_ms; /* when the next round is due */
 	bool prune_again;  /* the step before had more to do */
 };
 
@@ -138,7 +144,9 @@ static const char *db_error(sqlite3 *db)
 	case SQLITE_READONLY:
 		return "the store is read-only";
 	case SQLITE_IOERR:
-		return "the disk fails";
+		return sqlite3_system_errno(db) == EFBIG
+			   ? "the store is larger than the limit on file sizes allows"
+			   : "the disk fails";
 	case SQLITE_BUSY:
 		return "the store is locked by somebody else";
 	case SQLITE_CORRUPT:
@@ -192,25 +200,43 @@ static int64_t pragma_int(sqlite3 *db, const char *sql, int64_t otherwise)
 static const char *const sync_sql[] = {"PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL",
 				       "PRAGMA synchronous=OFF"};
 
-/* What is wrong with the file, or NULL. Only reads. */
+/* What is wrong with the file, by its first bytes, or NULL. SQLite is not asked to open what is not
+ * ours, for it might finish somebody else's transaction in it. */
+static const char *check_header(int fd)
+{
+	static const char magic[16] = "SQLite format 3";
+	unsigned char head[100];
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+
+	if (n == 0)
+		return NULL;
+	if (n < 0)
+		return strerror(errno);
+	if (n < (ssize_t)sizeof(head) || memcmp(head, magic, sizeof(magic)) != 0 ||
+	    ((uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 |
+	     head[71]) != APPLICATION_ID)
+		return "not a store of hubd";
+	return NULL;
+}
+
+/* What is wrong with the database, or NULL. Changes nothing. */
 static const char *check(sqlite3 *db)
 {
 	int64_t tables = pragma_int(db, "SELECT count(*) FROM sqlite_master", -1);
 	sqlite3_stmt *q;
+	const char *said;
 	bool ok;
 
 	if (tables < 0)
 		return db_error(db);
 	if (tables == 0)
 		return NULL;
-	if (pragma_int(db, "PRAGMA application_id", 0) != APPLICATION_ID)
-		return "not a store of hubd";
 	if (pragma_int(db, "PRAGMA user_version", 0) > SCHEMA_VERSION)
 		return "made by a newer hubd";
 	if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &q, NULL) != SQLITE_OK)
 		return db_error(db);
-	ok = sqlite3_step(q) == SQLITE_ROW &&
-	     strcmp((const char *)sqlite3_column_text(q, 0), "ok") == 0;
+	said = sqlite3_step(q) == SQLITE_ROW ? (const char *)sqlite3_column_text(q, 0) : NULL;
+	ok = said && strcmp(said, "ok") == 0;
 	sqlite3_finalize(q);
 	return ok ? NULL : "the store is damaged";
 }
@@ -252,20 +278,35 @@ static int note_start(struct store *st)
 	return set_meta(st, "clean", "no", 2);
 }
 
+/* Before WAL, so that the file itself tells from its first moment whose it is. */
 static int make_schema(struct store *st)
 {
 	char set[128];
 
 	if (pragma_int(st->db, "SELECT count(*) FROM sqlite_master", -1) != 0)
 		return 0;
-	snprintf(set, sizeof(set), "PRAGMA application_id=%d; PRAGMA user_version=%d;",
+	snprintf(set, sizeof(set), "BEGIN; PRAGMA application_id=%d; PRAGMA user_version=%d;",
 		 APPLICATION_ID, SCHEMA_VERSION);
 	if (sqlite3_exec(st->db, set, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(st->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(st->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(st->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
 		return -EIO;
 	return 0;
+}
+
+/* Some file systems cannot do it, and SQLite does not call that an error. */
+static int use_wal(sqlite3 *db)
+{
+	sqlite3_stmt *q;
+	const char *mode;
+	bool wal;
+
+	if (sqlite3_prepare_v2(db, "PRAGMA journal_mode=WAL", -1, &q, NULL) != SQLITE_OK)
+		return -EIO;
+	mode = sqlite3_step(q) == SQLITE_ROW ? (const char *)sqlite3_column_text(q, 0) : NULL;
+	wal = mode && strcmp(mode, "wal") == 0;
+	sqlite3_finalize(q);
+	return wal ? 0 : -EIO;
 }
 
 /* One hubd per store: a lock beside those of SQLite. */
@@ -280,6 +321,7 @@ static int lock_file(struct store *st)
 struct store *store_open(struct hub *hub, const char *file, int *status)
 {
 	struct store *st = calloc(1, sizeof(*st));
+	pthread_condattr_t monotonic;
 	const char *wrong;
 	int r;
 
@@ -292,7 +334,12 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 	st->hub = hub;
 	st->last = &st->first;
 	pthread_mutex_init(&st->lock, NULL);
-	pthread_cond_init(&st->wake, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&st->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	/* Over a limit on file sizes writes are to fail, not hubd. */
+	signal(SIGXFSZ, SIG_IGN);
 	*status = EX_CANTCREAT;
 	r = lock_file(st);
 	if (r < 0) {
@@ -300,8 +347,15 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 			r == -EWOULDBLOCK ? "another hubd is using it" : strerror(-r));
 		goto fail;
 	}
+	wrong = check_header(st->lock_fd);
+	if (wrong) {
+		*status = EX_CONFIG;
+		err_log(ERR_ERROR, "store %s: %s", file, wrong);
+		goto fail;
+	}
 	if (sqlite3_open_v2(file, &st->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
-	    SQLITE_OK) {
+		SQLITE_OK ||
+	    sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK) {
 		err_log(ERR_ERROR, "store %s: %s", file, db_error(st->db));
 		goto fail;
 	}
@@ -312,9 +366,15 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 		err_log(ERR_ERROR, "store %s: %s", file, wrong);
 		goto fail;
 	}
-	if (sqlite3_exec(st->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) != SQLITE_OK ||
+	if (make_schema(st) == 0 && prepare(st->db, write_sql, st->stmt, WRITE_STMTS) < 0 &&
+	    sqlite3_errcode(st->db) == SQLITE_ERROR) {
+		*status = EX_CONFIG; /* a table or column is not there */
+		err_log(ERR_ERROR, "store %s: the store is damaged", file);
+		goto fail;
+	}
+	sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	if (!st->stmt[WRITE_STMTS - 1] || use_wal(st->db) < 0 ||
 	    sqlite3_exec(st->db, sync_sql[hub->opt.sync], NULL, NULL, NULL) != SQLITE_OK ||
-	    make_schema(st) < 0 || prepare(st->db, write_sql, st->stmt, WRITE_STMTS) < 0 ||
 	    share_secret(st) < 0 || note_start(st) < 0) {
 		err_log(ERR_ERROR, "store %s: %s", file, db_error(st->db));
 		goto fail;
@@ -453,17 +513,19 @@ static int put_batch(struct store *st, const struct batch *b)
 }
 
 /* What a session has that is not stored, or NULL. Takes the reference. */
-static struct batch *batch_new(struct session *s)
+static struct batch *batch_new(struct store *st, struct session *s)
 {
 	struct batch *b = calloc(1, sizeof(*b));
 	struct log_view view;
 
-	if (!b) {
-		session_unref(s);
-		return NULL; /* the next record wakes us again */
-	}
 	pthread_mutex_lock(&s->lock);
 	s->storing = false;
+	if (!b) {
+		pthread_mutex_unlock(&s->lock);
+		store_wake(st, s); /* again */
+		session_unref(s);
+		return NULL;
+	}
 	b->from = s->stored + 1;
 	log_view(&s->log, b->from, &view);
 	pthread_mutex_unlock(&s->lock);
@@ -519,7 +581,7 @@ static void write_sessions(struct store *st, struct session *list)
 	while (list) {
 		struct session *next = list->store_next;
 
-		*last = batch_new(list);
+		*last = batch_new(st, list);
 		if (*last)
 			last = &(*last)->next;
 		list = next;
@@ -541,30 +603,86 @@ static void write_sessions(struct store *st, struct session *list)
 
 /* --- pruning --- */
 
-/* One small step: the old records of one session. */
-static void prune(struct store *st)
+/* Runs a statement that gives one number. Returns it, or 0 where there is none. */
+static int64_t get_int(sqlite3_stmt *q)
+{
+	int64_t n = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+
+	sqlite3_reset(q);
+	return n;
+}
+
+/* The old records of one session, some of them: always from the front, so that what is left has no
+ * hole even where the clock was set back. Returns how many went. */
+static int64_t prune_session(struct store *st, int64_t id, int64_t head)
 {
 	const struct hub_options *opt = &st->hub->opt;
-	sqlite3_stmt *next = st->stmt[NEXT_SESSION], *q = st->stmt[PRUNE_RECORDS];
-	int64_t head;
+	sqlite3_stmt *q = st->stmt[FIRST_RECORD];
+	int64_t first, end, kept;
 
-	if (!opt->keep_records && !opt->keep_days)
-		return;
+	sqlite3_bind_int64(q, 1, id);
+	first = get_int(q);
+	if (!first)
+		return 0;
+	end = first + PRUNE_STEP;
+	q = st->stmt[FIRST_KEPT];
+	sqlite3_bind_int64(q, 1, id);
+	sqlite3_bind_int64(q, 2, first);
+	sqlite3_bind_int64(q, 3, end - 1);
+	sqlite3_bind_int64(q, 4, opt->keep_records ? head - opt->keep_records : 0);
+	sqlite3_bind_int64(q, 5,
+			   opt->keep_days ? (int64_t)clock_wall_ms() - opt->keep_days * 86400000
+					  : INT64_MIN);
+	kept = get_int(q);
+	if (kept)
+		end = kept;
+	else if (end > head + 1)
+		end = head + 1;
+	if (end == first)
+		return 0;
+	q = st->stmt[PRUNE_RECORDS];
+	sqlite3_bind_int64(q, 1, id);
+	sqlite3_bind_int64(q, 2, end);
+	return run(q) == 0 ? end - first : 0;
+}
+
+/* One step. True where there is more to do at once. */
+static bool prune_step(struct store *st)
+{
+	sqlite3_stmt *next = st->stmt[NEXT_SESSION];
+	int64_t id, head;
+
 	sqlite3_bind_int64(next, 1, st->prune_again ? st->prune_at - 1 : st->prune_at);
 	if (sqlite3_step(next) != SQLITE_ROW) {
 		sqlite3_reset(next);
 		st->prune_at = 0;
-		return;
+		return false; /* that was all of them */
 	}
-	st->prune_at = sqlite3_column_int64(next, 0);
+	st->prune_at = id = sqlite3_column_int64(next, 0);
 	head = sqlite3_column_int64(next, 2);
 	sqlite3_reset(next);
-	sqlite3_bind_int64(q, 1, st->prune_at);
-	sqlite3_bind_int64(q, 2, opt->keep_records ? head - opt->keep_records : -1);
-	sqlite3_bind_int64(
-	    q, 3, opt->keep_days ? (int64_t)clock_wall_ms() - opt->keep_days * 86400000 : 0);
-	sqlite3_bind_int64(q, 4, PRUNE_STEP);
-	st->prune_again = run(q) == 0 && sqlite3_changes(st->db) == PRUNE_STEP;
+	st->prune_again = prune_session(st, id, head) == PRUNE_STEP;
+	return true;
+}
+
+/* Some small steps, where it is time for them: over all sessions, then a pause. */
+static void prune(struct store *st)
+{
+	const struct hub_options *opt = &st->hub->opt;
+	uint64_t start = clock_mono_ms();
+
+	if ((!opt->keep_records && !opt->keep_days) || start < st->prune_ms)
+		return;
+	if (run(st->stmt[BEGIN]) < 0)
+		return; /* somebody else's turn */
+	while (clock_mono_ms() < start + PRUNE_SPELL) {
+		if (!prune_step(st)) {
+			st->prune_ms = clock_mono_ms() + PRUNE_MS;
+			break;
+		}
+	}
+	if (run(st->stmt[COMMIT]) < 0 && !sqlite3_get_autocommit(st->db))
+		run(st->stmt[ROLLBACK]);
 }
 
 static void *store_thread(void *arg)
@@ -580,7 +698,7 @@ static void *store_thread(void *arg)
 		if (!st->stop && (!st->first || atomic_load(&st->failing))) {
 			uint64_t ms = atomic_load(&st->failing) ? RETRY_MS : PRUNE_MS;
 
-			clock_gettime(CLOCK_REALTIME, &until);
+			clock_gettime(CLOCK_MONOTONIC, &until);
 			until.tv_nsec += (long)(ms % 1000) * 1000000;
 			until.tv_sec += (time_t)(ms / 1000) + until.tv_nsec / 1000000000;
 			until.tv_nsec %= 1000000000;
@@ -592,10 +710,8 @@ static void *store_thread(void *arg)
 		stop = st->stop;
 		pthread_mutex_unlock(&st->lock);
 		write_sessions(st, list);
-		if (clock_mono_ms() >= st->prune_ms && !atomic_load(&st->failing)) {
+		if (!atomic_load(&st->failing))
 			prune(st);
-			st->prune_ms = clock_mono_ms() + PRUNE_MS;
-		}
 	}
 	return NULL;
 }

@@ -288,7 +288,7 @@ static void on_idle(uv_idle_t *idle)
 	unix_feed_rest(idle->data);
 }
 
-void unix_adopt(struct worker *w, int fd)
+void unix_adopt(struct worker *w, int fd, uint32_t born)
 {
 	struct unix_conn *u = calloc(1, sizeof(*u));
 
@@ -300,7 +300,7 @@ void unix_adopt(struct worker *w, int fd)
 		goto fail;
 	uv_idle_init((uv_loop_t *)worker_loop(w), &u->idle);
 	u->poll.data = u->idle.data = u;
-	u->conn = conn_new(w, &unix_transport, u);
+	u->conn = conn_new(w, &unix_transport, u, born);
 	if (!u->conn) {
 		uv_close((uv_handle_t *)&u->poll, on_poll_closed);
 		return;

@@ -2,9 +2,11 @@
 #ifndef HUBD_UNIX_H
 #define HUBD_UNIX_H
 
+#include <stdint.h>
+
 struct worker;
 
-/* Takes over a connection that was just accepted; closes it where that fails. */
-void unix_adopt(struct worker *w, int fd);
+/* Takes over a connection that was just accepted, as number born; closes it where that fails. */
+void unix_adopt(struct worker *w, int fd, uint32_t born);
 
 #endif

@@ -314,9 +314,9 @@ static void on_adopt(struct engine *en, const struct mail *mail)
 		close(mail->fd);
 		worker_connection_gone(&en->w);
 	} else if (mail->local) {
-		unix_adopt(&en->w, mail->fd);
+		unix_adopt(&en->w, mail->fd, mail->version);
 	} else {
-		ws_adopt(en->w.ws, mail->fd);
+		ws_adopt(en->w.ws, mail->fd, mail->version);
 	}
 }
 

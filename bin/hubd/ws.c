@@ -38,6 +38,14 @@ static struct lws *conn_wsi(const struct conn *c)
 	return c->handle;
 }
 
+/* A wsi carries its connection, or, before there is one, its number with the lowest bit set. */
+static struct conn *wsi_conn(struct lws *wsi)
+{
+	void *data = lws_get_opaque_user_data(wsi);
+
+	return (uintptr_t)data & 1 ? NULL : data;
+}
+
 /* --- the transport --- */
 
 static int ws_write(struct conn *c, const void *data, size_t len)
@@ -333,7 +341,8 @@ void ws_read_more(struct ws *ws)
 
 static int ws_established(struct ws *ws, struct lws *wsi)
 {
-	struct conn *c = conn_new(ws->w, &ws_transport, wsi);
+	uint32_t born = (uint32_t)((uintptr_t)lws_get_opaque_user_data(wsi) >> 1);
+	struct conn *c = conn_new(ws->w, &ws_transport, wsi, born);
 
 	if (!c)
 		return -1;
@@ -368,23 +377,23 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 	case LWS_CALLBACK_ESTABLISHED:
 		return ws_established(ws, wsi);
 	case LWS_CALLBACK_RECEIVE:
-		c = lws_get_opaque_user_data(wsi);
+		c = wsi_conn(wsi);
 		if (c)
 			ws_receive(ws, c, wsi, in, len);
 		return 0;
 	case LWS_CALLBACK_RECEIVE_PONG:
-		c = lws_get_opaque_user_data(wsi);
+		c = wsi_conn(wsi);
 		if (c)
 			conn_heard(c);
 		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
-		c = lws_get_opaque_user_data(wsi);
+		c = wsi_conn(wsi);
 		return c ? ws_writeable(c) : 0;
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-		c = lws_get_opaque_user_data(wsi);
+		c = wsi_conn(wsi);
 		return c && c->said_close ? -1 : 0;
 	case LWS_CALLBACK_CLOSED:
-		c = lws_get_opaque_user_data(wsi);
+		c = wsi_conn(wsi);
 		lws_set_opaque_user_data(wsi, NULL);
 		if (c)
 			conn_gone(c);
@@ -398,11 +407,14 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 	}
 }
 
-void ws_adopt(struct ws *ws, int fd)
+void ws_adopt(struct ws *ws, int fd, uint32_t born)
 {
 	unsigned destroyed = ws->destroyed;
+	struct lws *wsi = lws_adopt_socket_vhost(ws->vhost, fd);
 
-	if (!lws_adopt_socket_vhost(ws->vhost, fd) && destroyed == ws->destroyed)
+	if (wsi)
+		lws_set_opaque_user_data(wsi, (void *)((uintptr_t)born << 1 | 1));
+	else if (destroyed == ws->destroyed)
 		worker_connection_gone(ws->w);
 }
 

@@ -4,6 +4,7 @@
 #define HUBD_WS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct worker;
 struct ws;
@@ -17,8 +18,9 @@ bool ws_usable(const struct ws *ws);
 void ws_stop(struct ws *ws);
 void ws_free(struct ws *ws); /* NULL is fine */
 
-/* Takes over a TCP connection that was just accepted; closes it where that fails. */
-void ws_adopt(struct ws *ws, int fd);
+/* Takes over a TCP connection that was just accepted, as number born; closes it where that fails.
+ */
+void ws_adopt(struct ws *ws, int fd, uint32_t born);
 
 /* Once a second: lets libwebsockets look at its timeouts, which it otherwise does only after input.
  */

@@ -31,7 +31,7 @@ struct seat {
 
 struct peer {
 	struct stub stub;
-	char id[CONN_ID_LEN + 1];
+	char id[IDENTITY_LEN + 1];
 	struct seat *seats;
 };
 
@@ -40,7 +40,7 @@ static struct hub hub = {
     .limits.grace_ms = 1000000};
 static struct peer peers[PEERS];
 static struct json_paths *paths;
-static char ids[IDS_MAX][CONN_ID_LEN + 1]; /* all that there were in this input */
+static char ids[IDS_MAX][IDENTITY_LEN + 1]; /* all that there were in this input */
 static size_t nids;
 static bool gaps; /* somebody does without echo, so numbers may be left out */
 
@@ -193,7 +193,7 @@ static void check_log(struct session *s)
 	for (seq = view.tail; seq <= view.head; seq++) {
 		const struct slot *slot;
 		const char *text;
-		char from[CONN_ID_LEN + 1], session[ENVELOPE_SESSION_MAX + 1];
+		char from[IDENTITY_LEN + 1], session[ENVELOPE_SESSION_MAX + 1];
 		struct json_member m[NPATHS];
 		struct json_scan scan;
 		size_t header;
@@ -203,7 +203,7 @@ static void check_log(struct session *s)
 		header = wsframe_header_len(c->data + slot->offset);
 		text = (const char *)c->data + slot->offset + header;
 		assert(json_scan(paths, text, slot->len - header, m, &scan) == JSON_OK);
-		conn_id_text(slot->sender, from);
+		identity_text(slot->sender, from);
 		assert(is(text, &m[FROM], from) && !m[FROM].repeated);
 		assert(number(text, &m[SEQ]) == seq && !m[SEQ].repeated);
 		session_of(text, &m[SESSION], session);
@@ -236,7 +236,7 @@ static void open_peer(struct peer *p)
 		leave_seat(&p->seats);
 	stub_open(hub.worker[0], &p->stub);
 	p->stub.got = got;
-	conn_id_text(p->stub.conn->id, p->id);
+	identity_text(p->stub.conn->id, p->id);
 	if (nids < IDS_MAX)
 		memcpy(ids[nids++], p->id, sizeof(p->id));
 }

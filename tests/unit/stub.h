@@ -113,7 +113,7 @@ static const struct transport stub_transport = {
 static inline void stub_open(struct worker *w, struct stub *s)
 {
 	*s = (struct stub){0};
-	s->conn = conn_new(w, &stub_transport, s);
+	s->conn = conn_new(w, &stub_transport, s, 0);
 	stub_need(s->conn != NULL, "no connection");
 }
 

@@ -1,0 +1,319 @@
+# With a store a session outlives hubd and its memory: epoch, head, state, what was acknowledged, and every
+# record that --keep-records and --keep-days leave.
+use strict;
+use warnings;
+use Hub;
+use Hub::Store;
+
+my $no = JSON::PP::false();
+my @small = ('--history', 1, '--history-bytes', 0, '--slow-after', 0);
+
+sub publish {
+	my ($client, $n, %more) = @_;
+	my $start = $client->{published} || 0;
+	$client->send(map { { type => 't', n => $_, %more } } $start + 1 .. $start + $n);
+	$client->{published} = $start + $n;
+}
+
+subtest 'a restart' => sub {
+	my $dir = store_dir();
+	my $hub = store_hub($dir);
+	my $a = $hub->member('ws', 's');
+	my $b = $hub->member('unix', 's');
+	my $epoch = $a->{joined}{epoch};
+	my $seq = send_acked($a, 'one', "two \x{e9}");
+	is_deeply($seq, { one => 1, "two \x{e9}" => 2 }, 'two acks');
+	$a->send(
+		{ type => 'place', key => 'k', v => 1 },
+		{ type => 'place', key => 'k', v => 2 },
+		{ type => 'entity_created', entity => { id => "nul\0\x{1f600}" } },
+		{ type => 'entity_created', entity => { id => 'e' }, msg_id => 'e' },
+		{ type => 'entity_created', entity => { id => 'f' } },
+		{ type => 'entity_deleted', entity => { id => 'e' } });
+	$a->wait_type('ack');
+	$b->sync;
+	wait_for { $b->sync; seqs($a) == 8 } 'all records';
+	my @before = grep { /"seq":\d+\}$/ && !/"type":"ack"/ } @{ $a->{in} };
+	my $me = $a->{id};
+	$hub->stop;
+
+	$hub = store_hub($dir);
+	my $c = $hub->member('ws', 's');
+	is($c->{joined}{epoch}, $epoch, 'the epoch is the same');
+	is($c->{joined}{seq}, 8, 'so is the head');
+	is($c->{joined}{snapshot}, 3, 'and the state');
+	my @state = map { $c->next } 1 .. 3;
+	is_deeply([ map { $_->{seq} } @state ], [ 4, 5, 7 ], 'oldest first, under their own seq');
+	is($state[1]{entity}{id}, "nul\0\x{1f600}", 'a key may be any text');
+	my $d = $hub->member('unix', 's', since => 0, epoch => $epoch);
+	ok($d->{joined}{recovered}, 'everything can be had from the store');
+	wait_for { @{ $d->{in} } >= 8 } 'the records';
+	is_deeply($d->{in}, \@before, 'byte for byte as they were');
+	is($d->{in}[0] =~ /"from":"(.{11})"/ && $1, $me, 'with who sent them');
+	my $e = $hub->client('unix');
+	my $joined = $e->join_session('s', resume => $a->{joined}{resume}, since => 8, epoch => $epoch);
+	is($joined->{client_id}, $me, 'who comes back is who it was');
+	ok($joined->{recovered}, 'and is where it was');
+	is_deeply(send_acked($e, "two \x{e9}", 'one', 'e'), { 'one' => 1, "two \x{e9}" => 2, e => 6 },
+		'a repeat is acked with the first seq');
+	is($hub->member('unix', 's')->{joined}{seq}, 8, 'and not logged again');
+	is_deeply(send_acked($d, 'one'), { one => 9 }, 'the same id of somebody else is another message');
+	my $never = $hub->member('unix', 'never', since => 5, epoch => $epoch);
+	is($never->{joined}{reason}, 'epoch_changed', 'an unknown session is new');
+	$hub->stop;
+};
+
+subtest 'acks come after the commit' => sub {
+	my $dir = store_dir();
+	my $hub = store_hub($dir);
+	my $a = $hub->member('unix', 's');
+	send_acked($a, 'first');
+	my $release = hold("$dir/store.db");
+	$a->send({ type => 't', msg_id => 'second' });
+	wait_for { grep { $_ == 2 } seqs($a) } 'the record to be sent to the members';
+	$a->sync for 1 .. 5;
+	ok(!(grep { /"type":"ack"/ } @{ $a->{in} }), 'no ack while it is not stored');
+	$release->();
+	is($a->wait_type('ack')->{seq}, 2, 'it comes when the store has it');
+	is(sql("$dir/store.db", 'SELECT max(seq) FROM record'), 2, 'and the store has it');
+	$hub->stop;
+};
+
+subtest 'further back than the memory' => sub {
+	my $dir = store_dir();
+	my $hub = store_hub($dir, args => \@small);
+	my $a = $hub->member('unix', 's');
+	publish($a, 3000, pad => 'x' x 200);
+	wait_for { seqs($a) == 3000 } 'the sender to have all';
+	send_acked($a, 'last');
+	for my $t ('ws', 'unix') {
+		my $b = $hub->member($t, 's', since => 7, epoch => $a->{joined}{epoch});
+		ok($b->{joined}{recovered}, "$t: since is in the store");
+		my $head = $b->{joined}{seq};
+		wait_for { @{ $b->{in} } >= $head - 7 } "$t: the records";
+		is_deeply([ seqs($b) ], [ 8 .. $head ], "$t: each once, in order");
+		$b->{in} = [];
+		$a->{in} = [];
+		publish($a, 1);
+		wait_for { @{ $b->{in} } } "$t: a live one";
+		is($b->next->{n}, $a->{published}, "$t: then live");
+	}
+	my $first = ($hub->member('unix', 's'))->{joined}{seq};
+	my $mute = $hub->member('ws', 's', since => 0, echo => $no);
+	ok($mute->{joined}{recovered}, 'since 0 is all');
+	wait_for { @{ $mute->{in} } >= $first } 'all of it';
+	is_deeply([ seqs($mute) ], [ 1 .. $first ], 'echo:false keeps the records of others');
+	$mute->{in} = [];
+	publish($mute, 500, pad => 'y' x 100);
+	$mute->send({ type => 'ping' });
+	$mute->wait_type('pong');
+	publish($a, 1);
+	wait_for { @{ $mute->{in} } } "another's record";
+	is_deeply([ seqs($mute) ], [ $first + 501 ], 'and its own stay away');
+	my $again = $hub->client('ws');
+	$again->join_session('s', since => $first, echo => $no, resume => $mute->{joined}{resume});
+	is($again->{id}, $mute->{id}, 'it comes back');
+	wait_for { @{ $again->{in} } } "another's record";
+	is_deeply([ seqs($again) ], [ $first + 501 ], 'its own stay away when they are read from the store');
+	$hub->stop;
+};
+
+subtest 'a lagging member reads on from the store' => sub {
+	for my $policy ('disconnect', 'resync') {
+		my $dir = store_dir();
+		my $hub = store_hub($dir, args => [ @small, '--slow', $policy, '--sync', 'off' ]);
+		my $a = $hub->member('unix', 's', echo => $no);
+		my @slow = ($hub->member('unix', 's'), $hub->member('ws', 's'));
+		$_->{reading} = 0 for @slow;
+		my $pad = 'z' x 4000;
+		for (1 .. 10) {
+			publish($a, 200, pad => $pad);
+			send_acked($a, "m$_");
+		}
+		# More than the sockets hold is not in memory any more.
+		$_->{reading} = 1 for @slow;
+		for my $c (@slow) {
+			wait_for { seqs($c) >= 2010 || $c->{gone} } 'the records', 30;
+			is_deeply([ seqs($c) ], [ 1 .. 2010 ], "$policy, $c->{kind}: all, in order");
+			ok(!(grep { /"type":"gap"/ } @{ $c->{in} }), "$policy, $c->{kind}: no gap");
+			ok($c->alive, "$policy, $c->{kind}: not thrown out");
+		}
+		my $health = $hub->health;
+		is($health->{slow_disconnects} + $health->{slow_resyncs}, 0, "$policy: nobody is slow");
+		$hub->stop;
+	}
+};
+
+subtest 'pruning' => sub {
+	my $dir = store_dir();
+	my $hub = store_hub($dir, args => [ @small, '--keep-records', 100 ]);
+	my $a = $hub->member('unix', 's', echo => $no);
+	my $other = $hub->member('unix', 'other', echo => $no);
+	publish($other, 50);
+	send_acked($other, 'o');
+	$a->send({ type => 'place', key => 'k', v => 1 });
+	# In steps, for memory keeps what is not stored yet.
+	for (1 .. 10) {
+		publish($a, 499, pad => 'p' x 100);
+		send_acked($a, "last$_");
+	}
+	becomes { sql("$dir/store.db", 'SELECT min(seq) FROM record JOIN session s ON s.id = session'
+			    . " WHERE s.name = 's'") == 4902 } 'old records go', 15;
+	is(sql("$dir/store.db", 'SELECT count(*), max(seq) - min(seq) FROM record JOIN session s'
+			    . " ON s.id = session WHERE s.name = 's'"), '100|99', 'as many are kept as was said');
+	is(sql("$dir/store.db", 'SELECT count(*) FROM record JOIN session s ON s.id = session'
+			    . " WHERE s.name = 'other'"), 51, 'a session with fewer keeps them all');
+	my $head = 5001;
+	$hub->stop;    # what memory holds beyond that is not what is looked at
+	$hub = store_hub($dir, args => [ @small, '--keep-records', 100 ]);
+	my $old = $hub->member('unix', 's', since => 10);
+	is($old->{joined}{reason}, 'trimmed', 'since before what is kept is trimmed');
+	is($old->{joined}{snapshot}, 1, 'the state is not pruned');
+	my $edge = $hub->member('ws', 's', since => $head - 100);
+	ok($edge->{joined}{recovered}, 'since at the edge is not');
+	wait_for { @{ $edge->{in} } >= 100 } 'what is kept';
+	is_deeply([ seqs($edge) ], [ $head - 99 .. $head ], 'and gives what is kept');
+	my $all = $hub->member('unix', 's', since => 0);
+	is($all->{joined}{reason}, 'trimmed', 'since 0 says that it begins later');
+	is_deeply([ @{ $all->wait_type('gap') }{qw(from_seq to_seq)} ], [ 1, $head - 100 ], 'in a gap');
+	wait_for { @{ $all->{in} } >= 100 } 'what is kept';
+	is_deeply([ seqs($all) ], [ $head - 99 .. $head ], 'then what is kept');
+	$hub->stop;
+
+	# What is older than the days said goes, but never from the middle, whatever the clock did.
+	my $day = 86_400_000;
+	my $now = int(time * 1000);
+	sql("$dir/store.db", "UPDATE record SET time = $now - 3 * $day WHERE seq <= 4920 AND seq != 4910"
+		    . " AND session = (SELECT id FROM session WHERE name = 's')");
+	$hub = store_hub($dir, args => [ @small, '--keep-days', 2 ]);
+	becomes { sql("$dir/store.db", 'SELECT min(seq) FROM record JOIN session s ON s.id = session'
+			    . " WHERE s.name = 's'") == 4910 } 'days pass';
+	# A second look, after more steps: nothing behind the first that stays has gone.
+	my $later = $hub->member('unix', 's', since => 4909, echo => $no);
+	ok($later->{joined}{recovered}, 'what is left can be had');
+	wait_for { @{ $later->{in} } >= 92 } 'what is left';
+	select undef, undef, undef, 0.5;
+	is_deeply([ seqs($later) ], [ 4910 .. 5001 ], 'without a hole');
+	is(sql("$dir/store.db", 'SELECT count(*) FROM record JOIN session s ON s.id = session'
+			    . " WHERE s.name = 's'"), 92, 'it is still there');
+	sql("$dir/store.db", "UPDATE record SET time = $now - 3 * $day");
+	becomes { sql("$dir/store.db", 'SELECT count(*) FROM record') == 0 } 'more days pass';
+	$hub->stop;
+	$hub = store_hub($dir, args => \@small);
+	my $c = $hub->member('unix', 's', since => 5001);
+	ok($c->{joined}{recovered}, 'where all records have gone, the head is known');
+	is($hub->member('unix', 's', since => 5000)->{joined}{reason}, 'trimmed', 'and that all have gone');
+	is(send_acked($c, 'next')->{next}, 5002, 'and the numbers go on');
+	$hub->stop;
+};
+
+subtest 'a session that memory forgot' => sub {
+	my $dir = store_dir();
+	my $hub = store_hub($dir, args => [ '--session-ttl', 0 ]);
+	my $a = $hub->member('unix', 's');
+	$a->send({ type => 'place', key => 'k' });
+	send_acked($a, 'x', 'y');
+	my ($epoch, $token) = @{ $a->{joined} }{qw(epoch resume)};
+	$a->vanish;
+	wait_for { $hub->health->{sessions} == 0 } 'the session to be dropped';
+	my $b = $hub->client('ws');
+	my $joined = $b->join_session('s', since => 1, epoch => $epoch, resume => $token);
+	is($joined->{epoch}, $epoch, 'it comes back as it was');
+	ok($joined->{recovered}, 'with its records');
+	wait_for { @{ $b->{in} } >= 2 } 'the records';
+	is_deeply([ seqs($b) ], [ 2, 3 ], 'those asked for');
+	is_deeply(send_acked($b, 'y', 'z'), { y => 3, z => 4 }, 'with what was acked');
+	is($hub->member('unix', 's')->{joined}{snapshot}, 1, 'with its state');
+	$hub->stop;
+};
+
+subtest 'what a crash took' => sub {
+	my $dir = store_dir();
+	my $hub = store_hub($dir, args => [ '--session-ttl', 0 ]);
+	my $a = $hub->member('unix', 's');
+	send_acked($a, 1 .. 3);
+	my ($epoch, $token) = @{ $a->{joined} }{qw(epoch resume)};
+	# Records that a member saw and the store did not.
+	my $release = hold("$dir/store.db");
+	publish($a, 2);
+	wait_for { seqs($a) == 5 } 'two records that are not stored';
+	killed($hub);
+	$release->();
+
+	my @since = (since => 5, epoch => $epoch);
+	$hub = store_hub($dir, args => [ '--session-ttl', 0 ]);
+	my $b = $hub->member('unix', 's', @since);
+	is($b->{joined}{seq}, 3, 'the head is what was stored');
+	is($b->{joined}{epoch}, $epoch, 'the epoch is the same');
+	is($b->{joined}{reason}, 'epoch_changed', 'who saw more is told');
+	send_acked($b, 'b1' .. 'b5');
+	my @later = (since => 8, epoch => $epoch);
+	ok($hub->client('unix')->join_session('s', @later, resume => $b->{joined}{resume})->{recovered},
+		'who saw the new ones can go on');
+	is($hub->client('unix')->join_session('s', @since, resume => $token)->{reason}, 'epoch_changed',
+		'who saw the old ones cannot, though there are as many again');
+	$_->vanish for $b;
+	wait_for { $hub->health->{sessions} == 0 } 'the session to be dropped';
+	is($hub->client('unix')->join_session('s', @since, resume => $token)->{reason}, 'epoch_changed',
+		'nor when memory forgot the session meanwhile');
+	my $token2 = $b->{joined}{resume};
+	$hub->stop;
+	$hub = store_hub($dir, args => [ '--session-ttl', 0 ]);
+	is($hub->client('unix')->join_session('s', @since, resume => $token)->{reason}, 'epoch_changed',
+		'nor after an orderly restart');
+	ok($hub->client('unix')->join_session('s', @later, resume => $token2)->{recovered},
+		'but who came after the crash can');
+	$hub->stop;
+};
+
+subtest 'leaving before the commit' => sub {
+	my $dir = store_dir();
+	my $hub = store_hub($dir);
+	my $a = $hub->member('unix', 's');
+	$a->send({ type => 't', msg_id => 'x' }, { type => 'session_leave' });
+	is(eval { $a->wait_type('ack', 3)->{seq} }, 1, 'who leaves a session is still told of the commit');
+	$hub->stop;
+};
+
+subtest 'one hub per store' => sub {
+	my $dir = store_dir();
+	my $hub = store_hub($dir);
+	send_acked($hub->member('unix', 's'), 'x');
+	my @args = ('--listen', 'none', '--socket', "$dir/other.sock", '--store', "$dir/store.db");
+	my $second = Hub->refuses(@args);
+	is($second->{status}, 73, 'a second one is refused');
+	like($second->{err}, qr/store \Q$dir\E\/store\.db: another hubd is using it/, 'and says why');
+	send_acked($hub->member('unix', 's'), 'y');
+	killed($hub);
+	$hub = store_hub($dir);
+	is($hub->member('unix', 's')->{joined}{seq}, 2, 'one that was killed leaves no lock');
+	$hub->stop;
+};
+
+subtest 'the schema' => sub {
+	my $dir = store_dir();
+	my $hub = store_hub($dir);
+	my $a = $hub->member('unix', 'match-1');
+	$a->send({ type => 'place', key => 'k', v => 1 }, { type => 'note', msg_id => 'm', text => "it's" });
+	$a->wait_type('ack');
+	my $db = "$dir/store.db";
+	is(sql($db, 'SELECT name, head FROM session'), 'match-1|2', 'sessions, while hubd runs');
+	is(sql($db, 'SELECT seq, type, sender FROM record ORDER BY seq'),
+		"1|place|$a->{id}\n2|note|$a->{id}", 'records');
+	is(sql($db, "SELECT json_extract(body, '\$.text') FROM record JOIN session s ON s.id = session"
+			    . " WHERE s.name = 'match-1' AND type = 'note'"), "it's", 'whose body is JSON');
+	ok(abs(sql($db, 'SELECT time FROM record WHERE seq = 1') / 1000 - time) < 60, 'with the time');
+	is(sql($db, 'SELECT key, type, seq FROM state'), 'k|place|1', 'the state');
+	is(sql($db, 'SELECT seq FROM ack'), 2, 'what was acknowledged');
+	is(sql($db, 'PRAGMA user_version'), 1, 'the version of the schema');
+	is(sql($db, 'PRAGMA journal_mode'), 'wal', 'in WAL mode');
+	$hub->stop;
+	ok(!-e "$db-wal", 'an orderly end leaves one file');
+	is(sql($db, 'PRAGMA integrity_check'), 'ok', 'which is sound');
+	sql($db, 'PRAGMA user_version = 2');
+	my $newer = Hub->refuses('--listen', 'none', '--socket', "$dir/hub.sock", '--store', $db);
+	is($newer->{status}, 78, 'one made by a newer hubd is refused');
+	like($newer->{err}, qr/newer/, 'and says so');
+};
+
+done_testing;
