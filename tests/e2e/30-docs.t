@@ -128,6 +128,40 @@ subtest 'the examples of hub(7)' => sub {
 	$hub->ended;
 };
 
+# hubd(8) has the tables of the store and the built-in table of keys, word by word.
+subtest 'the store and the keys of hubd(8)' => sub {
+	my ($sqlite3) = grep { -x } map { "$_/sqlite3" } split /:/, $ENV{PATH};
+	my $store = scratch() . '/store.db';
+	my $hub = Hub->start(args => [ '--store', $store ]);
+	my $schema = run([ $sqlite3, $store, '.schema' ])->{out};
+	my ($version) = run([ $sqlite3, $store, 'PRAGMA user_version' ])->{out} =~ /(\d+)/;
+	$hub->stop;
+	my $page = slurp($page{hubd});
+	my ($text) = $page =~ /^the version of the tables.*?\n\.Bl[^\n]*\n(.*?)^\.El/ms;
+	my %documented = map { /^(\w+)\n(.*)/s ? ($1 => $2) : () } split /^\.It Cm /m, $text;
+	my %real = $schema =~ /^CREATE TABLE (\w+) \((.*?)\)(?: WITHOUT ROWID)?;$/mg;
+	is_deeply([ sort keys %documented ], [ sort keys %real ], 'its tables');
+	like($page, qr/^the version of the tables, $version\.$/m, 'their version');
+	for my $table (sort keys %real) {
+		my @columns = $real{$table} =~ s/, PRIMARY KEY.*//r =~ /(?:^|, )(\w+)/g;
+		my @named = grep { my $name = $_; grep { $_ eq $name } @columns } $documented{$table} =~ /^\.Cm (\w+)/mg;
+		is_deeply(\@named, \@columns, "$table: its columns");
+	}
+
+	my ($source) = slurp("$root/bin/hubd/keys.c") =~ /default_table\[\] =(.*?);/s;
+	my $built_in = join '', map { s/\\n/\n/gr } $source =~ /"([^"]*)"/g;
+	is(($page =~ /^\.Bd [^\n]*\n(entity_created.*?)^\.Ed/ms)[0], $built_in, 'the built-in keys');
+	my ($list) = slurp($page{hub}) =~ /^(\.It Sy "Type" Ta Sy "Key" Ta\n.*?)^\.El/ms;
+	my %in_hub = map { my ($types, $key) = /^\.It Cm (.*?) Ta (.*)/; map { $_ => $key } split / , /, $types // '' }
+	    split /\n/, $list;
+	my %in_code = map {
+		my ($types, $path, $delete) = split / /;
+		my $key = ($path eq '-' ? '"none: one a session" Ta' : "Cm $path Ta") . ($delete ? ' "deletes"' : '');
+		map { $_ => $key } split /\|/, $types
+	} split /\n/, $built_in;
+	is_deeply(\%in_hub, \%in_code, 'and in hub(7)');
+};
+
 my $dir = scratch();
 run([ 'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout',
 	"$dir/key.pem", '-out', "$dir/cert.pem", '-days', '2', '-subj', '/CN=localhost' ]);
