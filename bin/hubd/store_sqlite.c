@@ -30,6 +30,7 @@
 #define RETRY_MS 1000	/* after a write that failed */
 #define PRUNE_MS 200	/* between two rounds of pruning */
 #define PRUNE_STEP 1000 /* records of one session looked at in one step */
+#define ACK_BYTES 16	/* of one message in the dedup window: seq and hash */
 #define PRUNE_SPELL 10	/* ms that may be spent on steps between two commits */
 
 static const char schema[] =
@@ -37,13 +38,15 @@ static const char schema[] =
     "CREATE TABLE session (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT "
     "NULL,"
     " head INTEGER NOT NULL, written INTEGER NOT NULL);"
-    "CREATE TABLE record (session INTEGER NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL,"
-    " type TEXT NOT NULL, sender TEXT NOT NULL, body TEXT NOT NULL,"
-    " PRIMARY KEY (session, seq)) WITHOUT ROWID;"
+    "CREATE TABLE record (id INTEGER PRIMARY KEY, session INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " time INTEGER NOT NULL, type TEXT NOT NULL, sender TEXT NOT NULL, body TEXT NOT NULL);"
+    "CREATE TABLE extent (session INTEGER NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL,"
+    " id INTEGER NOT NULL, PRIMARY KEY (session, seq)) WITHOUT ROWID;"
     "CREATE TABLE state (session INTEGER NOT NULL, key TEXT NOT NULL, type TEXT NOT NULL,"
     " seq INTEGER NOT NULL, sender TEXT NOT NULL, body TEXT NOT NULL,"
     " PRIMARY KEY (session, key, type)) WITHOUT ROWID;"
-    "CREATE TABLE ack (session INTEGER NOT NULL, seq INTEGER NOT NULL, hash INTEGER NOT NULL,"
+    "CREATE TABLE ack (session INTEGER NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL,"
+    " messages BLOB NOT NULL,"
     " PRIMARY KEY (session, seq)) WITHOUT ROWID;";
 
 enum write_stmt {
@@ -52,15 +55,20 @@ enum write_stmt {
 	ROLLBACK,
 	PUT_SESSION,
 	PUT_RECORD,
+	PUT_EXTENT,
+	GROW_EXTENT,
 	PUT_STATE,
 	DROP_STATE,
 	PUT_ACK,
 	DROP_ACKS,
 	SET_META,
 	NEXT_SESSION,
-	FIRST_RECORD,
+	LAST_RECORD,
+	FIRST_EXTENT,
 	FIRST_KEPT,
 	PRUNE_RECORDS,
+	CUT_EXTENT,
+	DROP_EXTENT,
 	WRITE_STMTS
 };
 
@@ -71,21 +79,27 @@ static const char *const write_sql[WRITE_STMTS] = {
     [PUT_SESSION] = "INSERT INTO session (name, epoch, head, written) VALUES (?1, ?2, ?3, ?4)"
 		    " ON CONFLICT (name) DO UPDATE SET epoch = ?2, head = ?3, written = ?4"
 		    " RETURNING id",
-    [PUT_RECORD] = "INSERT INTO record (session, seq, time, type, sender, body) VALUES (?1, ?2, "
-		   "?3, ?4, ?5, ?6)",
+    [PUT_RECORD] = "INSERT INTO record (id, session, seq, time, type, sender, body)"
+		   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [PUT_EXTENT] = "INSERT INTO extent (session, seq, n, id) VALUES (?1, ?2, ?3, ?4)",
+    [GROW_EXTENT] = "UPDATE extent SET n = ?3 WHERE session = ?1 AND seq = ?2",
     [PUT_STATE] = "INSERT OR REPLACE INTO state (session, key, type, seq, sender, body)"
 		  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [DROP_STATE] = "DELETE FROM state WHERE session = ?1 AND key = ?2",
-    [PUT_ACK] = "INSERT INTO ack (session, seq, hash) VALUES (?1, ?2, ?3)",
-    [DROP_ACKS] =
-	"DELETE FROM ack WHERE session = ?1 AND seq < (SELECT seq FROM ack WHERE session = ?1"
-	" ORDER BY seq DESC LIMIT 1 OFFSET 4095)",
+    [PUT_ACK] = "INSERT INTO ack (session, seq, n, messages) VALUES (?1, ?2, ?3, ?4)",
+    [DROP_ACKS] = "DELETE FROM ack WHERE session = ?1 AND seq <= (SELECT max(seq) FROM"
+		  " (SELECT seq, sum(n) OVER (ORDER BY seq DESC) - n AS later FROM ack"
+		  " WHERE session = ?1) WHERE later >= ?2)",
     [SET_META] = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
     [NEXT_SESSION] = "SELECT id, name, head FROM session WHERE id > ?1 ORDER BY id LIMIT 1",
-    [FIRST_RECORD] = "SELECT min(seq) FROM record WHERE session = ?1",
-    [FIRST_KEPT] = "SELECT seq FROM record WHERE session = ?1 AND seq BETWEEN ?2 AND ?3"
-		   " AND seq > ?4 AND time >= ?5 ORDER BY seq LIMIT 1",
-    [PRUNE_RECORDS] = "DELETE FROM record WHERE session = ?1 AND seq < ?2",
+    [LAST_RECORD] = "SELECT max(id) FROM record",
+    [FIRST_EXTENT] = "SELECT seq, n, id FROM extent WHERE session = ?1 ORDER BY seq LIMIT 1",
+    [FIRST_KEPT] = "SELECT id FROM record WHERE id BETWEEN ?1 AND ?2 AND seq > ?3 AND time >= ?4"
+		   " ORDER BY id LIMIT 1",
+    [PRUNE_RECORDS] = "DELETE FROM record WHERE id BETWEEN ?1 AND ?2",
+    [CUT_EXTENT] = "UPDATE extent SET seq = seq + ?3, n = n - ?3, id = id + ?3"
+		   " WHERE session = ?1 AND seq = ?2",
+    [DROP_EXTENT] = "DELETE FROM extent WHERE session = ?1 AND seq = ?2",
 };
 
 enum read_stmt { GET_SESSION, GET_TAIL, GET_STATE, GET_ACKS, GET_RECORDS, READ_STMTS };
@@ -93,14 +107,21 @@ enum read_stmt { GET_SESSION, GET_TAIL, GET_STATE, GET_ACKS, GET_RECORDS, READ_S
 static const char *const read_sql[READ_STMTS] = {
     [GET_SESSION] = "SELECT id, epoch, head FROM session WHERE name = ?1",
     [GET_TAIL] =
-	"SELECT min(seq) FROM record WHERE session = (SELECT id FROM session WHERE name = ?1)",
+	"SELECT min(seq) FROM extent WHERE session = (SELECT id FROM session WHERE name = ?1)",
     [GET_STATE] = "SELECT key, type, seq, sender, body FROM state WHERE session = ?1 ORDER BY seq",
-    [GET_ACKS] =
-	"SELECT hash, seq FROM (SELECT hash, seq FROM ack WHERE session = ?1 ORDER BY seq DESC"
-	" LIMIT 4096) ORDER BY seq",
+    [GET_ACKS] = "SELECT n, messages FROM ack WHERE session = ?1 ORDER BY seq DESC",
     [GET_RECORDS] =
-	"SELECT seq, sender, body FROM record WHERE session = ?1 AND seq BETWEEN ?2 AND ?3"
-	" ORDER BY seq",
+	"SELECT r.seq, r.sender, r.body FROM extent e CROSS JOIN record r"
+	" ON r.id BETWEEN e.id + max(?2 - e.seq, 0) AND e.id + min(?3 - e.seq, e.n - 1)"
+	" WHERE e.session = ?1 AND e.seq <= ?3 AND e.seq >= coalesce((SELECT max(seq) FROM extent"
+	" WHERE session = ?1 AND seq <= ?2), 0) ORDER BY e.seq, r.id",
+};
+
+/* Records first to first + n - 1 of a session, which lie in the table one behind the other from id
+ * on: what one commit wrote of the session, and more where nobody else came between. Far fewer than
+ * an index by session and seq would have entries, and records are only ever written at the end. */
+struct extent {
+	int64_t session, first, n, id;
 };
 
 struct reader {
@@ -125,10 +146,11 @@ struct store {
 	bool stop;		       /* lock */
 	_Atomic(const char *) failing;
 
-	struct buf frame;  /* scratch */
-	int64_t prune_at;  /* the session looked at last */
-	uint64_t prune_ms; /* when the next round is due */
-	bool prune_again;  /* the step before had more to do */
+	struct extent end;   /* the last one, which may grow; its end is the table's */
+	struct buf messages; /* scratch: of a batch, those with an ack */
+	int64_t prune_at;    /* the session looked at last */
+	uint64_t prune_ms;   /* when the next round is due */
+	bool prune_again;    /* the step before had more to do */
 };
 
 /* --- statements --- */
@@ -278,6 +300,18 @@ static int note_start(struct store *st)
 	return set_meta(st, "clean", "no", 2);
 }
 
+/* Where the table of records ends. */
+static int find_end(struct store *st)
+{
+	sqlite3_stmt *q = st->stmt[LAST_RECORD];
+	int r = sqlite3_step(q);
+
+	if (r == SQLITE_ROW)
+		st->end = (struct extent){.id = sqlite3_column_int64(q, 0), .n = 1};
+	sqlite3_reset(q);
+	return r == SQLITE_ROW ? 0 : -EIO;
+}
+
 /* Before WAL, so that the file itself tells from its first moment whose it is. */
 static int make_schema(struct store *st)
 {
@@ -375,7 +409,7 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 	sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	if (!st->stmt[WRITE_STMTS - 1] || use_wal(st->db) < 0 ||
 	    sqlite3_exec(st->db, sync_sql[hub->opt.sync], NULL, NULL, NULL) != SQLITE_OK ||
-	    share_secret(st) < 0 || note_start(st) < 0) {
+	    share_secret(st) < 0 || note_start(st) < 0 || find_end(st) < 0) {
 		err_log(ERR_ERROR, "store %s: %s", file, db_error(st->db));
 		goto fail;
 	}
@@ -405,7 +439,7 @@ void store_free(struct store *st)
 		pthread_mutex_destroy(&st->lock);
 		pthread_cond_destroy(&st->wake);
 	}
-	buf_free(&st->frame);
+	buf_free(&st->messages);
 	free(st->reader);
 	free(st->file);
 	free(st);
@@ -421,7 +455,28 @@ struct batch {
 	struct batch *next;
 };
 
-static int put_record(struct store *st, int64_t id, const struct slot *slot,
+/* Numbers in the dedup window's blobs: 64 bits, the lowest byte first. */
+static int put_number(struct buf *b, uint64_t n)
+{
+	unsigned char bytes[8];
+	int i;
+
+	for (i = 0; i < 8; i++)
+		bytes[i] = (unsigned char)(n >> (8 * i));
+	return buf_put(b, bytes, sizeof(bytes));
+}
+
+static uint64_t get_number(const unsigned char *bytes)
+{
+	uint64_t n = 0;
+	int i;
+
+	for (i = 8; i-- > 0;)
+		n = n << 8 | bytes[i];
+	return n;
+}
+
+static int put_record(struct store *st, int64_t session, int64_t id, const struct slot *slot,
 		      const unsigned char *frame, uint64_t seq)
 {
 	size_t header = wsframe_header_len(frame), len = slot->len - header;
@@ -438,26 +493,23 @@ static int put_record(struct store *st, int64_t id, const struct slot *slot,
 	if (envelope_parse(&e, body, len, why, sizeof(why)) != HUB_OK)
 		return -EINVAL;
 	sqlite3_bind_int64(q, 1, id);
-	sqlite3_bind_int64(q, 2, (int64_t)seq);
-	sqlite3_bind_int64(q, 3, (int64_t)clock_wall_ms());
-	bind_text(q, 4, e.type.p, e.type.len);
-	bind_text(q, 5, sender, IDENTITY_LEN);
-	bind_text(q, 6, body, len);
+	sqlite3_bind_int64(q, 2, session);
+	sqlite3_bind_int64(q, 3, (int64_t)seq);
+	sqlite3_bind_int64(q, 4, (int64_t)clock_wall_ms());
+	bind_text(q, 5, e.type.p, e.type.len);
+	bind_text(q, 6, sender, IDENTITY_LEN);
+	bind_text(q, 7, body, len);
 	r = run(q);
-	if (r == 0 && slot->acked) {
-		q = st->stmt[PUT_ACK];
-		sqlite3_bind_int64(q, 1, id);
-		sqlite3_bind_int64(q, 2, (int64_t)seq);
-		sqlite3_bind_int64(q, 3,
-				   (int64_t)identity_message(st->hub->secret, slot->sender, &e));
-		r = run(q);
-	}
+	if (r == 0 && slot->acked &&
+	    (put_number(&st->messages, seq) < 0 ||
+	     put_number(&st->messages, identity_message(st->hub->secret, slot->sender, &e)) < 0))
+		r = -ENOMEM;
 	if (r < 0)
 		return r;
 	rule = keys_find(st->hub->keys, &e, room, &key);
 	if (rule == KEY_SET) {
 		q = st->stmt[PUT_STATE];
-		sqlite3_bind_int64(q, 1, id);
+		sqlite3_bind_int64(q, 1, session);
 		bind_text(q, 2, key.p, key.len);
 		bind_text(q, 3, e.type.p, e.type.len);
 		sqlite3_bind_int64(q, 4, (int64_t)seq);
@@ -466,7 +518,7 @@ static int put_record(struct store *st, int64_t id, const struct slot *slot,
 		r = run(q);
 	} else if (rule == KEY_DELETE) {
 		q = st->stmt[DROP_STATE];
-		sqlite3_bind_int64(q, 1, id);
+		sqlite3_bind_int64(q, 1, session);
 		bind_text(q, 2, key.p, key.len);
 		r = run(q);
 	}
@@ -489,26 +541,64 @@ static int put_session(struct store *st, const struct session *s, uint64_t head,
 	return r == SQLITE_ROW ? 0 : -EIO;
 }
 
-static int put_batch(struct store *st, const struct batch *b)
+/* Where the records of a batch are. */
+static int put_extent(struct store *st, int64_t session, const struct batch *b, struct extent *end)
+{
+	bool grows = end->session == session && end->first + end->n == (int64_t)b->from;
+	int64_t n = (int64_t)(b->to - b->from) + 1;
+	sqlite3_stmt *q = st->stmt[grows ? GROW_EXTENT : PUT_EXTENT];
+
+	if (grows)
+		end->n += n;
+	else
+		*end = (struct extent){session, (int64_t)b->from, n, end->id + end->n};
+	sqlite3_bind_int64(q, 1, end->session);
+	sqlite3_bind_int64(q, 2, end->first);
+	sqlite3_bind_int64(q, 3, end->n);
+	if (!grows)
+		sqlite3_bind_int64(q, 4, end->id);
+	return run(q);
+}
+
+/* The batch's part of the dedup window. Now and then the window's older part goes. */
+static int put_acks(struct store *st, int64_t session, const struct batch *b)
+{
+	sqlite3_stmt *q = st->stmt[PUT_ACK];
+	int r;
+
+	sqlite3_bind_int64(q, 1, session);
+	sqlite3_bind_int64(q, 2, (int64_t)b->to);
+	sqlite3_bind_int64(q, 3, (int64_t)(st->messages.len / ACK_BYTES));
+	sqlite3_bind_blob64(q, 4, st->messages.data, st->messages.len, SQLITE_STATIC);
+	r = run(q);
+	if (r < 0 || (b->from - 1) / DEDUP_MAX == b->to / DEDUP_MAX)
+		return r;
+	q = st->stmt[DROP_ACKS];
+	sqlite3_bind_int64(q, 1, session);
+	sqlite3_bind_int64(q, 2, DEDUP_MAX);
+	return run(q);
+}
+
+/* *end: the last extent, which it moves on. */
+static int put_batch(struct store *st, const struct batch *b, struct extent *end)
 {
 	const struct chunk *c = b->chunk;
-	bool acked = false;
-	int64_t id = 0;
+	int64_t session = 0, id = end->id + end->n;
 	uint64_t seq;
-	int r = put_session(st, b->session, b->to, &id);
+	int r = put_session(st, b->session, b->to, &session);
 
+	st->messages.len = 0;
 	for (seq = b->from; seq <= b->to && r == 0; seq++) {
 		const struct slot *slot;
 
 		c = chunk_find(c, seq);
 		slot = chunk_slot(c, seq - c->first);
-		acked |= slot->acked;
-		r = put_record(st, id, slot, c->data + slot->offset, seq);
+		r = put_record(st, session, id++, slot, c->data + slot->offset, seq);
 	}
-	if (r == 0 && acked) {
-		sqlite3_bind_int64(st->stmt[DROP_ACKS], 1, id);
-		r = run(st->stmt[DROP_ACKS]);
-	}
+	if (r == 0)
+		r = put_extent(st, session, b, end);
+	if (r == 0 && st->messages.len)
+		r = put_acks(st, session, b);
 	return r;
 }
 
@@ -550,15 +640,18 @@ static void batch_free(struct batch *b)
 /* One transaction. Returns 0, or -errno with nothing changed. */
 static int commit(struct store *st, const struct batch *all)
 {
+	struct extent end = st->end;
 	const struct batch *b;
 	int r = run(st->stmt[BEGIN]);
 
 	for (b = all; b && r == 0; b = b->next)
-		r = put_batch(st, b);
+		r = put_batch(st, b, &end);
 	if (r == 0)
 		r = run(st->stmt[COMMIT]);
 	if (r < 0) {
-		const char *why = r == -EINVAL ? "a record cannot be read back" : db_error(st->db);
+		const char *why = r == -EINVAL	 ? "a record cannot be read back"
+				  : r == -ENOMEM ? "out of memory"
+						 : db_error(st->db);
 
 		if (!atomic_exchange(&st->failing, why))
 			err_log(ERR_ERROR,
@@ -568,6 +661,7 @@ static int commit(struct store *st, const struct batch *all)
 			run(st->stmt[ROLLBACK]);
 		return r;
 	}
+	st->end = end;
 	if (atomic_exchange(&st->failing, NULL))
 		err_log(ERR_INFO, "store %s: writing again", st->file);
 	return 0;
@@ -603,47 +697,67 @@ static void write_sessions(struct store *st, struct session *list)
 
 /* --- pruning --- */
 
-/* Runs a statement that gives one number. Returns it, or 0 where there is none. */
-static int64_t get_int(sqlite3_stmt *q)
+/* The oldest of a session's extents; false where there is none. */
+static bool first_extent(struct store *st, int64_t session, struct extent *e)
 {
-	int64_t n = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+	sqlite3_stmt *q = st->stmt[FIRST_EXTENT];
+	bool found;
 
+	sqlite3_bind_int64(q, 1, session);
+	found = sqlite3_step(q) == SQLITE_ROW;
+	if (found)
+		*e = (struct extent){session, sqlite3_column_int64(q, 0),
+				     sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2)};
+	sqlite3_reset(q);
+	return found;
+}
+
+/* How many of the first n records of e are old. */
+static int64_t count_old(struct store *st, const struct extent *e, int64_t n, int64_t head)
+{
+	const struct hub_options *opt = &st->hub->opt;
+	sqlite3_stmt *q = st->stmt[FIRST_KEPT];
+
+	sqlite3_bind_int64(q, 1, e->id);
+	sqlite3_bind_int64(q, 2, e->id + n - 1);
+	sqlite3_bind_int64(q, 3, opt->keep_records ? head - opt->keep_records : 0);
+	sqlite3_bind_int64(q, 4,
+			   opt->keep_days ? (int64_t)clock_wall_ms() - opt->keep_days * 86400000
+					  : INT64_MIN);
+	if (!opt->keep_records && !opt->keep_days)
+		return 0;
+	if (sqlite3_step(q) == SQLITE_ROW)
+		n = sqlite3_column_int64(q, 0) - e->id;
 	sqlite3_reset(q);
 	return n;
 }
 
 /* The old records of one session, some of them: always from the front, so that what is left has no
- * hole even where the clock was set back. Returns how many went. */
-static int64_t prune_session(struct store *st, int64_t id, int64_t head)
+ * hole even where the clock was set back. True where there may be more. */
+static bool prune_session(struct store *st, int64_t session, int64_t head)
 {
-	const struct hub_options *opt = &st->hub->opt;
-	sqlite3_stmt *q = st->stmt[FIRST_RECORD];
-	int64_t first, end, kept;
+	sqlite3_stmt *q = st->stmt[PRUNE_RECORDS];
+	struct extent e;
+	int64_t most, n;
 
-	sqlite3_bind_int64(q, 1, id);
-	first = get_int(q);
-	if (!first)
-		return 0;
-	end = first + PRUNE_STEP;
-	q = st->stmt[FIRST_KEPT];
-	sqlite3_bind_int64(q, 1, id);
-	sqlite3_bind_int64(q, 2, first);
-	sqlite3_bind_int64(q, 3, end - 1);
-	sqlite3_bind_int64(q, 4, opt->keep_records ? head - opt->keep_records : 0);
-	sqlite3_bind_int64(q, 5,
-			   opt->keep_days ? (int64_t)clock_wall_ms() - opt->keep_days * 86400000
-					  : INT64_MIN);
-	kept = get_int(q);
-	if (kept)
-		end = kept;
-	else if (end > head + 1)
-		end = head + 1;
-	if (end == first)
-		return 0;
-	q = st->stmt[PRUNE_RECORDS];
-	sqlite3_bind_int64(q, 1, id);
-	sqlite3_bind_int64(q, 2, end);
-	return run(q) == 0 ? end - first : 0;
+	if (!first_extent(st, session, &e))
+		return false;
+	most = e.n < PRUNE_STEP ? e.n : PRUNE_STEP;
+	n = count_old(st, &e, most, head);
+	if (n == 0)
+		return false;
+	sqlite3_bind_int64(q, 1, e.id);
+	sqlite3_bind_int64(q, 2, e.id + n - 1);
+	if (run(q) < 0)
+		return false;
+	q = st->stmt[n == e.n ? DROP_EXTENT : CUT_EXTENT];
+	sqlite3_bind_int64(q, 1, session);
+	sqlite3_bind_int64(q, 2, e.first);
+	if (n < e.n)
+		sqlite3_bind_int64(q, 3, n);
+	if (st->end.session == session)
+		st->end.session = 0; /* it may have changed, so it grows no more */
+	return run(q) == 0 && n == most;
 }
 
 /* One step. True where there is more to do at once. */
@@ -661,7 +775,7 @@ static bool prune_step(struct store *st)
 	st->prune_at = id = sqlite3_column_int64(next, 0);
 	head = sqlite3_column_int64(next, 2);
 	sqlite3_reset(next);
-	st->prune_again = prune_session(st, id, head) == PRUNE_STEP;
+	st->prune_again = prune_session(st, id, head);
 	return true;
 }
 
@@ -836,16 +950,30 @@ static int load_state(struct session *s, sqlite3_stmt *q, int64_t id)
 	return err < 0 ? err : r == SQLITE_DONE ? 0 : -EIO;
 }
 
+/* The newest come first from the store, and go last into the window. */
 static int load_acks(struct session *s, sqlite3_stmt *q, int64_t id)
 {
-	int r = SQLITE_ROW, err = 0;
+	unsigned char *all = malloc(DEDUP_MAX * ACK_BYTES);
+	size_t at = DEDUP_MAX * ACK_BYTES;
+	int r = SQLITE_ROW, err = all ? 0 : -ENOMEM;
 
 	sqlite3_bind_int64(q, 1, id);
-	while (err == 0 && (r = sqlite3_step(q)) == SQLITE_ROW)
-		err = session_load_ack(s, (uint64_t)sqlite3_column_int64(q, 0),
-				       (uint64_t)sqlite3_column_int64(q, 1));
+	while (err == 0 && at && (r = sqlite3_step(q)) == SQLITE_ROW) {
+		const unsigned char *blob = sqlite3_column_blob(q, 1);
+		size_t len = (size_t)sqlite3_column_bytes(q, 1) / ACK_BYTES * ACK_BYTES;
+		size_t take = len < at ? len : at;
+
+		at -= take;
+		if (take)
+			memcpy(all + at, blob + len - take, take);
+	}
 	sqlite3_reset(q);
-	return err < 0 ? err : r == SQLITE_DONE ? 0 : -EIO;
+	if (err == 0 && r != SQLITE_DONE && r != SQLITE_ROW)
+		err = -EIO;
+	for (; err == 0 && at < DEDUP_MAX * ACK_BYTES; at += ACK_BYTES)
+		err = session_load_ack(s, get_number(all + at + 8), get_number(all + at));
+	free(all);
+	return err;
 }
 
 int store_load(struct store *st, unsigned index, struct session *s)
