@@ -34,7 +34,7 @@ for my $program ('hubd', 'hubcat') {
 	subtest "$program --help" => sub {
 		my $help = run([ $program, '--help' ])->{out};
 		my %about;
-		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z:]+)?)(?=  |\n)/mg;
+		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z:]+(?:\|\w+)*)?)(?=  |\n)/mg;
 		my $source = slurp($page{$program});
 		my @documented = documented($source);
 		is_deeply([ map { $_->[0] } @documented ], \@titles, 'the page has the same options, in the same order');
