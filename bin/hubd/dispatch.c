@@ -211,7 +211,7 @@ static const char *read_association(struct conn *c, const struct envelope *e, st
 	struct json_member f[FIELD_COUNT];
 	char room[64];
 	struct span text;
-	uint32_t run;
+	uint32_t run = 0;
 	int i;
 
 	read_fields(c, e, f);
@@ -238,7 +238,8 @@ static const char *read_association(struct conn *c, const struct envelope *e, st
 			return "resume must be a string of 64 bytes at most";
 		/* A token of another hub, or of this one's earlier life, is as good as none. */
 		a->resumes = identity_verify(c->worker->hub->secret, text, &a->client, &run);
-		a->from.same_run = a->resumes && run == c->worker->hub->run;
+		a->from.has_run = a->resumes;
+		a->from.run = run;
 	}
 	return NULL;
 }

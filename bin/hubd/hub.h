@@ -59,8 +59,7 @@ struct hub {
 	struct registry registry;
 	struct keys *keys;   /* which messages are state */
 	struct store *store; /* NULL: nothing outlives hubd */
-	uint32_t run;	     /* random: this hubd from start to end */
-	bool crashed;	     /* the last hubd on this store did not end in order */
+	uint32_t run;	     /* this hubd from start to end: random, or counted by the store */
 	unsigned char secret[IDENTITY_KEY_LEN]; /* signs resume tokens, hashes msg_ids */
 	struct json_paths *control;		/* the fields of control messages; see dispatch.h */
 	struct worker *worker[HUB_WORKERS_MAX];

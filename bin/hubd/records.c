@@ -109,6 +109,11 @@ void session_trim(struct session *s, uint64_t now_ms)
 	}
 }
 
+static bool from_this_run(const struct session *s, const struct session_from *from)
+{
+	return from->has_run && from->run == s->hub->run;
+}
+
 enum hub_code session_seek_locked(struct member *m, const struct session_from *from,
 				  struct session_joined *out)
 {
@@ -131,7 +136,9 @@ enum hub_code session_seek_locked(struct member *m, const struct session_from *f
 	if (from->has_since &&
 	    ((from->has_epoch && from->epoch != s->epoch) || from->since > s->log.head))
 		out->reason = "epoch_changed";
-	else if (from->has_since && s->unsure && from->since > s->unsure && !from->same_run)
+	else if (from->has_since && s->hub->store && !from_this_run(s, from) &&
+		 from->since > store_sure(s->hub->store, m->conn->worker->index, s,
+					  from->has_run ? &from->run : NULL))
 		out->reason = "epoch_changed"; /* it may have seen records that a crash took */
 	else if (from->has_since && from->since + 1 >= tail)
 		m->cursor = from->since + 1;

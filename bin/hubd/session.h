@@ -96,9 +96,7 @@ struct session {
 	bool loaded; /* lock; what is stored of it was read */
 
 	/* With a store; lock. */
-	uint64_t stored; /* the last seq on disk */
-	uint64_t
-	    unsure; /* after a crash: the head then; others may have seen later records, now lost */
+	uint64_t stored;			  /* the last seq on disk */
 	bool storing;				  /* waits for the store's thread */
 	struct session *store_next;		  /* the store's list, under its lock */
 	struct pending_ack *ack_first, *ack_last; /* about in the order of their seq */
@@ -120,7 +118,8 @@ struct session_from {
 	bool has_since, has_epoch;
 	uint64_t since;
 	uint64_t epoch;
-	bool same_run; /* it was here since hubd started, so it has seen nothing that is lost */
+	bool has_run;
+	uint32_t run; /* the hub's run in which it got its resume token */
 };
 
 struct session_joined {

@@ -38,6 +38,11 @@ void store_wake(struct store *st, struct session *s);
 /* Why nothing can be stored at the moment, or NULL. Static text. */
 const char *store_failing(struct store *st);
 
+/* The last seq of s of which everybody who was here in that run of the hub (NULL: in whichever) can
+ * be sure that no crash took it; UINT64_MAX where there was no crash. */
+uint64_t store_sure(struct store *st, unsigned reader, const struct session *s,
+		    const uint32_t *run);
+
 /* The first seq that is stored of s; UINT64_MAX where none is. */
 uint64_t store_tail(struct store *st, unsigned reader, const struct session *s);
 

@@ -26,18 +26,21 @@
 
 #define APPLICATION_ID 0x68756264 /* "hubd" */
 #define SCHEMA_VERSION 1
-#define BUSY_MS 5000	/* for somebody else's look at the database */
-#define RETRY_MS 1000	/* after a write that failed */
-#define PRUNE_MS 200	/* between two rounds of pruning */
-#define PRUNE_STEP 1000 /* records of one session looked at in one step */
-#define ACK_BYTES 16	/* of one message in the dedup window: seq and hash */
-#define PRUNE_SPELL 10	/* ms that may be spent on steps between two commits */
+#define BUSY_MS 5000	 /* for somebody else's look at the database */
+#define RETRY_MS 1000	 /* after a write that failed */
+#define CRASHES_KEPT 100 /* runs for which the heads at their crash are remembered */
+#define PRUNE_MS 200	 /* between two rounds of pruning */
+#define PRUNE_STEP 1000	 /* records of one session looked at in one step */
+#define ACK_BYTES 16	 /* of one message in the dedup window: seq and hash */
+#define PRUNE_SPELL 10	 /* ms that may be spent on steps between two commits */
 
 static const char schema[] =
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE session (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT "
     "NULL,"
     " head INTEGER NOT NULL, written INTEGER NOT NULL);"
+    "CREATE TABLE crash (session INTEGER NOT NULL, run INTEGER NOT NULL, head INTEGER NOT NULL,"
+    " PRIMARY KEY (session, run)) WITHOUT ROWID;"
     "CREATE TABLE record (id INTEGER PRIMARY KEY, session INTEGER NOT NULL, seq INTEGER NOT NULL,"
     " time INTEGER NOT NULL, type TEXT NOT NULL, sender TEXT NOT NULL, body TEXT NOT NULL);"
     "CREATE TABLE extent (session INTEGER NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL,"
@@ -102,9 +105,22 @@ static const char *const write_sql[WRITE_STMTS] = {
     [DROP_EXTENT] = "DELETE FROM extent WHERE session = ?1 AND seq = ?2",
 };
 
-enum read_stmt { GET_SESSION, GET_TAIL, GET_STATE, GET_ACKS, GET_RECORDS, READ_STMTS };
+enum read_stmt {
+	GET_CRASH,
+	LAST_CRASH,
+	GET_SESSION,
+	GET_TAIL,
+	GET_STATE,
+	GET_ACKS,
+	GET_RECORDS,
+	READ_STMTS
+};
 
 static const char *const read_sql[READ_STMTS] = {
+    [GET_CRASH] = "SELECT min(head) FROM crash WHERE session ="
+		  " (SELECT id FROM session WHERE name = ?1) AND run >= ?2",
+    [LAST_CRASH] = "SELECT head FROM crash WHERE session ="
+		   " (SELECT id FROM session WHERE name = ?1) ORDER BY run DESC LIMIT 1",
     [GET_SESSION] = "SELECT id, epoch, head FROM session WHERE name = ?1",
     [GET_TAIL] =
 	"SELECT min(seq) FROM extent WHERE session = (SELECT id FROM session WHERE name = ?1)",
@@ -290,14 +306,26 @@ static int share_secret(struct store *st)
 	return r;
 }
 
-/* Whether the last hubd ended in order; and from now on it has not. */
+/* Numbers this run, and notes that it has not ended in order yet. Where the one before did not, its
+ * members may have seen records behind every session's head that are lost. */
 static int note_start(struct store *st)
 {
-	struct hub *hub = st->hub;
-
-	hub->crashed = pragma_int(
+	int64_t crashed = pragma_int(
 	    st->db, "SELECT CAST(value AS TEXT) = 'no' FROM meta WHERE name = 'clean'", 0);
-	return set_meta(st, "clean", "no", 2);
+	int64_t last = pragma_int(
+	    st->db, "SELECT CAST(CAST(value AS TEXT) AS INTEGER) FROM meta WHERE name = 'run'", 0);
+	char sql[256];
+
+	st->hub->run = (uint32_t)(last + 1);
+	snprintf(sql, sizeof(sql),
+		 "INSERT OR REPLACE INTO crash SELECT id, %jd, head FROM session;"
+		 "DELETE FROM crash WHERE run < %jd",
+		 (intmax_t)last, (intmax_t)last - CRASHES_KEPT);
+	if (crashed && sqlite3_exec(st->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return -EIO;
+	snprintf(sql, sizeof(sql), "%jd", (intmax_t)last + 1);
+	return set_meta(st, "run", sql, (int)strlen(sql)) < 0 ? -EIO
+							      : set_meta(st, "clean", "no", 2);
 }
 
 /* Where the table of records ends. */
@@ -996,7 +1024,6 @@ int store_load(struct store *st, unsigned index, struct session *s)
 		s->epoch = (uint64_t)sqlite3_column_int64(q, 1);
 		s->stored = (uint64_t)sqlite3_column_int64(q, 2);
 		log_resume(&s->log, s->stored);
-		s->unsure = st->hub->crashed ? s->stored : 0;
 		r = load_state(s, rd->stmt[GET_STATE], id);
 		if (r == 0)
 			r = load_acks(s, rd->stmt[GET_ACKS], id);
@@ -1025,6 +1052,24 @@ uint64_t store_tail(struct store *st, unsigned index, const struct session *s)
 		tail = (uint64_t)sqlite3_column_int64(q, 0);
 	sqlite3_reset(q);
 	return tail;
+}
+
+uint64_t store_sure(struct store *st, unsigned index, const struct session *s, const uint32_t *run)
+{
+	struct reader *rd = reader_of(st, index);
+	uint64_t sure = UINT64_MAX;
+	sqlite3_stmt *q;
+
+	if (!rd)
+		return 0;
+	q = rd->stmt[run ? GET_CRASH : LAST_CRASH];
+	bind_text(q, 1, s->id, s->id_len);
+	if (run)
+		sqlite3_bind_int64(q, 2, *run);
+	if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_type(q, 0) != SQLITE_NULL)
+		sure = (uint64_t)sqlite3_column_int64(q, 0);
+	sqlite3_reset(q);
+	return sure;
 }
 
 /* Puts the rows of q into a log, up to max bytes. */

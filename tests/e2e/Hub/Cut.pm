@@ -96,9 +96,9 @@ sub _run {
 			my %pair = map { $_->{pair} => $_->{pair} } values %side;
 			$self->_cut($_, \%side) for values %pair;
 		}
-		for my $end (values %side) {
-			$self->_cut($end->{pair}, \%side) if $end->{pair}{cut_at} && $end->{pair}{cut_at} < time;
-		}
+		my %late = map { $_->{pair} => $_->{pair} }
+		    grep { $_->{pair}{cut_at} && $_->{pair}{cut_at} < time } values %side;
+		$self->_cut($_, \%side) for values %late;
 		my @poll = map { length $_->{unsent} ? (fileno $_->{to}, POLLOUT) : (fileno $_->{fh}, POLLIN) } values %side;
 		push @poll, fileno $self->{listener}, POLLIN unless $self->{shut};
 		next if IO::Poll::_poll(20, @poll) <= 0;
