@@ -73,8 +73,8 @@ static void conn_end_if_done(struct conn *c)
 
 	if (c->closing || c->blocked || c->out.len)
 		return;
-	for (m = c->worker->hub->store ? c->members : NULL; m; m = m->conn_next)
-		if (session_owes_ack(m))
+	for (m = c->members; m; m = m->conn_next)
+		if (m->acks_due)
 			return;
 	conn_close(c, CLOSE_NORMAL, "end of input");
 }

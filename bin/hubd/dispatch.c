@@ -72,13 +72,15 @@ static struct member *find_member(struct conn *c, const struct envelope *e)
 	struct member *m = c->members;
 	char why[WHY_MAX];
 
+	while (m && m->leaving)
+		m = m->conn_next;
 	if (!e->session_id.p) {
 		if (!m)
 			fail(c, e, HUB_NO_SESSION,
 			     "no session_id, and this connection has joined no session");
 		return m;
 	}
-	while (m && (m->session->id_len != e->session_id.len ||
+	while (m && (m->leaving || m->session->id_len != e->session_id.len ||
 		     memcmp(m->session->id, e->session_id.p, e->session_id.len) != 0))
 		m = m->conn_next;
 	if (!m) {
@@ -303,18 +305,16 @@ static void on_associate(struct conn *c, const struct envelope *e)
 			conn_close(c, CLOSE_INTERNAL, "out of memory");
 	}
 	m->echo = a.echo;
+	m->leaving = false;
 	make_current(c, m);
 	send_associated(c, m, &joined);
 }
 
-static void on_leave(struct conn *c, const struct envelope *e)
+void dispatch_left(struct conn *c, struct member *m)
 {
-	struct member *m = find_member(c, e);
 	struct buf *b;
 	int r;
 
-	if (!m)
-		return;
 	conn_finish_member(c, m); /* what was logged before comes before the answer */
 	b = answer(c);
 	r = buf_printf(
@@ -324,6 +324,16 @@ static void on_leave(struct conn *c, const struct envelope *e)
 		r = buf_put_u64(b, session_leave(m));
 	free(m);
 	answer_send(c, r == 0 ? buf_puts(b, "}") : r);
+}
+
+static void on_leave(struct conn *c, const struct envelope *e)
+{
+	struct member *m = find_member(c, e);
+
+	if (m && m->acks_due)
+		m->leaving = true;
+	else if (m)
+		dispatch_left(c, m);
 }
 
 /* Appends `,"name":value` as the peer wrote it, where it did. */

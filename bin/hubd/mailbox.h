@@ -14,6 +14,7 @@ enum mail_kind {
 	MAIL_ADOPT,    /* a connection was accepted: fd, as number `version` */
 	MAIL_WAKE,     /* session has new records */
 	MAIL_DIRECT,   /* blob is for the member `client` of session */
+	MAIL_ACK,      /* the same, and it is an ack that was due to it */
 	MAIL_PRESENCE, /* blob is for the members of session that had joined before `version` */
 	MAIL_STATUS,   /* the member count of session changed; say so within a second */
 	MAIL_KICK,  /* the member `client` of session that joined at `version` is replaced by a new

@@ -394,20 +394,9 @@ int session_ack(struct member *m, uint64_t seq, struct blob *blob, bool repeated
 	pthread_mutex_unlock(&s->lock);
 	if (r == 0)
 		conn_send(m->conn, blob->text, blob->len);
+	else if (r > 0)
+		m->acks_due++;
 	return r < 0 ? r : 0;
-}
-
-bool session_owes_ack(const struct member *m)
-{
-	struct session *s = m->session;
-	const struct pending_ack *a;
-
-	pthread_mutex_lock(&s->lock);
-	for (a = s->ack_first; a; a = a->next)
-		if (a->client == m->conn->id)
-			break;
-	pthread_mutex_unlock(&s->lock);
-	return a != NULL;
 }
 
 void session_stored(struct session *s, uint64_t seq)
@@ -418,7 +407,7 @@ void session_stored(struct session *s, uint64_t seq)
 	s->stored = seq;
 	session_trim(s, clock_mono_ms()); /* it had to wait for this */
 	while ((a = s->ack_first) != NULL && a->seq <= seq) {
-		struct mail proto = {.kind = MAIL_DIRECT, .client = a->client};
+		struct mail proto = {.kind = MAIL_ACK, .client = a->client};
 		struct mail *mail = mail_new(&proto);
 
 		s->ack_first = a->next;

@@ -38,6 +38,8 @@ struct member {
 	uint64_t own;		  /* seq of the last record it sent */
 	uint32_t version;	  /* of the session's member list, when it joined */
 	bool echo;		  /* wants its own records back */
+	bool leaving;		  /* as soon as its acks have come */
+	uint16_t acks_due;	  /* those that wait for their record to be stored */
 };
 
 /* State records on their way to a member, before the log goes on at its cursor. */
@@ -211,9 +213,6 @@ uint32_t session_user_count(struct session *s);
 /* With a store: sends the ack once the record is stored, at once where it is. A repeated message
  * that waits already waits once. Borrows blob. Returns 0 or -ENOMEM. */
 int session_ack(struct member *m, uint64_t seq, struct blob *blob, bool repeated);
-
-/* Whether an ack to m's connection waits for its record to be stored. */
-bool session_owes_ack(const struct member *m);
 
 /* From the store: everything up to seq is on disk; and, while loading, one entry of the dedup
  * window. session_load_ack() returns 0 or -ENOMEM. */

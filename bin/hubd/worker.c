@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "clock.h"
+#include "dispatch.h"
 #include "err.h"
 #include "store.h"
 #include "unix.h"
@@ -298,6 +299,17 @@ static void on_direct(struct engine *en, const struct mail *mail)
 		conn_send(m->conn, mail->blob->text, mail->blob->len);
 }
 
+static void on_ack(struct engine *en, const struct mail *mail)
+{
+	struct member *m = session_find(mail->session, mail->client, en->w.index);
+
+	if (!m)
+		return;
+	conn_send(m->conn, mail->blob->text, mail->blob->len);
+	if (m->acks_due && --m->acks_due == 0 && m->leaving)
+		dispatch_left(m->conn, m);
+}
+
 static void on_kick(struct engine *en, const struct mail *mail)
 {
 	struct member *m =
@@ -364,6 +376,9 @@ static void on_mail(uv_async_t *async)
 			break;
 		case MAIL_DIRECT:
 			on_direct(en, mail);
+			break;
+		case MAIL_ACK:
+			on_ack(en, mail);
 			break;
 		case MAIL_PRESENCE:
 			on_presence(en, mail);
