@@ -34,7 +34,7 @@ for my $program ('hubd', 'hubcat') {
 	subtest "$program --help" => sub {
 		my $help = run([ $program, '--help' ])->{out};
 		my %about;
-		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z:]+(?:\|\w+)*)?)(?=  |\n)/mg;
+		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z][A-Za-z:|]*)?)(?=  |\n)/mg;
 		my $source = slurp($page{$program});
 		my @documented = documented($source);
 		is_deeply([ map { $_->[0] } @documented ], \@titles, 'the page has the same options, in the same order');
@@ -91,11 +91,13 @@ subtest 'the examples of hub(7)' => sub {
 	}
 	cmp_ok(scalar @lines, '>=', 20, 'there are some');
 	my $c = $hub->unix;
-	my $id;
+	my ($id, $epoch, $token);
 	for (@lines) {
 		my ($direction, $text) = /^([<>]) (.*)/;
 		if ($direction eq '>') {
 			$text =~ s/"to":"\w{11}"/"to":"$id"/;
+			$text =~ s/"epoch":"(?!0{11})\w{11}"/"epoch":"$epoch"/;
+			$text =~ s/"resume":"[\w-]{38}"/"resume":"$token"/;
 			$c->send_text($text);
 			next;
 		}
@@ -104,7 +106,7 @@ subtest 'the examples of hub(7)' => sub {
 			wait_for { @{ $c->{in} } } 'an answer', 20, $c;
 			shift @{ $c->{in} };
 		};
-		($id) = $got =~ /"client_id":"(\w+)"/ unless $id;
+		($id, $epoch, $token) = $got =~ /"client_id":"(\w+)","epoch":"(\w+)".*"resume":"([\w-]+)"/ unless $id;
 		is(normal($got), normal($text), $text =~ s/(.{50}).*/$1.../r);
 	}
 	is_deeply([ $c->sync ], [], 'and nothing else comes');
@@ -126,6 +128,40 @@ subtest 'the examples of hub(7)' => sub {
 	$hub->ended;
 };
 
+# hubd(8) has the tables of the store and the built-in table of keys, word by word.
+subtest 'the store and the keys of hubd(8)' => sub {
+	my ($sqlite3) = grep { -x } map { "$_/sqlite3" } split /:/, $ENV{PATH};
+	my $store = scratch() . '/store.db';
+	my $hub = Hub->start(args => [ '--store', $store ]);
+	my $schema = run([ $sqlite3, $store, '.schema' ])->{out};
+	my ($version) = run([ $sqlite3, $store, 'PRAGMA user_version' ])->{out} =~ /(\d+)/;
+	$hub->stop;
+	my $page = slurp($page{hubd});
+	my ($text) = $page =~ /^the version of the tables.*?\n\.Bl[^\n]*\n(.*?)^\.El/ms;
+	my %documented = map { /^(\w+)\n(.*)/s ? ($1 => $2) : () } split /^\.It Cm /m, $text;
+	my %real = $schema =~ /^CREATE TABLE (\w+) \((.*?)\)(?: WITHOUT ROWID)?;$/mg;
+	is_deeply([ sort keys %documented ], [ sort keys %real ], 'its tables');
+	like($page, qr/^the version of the tables, $version\.$/m, 'their version');
+	for my $table (sort keys %real) {
+		my @columns = $real{$table} =~ s/, PRIMARY KEY.*//r =~ /(?:^|, )(\w+)/g;
+		my @named = grep { my $name = $_; grep { $_ eq $name } @columns } $documented{$table} =~ /^\.Cm (\w+)/mg;
+		is_deeply(\@named, \@columns, "$table: its columns");
+	}
+
+	my ($source) = slurp("$root/bin/hubd/keys.c") =~ /default_table\[\] =(.*?);/s;
+	my $built_in = join '', map { s/\\n/\n/gr } $source =~ /"([^"]*)"/g;
+	is(($page =~ /^\.Bd [^\n]*\n(entity_created.*?)^\.Ed/ms)[0], $built_in, 'the built-in keys');
+	my ($list) = slurp($page{hub}) =~ /^(\.It Sy "Type" Ta Sy "Key" Ta\n.*?)^\.El/ms;
+	my %in_hub = map { my ($types, $key) = /^\.It Cm (.*?) Ta (.*)/; map { $_ => $key } split / , /, $types // '' }
+	    split /\n/, $list;
+	my %in_code = map {
+		my ($types, $path, $delete) = split / /;
+		my $key = ($path eq '-' ? '"none: one a session" Ta' : "Cm $path Ta") . ($delete ? ' "deletes"' : '');
+		map { $_ => $key } split /\|/, $types
+	} split /\n/, $built_in;
+	is_deeply(\%in_hub, \%in_code, 'and in hub(7)');
+};
+
 my $dir = scratch();
 run([ 'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout',
 	"$dir/key.pem", '-out', "$dir/cert.pem", '-days', '2', '-subj', '/CN=localhost' ]);
@@ -134,10 +170,18 @@ run_page('hub(7)', [ man_examples($page{hub}) ], hub => 1);
 run_page('hubd(8)', [ man_examples($page{hubd}) ], files => {
 	'hub.conf' => "$root/contrib/hub.conf", map { $_ => "$dir/$_" } 'key.pem', 'cert.pem'
 });
-run_page('README', [ markdown_examples("$root/README.md") ], cwd => $root);
+# In a directory of its own, for what it makes.
+my $readme = scratch() . '/readme';
+mkdir $readme or die "$readme: $!\n";
+symlink $_, "$readme/" . s{.*/}{}r for grep { !m{/build$} } glob "$root/*";
+run_page('README', [ markdown_examples("$root/README.md") ], cwd => $readme);
+run_page("examples/$_", [ markdown_examples("$root/examples/$_/README.md") ], cwd => $root)
+    for 'match', 'late-joiner';
+run_page('examples/offline-consumer', [ markdown_examples("$root/examples/offline-consumer/README.md") ],
+	files => { examples => "$root/examples" });
 
 subtest 'files that the pages name' => sub {
-	for my $readme ('README.md', 'examples/README.md', 'examples/match/README.md') {
+	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/') {
 		my $at = "$root/$readme" =~ s{/[^/]+$}{}r;
 		ok(-e "$at/$_", "$readme: $_") for slurp("$root/$readme") =~ /\]\((?!https?:)([^)#]+)\)/g;
 	}
