@@ -26,6 +26,7 @@
 
 #define APPLICATION_ID 0x68756264 /* "hubd" */
 #define SCHEMA_VERSION 1
+#define PAGE_BYTES 8192	 /* half the writes of the usual 4096, and as many records in a WAL */
 #define BUSY_MS 5000	 /* for somebody else's look at the database */
 #define RETRY_MS 1000	 /* after a write that failed */
 #define CRASHES_KEPT 100 /* runs for which the heads at their crash are remembered */
@@ -36,12 +37,14 @@
 
 static const char schema[] =
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-    "CREATE TABLE session (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT "
+    "CREATE TABLE session (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER "
+    "NOT "
     "NULL,"
     " head INTEGER NOT NULL, written INTEGER NOT NULL);"
     "CREATE TABLE crash (session INTEGER NOT NULL, run INTEGER NOT NULL, head INTEGER NOT NULL,"
     " PRIMARY KEY (session, run)) WITHOUT ROWID;"
-    "CREATE TABLE record (id INTEGER PRIMARY KEY, session INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    "CREATE TABLE record (id INTEGER PRIMARY KEY, session INTEGER NOT NULL, seq INTEGER NOT "
+    "NULL,"
     " time INTEGER NOT NULL, type TEXT NOT NULL, sender TEXT NOT NULL, body TEXT NOT NULL);"
     "CREATE TABLE extent (session INTEGER NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL,"
     " id INTEGER NOT NULL, PRIMARY KEY (session, seq)) WITHOUT ROWID;"
@@ -56,7 +59,9 @@ enum write_stmt {
 	BEGIN,
 	COMMIT,
 	ROLLBACK,
+	FIND_SESSION,
 	PUT_SESSION,
+	NEW_SESSION,
 	PUT_RECORD,
 	PUT_EXTENT,
 	GROW_EXTENT,
@@ -79,9 +84,9 @@ static const char *const write_sql[WRITE_STMTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
-    [PUT_SESSION] = "INSERT INTO session (name, epoch, head, written) VALUES (?1, ?2, ?3, ?4)"
-		    " ON CONFLICT (name) DO UPDATE SET epoch = ?2, head = ?3, written = ?4"
-		    " RETURNING id",
+    [FIND_SESSION] = "SELECT id FROM session WHERE name = ?1",
+    [PUT_SESSION] = "UPDATE session SET head = ?2, written = ?3 WHERE id = ?1",
+    [NEW_SESSION] = "INSERT INTO session (name, epoch, head, written) VALUES (?1, ?2, ?3, ?4)",
     [PUT_RECORD] = "INSERT INTO record (id, session, seq, time, type, sender, body)"
 		   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [PUT_EXTENT] = "INSERT INTO extent (session, seq, n, id) VALUES (?1, ?2, ?3, ?4)",
@@ -347,8 +352,9 @@ static int make_schema(struct store *st)
 
 	if (pragma_int(st->db, "SELECT count(*) FROM sqlite_master", -1) != 0)
 		return 0;
-	snprintf(set, sizeof(set), "BEGIN; PRAGMA application_id=%d; PRAGMA user_version=%d;",
-		 APPLICATION_ID, SCHEMA_VERSION);
+	snprintf(set, sizeof(set),
+		 "PRAGMA page_size=%d; BEGIN; PRAGMA application_id=%d; PRAGMA user_version=%d;",
+		 PAGE_BYTES, APPLICATION_ID, SCHEMA_VERSION);
 	if (sqlite3_exec(st->db, set, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(st->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(st->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
@@ -394,6 +400,8 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 		goto fail;
 	}
 	st->hub = hub;
+	/* Before SQLite's first use: its statistics cost a lock for every piece of memory. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	st->last = &st->first;
 	pthread_mutex_init(&st->lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -504,6 +512,7 @@ static uint64_t get_number(const unsigned char *bytes)
 	return n;
 }
 
+/* put_batch() has bound the session and the time. */
 static int put_record(struct store *st, int64_t session, int64_t id, const struct slot *slot,
 		      const unsigned char *frame, uint64_t seq)
 {
@@ -521,9 +530,7 @@ static int put_record(struct store *st, int64_t session, int64_t id, const struc
 	if (envelope_parse(&e, body, len, why, sizeof(why)) != HUB_OK)
 		return -EINVAL;
 	sqlite3_bind_int64(q, 1, id);
-	sqlite3_bind_int64(q, 2, session);
 	sqlite3_bind_int64(q, 3, (int64_t)seq);
-	sqlite3_bind_int64(q, 4, (int64_t)clock_wall_ms());
 	bind_text(q, 5, e.type.p, e.type.len);
 	bind_text(q, 6, sender, IDENTITY_LEN);
 	bind_text(q, 7, body, len);
@@ -553,20 +560,34 @@ static int put_record(struct store *st, int64_t session, int64_t id, const struc
 	return r;
 }
 
-static int put_session(struct store *st, const struct session *s, uint64_t head, int64_t *id)
+static int put_session(struct store *st, const struct session *s, uint64_t head, int64_t now,
+		       int64_t *id)
 {
-	sqlite3_stmt *q = st->stmt[PUT_SESSION];
+	sqlite3_stmt *q = st->stmt[FIND_SESSION];
 	int r;
 
 	bind_text(q, 1, s->id, s->id_len);
-	sqlite3_bind_int64(q, 2, (int64_t)s->epoch);
-	sqlite3_bind_int64(q, 3, (int64_t)head);
-	sqlite3_bind_int64(q, 4, (int64_t)clock_wall_ms());
 	r = sqlite3_step(q);
 	if (r == SQLITE_ROW)
 		*id = sqlite3_column_int64(q, 0);
 	sqlite3_reset(q);
-	return r == SQLITE_ROW ? 0 : -EIO;
+	if (r == SQLITE_ROW) {
+		q = st->stmt[PUT_SESSION];
+		sqlite3_bind_int64(q, 1, *id);
+		sqlite3_bind_int64(q, 2, (int64_t)head);
+		sqlite3_bind_int64(q, 3, now);
+		return run(q);
+	}
+	if (r != SQLITE_DONE)
+		return -EIO;
+	q = st->stmt[NEW_SESSION];
+	bind_text(q, 1, s->id, s->id_len);
+	sqlite3_bind_int64(q, 2, (int64_t)s->epoch);
+	sqlite3_bind_int64(q, 3, (int64_t)head);
+	sqlite3_bind_int64(q, 4, now);
+	r = run(q);
+	*id = sqlite3_last_insert_rowid(st->db);
+	return r;
 }
 
 /* Where the records of a batch are. */
@@ -611,9 +632,12 @@ static int put_acks(struct store *st, int64_t session, const struct batch *b)
 static int put_batch(struct store *st, const struct batch *b, struct extent *end)
 {
 	const struct chunk *c = b->chunk;
-	int64_t session = 0, id = end->id + end->n;
+	int64_t session = 0, id = end->id + end->n, now = (int64_t)clock_wall_ms();
 	uint64_t seq;
-	int r = put_session(st, b->session, b->to, &session);
+	int r = put_session(st, b->session, b->to, now, &session);
+
+	sqlite3_bind_int64(st->stmt[PUT_RECORD], 2, session);
+	sqlite3_bind_int64(st->stmt[PUT_RECORD], 4, now);
 
 	st->messages.len = 0;
 	for (seq = b->from; seq <= b->to && r == 0; seq++) {
