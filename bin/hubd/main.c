@@ -357,7 +357,8 @@ static int serve(struct hub *hub)
 		goto fail_workers;
 	}
 	status = run(hub, ls);
-	store_stop(hub->store);
+	if (store_stop(hub->store) < 0 && status == 0)
+		status = EX_IOERR;
 fail_workers:
 	listeners_stop(ls);
 	for (i = 0; i < hub->nworkers; i++)

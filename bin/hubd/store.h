@@ -24,8 +24,9 @@ struct store *store_open(struct hub *hub, const char *file, int *status);
 /* Starts the writing thread. Returns 0 or -errno. */
 int store_start(struct store *st);
 
-/* Writes what is left, stops the thread. */
-void store_stop(struct store *st);
+/* Writes what is left, stops the thread. NULL is fine. Returns 0, or -EIO after logging that
+ * records are lost. */
+int store_stop(struct store *st);
 void store_free(struct store *st); /* NULL is fine */
 
 /* A session that was just made: fills epoch, head, state and dedup window with what is stored of

@@ -890,27 +890,29 @@ int store_start(struct store *st)
 	return -r;
 }
 
-void store_stop(struct store *st)
+int store_stop(struct store *st)
 {
 	struct session *s;
+	const char *failing;
 
 	if (!st || !st->started)
-		return;
+		return 0;
 	pthread_mutex_lock(&st->lock);
 	st->stop = true;
 	pthread_cond_signal(&st->wake);
 	pthread_mutex_unlock(&st->lock);
 	pthread_join(st->thread, NULL);
 	st->started = false;
-	if (atomic_load(&st->failing))
-		err_log(ERR_ERROR, "store %s: %s; the last records are lost", st->file,
-			atomic_load(&st->failing));
+	failing = atomic_load(&st->failing);
+	if (failing)
+		err_log(ERR_ERROR, "store %s: %s; the last records are lost", st->file, failing);
 	else
 		set_meta(st, "clean", "yes", 3);
 	while ((s = st->first) != NULL) {
 		st->first = s->store_next;
 		session_unref(s);
 	}
+	return failing ? -EIO : 0;
 }
 
 void store_wake(struct store *st, struct session *s)
