@@ -268,4 +268,19 @@ subtest 'what is no store, or is damaged' => sub {
 	refused($dir, 78, $damaged, 'a table gone');
 };
 
+subtest 'an end at which the last records are lost' => sub {
+	my $dir = store_dir();
+	my $hub = store_hub($dir);
+	my $a = $hub->member('unix', 's');
+	my $release = hold("$dir/store.db");
+	$a->send({ type => 't', msg_id => 'x' });
+	wait_for { grep { /"type":"t"/ } @{ $a->{in} } } 'a record that is not stored';
+	$hub->forget;
+	$hub->{proc}->kill('TERM');
+	is($hub->{proc}->wait(40) >> 8, 74, 'is no success');
+	like($hub->log_text, qr/the last records are lost/, 'and says so');
+	is(scalar(grep { /"type":"ack"/ } @{ $a->{in} }), 0, 'nothing was acknowledged');
+	$release->();
+};
+
 done_testing;
