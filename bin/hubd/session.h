@@ -153,8 +153,9 @@ void session_unref(struct session *s); /* takes the reference; NULL is fine */
 /* Makes conn a member of the session called id, creating it where there is none, and moves it to
  * where it wants to begin. Sets m->session, m->cursor, m->catchup and m->version and links m
  * everywhere. The caller has set m->conn, m->info and m->echo. A member of the same client id on
- * another connection is told to go. Returns HUB_OK, HUB_SESSION_FULL, HUB_HUB_FULL (too many
- * sessions) or HUB_INTERNAL (memory). */
+ * another connection is told to go, or, where that was accepted after this one, stays:
+ * HUB_FORBIDDEN. Returns HUB_OK, HUB_SESSION_FULL, HUB_HUB_FULL (too many sessions) or
+ * HUB_INTERNAL (memory, or the store cannot be read). */
 enum hub_code session_join(struct hub *hub, struct span id, struct member *m,
 			   const struct session_from *from, struct session_joined *out);
 
