@@ -18,15 +18,19 @@
 #define MESSAGE_MAX 4096
 #define IDS_MAX 256
 
-enum { TYPE, SESSION, FROM, SEQ, FROM_SEQ, TO_SEQ, NPATHS };
+enum { TYPE, SESSION, FROM, SEQ, FROM_SEQ, TO_SEQ, SNAPSHOT, RECOVERED, NPATHS };
 
-static const char *const list[NPATHS] = {"type", "session_id", "from", "seq", "from_seq", "to_seq"};
+static const char *const list[NPATHS] = {"type",     "session_id", "from",     "seq",
+					 "from_seq", "to_seq",	   "snapshot", "recovered"};
 
 /* A session that a peer was told it is in, and the last record of it that it got. */
 struct seat {
 	char id[ENVELOPE_SESSION_MAX + 1];
 	uint64_t last;
 	struct seat *next;
+	uint64_t snapshot; /* state records still to come */
+	uint64_t state;	   /* the seq of the last of them */
+	bool resumed;	   /* its next record is of the past */
 };
 
 struct peer {
@@ -106,7 +110,18 @@ static void check_member_message(struct peer *p, const char *text, const struct 
 	seat = *find_seat(p, session);
 	assert(seat);
 	seq = number(text, &m[SEQ]);
-	assert(gaps ? seq > seat->last : seq == seat->last + 1);
+	if (seat->snapshot) { /* the state: oldest first, nothing from behind the join */
+		assert(seq > seat->state && seq <= seat->last);
+		seat->state = seq;
+		seat->snapshot--;
+		return;
+	}
+	if (seat->resumed) { /* where it said it was */
+		assert(seq <= seat->last + 1);
+		seat->resumed = false;
+	} else {
+		assert(gaps ? seq > seat->last : seq == seat->last + 1);
+	}
 	seat->last = seq;
 }
 
@@ -115,6 +130,7 @@ static void check_answer(struct peer *p, const char *text, const struct json_mem
 	static const char *const types[] = {"pong",
 					    "error",
 					    "presence",
+					    "ack",
 					    "version_status",
 					    "client_connected",
 					    "client_disconnected",
@@ -137,7 +153,10 @@ static void check_answer(struct peer *p, const char *text, const struct json_mem
 			strcpy((*link)->id, session);
 			(*link)->last = seq;
 		}
-		assert(gaps ? seq >= (*link)->last : seq == (*link)->last);
+		(*link)->snapshot = number(text, &m[SNAPSHOT]);
+		(*link)->state = 0;
+		(*link)->resumed = m[RECOVERED].type == JSON_TRUE;
+		assert(gaps || seq >= (*link)->last);
 		(*link)->last = seq;
 		return;
 	}
@@ -147,7 +166,8 @@ static void check_answer(struct peer *p, const char *text, const struct json_mem
 		return;
 	}
 	assert(is(text, &m[TYPE], "gap"));
-	assert(gaps || number(text, &m[FROM_SEQ]) == (*link)->last + 1);
+	assert(gaps || number(text, &m[FROM_SEQ]) == (*link)->last + 1 ||
+	       number(text, &m[FROM_SEQ]) == 1);
 	assert(number(text, &m[TO_SEQ]) >= number(text, &m[FROM_SEQ]));
 	(*link)->last = number(text, &m[TO_SEQ]);
 }
