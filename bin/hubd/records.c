@@ -103,6 +103,12 @@ void session_trim(struct session *s, uint64_t now_ms)
 	while (log_may_drop(&s->log, &s->hub->limits, low, now_ms)) {
 		if (s->hub->store && log_second(&s->log) > s->stored + 1)
 			return; /* it is not on disk yet */
+		if (s->kept_first && log_memory_over(&s->hub->memory)) {
+			/* Who stalls pays before who is in step. */
+			s->kept_lost = s->kept_last->seq;
+			drop_kept(s, UINT64_MAX);
+			continue;
+		}
 		if (s->hub->opt.slow == SLOW_RESYNC)
 			keep_acked(s, low);
 		log_drop_oldest(&s->log);
