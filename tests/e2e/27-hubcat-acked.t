@@ -98,7 +98,7 @@ subtest 'a hub that is not there again' => sub {
 	wait_for { slurp($proc->{err}) =~ /attempt/ } 'it to notice';
 	$proc->kill('INT');
 	is($proc->wait >> 8, 1, 'exit 1');
-	like(slurp($proc->{err}), qr/^hubcat: messages not known to have reached the hub: 1$/m, 'with what is left');
+	like(slurp($proc->{err}), qr/^hubcat: messages not known to have reached the hub: \d+$/m, 'with what is left');
 	$cut->stop;
 	$gone->stop;
 };
