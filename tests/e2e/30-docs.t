@@ -1,3 +1,4 @@
+# Not under sanitizers.
 # The pages say what the programs do: every option and its limits, every example as it is printed, and
 # the protocol's examples word by word.
 use strict;

@@ -1,3 +1,4 @@
+# Not under sanitizers.
 # The demo shows the main job, counts right, ends by itself, and says so when a record is lost.
 use strict;
 use warnings;

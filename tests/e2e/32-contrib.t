@@ -1,3 +1,4 @@
+# Not under sanitizers.
 # What is not needed to build, but handed out: the example configuration names every option and its real
 # default, the unit is one that systemd takes, completion knows what the programs know, and what install
 # puts down uninstall takes away.

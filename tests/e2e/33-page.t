@@ -1,3 +1,4 @@
+# Not under sanitizers.
 # The JavaScript of the pages works in a real browser as it is printed, and the example page shows the
 # match that is played.
 use strict;

@@ -127,9 +127,19 @@ wait_for { @{ $observer->{in} } >= $total || $observer->{gone} } 'the observer t
 my $all = [ undef, @{ $observer->{in} } ];
 is($#$all, $total, 'all is in the log');
 is(scalar(grep { $all->[$_] !~ /"seq":$_\}$/ } 1 .. $#$all), 0, 'numbered without a hole');
+
+# All that is due to it has come: the last record, or the whole state where it joined behind that one.
+sub complete {
+	my ($c) = @_;
+	return 1 if $c->{gone};
+	return 0 unless @{ $c->{in} };
+	return 1 if $c->{in}[-1] =~ /"seq":$total\}$/;
+	my $answer = unjson($c->{in}[0]);
+	return $answer->{seq} == $total && @{ $c->{in} } == 1 + $answer->{snapshot};
+}
 wait_for {
-	!grep { !$_->{gone} && ($_->{in}[-1] // '') !~ /"seq":$total\}$/ } map { $_->{c} } @here
-} 'all that are there to have all';
+	!grep { !complete($_->{c}) } @here
+} 'all that are there to have all', 60;
 
 for my $join (@joins) {
 	my $first = $join->{c}{in}[0];

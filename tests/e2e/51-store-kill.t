@@ -1,4 +1,4 @@
-# Runs alone: it counts on speed. hubd is killed at random moments while publishers send: whatever it had
+# hubd is killed at random moments while publishers send: whatever it had
 # acknowledged is there afterwards, once, in one row of numbers under the same epoch. The same for a copy of
 # the store and its WAL made at a random moment, as after a power cut.
 #
