@@ -26,6 +26,14 @@ void log_free(struct log *log)
 	log->oldest = log->last = NULL;
 }
 
+static void chunk_uncount(struct chunk *c)
+{
+	if (c->memory)
+		atomic_fetch_sub_explicit(&c->memory->used, sizeof(*c) + c->cap,
+					  memory_order_relaxed);
+	c->memory = NULL;
+}
+
 struct chunk *chunk_ref(struct chunk *c)
 {
 	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
@@ -38,8 +46,7 @@ void chunk_unref(struct chunk *c)
 	while (c && atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1) {
 		struct chunk *next = atomic_load_explicit(&c->next, memory_order_relaxed);
 
-		atomic_fetch_sub_explicit(&c->memory->used, sizeof(*c) + c->cap,
-					  memory_order_relaxed);
+		chunk_uncount(c);
 		free(c);
 		c = next;
 	}
@@ -86,6 +93,9 @@ void log_drop_oldest(struct log *log)
 	log->bytes -= sizeof(*c) + c->cap;
 	log->oldest = chunk_ref(next);
 	log->tail = next->first;
+	/* At once, not when the last reader lets go of it: while one holds the oldest chunk for a
+	 * moment, the whole log would seem to free nothing, and more than enough would go. */
+	chunk_uncount(c);
 	chunk_unref(c);
 }
 

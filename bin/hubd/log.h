@@ -32,7 +32,7 @@ struct chunk {
 	_Atomic uint32_t n; /* records */
 	uint32_t len;	    /* bytes of frames; the appender's alone */
 	_Atomic(struct chunk *) next;
-	struct log_memory *memory;
+	struct log_memory *memory; /* it counts there; NULL: no more */
 	unsigned char data[];
 };
 

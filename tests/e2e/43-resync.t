@@ -259,7 +259,7 @@ subtest 'no room to keep them' => sub {
 		wait_for { $c->{gone} || ($c->{in}[-1] // '') =~ /"end"/ } 'the end';
 		my @seq = map { /"seq":(\d+)\}$/ } @{ $c->{in} };
 		is(scalar(grep { $seq[$_] != $_ + 1 } 0 .. $#seq), 0, "$c->{kind}: who is in step has all");
-		ok($c->alive, "$c->{kind}: and goes on");
+		ok($c->alive, "$c->{kind}: and goes on") or diag(substr $c->{in}[-1] // "", 0, 300);
 	}
 	$hub->stop;
 };
