@@ -79,11 +79,18 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhub.a
 	@mkdir -p $(@D)
 	$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs)
 
-# Fuzz targets are built whole from source, since coverage needs clang's flags everywhere.
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(lib_src) $(hubd_src) $(wildcard lib/*.h) $(wildcard bin/hubd/*.h)
+# Fuzz targets have objects of their own, since coverage needs clang's flags everywhere.
+fuzz_flags = -std=c11 -g -O1 -pthread -fsanitize=fuzzer-no-link,address,undefined \
+    -fno-sanitize-recover=undefined
+
+$(BUILD)/obj/fuzz/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	clang $(cppflags) -Ibin/hubd -std=c11 -g -O1 -pthread -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=undefined -o $@ $< $(lib_src) $(hubd_src) $(pkg_libs)
+	clang $(cppflags) -Ibin/hubd $(fuzz_flags) -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/tests/fuzz/%.o $(lib_src:%.c=$(BUILD)/obj/fuzz/%.o) \
+    $(hubd_src:%.c=$(BUILD)/obj/fuzz/%.o)
+	@mkdir -p $(@D)
+	clang $(fuzz_flags) -fsanitize=fuzzer -o $@ $^ $(pkg_libs)
 
 deps:
 	@contrib/install-deps
