@@ -505,8 +505,12 @@ static bool send_direct(struct conn *c, const struct envelope *e, struct member 
 	worker_count(c->worker, direct, d.delivered > 0);
 	if (d.code == HUB_OK)
 		return true;
-	snprintf(why, sizeof(why), "not in session %.64s: %.150s", m->session->id, d.why);
-	fail(c, e, d.code, d.code == HUB_NOT_MEMBER ? why : "out of memory");
+	snprintf(why, sizeof(why), "%s %.64s: %.150s",
+		 d.code == HUB_NOT_MEMBER ? "not in session"
+		 : d.code == HUB_HUB_FULL ? "too many are under way in session"
+					  : "out of memory in session",
+		 m->session->id, d.why);
+	fail(c, e, d.code, why);
 	return d.delivered > 0;
 }
 

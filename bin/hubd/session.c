@@ -14,6 +14,8 @@
 #include "worker.h"
 
 #define TABLE_MIN 8u
+#define DIRECT_MAX ((size_t)64 << 20) /* bytes on their way to one worker, each receiver counted \
+				       */
 
 static struct member **member_bucket(struct session *s, uint64_t client)
 {
@@ -308,6 +310,15 @@ void session_wake_others(struct session *s, unsigned self)
 	}
 }
 
+/* A worker that does not keep up with what others send to its clients is not to take all memory. */
+static bool direct_room(struct worker *w, size_t len)
+{
+	if (atomic_fetch_add_explicit(&w->direct, len, memory_order_relaxed) <= DIRECT_MAX)
+		return true;
+	atomic_fetch_sub_explicit(&w->direct, len, memory_order_relaxed);
+	return false;
+}
+
 enum hub_code session_direct(struct session *s, struct span client, struct blob *blob)
 {
 	struct mail proto = {.kind = MAIL_DIRECT};
@@ -327,6 +338,10 @@ enum hub_code session_direct(struct session *s, struct span client, struct blob 
 	mail = mail_new(&proto);
 	if (!mail)
 		return HUB_INTERNAL;
+	if (!direct_room(w, sizeof(*mail) + blob->len)) {
+		mail_free(mail);
+		return HUB_HUB_FULL;
+	}
 	mail->session = session_ref(s);
 	mail->blob = blob_ref(blob);
 	worker_post(w, mail);

@@ -190,7 +190,7 @@ void session_view(struct session *s, uint64_t from, struct log_view *view);
 void session_wake_others(struct session *s, unsigned self);
 
 /* Hands blob to the member called client, wherever it is. Borrows blob. Returns HUB_OK,
- * HUB_NOT_MEMBER or HUB_INTERNAL (memory). */
+ * HUB_NOT_MEMBER, HUB_HUB_FULL (too many are on their way there) or HUB_INTERNAL (memory). */
 enum hub_code session_direct(struct session *s, struct span client, struct blob *blob);
 
 /* Replaces what presence shows of m. Borrows info. */

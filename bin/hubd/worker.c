@@ -295,6 +295,8 @@ static void on_direct(struct engine *en, const struct mail *mail)
 {
 	struct member *m = session_find(mail->session, mail->client, en->w.index);
 
+	atomic_fetch_sub_explicit(&en->w.direct, sizeof(*mail) + mail->blob->len,
+				  memory_order_relaxed);
 	if (m)
 		conn_send(m->conn, mail->blob->text, mail->blob->len);
 }

@@ -20,6 +20,7 @@ struct worker {
 	struct ws *ws; /* the WebSocket transport's context */
 	unsigned index;
 	atomic_uint connections; /* of this worker; others read it to share out new ones */
+	atomic_size_t direct;	 /* bytes of direct messages in its mailbox */
 	struct stats stats;	 /* written by this worker only */
 	struct buf record;	 /* scratch: the record being made */
 	struct buf answer;	 /* scratch: the answer being made */
