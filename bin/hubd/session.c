@@ -14,8 +14,9 @@
 #include "worker.h"
 
 #define TABLE_MIN 8u
-#define DIRECT_MAX ((size_t)64 << 20) /* bytes on their way to one worker, each receiver counted \
-				       */
+#define DIRECT_MAX                                                                    \
+	((size_t)64 << 20) /* bytes on their way to one worker, each receiver counted \
+			    */
 
 static struct member **member_bucket(struct session *s, uint64_t client)
 {
