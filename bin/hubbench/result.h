@@ -1,0 +1,114 @@
+/* What a run measured: filled by the engine, read by everything that reports. The reports compute
+ * nothing that is not derived from here, so that the table, the JSON and the page agree. */
+#ifndef HUBBENCH_RESULT_H
+#define HUBBENCH_RESULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hist.h"
+
+/* Durations, apart. Those of messages count from the intended instant, but for those that end in
+ * _SENT, which count from the moment the generator handed the bytes to the kernel. */
+enum metric {
+	METRIC_CONNECT,	  /* connect(2) until connected */
+	METRIC_TLS,	  /* then, until TLS stands */
+	METRIC_HANDSHAKE, /* then, until WebSocket stands */
+	METRIC_JOIN,	  /* then, from asking to join to the answer */
+	METRIC_ACK,	  /* publish until ack, or until the own echo where that is the answer */
+	METRIC_ACK_SENT,
+	METRIC_FIRST, /* publish until the first receiver has it */
+	METRIC_LAST,  /* publish until the last receiver has it */
+	METRIC_EVERY, /* publish until delivery, of every receiver */
+	METRIC_EVERY_SENT,
+	METRIC_RESUME, /* a lost connection until its first message after it is back */
+	METRIC_LAG,    /* the generator's own: how late it did what was due */
+	METRICS,
+};
+
+/* A name as in JSON and --expect, such as "every_sent". */
+const char *metric_name(enum metric m);
+
+/* Deliveries, counted by receiver. */
+struct audit_counts {
+	uint64_t expected;  /* published messages times their receivers */
+	uint64_t delivered; /* each once */
+	uint64_t lost, duplicated, reordered;
+	uint64_t withheld; /* behind a gap that the server announced */
+	uint64_t unknown;  /* what came and was no message of this run, answers aside */
+};
+
+/* One second of the run; rates are counts within it. */
+struct result_second {
+	double at; /* seconds since the start of measuring; negative while connecting, warming up */
+	uint64_t clients; /* joined at its end */
+	uint64_t due, sent, acked, delivered, bytes_in;
+	uint64_t backlog;		 /* due and not sent, at its end */
+	uint64_t p50_ns, p99_ns, max_ns; /* METRIC_EVERY, or METRIC_ACK where nobody receives */
+	double cpu;			 /* the busiest thread of the generator, 0 to 1 */
+	uint64_t server_rss;		 /* bytes; 0: not watched */
+	double server_cpu;		 /* CPUs in use */
+};
+
+enum verdict { VERDICT_OK, VERDICT_SATURATED, VERDICT_GENERATOR_BOUND, VERDICT_FAILED };
+const char *verdict_name(enum verdict v); /* "ok", "saturated", "generator-bound", "failed" */
+
+/* A rate that `search` tried. */
+struct result_trial {
+	double rate, achieved;
+	uint64_t p99_ns;
+	bool met;
+	enum verdict verdict;
+};
+
+struct result {
+	/* What was asked for. */
+	char *url, *scenario, *dialect, *label;
+	uint64_t clients, sessions, publishers, threads, bytes;
+	double rate;	 /* messages/s of all publishers together; 0: closed model, or none */
+	uint64_t closed; /* messages in flight a publisher; 0: open model */
+	bool poisson;
+	double duration, warmup; /* seconds */
+	uint64_t seed;
+
+	/* What happened, while measuring. */
+	double started; /* seconds since 1970 */
+	double seconds; /* really measured */
+	bool interrupted;
+	uint64_t clients_joined, clients_failed, reconnects;
+	uint64_t due, sent, acked, errors; /* messages; errors: refusals by the server */
+	uint64_t delivered, bytes_in;	   /* deliveries and their bytes on the wire */
+	uint64_t backlog_max, backlog_end;
+	char first_error[256]; /* for people; empty: none */
+	struct hist metric[METRICS];
+	struct audit_counts audit;
+
+	/* The generator itself. */
+	double cpu_max; /* share of the busiest thread, 0 to 1 */
+	double cpu_s;	/* of all threads */
+
+	/* The server; pids 0: not watched. */
+	unsigned pids;
+	uint64_t rss_before, rss_joined, rss_max, rss_end; /* bytes */
+	double server_cpu_s;
+
+	enum verdict verdict;
+	char verdict_why[256];
+
+	struct result_second *series;
+	size_t nseries;
+	struct result_trial *trials;
+	size_t ntrials;
+};
+
+void result_free(struct result *r); /* gives back what it holds, not *r */
+
+/* Derived figures, the same everywhere. NAN where there is none. */
+double result_offered(const struct result *r);		/* due messages/s */
+double result_achieved(const struct result *r);		/* sent messages/s */
+double result_delivery_rate(const struct result *r);	/* deliveries/s */
+double result_bytes_per_client(const struct result *r); /* (rss_joined - rss_before) / clients */
+double result_per_cpu(const struct result *r); /* deliveries per CPU-second of the server */
+
+#endif
