@@ -21,7 +21,7 @@ warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
 # Not asked for on a machine where `make deps` is still to run.
 pkg_cflags = $(shell pkg-config --cflags $(pkgs) 2>/dev/null)
-pkg_libs = $(shell pkg-config --libs $(pkgs) 2>/dev/null) -ljq
+pkg_libs = $(shell pkg-config --libs $(pkgs) 2>/dev/null) -ljq -lm
 
 cppflags = -D_GNU_SOURCE -DHUB_VERSION='"$(VERSION)"' -Ilib $(pkg_cflags) $(CPPFLAGS)
 cflags = -std=c11 $(warn) -pthread $(CFLAGS)
@@ -30,12 +30,14 @@ compile = $(CC) $(cppflags) $(cflags) -MMD -MP
 
 lib_src := $(sort $(wildcard lib/*.c))
 hubd_src := $(sort $(filter-out bin/hubd/main.c,$(wildcard bin/hubd/*.c)))
+hubbench_src := $(sort $(filter-out bin/hubbench/main.c,$(wildcard bin/hubbench/*.c)))
 unit_src := $(sort $(wildcard tests/unit/*.c))
 tool_src := $(sort $(wildcard tests/tools/*.c) $(wildcard tests/bench/*.c))
 fuzz_src := $(sort $(wildcard tests/fuzz/*.c))
 
 lib_obj := $(lib_src:%.c=$(BUILD)/obj/%.o)
 hubd_obj := $(hubd_src:%.c=$(BUILD)/obj/%.o)
+hubbench_obj := $(hubbench_src:%.c=$(BUILD)/obj/%.o)
 units := $(unit_src:tests/unit/%.c=$(BUILD)/tests/unit/%)
 tools := $(tool_src:%.c=$(BUILD)/%)
 fuzzers := $(fuzz_src:tests/fuzz/%.c=$(BUILD)/fuzz/%)
@@ -51,14 +53,18 @@ $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -c -o $@ $<
 
-$(BUILD)/obj/tests/%.o: cppflags += -Ibin/hubd
+$(BUILD)/obj/tests/%.o: cppflags += -Ibin/hubd -Ibin/hubbench
 
 $(BUILD)/libhub.a: $(lib_obj)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-# hubd without its main, so that unit tests can link it.
+# Programs without their main, so that unit tests can link them.
 $(BUILD)/hubd.a: $(hubd_obj)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/hubbench.a: $(hubbench_obj)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
@@ -71,7 +77,7 @@ $(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(sort $$(wildcard bin/$(1)/*.c
 endef
 $(foreach p,$(filter-out hubd,$(programs)),$(eval $(call program,$(p))))
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/hubd.a $(BUILD)/libhub.a
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/hubd.a $(BUILD)/hubbench.a $(BUILD)/libhub.a
 	@mkdir -p $(@D)
 	$(CC) $(cflags) $(ldflags) -o $@ $^ -lcmocka $(pkg_libs)
 
