@@ -203,8 +203,8 @@ void chart_percentiles(FILE *out, struct svg_box box, const struct result *r)
 
 		if (!h->n)
 			continue;
-		low = h->min < low ? (double)h->min : low;
-		high = h->max > high ? (double)h->max : high;
+		low = fmin(low, (double)h->min);
+		high = fmax(high, (double)h->max);
 	}
 	if (!(n > 0)) {
 		svg_text(out, box.x + box.w / 2, box.y + box.h / 2, "dim mid", "nothing measured");
@@ -328,8 +328,8 @@ static void time_extremes(enum chart chart, size_t line, const struct result *r,
 
 		if (charts[chart].log && !(value > 0))
 			continue;
-		*low = value < *low ? value : *low;
-		*high = value > *high ? value : *high;
+		*low = fmin(*low, value);
+		*high = fmax(*high, value);
 	}
 }
 

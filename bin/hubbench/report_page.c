@@ -37,6 +37,11 @@ static void words(char *out, size_t cap, const char *fmt, ...)
 	va_end(ap);
 }
 
+static const char *known(const char *text)
+{
+	return text ? text : "-";
+}
+
 static const char *plural(uint64_t n)
 {
 	return n == 1 ? "" : "s";
@@ -131,8 +136,10 @@ static double image_head(FILE *out, const struct result *r)
 	char text[400], when[64];
 
 	words_started(r, when, sizeof(when));
-	svg_text(out, MARGIN, 50, "h1", "%s", r->label && r->label[0] ? r->label : r->scenario);
-	svg_text(out, MARGIN, 74, "", "%s, %s, %s", r->scenario, r->dialect, r->url);
+	svg_text(out, MARGIN, 50, "h1", "%s",
+		 r->label && r->label[0] ? r->label : known(r->scenario));
+	svg_text(out, MARGIN, 74, "", "%s, %s, %s", known(r->scenario), known(r->dialect),
+		 known(r->url));
 	words_asked(r, text, sizeof(text));
 	svg_text(out, MARGIN, 94, "dim", "%s", text);
 	fprintf(out,
@@ -166,14 +173,15 @@ static double image_tiles(FILE *out, const struct result *r, double y)
 	const struct hist *h = &r->metric[main];
 	char value[64], note[64];
 
-	snprintf(note, sizeof(note), "of %s/s offered", text_rate(result_offered(r)).s);
-	snprintf(value, sizeof(value), "%s/s", text_rate(result_achieved(r)).s);
-	image_tile(out, b, "messages sent", value, note);
+	snprintf(note, sizeof(note), "of %s offered", text_rate(result_offered(r)).s);
+	snprintf(value, sizeof(value), "%s", r->sent ? text_rate(result_achieved(r)).s : "none");
+	image_tile(out, b, "messages sent a second", value, r->due ? note : "");
 	b.x += b.w + 12;
-	snprintf(value, sizeof(value), "%s/s", text_rate(result_delivery_rate(r)).s);
-	snprintf(note, sizeof(note), "%s/s",
-		 r->seconds > 0 ? text_bytes((double)r->bytes_in / r->seconds).s : "-");
-	image_tile(out, b, "deliveries", value, note);
+	snprintf(value, sizeof(value), "%s",
+		 r->delivered ? text_rate(result_delivery_rate(r)).s : "none");
+	snprintf(note, sizeof(note), "%s a second",
+		 text_bytes((double)r->bytes_in / (r->seconds > 0 ? r->seconds : 1)).s);
+	image_tile(out, b, "deliveries a second", value, r->bytes_in ? note : "");
 	for (size_t i = 0; i < 3; i++) {
 		static const double shown[] = {50, 99, 99.9};
 		static const char *const names[] = {"P50", "P99", "P99.9"};
@@ -279,7 +287,7 @@ static void image(FILE *out, const struct result *r, bool whole, const char *bod
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"hb\" viewBox=\"0 0 %d %.0f\" "
 		"width=\"%d\" height=\"%.0f\" role=\"img\">\n<title>hubbench: ",
 		WIDTH, height, WIDTH, height);
-	svg_escape(out, r->scenario);
+	svg_escape(out, known(r->scenario));
 	fputs("</title>\n", out);
 	if (whole)
 		fprintf(out,
@@ -378,7 +386,7 @@ static void page(FILE *out, const struct result *r, const char *body, double hei
 	      "<meta name=\"viewport\" content=\"width=device-width\">\n"
 	      "<meta name=\"color-scheme\" content=\"light dark\">\n<title>hubbench: ",
 	      out);
-	svg_escape(out, r->scenario);
+	svg_escape(out, known(r->scenario));
 	fprintf(out, "</title>\n<style>%s%s</style></head>\n<body class=\"hb\">\n", svg_style,
 		style);
 	image(out, r, false, body, height);

@@ -212,9 +212,12 @@ void report_live(const struct result *r, const struct result_second *s)
 	if (!isatty(STDERR_FILENO))
 		return;
 	n = snprintf(line, sizeof(line),
-		     LIVE_CLEAR "%s %4.0f s  %s clients  sent %s/s  delivered %s/s  P99 %s",
-		     s->at < 0 ? "warm-up" : r->scenario, s->at, text_count(s->clients).s,
-		     text_rate((double)s->sent).s, text_rate((double)s->delivered).s,
+		     LIVE_CLEAR "%s %.0f s  %s clients  sent %s/s  delivered %s/s  P99 %s",
+		     s->at < 0	   ? "warm-up"
+		     : r->scenario ? r->scenario
+				   : "",
+		     s->at, text_count(s->clients).s, text_rate((double)s->sent).s,
+		     text_rate((double)s->delivered).s,
 		     s->p99_ns ? text_duration((double)s->p99_ns).s : "-");
 	if (s->backlog && n > 0 && n < (int)sizeof(line))
 		n += snprintf(line + n, sizeof(line) - (size_t)n, "  backlog %s",
