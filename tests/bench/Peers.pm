@@ -106,6 +106,7 @@ http {
 END
 	my $proc = spawn([ @pin, $nginx, '-p', $dir, '-c', $config, '-e', "$dir/error.log" ], err => "$dir/stderr");
 	_listens($proc, $port, 'nginx');
+	wait_for { _children($proc->{pid}) == $o->{workers} } 'the workers of nginx';
 	return { url => "ws://127.0.0.1:$port/ws?room=r{session}", port => $port, path => '/ws?room=r0', proc => $proc,
 		args => [ '--dialect', 'raw', '--message', '{mark}{pad}' ],
 		pids => sub { ($proc->{pid}, _children($proc->{pid})) } };
