@@ -15,7 +15,7 @@ completions = $(PREFIX)/share/bash-completion/completions
 FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 
-programs := hubd hubcat
+programs := hubd hubcat hubbench
 pkgs := libwebsockets libuv libsodium openssl sqlite3
 warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
