@@ -1,7 +1,7 @@
 # hub: one Makefile for everything. All output goes below build/.
 #
 #   make          the programs          make demo     the main job on real data
-#   make check    lint and all tests    make bench    fan-out against a peer
+#   make check    lint and all tests    make bench    hubd beside its peers (first: make bench-peers)
 #   make asan     the tests under AddressSanitizer and UBSan (make tsan: threads)
 #   make fuzz     the fuzz targets, FUZZ_SECONDS each
 #   make deps     installs what pkg-config does not find
@@ -43,7 +43,7 @@ tools := $(tool_src:%.c=$(BUILD)/%)
 fuzzers := $(fuzz_src:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 exe := $(programs:%=$(BUILD)/%)
 
-.PHONY: all demo check test lint bench asan tsan fuzz install uninstall clean deps
+.PHONY: all demo check test lint bench bench-peers bench-check asan tsan fuzz install uninstall clean deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -118,8 +118,19 @@ test: all $(units) $(tools)
 lint:
 	@tests/lint
 
-bench: all $(tools)
+bench: all
 	@tests/bench/run $(BUILD)
+
+# The peers that come from npm.
+bench-peers:
+	@command -v npm >/dev/null || { echo 'bench-peers: npm is missing here' >&2; exit 69; }
+	@mkdir -p $(BUILD)/bench/peers
+	@cp tests/bench/peers/package.json $(BUILD)/bench/peers
+	@cd $(BUILD)/bench/peers && npm install --no-audit --no-fund --no-package-lock --loglevel=error
+
+# hubbench's figures beside those of another generator.
+bench-check: all
+	@tests/bench/check $(BUILD)
 
 # The same tests, built apart; 4 workers so that threads meet.
 asan:

@@ -243,7 +243,7 @@ int result_read(const char *path, struct result *r, char *why, size_t cap)
 	}
 	object = read_last(&b);
 	version = read_number(read_get(object, "version"));
-	if (!jv_is_valid(jv_copy(object))) {
+	if (!jv_is_valid(object)) {
 		err = -EINVAL;
 		snprintf(why, cap, "%s: no result of hubbench in it", path);
 	} else if (version < 1 || version > 1) {
