@@ -275,13 +275,19 @@ enum recording_status recording_next(struct recording *r, struct recording_line 
 
 /* --- opening and closing */
 
-/* Whether text is the beginning of a header, and not of any other file. */
-static bool begins_header(const char *text, size_t len)
+/* Whether what there is of a file is the beginning of a recording, and of nothing else. */
+static bool begins_recording(const char *text, size_t len)
 {
-	static const char front[] = "{\"type\":\"recording\",";
-	size_t n = len < sizeof(front) - 1 ? len : sizeof(front) - 1;
+	static const char *const fronts[] = {"{\"type\":\"recording\",", SOURCE_MAGIC,
+					     "\x28\xb5\x2f\xfd"};
 
-	return memcmp(text, front, n) == 0;
+	for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++) {
+		size_t n = strlen(fronts[i]);
+
+		if (memcmp(text, fronts[i], len < n ? len : n) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Reads the first line, which stays where it is. Returns 0 or an exit status. */
@@ -296,7 +302,7 @@ static int read_header(struct recording *r, bool *headless)
 		if (got == SOURCE_TEXT)
 			continue;
 		*headless = (got == SOURCE_END || got == SOURCE_CUT) &&
-			    (!r->text.len || begins_header(r->text.data, r->text.len));
+			    (!r->text.len || begins_recording(r->text.data, r->text.len));
 		snprintf(r->why, sizeof(r->why), "%s",
 			 got == SOURCE_FAILED || (got == SOURCE_BAD && *r->source.why)
 			     ? r->source.why

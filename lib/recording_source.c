@@ -87,6 +87,9 @@ static enum source_status begin_stream(struct source *s)
 
 	if (got != SOURCE_TEXT)
 		return got == SOURCE_END ? SOURCE_CUT : got;
+	if (s->fresh)
+		return bad(s, "a sealed stream is empty");
+	s->fresh = true;
 	seal_stream_free(s->stream);
 	s->stream = seal_pull_new(s->keys, (unsigned char *)s->in.data + s->in_at + 4);
 	if (!s->stream)
@@ -108,6 +111,7 @@ static enum source_status open_chunk(struct source *s, uint32_t len)
 		return bad(s, "a sealed chunk is not as it was written");
 	if (end && len > SEAL_OVERHEAD)
 		return bad(s, "the last sealed chunk is not empty");
+	s->fresh = false;
 	if (end) {
 		use(s, 4 + len);
 		s->ended = true;
@@ -291,7 +295,7 @@ static int open_sealed(struct source *s)
 	if (!seal_keys_have(s->keys, SEAL_SECRET))
 		return refuse(s, EX_NOPERM, "it is sealed: the key is missing");
 	s->sealed = true;
-	use(s, SOURCE_MAGIC_LEN);
+	use(s, left(s) < SOURCE_MAGIC_LEN ? left(s) : SOURCE_MAGIC_LEN);
 	s->whole.offset = s->offset;
 	got = unseal(s);
 	if (got == SOURCE_FAILED)
@@ -306,13 +310,14 @@ static int open_sealed(struct source *s)
 
 int source_open(struct source *s, int fd, const struct seal_keys *keys)
 {
+	size_t begin; /* less where that is all */
 	int status;
 
 	*s = (struct source){.fd = fd, .keys = keys};
 	if (fetch(s, SOURCE_MAGIC_LEN) == SOURCE_FAILED)
 		return refuse(s, EX_IOERR, s->why);
-	if (left(s) >= SOURCE_MAGIC_LEN &&
-	    memcmp(s->in.data, SOURCE_MAGIC, SOURCE_MAGIC_LEN) == 0) {
+	begin = left(s) < SOURCE_MAGIC_LEN ? left(s) : SOURCE_MAGIC_LEN;
+	if (begin && memcmp(s->in.data, SOURCE_MAGIC, begin) == 0) {
 		status = open_sealed(s);
 		if (status)
 			return status;
@@ -336,7 +341,7 @@ int source_go(struct source *s, uint64_t offset)
 	s->in.len = s->in_at = 0;
 	s->plain.len = s->plain_at = 0;
 	s->offset = offset;
-	s->eof = s->ended = false;
+	s->eof = s->ended = s->fresh = false;
 	seal_stream_free(s->stream);
 	s->stream = NULL;
 	memset(s->whole.tag, 0, sizeof(s->whole.tag));

@@ -54,6 +54,7 @@ struct source {
 	struct buf plain; /* of a sealed chunk; used up to plain_at */
 	size_t plain_at;
 	struct seal_stream *stream;
+	bool fresh; /* no chunk of the stream was read yet */
 	bool ended, eof;
 	struct unpack *unpack;
 };

@@ -416,11 +416,12 @@ struct recorder *recorder_open(const char *path, const struct recorder_options *
 			       struct recorder_past *past, char *why, size_t cap, int *status)
 {
 	struct recorder *w = calloc(1, sizeof(*w));
+	struct recorder_past unwanted;
 	struct stat st;
 
 	*status = EX_OSERR;
-	if (past)
-		*past = (struct recorder_past){0};
+	past = past ? past : &unwanted;
+	*past = (struct recorder_past){0};
 	if (!w)
 		goto fail;
 	w->fd = -1;
