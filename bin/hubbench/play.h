@@ -3,6 +3,7 @@
 #ifndef HUBBENCH_PLAY_H
 #define HUBBENCH_PLAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,7 +16,7 @@ struct play {
 
 /* Reads a file. rate: messages/s that it is to have; 0: its own. acks: messages ask for one. Says
  * what is wrong and ends the program where it cannot. */
-struct play *play_read(const char *file, double rate, int acks);
+struct play *play_read(const char *file, double rate, bool acks);
 void play_free(struct play *p); /* NULL is fine */
 
 #endif
