@@ -131,6 +131,7 @@ static void note_sent(struct loop *l, struct publisher *p, const struct batch *b
 	}
 	l->counts.sent += n;
 	p->under_way += n;
+	p->again += n;
 	atomic_fetch_add_explicit(&p->sent, n, memory_order_relaxed);
 	atomic_fetch_add_explicit(&r->session[p->session].published, n, memory_order_relaxed);
 }
@@ -238,6 +239,8 @@ void publish_again(struct loop *l, struct publisher *p)
 
 void publish_due(struct loop *l)
 {
+	if (l->now >= l->edge_ns)
+		loop_edge(l);
 	while (l->nheap && l->heap[0]->schedule.due <= l->now)
 		go(l, heap_pop(l), true);
 }
