@@ -171,14 +171,13 @@ static int catch_signals(void)
 /* --compare FILE,FILE: no run. */
 static int compare_two(const char *files)
 {
-	char *before = strdup(files), *after, why[300];
+	char *before = strdup(files), *comma = before ? strchr(before, ',') : NULL, why[300];
 	int err;
 
-	if (!before)
+	if (!comma)
 		err_die(EX_OSERR, "out of memory");
-	after = strchr(before, ',');
-	*after++ = '\0';
-	err = compare_files(stdout, before, after, why, sizeof(why));
+	*comma = '\0';
+	err = compare_files(stdout, before, comma + 1, why, sizeof(why));
 	if (err)
 		err_die(err == -EINVAL ? EX_DATAERR : EX_IOERR, "--compare: %s", why);
 	free(before);
