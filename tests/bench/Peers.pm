@@ -158,7 +158,7 @@ sub _socketio {
 	my ($o, @pin) = @_;
 	my $server = _node($o, 'socketio.js', 'socket.io', @pin) or return;
 	return { %$server, url => "ws://127.0.0.1:$server->{port}", path => '/socket.io/',
-		args => [ '--dialect', 'socketio', '--event', 'message' ] };
+		args => [ '--dialect', 'socketio', '--event', 'message', '--room', 'r' ] };
 }
 
 1;
