@@ -159,6 +159,8 @@ static void table_server(FILE *out, const struct result *r)
 
 static void table_trials(FILE *out, const struct result *r)
 {
+	double best = 0;
+
 	if (!r->ntrials)
 		return;
 	fprintf(out, "\n%-11s %12s %12s %9s  %s\n", "search", "rate/s", "achieved/s", "P99", "");
@@ -168,7 +170,12 @@ static void table_trials(FILE *out, const struct result *r)
 		fprintf(out, "%-11s %12s %12s %9s  %s, %s\n", "", text_rate(t->rate).s,
 			text_rate(t->achieved).s, text_duration((double)t->p99_ns).s,
 			t->met ? "met" : "not met", verdict_name(t->verdict));
+		best = t->met && t->rate > best ? t->rate : best;
 	}
+	if (best > 0)
+		table_line(out, "highest", "%s messages/s", text_rate(best).s);
+	else
+		table_line(out, "highest", "none that was tried");
 }
 
 static void table_verdict(FILE *out, const struct result *r)
