@@ -23,10 +23,10 @@ struct stream {
 };
 
 enum stream_got {
-	STREAM_NEW,	   /* in its place */
-	STREAM_LATE,	   /* after a later one: reordered */
-	STREAM_AGAIN,	   /* had before */
-	STREAM_REPEAT,	   /* had before, in the state that follows a gap: as it should be */
+	STREAM_NEW,    /* in its place */
+	STREAM_LATE,   /* after a later one: reordered */
+	STREAM_AGAIN,  /* had before */
+	STREAM_REPEAT, /* had before, in the state that follows a gap: as it should be */
 };
 
 /* Takes the number of what came and counts it. Out of memory ends the program. */

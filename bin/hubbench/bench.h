@@ -17,8 +17,8 @@
 #include "message.h"
 #include "net.h"
 #include "options.h"
-#include "result.h"
 #include "plan.h"
+#include "result.h"
 #include "schedule.h"
 
 #define NEVER UINT64_MAX
@@ -55,8 +55,8 @@ struct publisher {
 	struct conn *conn;
 	uint32_t index, session;
 	struct schedule schedule;
-	bool queued;	    /* in the loop's heap */
-	uint32_t under_way; /* closed model */
+	bool queued;		    /* in the loop's heap */
+	uint32_t under_way;	    /* closed model */
 	uint64_t *due_ns, *sent_ns; /* with acks: of message n at n mod WINDOW; due 0: answered */
 	uint64_t unacked;	    /* before it all are answered */
 	uint64_t again;		    /* from here on they are sent again after a reconnect */

@@ -150,8 +150,11 @@ static void percentile_axis(FILE *out, struct svg_box in, const struct svg_scale
 		if (place > x->high + 1e-9)
 			break;
 		svg_line(out, at, in.y, at, in.y + in.h, "grid");
-		svg_text(out, at, in.y + in.h + 18, i ? "label num mid" : "label num", "%s",
-			 marks[i].name);
+		svg_text(out, at, in.y + in.h + 18,
+			 i == 0			 ? "label num"
+			 : at > in.x + in.w - 24 ? "label num end"
+						 : "label num mid",
+			 "%s", marks[i].name);
 	}
 }
 
@@ -201,7 +204,7 @@ void chart_percentiles(FILE *out, struct svg_box box, const struct result *r)
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		const struct hist *h = &r->metric[lines[i].metric];
 
-		if (!h->n)
+		if (!result_shows(r, lines[i].metric))
 			continue;
 		low = fmin(low, (double)h->min);
 		high = fmax(high, (double)h->max);
@@ -217,11 +220,11 @@ void chart_percentiles(FILE *out, struct svg_box box, const struct result *r)
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		const struct hist *h = &r->metric[lines[i].metric];
 
-		if (h->n)
+		if (result_shows(r, lines[i].metric))
 			percentile_line(out, h, &x, &y, lines[i].cls);
 	}
 	for (size_t i = sizeof(lines) / sizeof(lines[0]); i-- > 0;) {
-		if (r->metric[lines[i].metric].n)
+		if (result_shows(r, lines[i].metric))
 			end = chart_legend(out, box, end, lines[i].cls, lines[i].name);
 	}
 }

@@ -14,8 +14,8 @@
 #include "err.h"
 #include "publish.h"
 
-#define ATTEMPTS 3	  /* of a client that never was a member */
-#define ATTEMPTS_AWAY 20  /* of one that was */
+#define ATTEMPTS 3	   /* of a client that never was a member */
+#define ATTEMPTS_AWAY 20   /* of one that was */
 #define DELAY_NS (50 * MS) /* before the second attempt; doubles, up to 64 times */
 #define FULL_NS (2 * MS)   /* where the server's queue of new connections is full */
 
@@ -176,8 +176,7 @@ static void conn_put(struct loop *l, struct conn *c, const void *p, size_t n)
 /* The socket takes bytes again. */
 static void conn_flush(struct loop *l, struct conn *c)
 {
-	ssize_t put =
-	    c->out_len ? conn_write(l, c, c->out + c->out_at, c->out_len - c->out_at) : 0;
+	ssize_t put = c->out_len ? conn_write(l, c, c->out + c->out_at, c->out_len - c->out_at) : 0;
 
 	if (put < 0)
 		return;
@@ -241,6 +240,8 @@ static void conn_stands(struct loop *l, struct conn *c)
 static void conn_upgrade(struct loop *l, struct conn *c)
 {
 	const struct run *r = l->run;
+	size_t len;
+	char *request;
 
 	c->in.lines = true;
 	if (r->target.url.scheme == URL_UNIX) {
@@ -248,7 +249,12 @@ static void conn_upgrade(struct loop *l, struct conn *c)
 		return;
 	}
 	set_state(l, c, CONN_UPGRADING);
-	conn_put(l, c, r->request, strlen(r->request));
+	/* Where rooms are in the URL, the path has {session} in it. */
+	request = message_for_session(r->request, c->session, &len);
+	if (!request)
+		err_die(EX_OSERR, "out of memory");
+	conn_put(l, c, request, len);
+	free(request);
 }
 
 static void conn_tls(struct loop *l, struct conn *c)

@@ -17,13 +17,25 @@ struct seat {
 	char epoch[65], resume[65];
 };
 
-enum { TYPE, FROM, SEQ, FROM_SEQ, TO_SEQ, EPOCH, RESUME, RECOVERED, SNAPSHOT, CODE, MSG_ID, NPATHS };
+enum {
+	TYPE,
+	FROM,
+	SEQ,
+	FROM_SEQ,
+	TO_SEQ,
+	EPOCH,
+	RESUME,
+	RECOVERED,
+	SNAPSHOT,
+	CODE,
+	MSG_ID,
+	NPATHS
+};
 
 static const char *const paths[NPATHS] = {
-    [TYPE] = "type",	   [FROM] = "from",	      [SEQ] = "seq",
-    [FROM_SEQ] = "from_seq", [TO_SEQ] = "to_seq",     [EPOCH] = "epoch",
-    [RESUME] = "resume",   [RECOVERED] = "recovered", [SNAPSHOT] = "snapshot",
-    [CODE] = "data.code",  [MSG_ID] = "msg_id",
+    [TYPE] = "type",	     [FROM] = "from",	   [SEQ] = "seq",	[FROM_SEQ] = "from_seq",
+    [TO_SEQ] = "to_seq",     [EPOCH] = "epoch",	   [RESUME] = "resume", [RECOVERED] = "recovered",
+    [SNAPSHOT] = "snapshot", [CODE] = "data.code", [MSG_ID] = "msg_id",
 };
 
 /* The mark is the first thing in a message, so that it stands where it was put. With acks a message
@@ -48,8 +60,9 @@ static void hub_open(struct loop *l, struct conn *c)
 {
 	const struct seat *s = c->seat;
 	char text[512];
-	int n = snprintf(text, sizeof(text), "{\"type\":\"session_associate\",\"session_id\":\"%s-%u\"",
-			 l->run->name, c->session);
+	int n =
+	    snprintf(text, sizeof(text), "{\"type\":\"session_associate\",\"session_id\":\"%s-%u\"",
+		     l->run->name, c->session);
 
 	if (c->away && s && c->streams)
 		n += snprintf(text + n, sizeof(text) - (size_t)n,

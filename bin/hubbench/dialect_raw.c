@@ -20,22 +20,13 @@ static char *raw_message(const struct run *r)
 /* --join, with the session's number in it. */
 static void raw_join(struct loop *l, struct conn *c)
 {
-	static const char field[] = "{session}";
-	const char *text = l->run->join, *at;
-	char out[4096];
-	size_t len = 0;
+	size_t len;
+	char *text = message_for_session(l->run->join, c->session, &len);
 
-	while (*text && len + 8 < sizeof(out)) {
-		at = strncmp(text, field, sizeof(field) - 1) == 0 ? text : NULL;
-		if (at) {
-			mark_put(out + len, c->session, MARK_PUBLISHER);
-			len += MARK_PUBLISHER;
-			text += sizeof(field) - 1;
-		} else {
-			out[len++] = *text++;
-		}
-	}
-	conn_send(l, c, out, len);
+	if (!text)
+		err_die(EX_OSERR, "out of memory");
+	conn_send(l, c, text, len);
+	free(text);
 }
 
 static void raw_open(struct loop *l, struct conn *c)

@@ -158,7 +158,7 @@ static void take_snapshot(struct loop *l, int phase)
 
 void loop_edge(struct loop *l)
 {
-	static const enum metric of_messages[] = {METRIC_ACK,	METRIC_ACK_SENT, METRIC_EVERY,
+	static const enum metric of_messages[] = {METRIC_ACK, METRIC_ACK_SENT, METRIC_EVERY,
 						  METRIC_EVERY_SENT, METRIC_LAG};
 	const struct run *r = l->run;
 
@@ -208,7 +208,8 @@ static void loop_tick(struct loop *l, int phase)
 	if (phase == PHASE_PUBLISH && !l->publishing)
 		start_publishing(l);
 	if (l->edge_ns != NEVER)
-		l->edge_ns = l->measuring ? atomic_load(&l->run->to_ns) : atomic_load(&l->run->from_ns);
+		l->edge_ns =
+		    l->measuring ? atomic_load(&l->run->to_ns) : atomic_load(&l->run->from_ns);
 	if (l->now >= l->edge_ns)
 		loop_edge(l);
 	check_timeouts(l);

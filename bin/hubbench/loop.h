@@ -26,12 +26,12 @@ struct conn {
 	uint32_t client, session;
 	uint32_t events; /* that epoll watches */
 	uint8_t state, attempts, upgrade;
-	bool slow;	/* reads late, so that what it gets tells nothing of the server's time */
-	bool paused;	/* does not read */
-	bool away;	/* was a member, and comes back to be the same one */
-	bool broken;	/* the server's log is another one: its numbers tell nothing */
-	bool blocked;	/* the socket takes nothing of the next frame */
-	bool refill;	/* closed model: its publisher may have something to send */
+	bool slow;    /* reads late, so that what it gets tells nothing of the server's time */
+	bool paused;  /* does not read */
+	bool away;    /* was a member, and comes back to be the same one */
+	bool broken;  /* the server's log is another one: its numbers tell nothing */
+	bool blocked; /* the socket takes nothing of the next frame */
+	bool refill;  /* closed model: its publisher may have something to send */
 	struct wsio in;
 	char *out; /* what the socket did not take of a frame */
 	uint32_t out_len, out_at;
@@ -87,7 +87,7 @@ struct loop {
 	struct publisher **heap; /* by the instant of their next message */
 	uint32_t nheap;
 
-	char *room; /* for reading */
+	char *room;	       /* for reading */
 	char *text;	       /* one message */
 	unsigned char *frames; /* for writing */
 	size_t frames_cap;

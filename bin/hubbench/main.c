@@ -1,5 +1,5 @@
-/* hubbench: loads a hub, or any WebSocket server, and reports what happened. This file: options, and
- * what becomes of the result. */
+/* hubbench: loads a hub, or any WebSocket server, and reports what happened. This file: options,
+ * and what becomes of the result. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -70,8 +70,7 @@ static const struct opt options_table[] = {
      "Sec-WebSocket-Protocol to ask for"},
     {0, "header", "LINE", OPT_LIST, FIELD(headers), 0, 0, NULL,
      "a header line of the upgrade; may be repeated"},
-    {0, "insecure", NULL, OPT_TRUE, FIELD(insecure), 0, 0, NULL,
-     "wss: take any certificate"},
+    {0, "insecure", NULL, OPT_TRUE, FIELD(insecure), 0, 0, NULL, "wss: take any certificate"},
     {0, "pid", "PID,...", OPT_STRING, FIELD(pid), 0, 0, NULL,
      "the server's processes, to watch their memory and CPU"},
     {0, "expect", "EXPR", OPT_LIST, FIELD(expect), 0, 0, NULL,
@@ -81,7 +80,7 @@ static const struct opt options_table[] = {
     {0, "report", "FILE", OPT_STRING, FIELD(report), 0, 0, NULL,
      "write a report for browsers: FILE.svg or FILE.html"},
     {0, "compare", "FILE", OPT_STRING, FIELD(compare), 0, 0, NULL,
-     "show the result beside that of an earlier --json"},
+     "show the result beside that of an earlier --json; FILE,FILE: two of these"},
     {0, "label", "TEXT", OPT_STRING, FIELD(label), 0, 0, NULL, "a name for this run in reports"},
     {0, "seed", "N", OPT_INT, FIELD(seed), 0, 1e15, NULL, "of the random instants (1)"},
     {0},
@@ -169,16 +168,41 @@ static int catch_signals(void)
 	return fd;
 }
 
-static void write_report(const struct options *o, const struct result *r)
+/* --compare FILE,FILE: no run. */
+static int compare_two(const char *files)
 {
-	FILE *f = open_output("--report", o->report);
+	char *before = strdup(files), *comma = before ? strchr(before, ',') : NULL, why[300];
+	int err;
 
-	report_page(f, r, is_html(o->report));
-	close_output(o->report, f);
+	if (!comma)
+		err_die(EX_OSERR, "out of memory");
+	*comma = '\0';
+	err = compare_files(stdout, before, comma + 1, why, sizeof(why));
+	if (err)
+		err_die(err == -EINVAL ? EX_DATAERR : EX_IOERR, "--compare: %s", why);
+	free(before);
+	return EX_OK;
+}
+
+/* That a file holds a result is told before the run. */
+static void check_compare(const char *file)
+{
+	struct result *r = malloc(sizeof(*r));
+	char why[300];
+	int err;
+
+	if (!r)
+		err_die(EX_OSERR, "out of memory");
+	err = result_read(file, r, why, sizeof(why));
+	if (err)
+		err_die(err == -EINVAL ? EX_DATAERR : EX_IOERR, "--compare: %s", why);
+	result_free(r);
+	free(r);
 }
 
 /* Tells of the result wherever it was asked for. */
-static void tell(const struct options *o, const struct plan *p, const struct result *r)
+static void tell(const struct options *o, const struct plan *p, FILE *report,
+		 const struct result *r)
 {
 	FILE *people = p->json == stdout ? stderr : stdout;
 	char why[300];
@@ -187,27 +211,40 @@ static void tell(const struct options *o, const struct plan *p, const struct res
 		report_json(p->json, r);
 	report_table(people, r);
 	if (o->compare && compare(people, o->compare, r, why, sizeof(why)) < 0)
-		err_die(EX_DATAERR, "--compare: %s", why);
-	if (o->report)
-		write_report(o, r);
+		err_die(EX_IOERR, "--compare: %s", why);
+	if (report)
+		report_page(report, r, is_html(o->report));
 }
 
 int main(int argc, char **argv)
 {
 	struct options o = {
-	    .clients = UNSET, .sessions = UNSET, .publishers = UNSET, .bytes = UNSET,
-	    .slow = UNSET,    .threads = 1,	 .warmup = 1,	      .drain = 10,
-	    .seed = 1,	      .event = "message", .join_event = "join",
+	    .clients = UNSET,
+	    .sessions = UNSET,
+	    .publishers = UNSET,
+	    .bytes = UNSET,
+	    .slow = UNSET,
+	    .threads = 1,
+	    .warmup = 1,
+	    .drain = 10,
+	    .seed = 1,
+	    .event = "message",
+	    .join_event = "join",
 	};
 	struct expect *expect[OPT_LIST_MAX] = {NULL};
 	struct result *r = calloc(1, sizeof(*r));
 	struct proc proc;
 	struct plan p;
+	FILE *report;
 	bool met;
 	int status;
 
 	if (opt_parse(&program, argc, argv, &o) < argc)
 		err_die(EX_USAGE, "no arguments besides options (try 'hubbench --help')");
+	if (o.compare && strchr(o.compare, ',')) {
+		free(r);
+		return compare_two(o.compare);
+	}
 	if (!r)
 		err_die(EX_OSERR, "out of memory");
 	plan_make(&p, &o);
@@ -216,10 +253,13 @@ int main(int argc, char **argv)
 		err_die(EX_USAGE, "--pid: '%s' is not a list of process ids", o.pid);
 	if (o.report && !is_html(o.report) && !is_svg(o.report))
 		err_die(EX_USAGE, "--report: a name ends with .svg or .html");
+	if (o.compare)
+		check_compare(o.compare);
 	p.proc = o.pid ? &proc : NULL;
 	p.play = o.play ? play_read(o.play, o.rate ? p.rate : 0, p.acks) : NULL;
 	p.signal_fd = catch_signals();
 	p.json = o.json ? open_output("--json", o.json) : NULL;
+	report = o.report ? open_output("--report", o.report) : NULL;
 	p.live = isatty(STDERR_FILENO);
 	if (p.scenario->search)
 		status = search(&p, expect, o.expect.n, r);
@@ -227,11 +267,13 @@ int main(int argc, char **argv)
 		status = run_once(&p, r);
 	if (status == 0) {
 		met = check_expects(&o, expect, r);
-		tell(&o, &p, r);
+		tell(&o, &p, report, r);
 		status = met && r->verdict != VERDICT_FAILED ? EX_OK : EX_NO;
 	}
 	if (p.json)
 		close_output(o.json, p.json);
+	if (report)
+		close_output(o.report, report);
 	for (size_t i = 0; i < o.expect.n; i++)
 		expect_free(expect[i]);
 	result_free(r);

@@ -9,7 +9,16 @@
 #include "buf.h"
 #include "err.h"
 
-enum kind { FIELD_MARK, FIELD_N, FIELD_PUBLISHER, FIELD_SESSION, FIELD_X, FIELD_Y, FIELD_PAD, FIELD_SIZE };
+enum kind {
+	FIELD_MARK,
+	FIELD_N,
+	FIELD_PUBLISHER,
+	FIELD_SESSION,
+	FIELD_X,
+	FIELD_Y,
+	FIELD_PAD,
+	FIELD_SIZE
+};
 
 #define PLACE_LEN 7 /* of {x} and {y}: 100.000 to 999.999 */
 
@@ -220,4 +229,24 @@ void message_write(const struct message_template *t, char *out, const struct mar
 			break;
 		}
 	}
+}
+
+char *message_for_session(const char *text, uint32_t session, size_t *len)
+{
+	static const char field[] = "{session}";
+	char *out = malloc(strlen(text) + 1);
+
+	*len = 0;
+	while (out && *text) {
+		if (strncmp(text, field, sizeof(field) - 1) == 0) {
+			mark_put(out + *len, session, MARK_PUBLISHER);
+			*len += MARK_PUBLISHER;
+			text += sizeof(field) - 1;
+		} else {
+			out[(*len)++] = *text++;
+		}
+	}
+	if (out)
+		out[*len] = '\0';
+	return out;
 }

@@ -38,6 +38,10 @@ size_t message_least(const char *text);
 void message_write(const struct message_template *t, char *out, const struct mark *m,
 		   uint32_t session);
 
+/* A copy of text with the session's number for each {session}, which is shorter; *len: how long.
+ * NULL: no memory. */
+char *message_for_session(const char *text, uint32_t session, size_t *len);
+
 /* Takes escapes out of a text of the command line; returns a new string. */
 char *message_unescape(const char *text);
 

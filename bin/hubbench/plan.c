@@ -119,8 +119,9 @@ static void plan_check(const struct plan *p, const struct options *o)
 	if (p->scenario->search && (!o->expect.n || p->closed || o->play))
 		err_die(EX_USAGE, "search needs --expect, and a rate: no --closed, no --play");
 	if (p->sessions > 1 && d == &dialect_raw && !p->scenario->echo &&
-	    !(o->join && strstr(o->join, "{session}")))
-		err_die(EX_USAGE, "-s: the raw dialect needs {session} in --join for that");
+	    !(o->join && strstr(o->join, "{session}")) && !strstr(p->url.path, "{session}"))
+		err_die(EX_USAGE,
+			"-s: the raw dialect needs {session} in --join or in the URL for that");
 }
 
 /* Paths of other servers are not /ws. */

@@ -93,9 +93,8 @@ static bool read_recording(struct play *p, const char *file, bool acks, char *wh
 	if (!r)
 		return false;
 	while ((got = recording_next(r, &line)) == RECORDING_OK) {
-		char *text = line.kind == RECORDING_RECORD
-				 ? template_of(line.text, line.len, acks)
-				 : NULL;
+		char *text =
+		    line.kind == RECORDING_RECORD ? template_of(line.text, line.len, acks) : NULL;
 
 		if (text)
 			add(p, text, line.t_us * 1000);

@@ -59,7 +59,8 @@ static int check_ports(struct run *r, char *why, size_t cap)
 
 int preflight(struct run *r, char *why, size_t cap)
 {
-	int status = check_descriptors((uint64_t)r->clients + r->threads + DESCRIPTORS_OWN, why, cap);
+	int status =
+	    check_descriptors((uint64_t)r->clients + r->threads + DESCRIPTORS_OWN, why, cap);
 
 	return status ? status : check_ports(r, why, cap);
 }

@@ -2,11 +2,13 @@
 #include "proc.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define DEPTH_MAX 4 /* of children */
+#define SEEN_MAX 1024
 
 int proc_parse(struct proc *p, const char *text)
 {
@@ -40,12 +42,30 @@ static int read_line(int pid, const char *name, char *line, size_t cap)
 	return got ? 0 : -ENODATA;
 }
 
-static void add_one(int pid, struct proc_sample *s, int depth)
+/* Processes that were counted: one may be named, and be the child of another. */
+struct seen {
+	int pid[SEEN_MAX];
+	unsigned n;
+};
+
+static bool seen_add(struct seen *seen, int pid)
+{
+	for (unsigned i = 0; i < seen->n; i++)
+		if (seen->pid[i] == pid)
+			return false;
+	if (seen->n < SEEN_MAX)
+		seen->pid[seen->n++] = pid;
+	return true;
+}
+
+static void add_one(int pid, struct proc_sample *s, struct seen *seen, int depth)
 {
 	unsigned long user, kernel;
 	long pages;
 	char line[1024], name[48], *p;
 
+	if (!seen_add(seen, pid))
+		return;
 	if (read_line(pid, "stat", line, sizeof(line)) < 0)
 		return;
 	/* The name in brackets may hold anything. */
@@ -62,14 +82,16 @@ static void add_one(int pid, struct proc_sample *s, int depth)
 	if (depth == 0 || read_line(pid, name, line, sizeof(line)) < 0)
 		return;
 	for (p = line; *p >= '0' && *p <= '9';) {
-		add_one((int)strtol(p, &p, 10), s, depth - 1);
+		add_one((int)strtol(p, &p, 10), s, seen, depth - 1);
 		p += *p == ' ';
 	}
 }
 
 void proc_read(const struct proc *p, struct proc_sample *s)
 {
+	struct seen seen = {.n = 0};
+
 	memset(s, 0, sizeof(*s));
 	for (unsigned i = 0; p && i < p->n; i++)
-		add_one(p->pid[i], s, DEPTH_MAX);
+		add_one(p->pid[i], s, &seen, DEPTH_MAX);
 }

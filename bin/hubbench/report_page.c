@@ -168,14 +168,14 @@ static double image_tiles(FILE *out, const struct result *r, double y)
 {
 	enum metric main = result_main_metric(r);
 	enum metric sent = main == METRIC_EVERY ? METRIC_EVERY_SENT : METRIC_ACK_SENT;
-	bool corrected = (main == METRIC_EVERY || main == METRIC_ACK) && r->metric[sent].n;
+	bool corrected = (main == METRIC_EVERY || main == METRIC_ACK) && result_shows(r, sent);
 	struct svg_box b = {MARGIN, y, (INNER - 5.0 * 12) / 6, 84};
 	const struct hist *h = &r->metric[main];
 	char value[64], note[64];
 
 	snprintf(note, sizeof(note), "of %s offered", text_rate(result_offered(r)).s);
 	snprintf(value, sizeof(value), "%s", r->sent ? text_rate(result_achieved(r)).s : "none");
-	image_tile(out, b, "messages sent a second", value, r->due ? note : "");
+	image_tile(out, b, "messages a second", value, r->due && !r->closed ? note : "");
 	b.x += b.w + 12;
 	snprintf(value, sizeof(value), "%s",
 		 r->delivered ? text_rate(result_delivery_rate(r)).s : "none");
@@ -249,7 +249,7 @@ static double image_table(FILE *out, const struct result *r, double y)
 		const char *cells[PERCENTS + 1];
 		struct text text[PERCENTS + 1];
 
-		if (!h->n)
+		if (!result_shows(r, (enum metric)m))
 			continue;
 		text[0] = text_count(h->n);
 		for (size_t i = 0; i < PERCENTS; i++)
@@ -316,7 +316,7 @@ static void page_latency(FILE *out, const struct result *r)
 	for (int m = 0; m < METRICS; m++) {
 		const struct hist *h = &r->metric[m];
 
-		if (!h->n)
+		if (!result_shows(r, (enum metric)m))
 			continue;
 		fputs("<tr>", out);
 		page_cell(out, "th", metric_title((enum metric)m));

@@ -65,9 +65,12 @@ static void table_happened(FILE *out, const struct result *r)
 		   text_count(r->clients_joined).s, text_count(r->clients_failed).s,
 		   text_count(r->reconnects).s, plural(r->reconnects));
 	if (r->due || r->sent) {
-		table_line(out, "messages", "offered %s/s, achieved %s/s (%s)",
-			   text_rate(result_offered(r)).s, text_rate(result_achieved(r)).s,
-			   text_share(share).s);
+		if (r->closed)
+			table_line(out, "messages", "%s/s", text_rate(result_achieved(r)).s);
+		else
+			table_line(out, "messages", "offered %s/s, achieved %s/s (%s)",
+				   text_rate(result_offered(r)).s, text_rate(result_achieved(r)).s,
+				   text_share(share).s);
 		table_line(out, "", "%s due, %s sent, %s acknowledged, %s refused",
 			   text_count(r->due).s, text_count(r->sent).s, text_count(r->acked).s,
 			   text_count(r->errors).s);
@@ -101,7 +104,7 @@ static void table_latency(FILE *out, const struct result *r)
 	for (int m = 0; m < METRICS; m++) {
 		bool sent = m == METRIC_ACK_SENT || m == METRIC_EVERY_SENT;
 
-		if (!r->metric[m].n)
+		if (!result_shows(r, (enum metric)m))
 			continue;
 		if (!head)
 			fprintf(out, "\n%-26s %11s %8s %8s %8s %8s %8s\n", "latency", "n", "P50",
@@ -110,7 +113,7 @@ static void table_latency(FILE *out, const struct result *r)
 		table_row(out, sent ? "  uncorrected, from send" : metric_title((enum metric)m),
 			  &r->metric[m]);
 	}
-	if (r->metric[METRIC_ACK_SENT].n || r->metric[METRIC_EVERY_SENT].n)
+	if (result_shows(r, METRIC_ACK_SENT) || result_shows(r, METRIC_EVERY_SENT))
 		fputs("From the instant a message was due; uncorrected: from when it was sent.\n",
 		      out);
 }
@@ -156,6 +159,8 @@ static void table_server(FILE *out, const struct result *r)
 
 static void table_trials(FILE *out, const struct result *r)
 {
+	double best = 0;
+
 	if (!r->ntrials)
 		return;
 	fprintf(out, "\n%-11s %12s %12s %9s  %s\n", "search", "rate/s", "achieved/s", "P99", "");
@@ -165,7 +170,12 @@ static void table_trials(FILE *out, const struct result *r)
 		fprintf(out, "%-11s %12s %12s %9s  %s, %s\n", "", text_rate(t->rate).s,
 			text_rate(t->achieved).s, text_duration((double)t->p99_ns).s,
 			t->met ? "met" : "not met", verdict_name(t->verdict));
+		best = t->met && t->rate > best ? t->rate : best;
 	}
+	if (best > 0)
+		table_line(out, "highest", "%s messages/s", text_rate(best).s);
+	else
+		table_line(out, "highest", "none that was tried");
 }
 
 static void table_verdict(FILE *out, const struct result *r)

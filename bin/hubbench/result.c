@@ -65,6 +65,13 @@ enum metric result_main_metric(const struct result *r)
 	return METRIC_EVERY;
 }
 
+bool result_shows(const struct result *r, enum metric m)
+{
+	bool sent = m == METRIC_ACK_SENT || m == METRIC_EVERY_SENT;
+
+	return r->metric[m].n && !(sent && r->closed);
+}
+
 static double per_second(const struct result *r, uint64_t n)
 {
 	return r->seconds > 0 ? (double)n / r->seconds : NAN;

@@ -125,6 +125,10 @@ int result_read(const char *file, struct result *r, char *why, size_t cap);
  * first of resume, join, handshake and connect that has values. METRIC_EVERY where none has. */
 enum metric result_main_metric(const struct result *r);
 
+/* Whether a metric has values that say something. In the closed model nothing is due before it is
+ * sent, and the metrics from the send are the same as the others. */
+bool result_shows(const struct result *r, enum metric m);
+
 /* Derived figures, the same everywhere. NAN where there is none. */
 double result_offered(const struct result *r);		/* due messages/s */
 double result_achieved(const struct result *r);		/* sent messages/s */

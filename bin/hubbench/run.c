@@ -1,5 +1,5 @@
-/* The run as a whole: says which phase it is, looks at the threads and the server once a second, and
- * adds up at the end. */
+/* The run as a whole: says which phase it is, looks at the threads and the server once a second,
+ * and adds up at the end. */
 #include "run.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@
 #define CONNECT_NS (60 * (uint64_t)SECOND) /* for all, the ramp not counted */
 #define SETTLE_NS (100 * (uint64_t)MS)	   /* after joining, without anything coming in */
 #define SETTLE_MAX_NS (5 * (uint64_t)SECOND)
-#define START_NS (50 * (uint64_t)MS)  /* from the decision to the first message */
+#define START_NS (50 * (uint64_t)MS)	/* from the decision to the first message */
 #define QUIET_NS (2 * (uint64_t)SECOND) /* without a delivery, and nothing more will come */
 
 /* All threads together. */

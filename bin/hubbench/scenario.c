@@ -3,8 +3,9 @@
 
 #include <stddef.h>
 
-#define AVATAR                                                                                     \
-	"{\"m\":\"{mark}{pad}\",\"type\":\"avatar_position_update\",\"avatar_id\":\"a{publisher}\"," \
+#define AVATAR                                                                                    \
+	"{\"m\":\"{mark}{pad}\",\"type\":\"avatar_position_update\",\"avatar_id\":\"a{publisher}" \
+	"\","                                                                                     \
 	"\"position\":{\"x\":{x},\"y\":{y},\"z\":0.0}}"
 
 const struct scenario scenarios[] = {
@@ -23,6 +24,6 @@ const struct scenario scenarios[] = {
 
 /* In the same order. */
 const char *const scenario_names[] = {
-    "fanout",	   "rooms",	      "echo", "players", "churn",
-    "reconnect-storm", "slow-reader", "idle", "soak",	 "search", NULL,
+    "fanout",	   "rooms", "echo", "players", "churn", "reconnect-storm",
+    "slow-reader", "idle",  "soak", "search",  NULL,
 };

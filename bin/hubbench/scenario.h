@@ -12,9 +12,9 @@
 struct scenario {
 	const char *name;
 	int64_t clients, sessions, publishers;
-	double rate;	    /* messages/s, of all publishers */
-	double client_rate; /* instead: of each client */
-	double duration;    /* seconds */
+	double rate;	     /* messages/s, of all publishers */
+	double client_rate;  /* instead: of each client */
+	double duration;     /* seconds */
 	const char *message; /* of the hub dialect; NULL: its own */
 
 	bool echo;   /* the own message that comes back is the answer to it */

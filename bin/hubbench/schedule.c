@@ -33,7 +33,8 @@ static void schedule_set(struct schedule *s, const struct timetable *t, uint64_t
 		s->due = start_ns + (uint64_t)s->at;
 		break;
 	case SCHEDULE_PLAY:
-		s->due = start_ns + t->play_ns[s->next % t->nplay] + s->next / t->nplay * t->turn_ns;
+		s->due =
+		    start_ns + t->play_ns[s->next % t->nplay] + s->next / t->nplay * t->turn_ns;
 		break;
 	}
 }

@@ -27,7 +27,7 @@ struct timetable {
 
 /* Where one publisher stands in it. */
 struct schedule {
-	uint64_t due; /* of its next message; SCHEDULE_NEVER: there is none */
+	uint64_t due;  /* of its next message; SCHEDULE_NEVER: there is none */
 	uint64_t next; /* that message's place among those of all publishers, from 0 */
 	uint64_t random;
 	double at; /* SCHEDULE_POISSON: due, since the start */

@@ -43,8 +43,8 @@ static bool trial_met(struct expect *const *expect, size_t n, const struct resul
 }
 
 /* One run; *r gets its result in place of the one before, where it is met or nothing was. */
-static int trial(struct plan *p, struct expect *const *expect, size_t n, struct result *r,
-		 bool any, bool *met, bool *stop)
+static int trial(struct plan *p, struct expect *const *expect, size_t n, struct result *r, bool any,
+		 bool *met, bool *stop)
 {
 	struct result *one = calloc(1, sizeof(*one));
 	int status;

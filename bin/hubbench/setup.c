@@ -56,12 +56,12 @@ static void make_request(struct run *r)
 {
 	const struct url *url = &r->plan->url;
 	struct buf out = {0};
-	int n = buf_printf(&out,
-			   "GET %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nUpgrade: websocket\r\n"
-			   "Connection: Upgrade\r\nSec-WebSocket-Key: " RUN_KEY "\r\n"
-			   "Sec-WebSocket-Version: 13\r\n",
-			   url->path, url->ipv6 ? "[" : "", url->host, url->ipv6 ? "]" : "",
-			   url->port);
+	int n =
+	    buf_printf(&out,
+		       "GET %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nUpgrade: websocket\r\n"
+		       "Connection: Upgrade\r\nSec-WebSocket-Key: " RUN_KEY "\r\n"
+		       "Sec-WebSocket-Version: 13\r\n",
+		       url->path, url->ipv6 ? "[" : "", url->host, url->ipv6 ? "]" : "", url->port);
 
 	if (r->o->subprotocol)
 		n |= buf_printf(&out, "Sec-WebSocket-Protocol: %s\r\n", r->o->subprotocol);
@@ -111,7 +111,9 @@ static void make_messages(struct run *r)
 	r->messages = need(calloc(r->nmessages, sizeof(*r->messages)));
 	if (!play)
 		compile(r, r->messages, text,
-			bytes ? bytes : least < BYTES_DEFAULT ? BYTES_DEFAULT : least);
+			bytes			? bytes
+			: least < BYTES_DEFAULT ? BYTES_DEFAULT
+						: least);
 	for (size_t i = 0; play && i < play->n; i++)
 		compile(r, &r->messages[i], play->text[i], 0);
 	free(text);

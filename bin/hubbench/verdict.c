@@ -9,7 +9,7 @@
 #define CPU_LIMIT 0.9
 #define LAG_LIMIT_NS 5000000u
 #define ACHIEVED_LIMIT 0.99
-#define GROWTH_LIMIT 0.05	   /* of the server's memory, in the second half of the run */
+#define GROWTH_LIMIT 0.05	     /* of the server's memory, in the second half of the run */
 #define GROWTH_LEAST (8.0 * 1048576) /* bytes; less is nothing */
 
 static bool say(struct result *r, enum verdict verdict, const char *fmt, ...)
@@ -88,7 +88,8 @@ static bool saturated(struct result *r, const struct verdict_facts *f)
 	double second = r->seconds > 0 ? (double)r->delivered / r->seconds : 0;
 
 	if (f->unsent)
-		return say(r, VERDICT_SATURATED, "%llu messages never got out: the server took no more",
+		return say(r, VERDICT_SATURATED,
+			   "%llu messages never got out: the server took no more",
 			   (unsigned long long)f->unsent);
 	if (!r->closed && (double)r->sent < ACHIEVED_LIMIT * (double)r->due)
 		return say(r, VERDICT_SATURATED, "%.1f %% of what was due went out in time",

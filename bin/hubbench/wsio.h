@@ -26,7 +26,7 @@ struct wsio {
 	char *held;	     /* from the last piece */
 	uint32_t held_len, held_cap;
 	struct wsio_pieces *pieces;
-	bool lines;   /* messages are lines */
+	bool lines; /* messages are lines */
 };
 
 struct wsio_message {

@@ -109,7 +109,7 @@ END
 	wait_for { _children($proc->{pid}) == $o->{workers} } 'the workers of nginx';
 	return { url => "ws://127.0.0.1:$port/ws?room=r{session}", port => $port, path => '/ws?room=r0', proc => $proc,
 		args => [ '--dialect', 'raw', '--message', '{mark}{pad}' ],
-		pids => sub { ($proc->{pid}, _children($proc->{pid})) } };
+		pids => sub { $proc->{pid} } };
 }
 
 # Over its WebSocket listener, in its own protocol.
@@ -158,7 +158,7 @@ sub _socketio {
 	my ($o, @pin) = @_;
 	my $server = _node($o, 'socketio.js', 'socket.io', @pin) or return;
 	return { %$server, url => "ws://127.0.0.1:$server->{port}", path => '/socket.io/',
-		args => [ '--dialect', 'socketio', '--event', 'message' ] };
+		args => [ '--dialect', 'socketio', '--event', 'message', '--room', 'r' ] };
 }
 
 1;

@@ -21,8 +21,7 @@ sub text {
 		$text .= sprintf '%12s', $_ eq 'hubd' || !$row->{$_} ? '' : ratio($row->{$_}{ratio}) for @names;
 		$text .= "\n";
 	}
-	$text .= "* the generator could not go faster: the server may\n"
-	    if grep { mark($_) } map { values %$_ } values %$table;
+	$text .= "$_\n" for marks($table);
 	return $text;
 }
 
@@ -34,7 +33,19 @@ sub figure {
 
 sub ratio { return defined $_[0] ? 'x ' . figure($_[0]) : '-' }
 
-sub mark { return ($_[0]{verdict} // '') eq 'generator-bound' ? '*' : '' }
+my %mark = (
+	'generator-bound' => [ '*', 'the generator could go no faster; the server may' ],
+	failed => [ '!', 'the server lost messages or clients' ],
+);
+
+sub mark { return ($mark{ $_[0]{verdict} // '' } || [''])->[0] }
+
+# What the marks in a table mean.
+sub marks {
+	my ($table) = @_;
+	my %there = map { mark($_) => 1 } map { values %$_ } values %$table;
+	return map { "$_->[0] $_->[1]" } grep { $there{ $_->[0] } } map { $mark{$_} } sort keys %mark;
+}
 
 sub escape {
 	my ($text) = @_;
@@ -84,8 +95,7 @@ sub html {
 		}
 		$html .= "</table></section>\n";
 	}
-	$html .= "<p>* the generator could not go faster: the server may</p>\n"
-	    if grep { mark($_) } map { values %$_ } values %$table;
+	$html .= "<p>$_</p>\n" for marks($table);
 	$html .= "<h2>Each run</h2>\n<p>The last round of each, as hubbench reports it.</p>\n";
 	for my $set (@$sets) {
 		for my $name (grep { $table->{ $set->{name} }{$_} } @$servers) {

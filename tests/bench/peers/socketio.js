@@ -16,11 +16,9 @@ const io = new Server(server, { transports: ['websocket'], perMessageDeflate: fa
 
 io.on('connection', (socket) => {
 	let room;
-	socket.on('join', (name, done) => {
+	socket.on('join', (name) => {
 		room = String(name);
 		socket.join(room);
-		if (typeof done === 'function') done();
-		else socket.emit('joined', room);
 	});
 	socket.on('message', (data) => {
 		if (room) io.to(room).emit('message', data);

@@ -74,7 +74,7 @@ sub _programs {
 	my ($dir, $port) = @_;
 	my $build = $ENV{HUB_BUILD};
 	mkdir "$dir/bin" or die "$dir/bin: $!\n";
-	symlink "$build/hubcat", "$dir/bin/hubcat" or die "hubcat: $!\n";
+	symlink "$build/$_", "$dir/bin/$_" or die "$_: $!\n" for 'hubcat', 'hubbench';
 	spew("$dir/bin/hubd", <<"END");
 #!/bin/sh
 case " \$* " in
