@@ -12,6 +12,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+/* Bytes the kernel takes beyond what the other side has room for: little, so that what was handed to
+ * it is on its way, and not in a queue of our own making. */
+#define UNSENT_MAX 4096
 #define SMALL_BUFFER 4096 /* bytes the kernel keeps for a member that does not read */
 
 static int resolve_unix(struct target *t, char *why, size_t cap)
@@ -88,14 +91,16 @@ static int bind_source(const struct target *t, int fd, uint32_t client)
 int net_connect(const struct target *t, uint32_t client, bool small_buffer, bool *done)
 {
 	int fd = socket(t->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int one = 1, small = SMALL_BUFFER, r = 0;
+	int one = 1, small = SMALL_BUFFER, unsent = UNSENT_MAX, r = 0;
 
 	if (fd < 0)
 		return -errno;
 	if (small_buffer)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-	if (t->address.ss_family != AF_UNIX)
+	if (t->address.ss_family != AF_UNIX) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+	}
 	if (t->per_source)
 		r = bind_source(t, fd, client);
 	if (r == 0 && connect(fd, (const struct sockaddr *)&t->address, t->address_len) < 0)
