@@ -416,6 +416,8 @@ static void conn_receive(struct loop *l, struct conn *c)
 		}
 		if (l->now >= l->edge_ns)
 			loop_edge(l);
+		if (c->fd < 0)
+			return;
 		l->counts.bytes_in += (uint64_t)n;
 		if (!wsio_feed(&c->in, p, (size_t)n, LOOP_ROOM)) {
 			conn_fail(l, c, "out of memory", "");

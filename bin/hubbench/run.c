@@ -22,7 +22,7 @@
 
 #define POLL_NS (20 * (uint64_t)MS)
 #define CONNECT_NS (60 * (uint64_t)SECOND) /* for all, the ramp not counted */
-#define SETTLE_NS (100 * (uint64_t)MS)	   /* after joining, without anything coming in */
+#define SETTLE_NS (50 * (uint64_t)MS)	   /* after joining, without anything coming in */
 #define SETTLE_MAX_NS (5 * (uint64_t)SECOND)
 #define START_NS (50 * (uint64_t)MS)	/* from the decision to the first message */
 #define QUIET_NS (2 * (uint64_t)SECOND) /* without a delivery, and nothing more will come */
