@@ -171,13 +171,11 @@ static int catch_signals(void)
 /* --compare FILE,FILE: no run. */
 static int compare_two(const char *files)
 {
-	char *before = strdup(files), *comma = before ? strchr(before, ',') : NULL, why[300];
-	int err;
+	size_t len = strcspn(files, ",");
+	char *before = strndup(files, len), why[300] = "out of memory";
+	int err =
+	    before ? compare_files(stdout, before, files + len + 1, why, sizeof(why)) : -ENOMEM;
 
-	if (!comma)
-		err_die(EX_OSERR, "out of memory");
-	*comma = '\0';
-	err = compare_files(stdout, before, comma + 1, why, sizeof(why));
 	if (err)
 		err_die(err == -EINVAL ? EX_DATAERR : EX_IOERR, "--compare: %s", why);
 	free(before);

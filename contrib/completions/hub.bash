@@ -1,4 +1,4 @@
-# Completion of hubd and hubcat for bash: source this file. What there is to complete is read from
+# Completion of hubd, hubcat and hubbench for bash: source this file. What there is to complete is read from
 # the programs' --help, so that it is never out of date.
 
 # _hub_argument PROGRAM OPTION: the name of the option's argument, such as FILE; empty where it takes none
@@ -43,9 +43,14 @@ _hub() {
 	HOW) words='full normal off' ;;
 	LEVEL) words='error warn info debug' ;;
 	'SEQ|all|new') words='all new' ;;
+	NAME)
+		# What there is, the program says where it is given something else.
+		[[ $option != --scenario && $option != --dialect ]] ||
+			words=$("$program" "$option" '' 2>&1 | sed -n 's/.* is none of \(.*\) (try.*/\1/p' | tr -d ,)
+		;;
 	URL) words='unix: ws:// wss://' ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
 
-complete -F _hub hubd hubcat
+complete -F _hub hubd hubcat hubbench
