@@ -20,7 +20,7 @@
 #define FULL_NS (2 * MS)   /* where the server's queue of new connections is full */
 
 /* The answer to RUN_KEY (RFC 6455 section 4.2.2). */
-static const char accept[] = "sec-websocket-accept: plKcVnvSdngjwvk27XQyf5CVmAU=";
+static const char accepted[] = "sec-websocket-accepted: plKcVnvSdngjwvk27XQyf5CVmAU=";
 
 enum { UPGRADE_101 = 1, UPGRADE_ACCEPTED = 2 };
 
@@ -339,8 +339,8 @@ static void conn_upgrade_line(struct loop *l, struct conn *c, const char *p, siz
 		conn_fail(l, c, "no WebSocket", text);
 		return;
 	}
-	if (len == sizeof(accept) - 1 && strncasecmp(p, accept, 22) == 0 &&
-	    memcmp(p + 22, accept + 22, len - 22) == 0)
+	if (len == sizeof(accepted) - 1 && strncasecmp(p, accepted, 22) == 0 &&
+	    memcmp(p + 22, accepted + 22, len - 22) == 0)
 		c->upgrade |= UPGRADE_ACCEPTED;
 	if (len)
 		return;
