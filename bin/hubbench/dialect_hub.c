@@ -11,6 +11,7 @@
 #include "err.h"
 #include "json.h"
 #include "member.h"
+#include "need.h"
 
 /* What a member keeps to come back. */
 struct seat {
@@ -97,9 +98,7 @@ static void string_at(const char *text, const struct json_member *m, char *out, 
 static struct seat *seat_of(struct conn *c)
 {
 	if (!c->seat)
-		c->seat = calloc(1, sizeof(struct seat));
-	if (!c->seat)
-		err_die(EX_OSERR, "out of memory");
+		c->seat = need(calloc(1, sizeof(struct seat)));
 	return c->seat;
 }
 

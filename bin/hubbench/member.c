@@ -6,7 +6,7 @@
 #include "clock.h"
 #include "conn.h"
 #include "dialect.h"
-#include "err.h"
+#include "need.h"
 #include "publish.h"
 
 /* The publisher that a stream is of, where publishers number. Client i is in session i mod
@@ -46,9 +46,7 @@ static void start_streams(struct loop *l, struct conn *c)
 			stream_restart(&c->streams[i]);
 		return;
 	}
-	c->streams = calloc(n ? n : 1, sizeof(*c->streams));
-	if (!c->streams)
-		err_die(EX_OSERR, "out of memory");
+	c->streams = need(calloc(n ? n : 1, sizeof(*c->streams)));
 	c->nstreams = n;
 	/* Who comes in the middle cannot know what was under way. */
 	for (uint32_t i = 0; i < n; i++)

@@ -13,17 +13,11 @@
 #include "err.h"
 #include "json.h"
 #include "loop.h"
+#include "need.h"
 #include "play.h"
 #include "preflight.h"
 
 #define BYTES_DEFAULT 100
-
-static void *need(void *p)
-{
-	if (!p)
-		err_die(EX_OSERR, "out of memory");
-	return p;
-}
 
 void run_error(struct run *r, const char *fmt, ...)
 {
