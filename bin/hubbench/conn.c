@@ -20,7 +20,7 @@
 #define FULL_NS (2 * MS)   /* where the server's queue of new connections is full */
 
 /* The answer to RUN_KEY (RFC 6455 section 4.2.2). */
-static const char accepted[] = "sec-websocket-accepted: plKcVnvSdngjwvk27XQyf5CVmAU=";
+static const char accepted[] = "sec-websocket-accept: plKcVnvSdngjwvk27XQyf5CVmAU=";
 
 enum { UPGRADE_101 = 1, UPGRADE_ACCEPTED = 2 };
 
