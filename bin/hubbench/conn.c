@@ -94,7 +94,8 @@ static void conn_fail(struct loop *l, struct conn *c, const char *what, const ch
 
 	run_error(l->run, "client %u: %s%s%s", c->client, what, *why ? ": " : "", why);
 	if (member) {
-		l->unasked++;
+		/* Who does not read has asked for it. */
+		l->unasked += !c->slow;
 		conn_drop(l, c, l->now + loop_random(l) % (2 * (uint64_t)DELAY_NS));
 		return;
 	}

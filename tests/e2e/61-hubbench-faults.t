@@ -1,4 +1,4 @@
-# Servers that do wrong: the audit tells exactly what, and the latency of a server that stands still now and
+# Other servers than a hub, and such as do wrong: the audit tells exactly what, and the latency of a server that stands still now and
 # then is not hidden by messages that were sent late.
 use strict;
 use warnings;
@@ -53,6 +53,26 @@ subtest 'one in a thousand comes late' => sub {
 	cmp_ok($did->{reordered}, '>', 0, 'the server has put some behind others');
 	is(audit_of($run), "reordered $did->{reordered}", 'exactly these');
 	is($r->{audit}{delivered}, 5000, 'all came');
+};
+
+subtest 'many messages in one' => sub {
+	my ($run, $r, $did) = runs_against(wrong_server(batch => 7), '-c', 5, '--publishers', 2,
+		'--join', 'CONNECT {}\r\nSUB {session}\r\n', '--message', 'PUB bench {size}\r\n{mark}{pad}\r\n', '-b', 200);
+	is(audit_of($run), '', 'nothing is wrong');
+	is($r->{audit}{delivered}, 500 * 5, 'each is found');
+	# A batch takes a frame; what the clients said first is a message, too.
+	is($did->{messages}, 500 + 5, 'as the server saw it');
+};
+
+subtest 'Socket.IO' => sub {
+	my $server = wrong_server(socketio => 1, lose => 500);
+	my $run = bench($server->{url}, '--dialect', 'socketio', '--event', 'm', '--room', 'hall', '--join-event', 'enter',
+		'-c', 5, '-r', 500, '-d', 1, '--warmup', 0, '--drain', 0.5);
+	my ($r, $did) = ($run->{result}, $server->did);
+	is_deeply([ @$did{qw(joined pongs)} ], [ 5, 5 ], 'all joined, and answered its ping');
+	is(audit_of($run), "lost $did->{lost}", 'the audit is right');
+	is($did->{lost}, 5, 'some are lost');
+	is($r->{latency_ns}{join}{n}, 5, 'each had its answer');
 };
 
 subtest 'a member is thrown out' => sub {
