@@ -4,11 +4,13 @@
  * file: opening. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "err.h"
@@ -130,23 +132,43 @@ static int64_t pragma_int(sqlite3 *db, const char *sql, int64_t otherwise)
 static const char *const sync_sql[] = {"PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL",
 				       "PRAGMA synchronous=OFF"};
 
+static uint32_t header_u32(const unsigned char *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Whether the file has all pages that its header counts, or a log that may have them. SQLite itself
+ * takes zeros for what was cut off. */
+static bool whole(const struct store *st, const unsigned char *head)
+{
+	uint64_t page = (uint64_t)head[16] << 8 | head[17];
+	char wal[PATH_MAX];
+	struct stat file, log;
+
+	if (page == 1)
+		page = 65536;
+	snprintf(wal, sizeof(wal), "%s-wal", st->file);
+	return fstat(st->lock_fd, &file) < 0 ||
+	       (uint64_t)file.st_size >= page * header_u32(head + 28) ||
+	       (stat(wal, &log) == 0 && log.st_size > 0);
+}
+
 /* What is wrong with the file, by its first bytes, or NULL. SQLite is not asked to open what is not
  * ours, for it might finish somebody else's transaction in it. */
-static const char *check_header(int fd)
+static const char *check_header(const struct store *st)
 {
 	static const char magic[16] = "SQLite format 3";
 	unsigned char head[100];
-	ssize_t n = pread(fd, head, sizeof(head), 0);
+	ssize_t n = pread(st->lock_fd, head, sizeof(head), 0);
 
 	if (n == 0)
 		return NULL;
 	if (n < 0)
 		return strerror(errno);
 	if (n < (ssize_t)sizeof(head) || memcmp(head, magic, sizeof(magic)) != 0 ||
-	    ((uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 |
-	     head[71]) != APPLICATION_ID)
+	    header_u32(head + 68) != APPLICATION_ID)
 		return "not a store of hubd";
-	return NULL;
+	return whole(st, head) ? NULL : "the store is damaged";
 }
 
 /* What is wrong with the database, or NULL. Changes nothing. */
@@ -326,7 +348,7 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 			r == -EWOULDBLOCK ? "another hubd is using it" : strerror(-r));
 		goto fail;
 	}
-	wrong = check_header(st->lock_fd);
+	wrong = check_header(st);
 	if (wrong) {
 		*status = EX_CONFIG;
 		err_log(ERR_ERROR, "store %s: %s", file, wrong);
