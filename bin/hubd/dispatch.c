@@ -12,6 +12,7 @@
 #include "identity.h"
 #include "json.h"
 #include "store.h"
+#include "watch.h"
 #include "worker.h"
 
 #define WHY_MAX 256	  /* bytes of an error's message */
@@ -25,14 +26,15 @@ enum field {
 	FIELD_SINCE,
 	FIELD_EPOCH,
 	FIELD_RESUME,
+	FIELD_REST,
 	FIELD_PING_ID,
 	FIELD_TIMESTAMP,
 	FIELD_JS_VERSION,
 	FIELD_COUNT
 };
 
-static const char *const field_names[FIELD_COUNT] = {"echo",	"since",     "epoch",	  "resume",
-						     "ping_id", "timestamp", "js_version"};
+static const char *const field_names[FIELD_COUNT] = {"echo", "since",	"epoch",     "resume",
+						     "rest", "ping_id", "timestamp", "js_version"};
 
 struct json_paths *dispatch_paths(void)
 {
@@ -207,6 +209,15 @@ static bool field_seq(const struct envelope *e, const struct json_member *f, uin
 	return n <= (uint64_t)1 << 53;
 }
 
+/* Leaves *out as it is where the field is absent. */
+static bool field_bool(const struct json_member *f, bool *out)
+{
+	if (f->type == JSON_NONE)
+		return true;
+	*out = f->type == JSON_TRUE;
+	return *out || f->type == JSON_FALSE;
+}
+
 /* Returns NULL, or what is wrong. */
 static const char *read_association(struct conn *c, const struct envelope *e, struct association *a)
 {
@@ -217,13 +228,14 @@ static const char *read_association(struct conn *c, const struct envelope *e, st
 	int i;
 
 	read_fields(c, e, f);
-	for (i = FIELD_ECHO; i <= FIELD_RESUME; i++)
+	for (i = FIELD_ECHO; i <= FIELD_REST; i++)
 		if (f[i].repeated)
-			return "echo, since, epoch and resume may occur once each";
-	*a = (struct association){.echo = f[FIELD_ECHO].type != JSON_FALSE};
-	if (f[FIELD_ECHO].type != JSON_NONE && f[FIELD_ECHO].type != JSON_TRUE &&
-	    f[FIELD_ECHO].type != JSON_FALSE)
+			return "echo, since, epoch, resume and rest may occur once each";
+	*a = (struct association){.echo = true};
+	if (!field_bool(&f[FIELD_ECHO], &a->echo))
 		return "echo must be true or false";
+	if (!field_bool(&f[FIELD_REST], &a->from.rest))
+		return "rest must be true or false";
 	a->from.has_since = f[FIELD_SINCE].type != JSON_NONE;
 	if (a->from.has_since && !field_seq(e, &f[FIELD_SINCE], &a->from.since))
 		return "since must be a seq: a whole number from 0 to 2^53";
@@ -251,7 +263,10 @@ static void send_associated(struct conn *c, const struct member *m,
 {
 	char client[IDENTITY_LEN + 1], epoch[IDENTITY_LEN + 1], token[IDENTITY_TOKEN_LEN + 1];
 	const char *reason = joined->reason;
+	char since[40] = "";
 
+	if (joined->rest)
+		snprintf(since, sizeof(since), ",\"since\":%ju", (uintmax_t)joined->since);
 	identity_text(c->id, client);
 	identity_text(joined->epoch, epoch);
 	identity_token(c->worker->hub->secret, c->id, c->worker->hub->run, token);
@@ -259,14 +274,14 @@ static void send_associated(struct conn *c, const struct member *m,
 		    buf_printf(answer(c),
 			       "{\"type\":\"session_associated\",\"session_id\":\"%s\","
 			       "\"client_id\":\"%s\",\"epoch\":\"%s\",\"seq\":%ju,"
-			       "\"recovered\":%s%s%s%s,\"snapshot\":%ju,\"user_count\":%u,"
+			       "\"recovered\":%s%s%s%s%s,\"snapshot\":%ju,\"user_count\":%u,"
 			       "\"resume\":\"%s\"}",
 			       m->session->id, client, epoch, (uintmax_t)joined->seq,
 			       joined->recovered ? "true" : "false", reason ? ",\"reason\":\"" : "",
-			       reason ? reason : "", reason ? "\"" : "",
+			       reason ? reason : "", reason ? "\"" : "", since,
 			       (uintmax_t)joined->snapshot, joined->user_count, token));
 	if (joined->gap_to)
-		conn_gap(c, m, 1, joined->gap_to);
+		conn_gap(c, m, joined->since + 1, joined->gap_to);
 	c->behind = true;
 }
 
@@ -432,6 +447,20 @@ static void on_presence(struct conn *c, const struct envelope *e)
 	answer_send(c, r == 0 ? buf_puts(b, "}") : r);
 }
 
+static void on_session_list(struct conn *c, const struct envelope *e)
+{
+	enum hub_code code = HUB_FORBIDDEN;
+
+	if (c->transport->trusted)
+		code = watch_start(c);
+	if (code == HUB_FORBIDDEN)
+		fail(c, e, code, "session_list is for clients on the hub's Unix socket");
+	else if (code != HUB_OK)
+		fail(c, e, code,
+		     code == HUB_HUB_FULL ? "too many connections are told of sessions already"
+					  : "out of memory");
+}
+
 static void on_authenticate(struct conn *c, const struct envelope *e)
 {
 	fail(c, e, HUB_UNAUTHORIZED, "this hub checks no tokens");
@@ -451,6 +480,7 @@ static const struct {
     ON("session_associate", on_associate),
     ON("session_leave", on_leave),
     ON("presence", on_presence),
+    ON("session_list", on_session_list),
     ON("client_info", on_client_info),
     ON("version_check", on_version_check),
     ON("authenticate", on_authenticate),
