@@ -28,7 +28,7 @@ void client_forget_resume(struct client *c)
 		cursor_forget(&c->sessions[i].cursor);
 }
 
-static void client_all_joined(struct client *c)
+void client_all_joined(struct client *c)
 {
 	for (size_t i = 0; i < c->nsessions; i++)
 		if (c->sessions[i].state != SESSION_JOINED)
@@ -66,12 +66,18 @@ static void client_place(struct client *c, struct client_session *s, const struc
 				       .reason = a->reason,
 				       .seq = a->seq,
 				       .snapshot = a->snapshot,
-				       .recovered = a->recovered};
+				       .recovered = a->recovered,
+				       .rest = a->rest,
+				       .since = a->since};
 	struct client_joined j = {.session = s->id,
+				  .join = (int)(s - c->sessions),
+				  .epoch = a->epoch,
 				  .asked = cursor->known,
 				  .again = s->joined_once,
 				  .since = cursor->seq,
 				  .recovered = cursor->known && a->recovered,
+				  .rest = cursor->known && a->rest,
+				  .left = a->since,
 				  .reason = cursor->lost ? "clean_start" : a->reason,
 				  .new_log = s->joined_once && strcmp(s->log, a->epoch) != 0,
 				  .seq = a->seq,
@@ -160,6 +166,7 @@ static bool client_record(struct client *c, struct client_message *m)
 	enum cursor_record place = s ? cursor_record(&s->cursor, m->seq) : CURSOR_LIVE;
 
 	m->state = place == CURSOR_OLD;
+	m->join = s ? (int)(s - c->sessions) : -1;
 	/* Who joins by itself may have asked for the past. */
 	return place != CURSOR_REPEAT || c->joins_itself;
 }
@@ -212,6 +219,9 @@ static bool client_heard(struct client *c, enum client_said said, struct client_
 		return true;
 	case SAID_GAP:
 		s = client_find(c, a->session);
+		m->seq = a->from_seq;
+		m->to_seq = a->to_seq;
+		m->join = s ? (int)(s - c->sessions) : -1;
 		if (s)
 			cursor_gap(&s->cursor, a->to_seq);
 		return true;
@@ -267,6 +277,11 @@ int client_join(struct client *c, const char *session, const struct client_place
 	if (!s->id)
 		return -ENOMEM;
 	cursor_init(&s->cursor, from[place->from], place->since);
+	s->cursor.rest = place->rest;
+	if (place->epoch && !cursor_epoch(&s->cursor, place->epoch)) {
+		free(s->id);
+		return -EINVAL;
+	}
 	c->nsessions++;
 	if (c->status.state == CLIENT_OPEN || c->status.state == CLIENT_JOINED)
 		client_ask_join(c, s);

@@ -112,6 +112,7 @@ struct json_paths *client_line_paths(void);
 
 /* client_hub.c */
 void client_ask_join(struct client *c, struct client_session *s);
+void client_all_joined(struct client *c);
 void client_forget_resume(struct client *c);
 
 /* What transports call. The connection is there. */
@@ -159,7 +160,8 @@ struct client_answer {
 	char reason[32];
 	char resume[129];
 	bool recovered;
-	uint64_t seq, user_count, snapshot, to_seq;
+	bool rest; /* since was there */
+	uint64_t seq, user_count, snapshot, from_seq, to_seq, since;
 	int close_code;
 	char about[2048];
 };

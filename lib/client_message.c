@@ -22,7 +22,9 @@ enum {
 	M_RECOVERED,
 	M_SNAPSHOT,
 	M_RESUME,
+	M_FROM_SEQ,
 	M_TO_SEQ,
+	M_SINCE,
 	M_COUNT
 };
 
@@ -31,7 +33,7 @@ struct json_paths *client_message_paths(void)
 	static const char *const names[M_COUNT] = {
 	    "type",	 "session_id",	 "ping_id", "client_id", "seq",	   "user_count",
 	    "data.code", "data.message", "code",    "reason",	 "msg_id", "epoch",
-	    "recovered", "snapshot",	 "resume",  "to_seq"};
+	    "recovered", "snapshot",	 "resume",  "from_seq",	 "to_seq", "since"};
 
 	return json_paths_new(names, M_COUNT);
 }
@@ -134,7 +136,7 @@ enum client_said client_read_message(const struct json_paths *paths, const char 
 	struct json_member at[M_COUNT];
 	struct json_scan scan;
 
-	*m = (struct client_message){.text = text, .len = len, .about = ""};
+	*m = (struct client_message){.text = text, .len = len, .join = -1, .about = ""};
 	if (read_ack(text, len, m, a))
 		return SAID_ACK;
 	if (read_member(text, len, m))
@@ -154,7 +156,10 @@ enum client_said client_read_message(const struct json_paths *paths, const char 
 	a->msg_id_len = a->msg_id ? at[M_MSG_ID].end - at[M_MSG_ID].start - 2 : 0;
 	a->recovered = at[M_RECOVERED].type == JSON_TRUE;
 	a->snapshot = read_number(text, &at[M_SNAPSHOT]);
+	a->from_seq = read_number(text, &at[M_FROM_SEQ]);
 	a->to_seq = read_number(text, &at[M_TO_SEQ]);
+	a->since = read_number(text, &at[M_SINCE]);
+	a->rest = at[M_SINCE].type == JSON_NUMBER;
 	a->seq = read_number(text, &at[M_SEQ]);
 	a->user_count = read_number(text, &at[M_USER_COUNT]);
 	a->close_code = (int)read_number(text, &at[M_CODE]);
