@@ -124,10 +124,10 @@ struct recorder_past {
 };
 
 /* Creates the file (mode 0666 by the umask; "-": standard output), or opens it to go on, under an
- * exclusive lock. Fills *past where options->append; a file whose header was not written yet counts
- * as new. Returns NULL with the reason in why and *status an exit status (EX_CANTCREAT, EX_DATAERR
- * for a file that is no recording, is damaged or was stored in another way, EX_NOPERM for a wrong
- * key, EX_UNAVAILABLE where another recorder has the lock). */
+ * exclusive lock. Fills *past (NULL: not wanted) where options->append; a file whose header was not
+ * written yet counts as new. Returns NULL with the reason in why and *status an exit status
+ * (EX_CANTCREAT, EX_DATAERR for a file that is no recording, is damaged or was stored in another
+ * way, EX_NOPERM for a wrong key, EX_UNAVAILABLE where another recorder has the lock). */
 struct recorder *recorder_open(const char *path, const struct recorder_options *options,
 			       struct recorder_past *past, char *why, size_t cap, int *status);
 
