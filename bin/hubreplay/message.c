@@ -28,8 +28,8 @@ static int by_place(const void *a, const void *b)
 }
 
 /* Appends text without these members, in the order of their place, each with a comma. */
-static int put_without(struct buf *out, const char *text, size_t len, const struct json_member *cuts,
-		       size_t n)
+static int put_without(struct buf *out, const char *text, size_t len,
+		       const struct json_member *cuts, size_t n)
 {
 	size_t at = 0, front = out->len;
 

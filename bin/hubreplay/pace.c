@@ -36,8 +36,8 @@ int pace_init(struct pace *p, uv_loop_t *loop, pace_due *due, void *data)
 
 void pace_at(struct pace *p, uint64_t ns)
 {
-	struct itimerspec at = {.it_value = {.tv_sec = (time_t)(ns / 1000000000),
-					     .tv_nsec = (long)(ns % 1000000000)}};
+	struct itimerspec at = {
+	    .it_value = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)}};
 
 	timerfd_settime(p->fd, TFD_TIMER_ABSTIME, &at, NULL);
 }

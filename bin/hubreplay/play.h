@@ -33,7 +33,7 @@ struct reel {
 	uint64_t last_us;   /* the last time there was */
 	uint64_t from_us, to_us;
 	uint64_t files_bad; /* that did not come to their end */
-	bool seekable;
+	bool any;	    /* there was something to play */
 };
 
 /* A connection, with the sessions that are played into over it. */
@@ -52,7 +52,7 @@ struct target {
 };
 
 struct play_options {
-	const char *url, *as, *filter, *seal, *verify;
+	const char *url, *as, *filter, *seal, *verify, *speed_text;
 	double speed, from, to;
 	int64_t loop;
 	bool lockstep, fast, verbose;
@@ -76,7 +76,7 @@ struct play {
 	size_t made_sent;
 	struct target *to;
 	uint64_t due_us; /* its time */
-	bool has_line, at_end;
+	bool has_line, rebase;
 
 	/* due_us is at the instant base_ns + (due_us - base_us) / speed. */
 	uint64_t base_ns, base_us;
@@ -85,10 +85,10 @@ struct play {
 	int64_t loops;
 
 	struct pace pace;
-	uv_idle_t idle;		/* goes on in the next turn */
-	uv_prepare_t left;	/* what was sent in this turn has left */
-	struct hist late;	/* ns */
-	uint64_t batch[512];	/* the instants of what was sent in this turn */
+	uv_idle_t idle;	     /* goes on in the next turn */
+	uv_prepare_t left;   /* what was sent in this turn has left */
+	struct hist late;    /* ns */
+	uint64_t batch[512]; /* the instants of what was sent in this turn */
 	size_t nbatch;
 	uint64_t sent, refused;
 
@@ -124,11 +124,13 @@ struct json_paths *message_paths(void);
 
 /* player.c */
 int player_init(struct play *p);
+bool player_line(struct play *p);  /* has the next line ready; false at the end */
 void player_start(struct play *p); /* the first session is joined */
 void player_go(struct play *p);	   /* sends what is due */
 void player_pause(struct play *p, bool paused);
 void player_seek(struct play *p, int64_t by_us);
 uint64_t player_behind_ns(const struct play *p);
+uint64_t player_position_us(const struct play *p);
 /* The connection for a session, joining it; NULL after saying why. */
 struct target *player_target(struct play *p, const char *session, size_t len);
 void player_close(struct play *p);

@@ -139,37 +139,6 @@ struct target *player_target(struct play *p, const char *session, size_t len)
 
 /* --- the next line */
 
-/* Has the next line ready, with its time. False at the end of the last round. */
-static bool player_line(struct play *p)
-{
-	struct recording_line line;
-	uint64_t us;
-
-	while (!p->has_line) {
-		if (!reel_next(&p->reel, &line, &us)) {
-			if (--p->loops == 0 || p->at_end || !p->reel.any ||
-			    reel_open(&p->reel) != 0)
-				return false;
-			/* The next round begins where this one ends. */
-			p->base_ns += (uint64_t)((double)(p->reel.end_us - p->base_us) * 1000 /
-						 p->o.speed);
-			p->base_us = p->reel.from_us;
-			continue;
-		}
-		p->reel.any = true;
-		p->reel.end_us = us;
-		p->made.len = p->made_sent = 0;
-		message_make(p, &line);
-		if (!p->made.len)
-			continue;
-		p->due_us = us;
-		p->to = p->o.as ? player_target(p, p->o.as, strlen(p->o.as))
-				: player_target(p, line.session.p, line.session.len);
-		p->has_line = true;
-	}
-	return true;
-}
-
 static bool timed(const struct play *p)
 {
 	return !p->o.fast && !p->o.lockstep;
@@ -182,13 +151,44 @@ static uint64_t due_ns(const struct play *p)
 	return p->base_ns + (uint64_t)(us * 1000 / p->o.speed);
 }
 
+/* Has the next line ready, with its time. False at the end of the last round. */
+bool player_line(struct play *p)
+{
+	struct recording_line line;
+	uint64_t us;
+
+	while (!p->has_line) {
+		if (!reel_next(&p->reel, &line, &us)) {
+			if (--p->loops == 0 || !p->reel.any || reel_open(&p->reel) != 0)
+				return false;
+			/* The next round begins where this one ends. */
+			p->base_ns = due_ns(p);
+			p->rebase = true;
+			continue;
+		}
+		p->reel.any = true;
+		p->made.len = p->made_sent = 0;
+		message_make(p, &line);
+		if (!p->made.len)
+			continue;
+		p->due_us = us;
+		p->to = p->o.as ? player_target(p, p->o.as, strlen(p->o.as))
+				: player_target(p, line.session.p, line.session.len);
+		p->has_line = true;
+		if (p->rebase)
+			p->base_us = us;
+		p->rebase = false;
+	}
+	return true;
+}
+
 /* Sends what is made of the line. False where there is no room. */
 static bool player_send(struct play *p)
 {
 	while (p->made_sent < p->made.len) {
 		const char *text = p->made.data + p->made_sent;
-		size_t len = (size_t)((const char *)memchr(text, '\n', p->made.len - p->made_sent) -
-				      text);
+		size_t len =
+		    (size_t)((const char *)memchr(text, '\n', p->made.len - p->made_sent) - text);
 		int r = client_send(p->to->outlet->client, text, len);
 
 		if (r == -EAGAIN) {
@@ -295,18 +295,18 @@ void player_pause(struct play *p, bool paused)
 }
 
 /* The time that is played now. */
-static uint64_t position_us(const struct play *p)
+uint64_t player_position_us(const struct play *p)
 {
 	uint64_t now = p->paused ? p->paused_ns : clock_mono_ns();
 
-	if (!timed(p))
+	if (!p->started || p->draining || !timed(p) || now < p->base_ns)
 		return p->due_us;
 	return p->base_us + (uint64_t)((double)(now - p->base_ns) / 1000 * p->o.speed);
 }
 
 void player_seek(struct play *p, int64_t by_us)
 {
-	uint64_t to, at = position_us(p);
+	uint64_t to, at = player_position_us(p);
 
 	if (!p->started || p->draining)
 		return;

@@ -131,7 +131,8 @@ uint64_t reel_length(struct reel *r)
 	char why[300];
 	int status;
 
-	file = r->p->keys ? NULL : recording_open(r->paths[r->n - 1], NULL, why, sizeof(why), &status);
+	file =
+	    r->p->keys ? NULL : recording_open(r->paths[r->n - 1], NULL, why, sizeof(why), &status);
 	if (!file)
 		return 0;
 	offset = (recording_head(file)->start_ms - r->first_ms) * 1000;

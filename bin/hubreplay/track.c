@@ -253,6 +253,15 @@ static void write_snapshot(struct seat *s, uint64_t seq, uint64_t records)
 	s->seq = seq;
 }
 
+/* That the file is there says that the recording runs: not only at the next sync. */
+static void track_fresh(struct track *t)
+{
+	if (!t->fresh || t->state_left)
+		return;
+	t->fresh = false;
+	track_check(t, recorder_sync(t->w));
+}
+
 void track_joined(struct seat *s, const struct client_joined *j)
 {
 	struct track *t = s->track;
@@ -274,9 +283,8 @@ void track_joined(struct seat *s, const struct client_joined *j)
 	} else {
 		write_snapshot(s, j->asked ? 0 : j->seq, j->snapshot);
 	}
-	/* That it is there says that the recording runs. */
-	if (first)
-		track_sync(t);
+	t->fresh |= first;
+	track_fresh(t);
 }
 
 void track_gap(struct seat *s, uint64_t from_seq, uint64_t to_seq)
@@ -338,6 +346,7 @@ void track_record(struct seat *s, const struct client_message *m)
 	}
 	track_check(t, recorder_put(t->w, m->text, m->len, track_time(t, us)));
 	t->r->records++;
+	track_fresh(t);
 }
 
 /* --- syncing, splitting, ending */
