@@ -121,8 +121,7 @@ void play_end(struct play *p, int status)
 {
 	if (!p->status)
 		p->status = status;
-	if (status || all_closed(p))
-		uv_timer_start(&p->end, on_end, 0, 0);
+	uv_timer_start(&p->end, on_end, 0, 0);
 }
 
 void play_sent(struct play *p)

@@ -67,6 +67,7 @@ struct play {
 	struct filter *filter;
 	struct reel reel;
 	struct outlet *outlets;
+	unsigned noutlets, drained;
 	struct target *targets;
 	struct json_paths *paths;
 

@@ -83,10 +83,12 @@ static void on_writable(struct client *c, void *arg)
 
 static void on_drained(struct client *c, void *arg)
 {
-	struct outlet *o = arg;
+	struct play *p = ((struct outlet *)arg)->p;
 
-	client_stop(c);
-	(void)o;
+	(void)c;
+	/* From the loop: what is said in here leaves a turn later. */
+	if (++p->drained == p->noutlets)
+		play_end(p, 0);
 }
 
 static struct outlet *outlet_new(struct play *p)
@@ -107,6 +109,7 @@ static struct outlet *outlet_new(struct play *p)
 	o->p = p;
 	o->next = p->outlets;
 	p->outlets = o;
+	p->noutlets++;
 	client_start(o->client);
 	return o;
 }

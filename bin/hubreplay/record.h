@@ -28,6 +28,7 @@ struct track {
 	struct recorder *w;
 	unsigned part;	     /* with --split, from 1 */
 	bool begun;	     /* has its header */
+	bool fresh;	     /* a session of it has just begun: it is to be on the disk at once */
 	uint64_t start_ms;   /* t 0: the hub's wall clock, */
 	uint64_t start_ns;   /* and the monotonic one */
 	uint64_t last_us;    /* the last t */
