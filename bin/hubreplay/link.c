@@ -9,6 +9,7 @@
 #include "record.h"
 
 #define CLOCK_ID "hubreplay-clock" /* of the ping that asks for the hub's clock */
+#define END_ID "hubreplay-end"	   /* of those at the end */
 
 /* --- the sessions by name */
 
@@ -121,20 +122,52 @@ static void link_names(struct link *l, const struct client_message *m)
 	l->r->listed |= at[1].type == JSON_FALSE;
 }
 
+/* Asks once more, until nothing comes before the answer: then that was all. */
+static void link_ask_rest(struct link *l)
+{
+	static const char ping[] = "{\"type\":\"ping\",\"ping_id\":\"" END_ID "\"}";
+
+	l->came = false;
+	client_send(l->client, ping, sizeof(ping) - 1);
+}
+
+void link_finish(struct link *l, bool at_once)
+{
+	if (at_once || !l->joined || !l->n) {
+		/* What it gets no more is not missing: the file ends before. */
+		l->left = true;
+		client_stop(l->client);
+	} else {
+		l->finishing = true;
+		link_ask_rest(l);
+	}
+}
+
+static void link_pong(struct link *l, const struct client_message *m)
+{
+	if (!l->finishing)
+		link_clock(l->r, m);
+	else if (l->came)
+		link_ask_rest(l);
+	else
+		link_finish(l, true);
+}
+
 static void on_message(struct client *c, const struct client_message *m, void *arg)
 {
 	struct link *l = arg;
 
 	(void)c;
 	if (m->kind == CLIENT_RECORD) {
+		l->came = true;
 		if (m->join >= 0 && m->join < l->n)
 			track_record(l->seats[m->join], m);
 	} else if (m->kind != CLIENT_HUB) {
 		return; /* direct messages are nobody else's */
-	} else if (strcmp(m->type, "gap") == 0 && m->join >= 0 && m->join < l->n) {
+	} else if (strcmp(m->type, "gap") == 0 && !l->left && m->join >= 0 && m->join < l->n) {
 		track_gap(l->seats[m->join], m->seq, m->to_seq);
 	} else if (strcmp(m->type, "pong") == 0) {
-		link_clock(l->r, m);
+		link_pong(l, m);
 	} else if (strcmp(m->type, "session_list") == 0) {
 		link_names(l, m);
 	} else if (strcmp(m->type, "error") == 0) {
@@ -176,6 +209,11 @@ static void on_state(struct client *c, const struct client_status *s, void *arg)
 	static const char ask[] = "{\"type\":\"session_list\"}";
 	struct link *l = arg;
 
+	l->joined = s->state == CLIENT_JOINED;
+	if (l->r->ending && s->state == CLIENT_WAITING) {
+		client_stop(c);
+		return;
+	}
 	switch (s->state) {
 	case CLIENT_JOINED:
 		link_ask_clock(l);

@@ -17,6 +17,7 @@
 #include "opt.h"
 
 #define REDRAW_MS 500
+#define FINISH_MS 2000 /* for what the sessions have at the end */
 
 #define FIELD(f) offsetof(struct record_options, f)
 
@@ -127,18 +128,18 @@ static bool all_closed(const struct record *r)
 	return !r->lister || r->lister->closed;
 }
 
-/* Leaves first: what the sessions have up to now comes before the hub's goodbye. */
+/* Takes what the sessions have up to now, and leaves; the second time without waiting. */
 static void on_end(uv_timer_t *timer)
 {
 	struct record *r = timer->data;
 
-	if (!r->ending) {
-		r->ending = true;
-		for (struct link *l = r->links; l; l = l->next)
-			client_stop(l->client);
-		if (r->lister)
-			client_stop(r->lister->client);
-	}
+	for (struct link *l = r->links; l; l = l->next)
+		link_finish(l, r->status || r->ending);
+	if (r->lister)
+		link_finish(r->lister, true);
+	if (!r->ending)
+		uv_timer_start(&r->end, on_end, FINISH_MS, 0);
+	r->ending = true;
 	if (all_closed(r))
 		record_done(r);
 }

@@ -60,8 +60,10 @@ struct link {
 	struct client *client;
 	struct seat *seats[CLIENT_SESSIONS_MAX];
 	int n;
-	bool closed;
-	bool lost; /* said so */
+	bool joined, left, closed;
+	bool finishing; /* takes what there is up to now, then leaves */
+	bool came;	/* records, since the last pong */
+	bool lost;	/* said so */
 };
 
 struct record_options {
@@ -106,6 +108,8 @@ void record_link_closed(struct record *r);
  * why it is not 0. later: it came into being while we record. */
 int link_add(struct record *r, const char *session, bool later);
 int link_list(struct record *r); /* all of them */
+/* The end: takes what the sessions have up to now, then leaves them, or leaves at once. */
+void link_finish(struct link *l, bool at_once);
 void link_free_all(struct record *r);
 
 /* track.c: opens a session's file, or finds the one that is for all. NULL after record_fail().

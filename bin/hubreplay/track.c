@@ -275,7 +275,8 @@ void track_joined(struct seat *s, const struct client_joined *j)
 	s->mark.due = false;
 	if (j->recovered && !first) {
 		return; /* it just goes on */
-	} else if (j->rest) {
+	}
+	if (j->rest) {
 		s->mark.due = true;
 		s->mark.left = j->left;
 		s->mark.snapshot = j->snapshot;
