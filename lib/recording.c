@@ -342,14 +342,14 @@ static int choose_check(struct recording *r)
 	return 0;
 }
 
-struct recording *recording_open_fd(int fd, const char *name, const struct seal_keys *keys,
-				    bool *headless, char *why, size_t cap, int *status)
+struct recording *recording_open_fd(int fd, const struct seal_keys *keys, bool *headless, char *why,
+				    size_t cap, int *status)
 {
 	struct recording *r = calloc(1, sizeof(*r));
 
 	*headless = false;
 	if (!r) {
-		snprintf(why, cap, "%s: out of memory", name);
+		snprintf(why, cap, "out of memory");
 		*status = EX_OSERR;
 		close(fd);
 		return NULL;
@@ -364,7 +364,7 @@ struct recording *recording_open_fd(int fd, const char *name, const struct seal_
 	if (!*status)
 		*status = choose_check(r);
 	if (*status) {
-		snprintf(why, cap, "%s: %s", name, r->why);
+		snprintf(why, cap, "%s", r->why);
 		recording_close(r);
 		return NULL;
 	}
@@ -378,12 +378,11 @@ struct recording *recording_open(const char *path, const struct seal_keys *keys,
 	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
-		snprintf(why, cap, "%s: %s", path, strerror(errno));
+		snprintf(why, cap, "%s", strerror(errno));
 		*status = errno == EACCES ? EX_NOPERM : EX_NOINPUT;
 		return NULL;
 	}
-	return recording_open_fd(fd, standard ? "standard input" : path, keys, &headless, why, cap,
-				 status);
+	return recording_open_fd(fd, keys, &headless, why, cap, status);
 }
 
 int recording_go(struct recording *r, uint64_t offset)

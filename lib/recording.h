@@ -74,8 +74,9 @@ enum recording_status {
 /* Opens path ("-": standard input) and reads its header, which is the first line that
  * recording_next() gives. keys may be NULL; it must live as long as the reader. With a seal key
  * only sealed recordings are taken, with a key to verify only those signed with it; what is signed
- * is then given once its signature was found good. Returns NULL with the reason in why and *status
- * an exit status (EX_NOINPUT, EX_DATAERR, EX_NOPERM for a missing or wrong key, EX_OSERR). */
+ * is then given once its signature was found good. Returns NULL with the reason, without the path,
+ * in why and *status an exit status (EX_NOINPUT, EX_DATAERR, EX_NOPERM for a missing or wrong key,
+ * EX_OSERR). */
 struct recording *recording_open(const char *path, const struct seal_keys *keys, char *why,
 				 size_t cap, int *status);
 
@@ -125,9 +126,10 @@ struct recorder_past {
 
 /* Creates the file (mode 0666 by the umask; "-": standard output), or opens it to go on, under an
  * exclusive lock. Fills *past (NULL: not wanted) where options->append; a file whose header was not
- * written yet counts as new. Returns NULL with the reason in why and *status an exit status
- * (EX_CANTCREAT, EX_DATAERR for a file that is no recording, is damaged or was stored in another
- * way, EX_NOPERM for a wrong key, EX_UNAVAILABLE where another recorder has the lock). */
+ * written yet counts as new. Returns NULL with the reason, without the path, in why and *status an
+ * exit status (EX_CANTCREAT, EX_DATAERR for a file that is no recording, is damaged or was stored
+ * in another way, EX_NOPERM for a wrong key, EX_UNAVAILABLE where another recorder has the lock).
+ */
 struct recorder *recorder_open(const char *path, const struct recorder_options *options,
 			       struct recorder_past *past, char *why, size_t cap, int *status);
 

@@ -106,9 +106,9 @@ int recording_go(struct recording *r, uint64_t offset);
 /* Whether the file can be gone back in. */
 bool recording_seekable(const struct recording *r);
 
-/* Opens as recording_open() does, what is to be called name; takes fd. *headless: it failed for a
- * file that ends before its header does, and may have been meant to be a recording. */
-struct recording *recording_open_fd(int fd, const char *name, const struct seal_keys *keys,
-				    bool *headless, char *why, size_t cap, int *status);
+/* Opens as recording_open() does; takes fd. *headless: it failed for a file that ends before its
+ * header does, and may have been meant to be a recording. */
+struct recording *recording_open_fd(int fd, const struct seal_keys *keys, bool *headless, char *why,
+				    size_t cap, int *status);
 
 #endif

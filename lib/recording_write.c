@@ -282,9 +282,9 @@ int recorder_gap(struct recorder *w, const char *session, const char *epoch, uin
 
 /* --- opening */
 
-static int refuse(char *why, size_t cap, int status, const char *path, const char *what)
+static int refuse(char *why, size_t cap, int status, const char *what)
 {
-	snprintf(why, cap, "%s: %s", path, what);
+	snprintf(why, cap, "%s", what);
 	return status;
 }
 
@@ -351,7 +351,7 @@ static int go_on(struct recorder *w, struct recording *r, enum recording_status 
 }
 
 /* Finds out where an existing file has come to. Returns 0 or an exit status. */
-static int resume(struct recorder *w, const char *path, const struct recorder_options *options,
+static int resume(struct recorder *w, const struct recorder_options *options,
 		  struct recorder_past *past, char *why, size_t cap)
 {
 	enum recording_status status;
@@ -361,28 +361,27 @@ static int resume(struct recorder *w, const char *path, const struct recorder_op
 	int fd = dup(w->fd), got;
 
 	if (fd < 0)
-		return refuse(why, cap, EX_OSERR, path, strerror(errno));
-	r = recording_open_fd(fd, path, options->keys, &headless, why, cap, &got);
+		return refuse(why, cap, EX_OSERR, strerror(errno));
+	r = recording_open_fd(fd, options->keys, &headless, why, cap, &got);
 	if (!r && headless)
-		return ftruncate(w->fd, 0) < 0 ? refuse(why, cap, EX_IOERR, path, strerror(errno))
-					       : 0;
+		return ftruncate(w->fd, 0) < 0 ? refuse(why, cap, EX_IOERR, strerror(errno)) : 0;
 	if (!r)
 		return got;
 	wrong = other_way(r, options);
 	status = wrong ? RECORDING_BAD : read_past(r, past);
 	got = 0;
 	if (wrong)
-		got = refuse(why, cap, EX_DATAERR, path, wrong);
+		got = refuse(why, cap, EX_DATAERR, wrong);
 	else if (status == RECORDING_BAD || status == RECORDING_FAILED)
-		got = refuse(why, cap, status == RECORDING_BAD ? EX_DATAERR : EX_IOERR, path,
+		got = refuse(why, cap, status == RECORDING_BAD ? EX_DATAERR : EX_IOERR,
 			     recording_why(r));
 	else if (!r->check && r->text.len > r->at && (r->source.sealed || r->source.compressed))
-		got = refuse(why, cap, EX_DATAERR, path, "it ends within a line");
+		got = refuse(why, cap, EX_DATAERR, "it ends within a line");
 	if (got == 0) {
 		int error = go_on(w, r, status, past);
 
 		if (error < 0)
-			got = refuse(why, cap, EX_IOERR, path, strerror(-error));
+			got = refuse(why, cap, EX_IOERR, strerror(-error));
 	}
 	recording_close(r);
 	return got;
@@ -403,12 +402,12 @@ static int open_file(struct recorder *w, const char *path, bool append, char *wh
 	if (w->fd < 0 && errno == EEXIST && !append && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		w->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	if (w->fd < 0 || fstat(w->fd, &st) < 0)
-		return refuse(why, cap, EX_CANTCREAT, path, strerror(errno));
+		return refuse(why, cap, EX_CANTCREAT, strerror(errno));
 	w->stream = !S_ISREG(st.st_mode);
 	if (!w->stream && flock(w->fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK
-			   ? refuse(why, cap, EX_UNAVAILABLE, path, "another recorder writes it")
-			   : refuse(why, cap, EX_OSERR, path, strerror(errno));
+			   ? refuse(why, cap, EX_UNAVAILABLE, "another recorder writes it")
+			   : refuse(why, cap, EX_OSERR, strerror(errno));
 	return 0;
 }
 
@@ -433,14 +432,14 @@ struct recorder *recorder_open(const char *path, const struct recorder_options *
 		goto fail;
 	*status = open_file(w, path, options->append, why, cap);
 	if (!*status && options->append && !w->stream && fstat(w->fd, &st) == 0 && st.st_size > 0)
-		*status = resume(w, path, options, past, why, cap);
+		*status = resume(w, options, past, why, cap);
 	if (*status) {
 		recorder_abandon(w);
 		return NULL;
 	}
 	return w;
 fail:
-	refuse(why, cap, EX_OSERR, path, "out of memory");
+	refuse(why, cap, EX_OSERR, "out of memory");
 	recorder_abandon(w);
 	return NULL;
 }

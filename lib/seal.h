@@ -20,12 +20,12 @@ enum seal_key {
 };
 
 /* Reads a key of that kind from a file. Returns 0, or an exit status (EX_NOINPUT, EX_DATAERR,
- * EX_NOPERM for a mode that lets others in) with the reason in why. */
+ * EX_NOPERM for a mode that lets others in) with the reason, without the path, in why. */
 int seal_key_read(struct seal_keys *k, enum seal_key kind, const char *path, char *why, size_t cap);
 
 /* Makes a new key (SEAL_SECRET or SEAL_SIGN) in a new file of mode 0600, and for SEAL_SIGN the
  * public one beside it in PATH.pub. An existing file is never touched. Returns 0 or an exit status
- * (EX_CANTCREAT) with the reason in why. */
+ * (EX_CANTCREAT) with the reason, path first, in why. */
 int seal_key_make(enum seal_key kind, const char *path, char *why, size_t cap);
 
 /* k may be NULL. Who has a key to sign has that to verify, too. */

@@ -74,15 +74,15 @@ static ssize_t read_small(int fd, char *out, size_t cap)
 	return (ssize_t)len;
 }
 
-static int say(char *why, size_t cap, int status, const char *path, const char *what)
+static int say(char *why, size_t cap, int status, const char *what)
 {
-	snprintf(why, cap, "%s: %s", path, what);
+	snprintf(why, cap, "%s", what);
 	return status;
 }
 
 /* What stands in a key file. */
-static int key_parse(struct seal_keys *k, enum seal_key kind, const char *path, char *line,
-		     size_t len, char *why, size_t cap)
+static int key_parse(struct seal_keys *k, enum seal_key kind, char *line, size_t len, char *why,
+		     size_t cap)
 {
 	const char *name = key_names[kind];
 	size_t n = strlen(name);
@@ -95,8 +95,7 @@ static int key_parse(struct seal_keys *k, enum seal_key kind, const char *path, 
 	    seal_decode(line + n + 1, len - n - 1, key, sizeof(key))) {
 		keys_set(k, kind, key);
 	} else {
-		snprintf(why, cap, "%s: not a key of this kind: one line, '%s' and the key", path,
-			 name);
+		snprintf(why, cap, "not a key of this kind: one line, '%s' and the key", name);
 		status = EX_DATAERR;
 	}
 	sodium_memzero(key, sizeof(key));
@@ -111,21 +110,26 @@ int seal_key_read(struct seal_keys *k, enum seal_key kind, const char *path, cha
 	ssize_t len;
 
 	if (fd < 0)
-		return say(why, cap, errno == EACCES ? EX_NOPERM : EX_NOINPUT, path,
-			   strerror(errno));
+		return say(why, cap, errno == EACCES ? EX_NOPERM : EX_NOINPUT, strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		status = say(why, cap, EX_DATAERR, path, "not a regular file");
+		status = say(why, cap, EX_DATAERR, "not a regular file");
 	} else if (kind != SEAL_VERIFY && (st.st_mode & 077)) {
-		snprintf(why, cap, "%s: mode %04o lets others at the key; chmod 600 mends it", path,
+		snprintf(why, cap, "mode %04o lets others at the key; chmod 600 mends it",
 			 (unsigned)(st.st_mode & 07777));
 		status = EX_NOPERM;
 	} else {
 		len = read_small(fd, line, sizeof(line));
-		status = len < 0 ? say(why, cap, EX_NOINPUT, path, strerror((int)-len))
-				 : key_parse(k, kind, path, line, (size_t)len, why, cap);
+		status = len < 0 ? say(why, cap, EX_NOINPUT, strerror((int)-len))
+				 : key_parse(k, kind, line, (size_t)len, why, cap);
 		sodium_memzero(line, sizeof(line));
 	}
 	close(fd);
+	return status;
+}
+
+static int say_of(char *why, size_t cap, int status, const char *path, const char *what)
+{
+	snprintf(why, cap, "%s: %s", path, what);
 	return status;
 }
 
@@ -139,11 +143,11 @@ static int key_write(enum seal_key kind, const unsigned char key[KEY_BYTES], con
 	int n, status = 0;
 
 	if (fd < 0)
-		return say(why, cap, EX_CANTCREAT, path, strerror(errno));
+		return say_of(why, cap, EX_CANTCREAT, path, strerror(errno));
 	seal_encode(key, KEY_BYTES, text, sizeof(text));
 	n = snprintf(line, sizeof(line), "%s %s\n", key_names[kind], text);
 	if (write(fd, line, (size_t)n) != n || fsync(fd) < 0) {
-		status = say(why, cap, EX_CANTCREAT, path, strerror(errno));
+		status = say_of(why, cap, EX_CANTCREAT, path, strerror(errno));
 		unlink(path);
 	}
 	sodium_memzero(text, sizeof(text));
@@ -160,9 +164,9 @@ int seal_key_make(enum seal_key kind, const char *path, char *why, size_t cap)
 	int status;
 
 	if (sodium_init() < 0)
-		return say(why, cap, EX_OSERR, path, "no randomness");
+		return say_of(why, cap, EX_OSERR, path, "no randomness");
 	if ((size_t)snprintf(beside, sizeof(beside), "%s.pub", path) >= sizeof(beside))
-		return say(why, cap, EX_CANTCREAT, path, strerror(ENAMETOOLONG));
+		return say_of(why, cap, EX_CANTCREAT, path, strerror(ENAMETOOLONG));
 	randombytes_buf(key, sizeof(key));
 	status = key_write(kind, key, path, why, cap);
 	if (!status && kind == SEAL_SIGN) {
