@@ -357,6 +357,13 @@ uint64_t track_size(const struct track *t)
 	return t->closed + (t->w ? recorder_size(t->w) : 0);
 }
 
+/* Where a part goes on: a gap without a record in it. */
+static void write_place(const struct seat *s)
+{
+	track_check(s->track, recorder_gap(s->track->w, s->session, s->epoch, s->seq + 1, s->seq,
+					   "split", 0));
+}
+
 /* The next part: a recording of its own, which goes on where this one ends. */
 static void track_split(struct track *t)
 {
@@ -375,6 +382,10 @@ static void track_split(struct track *t)
 		return;
 	track_start(t, &past);
 	track_begin(t);
+	for (const struct link *l = t->r->links; l; l = l->next)
+		for (int i = 0; i < l->n; i++)
+			if (l->seats[i]->track == t && l->seats[i]->epoch[0])
+				write_place(l->seats[i]);
 	track_check(t, recorder_sync(t->w));
 }
 
