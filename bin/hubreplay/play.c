@@ -12,10 +12,9 @@
 #include "clock.h"
 #include "envelope.h"
 #include "err.h"
+#include "files.h"
 #include "hubreplay.h"
 #include "opt.h"
-
-#define TO_THE_END 1e12 /* seconds */
 
 #define FIELD(f) offsetof(struct play_options, f)
 
@@ -27,18 +26,17 @@ static const struct opt options_table[] = {
     {0, "lockstep", NULL, OPT_TRUE, FIELD(lockstep), 0, 0, NULL,
      "each message as soon as the one before it is acknowledged"},
     {0, "fast", NULL, OPT_TRUE, FIELD(fast), 0, 0, NULL, "as fast as the hub takes them"},
-    {0, "from", "TIME", OPT_SECONDS, FIELD(from), 0, TO_THE_END, NULL,
-     "begin so long after the start of the recording"},
-    {0, "to", "TIME", OPT_SECONDS, FIELD(to), 0, TO_THE_END, NULL,
-     "end so long after the start of the recording"},
+    {0, "from", "TIME", OPT_STRING, FIELD(from), 0, 0, NULL, "the first time that is played (0)"},
+    {0, "to", "TIME", OPT_STRING, FIELD(to), 0, 0, NULL, "the first time that is not (the end)"},
     {0, "as", "SESSION", OPT_STRING, FIELD(as), 0, 0, NULL,
      "into this session, not into those that were recorded"},
     {0, "loop", "N", OPT_INT, FIELD(loop), 0, 1e9, NULL, "N times; 0: for ever (1)"},
     {'f', "filter", "JQ", OPT_STRING, FIELD(filter), 0, 0, NULL,
      "send what a jq program makes of each record"},
-    {0, "seal", "KEYFILE", OPT_STRING, FIELD(seal), 0, 0, NULL, "decrypt with this key"},
-    {0, "verify", "KEYFILE", OPT_STRING, FIELD(verify), 0, 0, NULL,
-     "play only what is signed with this key"},
+    {0, "seal", "KEYFILE", OPT_STRING, FIELD(seal), 0, 0, NULL,
+     "the key that opens what is sealed"},
+    {0, "verify-key", "KEYFILE", OPT_STRING, FIELD(verify), 0, 0, NULL,
+     "the key that the recordings must be signed with"},
     {'v', "verbose", NULL, OPT_TRUE, FIELD(verbose), 0, 0, NULL,
      "tell at the end how late messages were"},
     {0},
@@ -47,7 +45,7 @@ static const struct opt options_table[] = {
 static const struct opt_program program = {
     "hubreplay play",
     "[-v] [-u URL] [--speed X | --lockstep | --fast] [--from TIME] [--to TIME] [--as SESSION] "
-    "[--loop N] [-f JQ] [--seal KEYFILE] [--verify KEYFILE] FILE...",
+    "[--loop N] [-f JQ] [--seal KEYFILE] [--verify-key KEYFILE] FILE...",
     "Sends recordings to a hub, in their own time.", options_table};
 
 void play_say(struct play *p, const char *fmt, ...)
@@ -165,20 +163,6 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* --- the beginning */
 
-static void read_key(struct play *p, enum seal_key kind, const char *path)
-{
-	char why[300];
-	int status;
-
-	if (!path)
-		return;
-	if (!p->keys && !(p->keys = seal_keys_new()))
-		err_die(EX_OSERR, "out of memory");
-	status = seal_key_read(p->keys, kind, path, why, sizeof(why));
-	if (status)
-		err_die(status, "%s: %s", path, why);
-}
-
 static void check_options(struct play *p, int n, char **paths)
 {
 	struct play_options *o = &p->o;
@@ -197,8 +181,12 @@ static void check_options(struct play *p, int n, char **paths)
 	if (o->as && !envelope_session_id_ok(o->as, strlen(o->as)))
 		err_die(EX_USAGE, "'%s' is not a session name: 1 to %d of A-Z a-z 0-9 _ . : ~ @ -",
 			o->as, ENVELOPE_SESSION_MAX);
-	if (o->to < o->from)
-		err_die(EX_USAGE, "--to comes before --from");
+	if (o->from)
+		p->reel.from_us = files_time("--from", o->from);
+	if (o->to)
+		p->reel.to_us = files_time("--to", o->to);
+	if (p->reel.to_us < p->reel.from_us)
+		err_die(EX_USAGE, "--to is before --from");
 	for (int i = 0; i < n; i++)
 		if (strcmp(paths[i], "-") == 0 && (o->loop != 1 || n > 1))
 			err_die(EX_USAGE, "standard input is played once, and alone");
@@ -226,26 +214,22 @@ static void play_start(struct play *p)
 
 int play_main(int argc, char **argv)
 {
-	struct play p = {.o = {.speed = 1, .to = TO_THE_END, .loop = 1}};
+	struct play p = {.o = {.speed = 1, .loop = 1}, .reel = {.to_us = UINT64_MAX}};
 	char why[700];
 	int first = opt_parse(&program, argc, argv, &p.o), status;
 
-	err_init("hubreplay", ERR_INFO);
 	check_options(&p, argc - first, argv + first);
 	if (url_choose(&p.url, p.o.url, why, sizeof(why)) < 0)
 		err_die(EX_USAGE, "%s%s%s", p.o.url ? p.o.url : "", p.o.url ? ": " : "", why);
 	url_format(&p.url, p.where, sizeof(p.where));
-	read_key(&p, SEAL_SECRET, p.o.seal);
-	read_key(&p, SEAL_VERIFY, p.o.verify);
+	p.keys = files_keys(p.o.seal, p.o.verify);
 	if (p.o.filter && !(p.filter = filter_new(p.o.filter, why, sizeof(why))))
 		err_die(EX_USAGE, "-f: %s", why);
 	p.paths = message_paths();
 	p.loops = p.o.loop;
-	p.reel = (struct reel){.p = &p,
-			       .paths = argv + first,
-			       .n = argc - first,
-			       .from_us = (uint64_t)(p.o.from * 1e6),
-			       .to_us = (uint64_t)(p.o.to * 1e6)};
+	p.reel.p = &p;
+	p.reel.paths = argv + first;
+	p.reel.n = argc - first;
 	status = reel_open(&p.reel);
 	if (status)
 		return status;
@@ -259,8 +243,8 @@ int play_main(int argc, char **argv)
 	filter_free(p.filter);
 	json_paths_free(p.paths);
 	seal_keys_free(p.keys);
-	if (!p.status && p.reel.files_bad)
-		p.status = EX_DATAERR;
+	if (!p.status)
+		p.status = p.reel.status;
 	if (!p.status && p.refused)
 		p.status = EX_NO;
 	return p.status;

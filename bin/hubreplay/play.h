@@ -32,8 +32,8 @@ struct reel {
 	uint64_t offset_us; /* of this file */
 	uint64_t last_us;   /* the last time there was */
 	uint64_t from_us, to_us;
-	uint64_t files_bad; /* that did not come to their end */
-	bool any;	    /* there was something to play */
+	int status; /* of the first that did not come to its end */
+	bool any;   /* there was something to play */
 };
 
 /* A connection, with the sessions that are played into over it. */
@@ -53,7 +53,8 @@ struct target {
 
 struct play_options {
 	const char *url, *as, *filter, *seal, *verify, *speed_text;
-	double speed, from, to;
+	const char *from, *to;
+	double speed;
 	int64_t loop;
 	bool lockstep, fast, verbose;
 };

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "envelope.h"
 #include "err.h"
+#include "files.h"
 #include "hubreplay.h"
 #include "opt.h"
 
@@ -34,7 +35,7 @@ static const struct opt options_table[] = {
      "begin a new file after so much (such as 100M) or so long (1h)"},
     {0, "sync", "SECONDS", OPT_SECONDS, FIELD(sync), 0.01, 3600, NULL,
      "have all on the disk every SECONDS (1)"},
-    {0, "seal", "KEYFILE", OPT_STRING, FIELD(seal), 0, 0, NULL, "encrypt with this key"},
+    {0, "seal", "KEYFILE", OPT_STRING, FIELD(seal), 0, 0, NULL, "seal with this key"},
     {0, "sign", "KEYFILE", OPT_STRING, FIELD(sign), 0, 0, NULL, "sign with this key"},
     {'v', "verbose", NULL, OPT_TRUE, FIELD(verbose), 0, 0, NULL, "tell on stderr what happens"},
     {0},
@@ -208,20 +209,6 @@ static bool read_split(struct record *r, const char *text)
 	return false;
 }
 
-static void read_key(struct record *r, enum seal_key kind, const char *path)
-{
-	char why[300];
-	int status;
-
-	if (!path)
-		return;
-	if (!r->keys && !(r->keys = seal_keys_new()))
-		err_die(EX_OSERR, "out of memory");
-	status = seal_key_read(r->keys, kind, path, why, sizeof(why));
-	if (status)
-		err_die(status, "%s: %s", path, why);
-}
-
 static void check_options(struct record *r, int n, char **sessions)
 {
 	const struct record_options *o = &r->o;
@@ -292,13 +279,11 @@ int record_main(int argc, char **argv)
 	char why[300];
 	int first = opt_parse(&program, argc, argv, &r.o);
 
-	err_init("hubreplay", ERR_INFO);
 	if (url_choose(&r.url, r.o.url, why, sizeof(why)) < 0)
 		err_die(EX_USAGE, "%s%s%s", r.o.url ? r.o.url : "", r.o.url ? ": " : "", why);
 	url_format(&r.url, r.where, sizeof(r.where));
 	check_options(&r, argc - first, argv + first);
-	read_key(&r, SEAL_SECRET, r.o.seal);
-	read_key(&r, SEAL_SIGN, r.o.sign);
+	r.keys = files_keys_to(r.o.seal, r.o.sign);
 	record_start(&r);
 	if (strcmp(argv[first], "all") == 0)
 		link_list(&r);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "files.h"
 #include "play.h"
 
 static const char *reel_path(const struct reel *r)
@@ -13,16 +14,14 @@ static const char *reel_path(const struct reel *r)
 /* Opens the file at r->at. A file that began after the one before it ended keeps its distance. */
 static int reel_file(struct reel *r)
 {
-	char why[300];
 	int status = 0;
 	uint64_t start_ms;
 
 	recording_close(r->file);
-	r->file = recording_open(reel_path(r), r->p->keys, why, sizeof(why), &status);
-	if (!r->file) {
-		play_say(r->p, "%s: %s", reel_path(r), why);
+	term_clear(r->p);
+	r->file = files_open(reel_path(r), r->p->keys, &status);
+	if (!r->file)
 		return status;
-	}
 	start_ms = recording_head(r->file)->start_ms;
 	if (r->at == 0)
 		r->first_ms = start_ms;
@@ -57,18 +56,25 @@ int reel_open(struct reel *r)
 	return status;
 }
 
+static void reel_bad(struct reel *r, int status)
+{
+	if (!r->status)
+		r->status = status;
+}
+
 /* The end of a file, for whatever reason. False where there is no other. */
 static bool reel_file_end(struct reel *r, enum recording_status end)
 {
-	if (end != RECORDING_END) {
-		play_say(r->p, "%s: %s", reel_path(r), recording_why(r->file));
-		r->files_bad++;
-	}
+	int status;
+
+	term_clear(r->p);
+	reel_bad(r, files_ended(reel_path(r), r->file, end));
 	while (r->at + 1 < r->n) {
 		r->at++;
-		if (reel_file(r) == 0)
+		status = reel_file(r);
+		if (status == 0)
 			return reel_skip(r, r->from_us);
-		r->files_bad++;
+		reel_bad(r, status);
 	}
 	return false;
 }
@@ -87,7 +93,7 @@ bool reel_next(struct reel *r, struct recording_line *line, uint64_t *us)
 			continue;
 		}
 		*us = r->offset_us + line->t_us;
-		if (*us > r->to_us)
+		if (*us >= r->to_us)
 			return false;
 		if (*us > r->last_us)
 			r->last_us = *us;

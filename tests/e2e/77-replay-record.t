@@ -173,7 +173,7 @@ subtest 'refusals' => sub {
 		for my $args (@{ $status{$want} }) {
 			my $got = $try->(@$args);
 			is($got->{status}, $want, "exit $want: @{$args}[2 .. $#$args]") or diag($got->{err});
-			like($got->{err}, qr/^hubreplay: [^\n]+\n\z/, 'with one line');
+			like($got->{err}, qr/^hubreplay record: [^\n]+\n\z/, 'with one line');
 		}
 	}
 	is(slurp($file), "no recording\n", 'what is no recording stays as it is');
@@ -193,7 +193,7 @@ subtest 'a full disk' => sub {
 		return !$rec->running;
 	} 'it to end';
 	is($rec->{status} >> 8, 74, 'exit 74');
-	like(slurp($rec->{err}), qr/\Ahubreplay: \Q$file\E: File too large\n\z/, 'said once');
+	like(slurp($rec->{err}), qr/\Ahubreplay record: \Q$file\E: File too large\n\z/, 'said once');
 	my @seqs = raw_seqs($file);
 	cmp_ok(scalar @seqs, '>', 10, 'what was synced is there');
 	is_deeply(\@seqs, [ 1 .. @seqs ], 'from the beginning');
