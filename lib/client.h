@@ -95,6 +95,7 @@ struct client_joined {
 	const char *session;
 	int join;	    /* of which client_join(), from 0 */
 	const char *epoch;  /* of the log now */
+	const char *run;    /* of a hub with a store, where `rest` is asked for; else "" */
 	bool asked;	    /* to go on after `since`; false: it begins here */
 	bool again;	    /* not the first join of this session */
 	bool recovered;	    /* asked: all records after `since` follow, none is missing */
@@ -151,6 +152,7 @@ struct client_place {
 	} from;
 	uint64_t since;	   /* up to 2^53 */
 	const char *epoch; /* SINCE: the log that it is of; NULL: whichever there is */
+	const char *run;   /* of the hub, when `since` was the last record; NULL: not known */
 	bool rest;	   /* whenever the past is not all there: what is left of it, with a gap and
 			      the state before that; not the state alone */
 	bool no_echo;	   /* not the own messages */
@@ -158,7 +160,8 @@ struct client_place {
 
 /* Adds a session to join, on every connection, in the order of the calls; the last is the one that
  * messages without session_id go to. Copies place; NULL: the defaults. Returns 0, -EINVAL for a bad
- * name or epoch, -ENOSPC over CLIENT_SESSIONS_MAX, -ENOMEM. While connected it is joined at once.
+ * name, epoch or run, -ENOSPC over CLIENT_SESSIONS_MAX, -ENOMEM. While connected it is joined at
+ * once.
  */
 int client_join(struct client *c, const char *session, const struct client_place *place);
 

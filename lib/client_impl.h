@@ -39,6 +39,7 @@ struct client_session {
 	enum { SESSION_NEW, SESSION_ASKED, SESSION_JOINED } state;
 	struct cursor cursor;
 	bool joined_once;
+	char run[CURSOR_EPOCH_MAX + 1]; /* of the hub at the last join, for the rest */
 	char log[CURSOR_EPOCH_MAX + 1]; /* the epoch at the last join */
 };
 
@@ -159,6 +160,7 @@ struct client_answer {
 	char epoch[CURSOR_EPOCH_MAX + 1];
 	char reason[32];
 	char resume[129];
+	char run[CURSOR_EPOCH_MAX + 1];
 	bool recovered;
 	bool rest; /* since was there */
 	uint64_t seq, user_count, snapshot, from_seq, to_seq, since;

@@ -29,6 +29,8 @@ void cursor_ask(const struct cursor *c, char out[CURSOR_JOIN_MAX])
 	int n;
 
 	out[0] = '\0';
+	if (!c->known && c->rest)
+		snprintf(out, CURSOR_JOIN_MAX, ",\"rest\":true");
 	if (!c->known)
 		return;
 	n = snprintf(out, CURSOR_JOIN_MAX, ",\"since\":%" PRIu64, c->seq);

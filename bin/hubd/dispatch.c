@@ -18,6 +18,7 @@
 #define WHY_MAX 256	  /* bytes of an error's message */
 #define INFO_MAX 1024	  /* bytes of what client_info keeps */
 #define ECHO_MAX 256	  /* bytes of a ping's fields that are sent back */
+#define RUN_LEN 8	  /* digits of a run */
 #define PRESENCE_MAX 1000 /* members listed in one answer */
 
 /* The fields of control messages, as indexes into the members that read_fields() fills. */
@@ -27,14 +28,15 @@ enum field {
 	FIELD_EPOCH,
 	FIELD_RESUME,
 	FIELD_REST,
+	FIELD_RUN,
 	FIELD_PING_ID,
 	FIELD_TIMESTAMP,
 	FIELD_JS_VERSION,
 	FIELD_COUNT
 };
 
-static const char *const field_names[FIELD_COUNT] = {"echo", "since",	"epoch",     "resume",
-						     "rest", "ping_id", "timestamp", "js_version"};
+static const char *const field_names[FIELD_COUNT] = {
+    "echo", "since", "epoch", "resume", "rest", "run", "ping_id", "timestamp", "js_version"};
 
 struct json_paths *dispatch_paths(void)
 {
@@ -209,6 +211,18 @@ static bool field_seq(const struct envelope *e, const struct json_member *f, uin
 	return n <= (uint64_t)1 << 53;
 }
 
+/* As send_associated() writes it; another hub's is none. */
+static bool read_run(struct span text, uint32_t *out)
+{
+	char hex[RUN_LEN + 1] = "";
+
+	if (text.len != RUN_LEN)
+		return false;
+	memcpy(hex, text.p, RUN_LEN);
+	*out = (uint32_t)strtoul(hex, NULL, 16);
+	return strspn(hex, "0123456789abcdef") == RUN_LEN;
+}
+
 /* Leaves *out as it is where the field is absent. */
 static bool field_bool(const struct json_member *f, bool *out)
 {
@@ -228,9 +242,9 @@ static const char *read_association(struct conn *c, const struct envelope *e, st
 	int i;
 
 	read_fields(c, e, f);
-	for (i = FIELD_ECHO; i <= FIELD_REST; i++)
+	for (i = FIELD_ECHO; i <= FIELD_RUN; i++)
 		if (f[i].repeated)
-			return "echo, since, epoch, resume and rest may occur once each";
+			return "echo, since, epoch, resume, rest and run may occur once each";
 	*a = (struct association){.echo = true};
 	if (!field_bool(&f[FIELD_ECHO], &a->echo))
 		return "echo must be true or false";
@@ -255,18 +269,25 @@ static const char *read_association(struct conn *c, const struct envelope *e, st
 		a->from.has_run = a->resumes;
 		a->from.run = run;
 	}
+	if (f[FIELD_RUN].type != JSON_NONE) {
+		if (!field_text(e, &f[FIELD_RUN], room, sizeof(room), &text))
+			return "run must be a string of 64 bytes at most";
+		a->from.has_run = read_run(text, &a->from.run);
+	}
 	return NULL;
 }
 
 static void send_associated(struct conn *c, const struct member *m,
-			    const struct session_joined *joined)
+			    const struct session_joined *joined, bool rest)
 {
 	char client[IDENTITY_LEN + 1], epoch[IDENTITY_LEN + 1], token[IDENTITY_TOKEN_LEN + 1];
 	const char *reason = joined->reason;
-	char since[40] = "";
+	char since[40] = "", run[24] = "";
 
 	if (joined->rest)
 		snprintf(since, sizeof(since), ",\"since\":%ju", (uintmax_t)joined->since);
+	if (rest && c->worker->hub->store)
+		snprintf(run, sizeof(run), ",\"run\":\"%08x\"", c->worker->hub->run);
 	identity_text(c->id, client);
 	identity_text(joined->epoch, epoch);
 	identity_token(c->worker->hub->secret, c->id, c->worker->hub->run, token);
@@ -275,11 +296,11 @@ static void send_associated(struct conn *c, const struct member *m,
 			       "{\"type\":\"session_associated\",\"session_id\":\"%s\","
 			       "\"client_id\":\"%s\",\"epoch\":\"%s\",\"seq\":%ju,"
 			       "\"recovered\":%s%s%s%s%s,\"snapshot\":%ju,\"user_count\":%u,"
-			       "\"resume\":\"%s\"}",
+			       "\"resume\":\"%s\"%s}",
 			       m->session->id, client, epoch, (uintmax_t)joined->seq,
 			       joined->recovered ? "true" : "false", reason ? ",\"reason\":\"" : "",
 			       reason ? reason : "", reason ? "\"" : "", since,
-			       (uintmax_t)joined->snapshot, joined->user_count, token));
+			       (uintmax_t)joined->snapshot, joined->user_count, token, run));
 	if (joined->gap_to)
 		conn_gap(c, m, joined->since + 1, joined->gap_to);
 	c->behind = true;
@@ -322,7 +343,7 @@ static void on_associate(struct conn *c, const struct envelope *e)
 	m->echo = a.echo;
 	m->leaving = false;
 	make_current(c, m);
-	send_associated(c, m, &joined);
+	send_associated(c, m, &joined, a.from.rest);
 }
 
 void dispatch_left(struct conn *c, struct member *m)

@@ -279,6 +279,7 @@ static struct client_place seat_place(const struct seat *s, bool later)
 	place.from = CLIENT_SINCE;
 	place.since = s->seq;
 	place.epoch = s->epoch[0] ? s->epoch : NULL;
+	place.run = s->run;
 	return place;
 }
 

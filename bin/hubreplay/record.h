@@ -44,6 +44,8 @@ struct seat {
 	char *session;
 	uint64_t seq;			     /* of the last record in the file */
 	char epoch[RECORDING_EPOCH_MAX + 1]; /* of seq; empty: not known */
+	char run[RECORDING_EPOCH_MAX + 1];   /* of the hub, as the file has it */
+	char now[RECORDING_EPOCH_MAX + 1];   /* the same, as joined last */
 	uint64_t past_to;		     /* records up to it were there before the join */
 	uint64_t state_us;		     /* the t of the state records that come */
 	struct {			     /* to be written before the next record */

@@ -130,6 +130,19 @@ static bool track_append(struct track *t, struct recorder_past *past)
 	return t->w != NULL;
 }
 
+/* The run of the hub in a line about a join. The line's end, a brace, stops what is damaged. */
+static void find_run(struct seat *s, const struct recording_line *line)
+{
+	static const char front[] = "\"run\":\"";
+	const char *p = line->type.len == 6 && memcmp(line->type.p, "joined", 6) == 0
+			    ? memmem(line->text, line->len, front, sizeof(front) - 1)
+			    : NULL;
+
+	if (p)
+		snprintf(s->run, sizeof(s->run), "%.*s", (int)strcspn(p + sizeof(front) - 1, "\""),
+			 p + sizeof(front) - 1);
+}
+
 /* The last place of a session in a file of several. */
 static void find_place(struct record *r, const char *path, struct seat *s)
 {
@@ -151,6 +164,8 @@ static void find_place(struct record *r, const char *path, struct seat *s)
 			s->seq = line.seq;
 		if (line.kind == RECORDING_GAP)
 			s->seq = line.to_seq;
+		if (line.kind == RECORDING_OTHER && !line.from.p)
+			find_run(s, &line);
 	}
 	recording_close(file);
 }
@@ -198,6 +213,7 @@ struct track *track_open(struct record *r, struct seat *s)
 	if (past.there && t->only) {
 		s->seq = past.seq;
 		memcpy(s->epoch, past.epoch, sizeof(s->epoch));
+		memcpy(s->run, past.run, sizeof(s->run));
 	} else if (past.there) {
 		find_place(r, t->path, s);
 	}
@@ -226,6 +242,23 @@ static void track_begin(struct track *t)
 		    recorder_header(t->w, s ? s->session : NULL, s ? s->epoch : NULL, t->start_ms));
 }
 
+/* In which life of the hub it goes on from here: so it can be told later what a crash in between
+ * has left of what is in the file. */
+static void write_run(struct seat *s)
+{
+	char line[ENVELOPE_SESSION_MAX + RECORDING_EPOCH_MAX + 64];
+	struct track *t = s->track;
+	int n;
+
+	if (strcmp(s->run, s->now) == 0)
+		return;
+	memcpy(s->run, s->now, sizeof(s->run));
+	n = snprintf(line, sizeof(line),
+		     "{\"type\":\"joined\",\"session_id\":\"%s\",\"run\":\"%s\"}", s->session,
+		     s->run);
+	track_check(t, recorder_put(t->w, line, (size_t)n, track_time(t, now_us(t))));
+}
+
 /* The gap, and the state behind it, before what follows. to_seq: of the last record that is not
  * kept. */
 static void write_mark(struct seat *s, uint64_t to_seq)
@@ -239,6 +272,7 @@ static void write_mark(struct seat *s, uint64_t to_seq)
 	if (s->mark.snapshot)
 		track_check(t, recorder_snapshot(t->w, s->session, NULL, to_seq, s->mark.snapshot,
 						 s->state_us));
+	write_run(s);
 	t->state_left += s->mark.snapshot;
 	s->seq = to_seq;
 }
@@ -249,6 +283,7 @@ static void write_snapshot(struct seat *s, uint64_t seq, uint64_t records)
 
 	s->state_us = track_time(t, now_us(t));
 	track_check(t, recorder_snapshot(t->w, s->session, s->epoch, seq, records, s->state_us));
+	write_run(s);
 	t->state_left += records;
 	s->seq = seq;
 }
@@ -271,10 +306,14 @@ void track_joined(struct seat *s, const struct client_joined *j)
 		return;
 	snprintf(s->epoch, sizeof(s->epoch), "%s", j->epoch);
 	track_begin(t);
+	if (strlen(j->run) < sizeof(s->now) && !strpbrk(j->run, "\"\\"))
+		snprintf(s->now, sizeof(s->now), "%s", j->run);
 	s->past_to = j->seq;
-	s->mark.due = false;
 	if (j->recovered && !first) {
-		return; /* it just goes on */
+		/* It just goes on. */
+		if (!s->mark.due)
+			write_run(s);
+		return;
 	}
 	if (j->rest) {
 		s->mark.due = true;
@@ -282,6 +321,7 @@ void track_joined(struct seat *s, const struct client_joined *j)
 		s->mark.snapshot = j->snapshot;
 		snprintf(s->mark.reason, sizeof(s->mark.reason), "%s", j->reason);
 	} else {
+		s->mark.due = false;
 		write_snapshot(s, j->asked ? 0 : j->seq, j->snapshot);
 	}
 	t->fresh |= first;
@@ -358,10 +398,12 @@ uint64_t track_size(const struct track *t)
 }
 
 /* Where a part goes on: a gap without a record in it. */
-static void write_place(const struct seat *s)
+static void write_place(struct seat *s)
 {
 	track_check(s->track, recorder_gap(s->track->w, s->session, s->epoch, s->seq + 1, s->seq,
 					   "split", 0));
+	s->run[0] = '\0';
+	write_run(s);
 }
 
 /* The next part: a recording of its own, which goes on where this one ends. */

@@ -195,7 +195,7 @@ subtest 'a full disk' => sub {
 	is($rec->{status} >> 8, 74, 'exit 74');
 	like(slurp($rec->{err}), qr/\Ahubreplay record: \Q$file\E: File too large\n\z/, 'said once');
 	my @seqs = raw_seqs($file);
-	cmp_ok(scalar @seqs, '>', 10, 'what was synced is there');
+	cmp_ok(scalar @seqs, '>=', 10, 'what was synced is there');
 	is_deeply(\@seqs, [ 1 .. @seqs ], 'from the beginning');
 	$rec = record($hub, [ '-o', $file ], 'full');
 	wait_for { ((raw_seqs($file))[-1] // 0) == $n } 'it to go on';

@@ -680,7 +680,7 @@ static void hub_with_a_rest(struct fake *f, const char *line)
 static void test_what_is_left_of_the_past(void **state)
 {
 	static const struct client_place place = {
-	    .from = CLIENT_SINCE, .since = 3, .epoch = "e", .rest = true};
+	    .from = CLIENT_SINCE, .since = 3, .epoch = "e", .run = "r1", .rest = true};
 	static const struct client_place wrong = {.from = CLIENT_SINCE, .epoch = "\""};
 	struct fake *f = begin();
 
@@ -693,7 +693,8 @@ static void test_what_is_left_of_the_past(void **state)
 	send_text(f, "{\"type\":\"a\"}");
 	client_drain(f->client);
 	run_until_drained(f);
-	assert_non_null(strstr(f->said, "\"since\":3,\"epoch\":\"e\",\"rest\":true}|"));
+	assert_non_null(
+	    strstr(f->said, "\"since\":3,\"epoch\":\"e\",\"rest\":true,\"run\":\"r1\"}|"));
 	assert_string_equal(f->joins, "asked,trimmed:3:2 ");
 	assert_int_equal(f->left, 3);
 	assert_int_equal(f->gap_join, 0);

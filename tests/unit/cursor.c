@@ -230,7 +230,7 @@ static void test_what_is_left(void **state)
 	c.rest = true;
 	fresh(&c, "e", 7, 2, "");
 	cursor_forget(&c);
-	expect_ask(&c, "");
+	expect_ask(&c, ",\"rest\":true");
 	assert_false(cursor_epoch(&c, "a b"));
 }
 
