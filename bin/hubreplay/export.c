@@ -49,8 +49,7 @@ static const struct opt_program program = {
     "[--verify-key KEYFILE] FILE",
     "Writes the records of a recording as CSV or as JSON lines.", options_table};
 
-struct export
-{
+struct exporter {
 	const char *path;
 	bool csv, state;
 	struct filter *filter;
@@ -71,7 +70,7 @@ static void write_line(const char *text, size_t len)
 /* What jq made: for CSV a string that is the row. */
 static int on_output(const char *json, size_t len, void *arg)
 {
-	struct export *x = arg;
+	struct exporter *x = arg;
 	int n;
 
 	if (!x->csv) {
@@ -87,7 +86,7 @@ static int on_output(const char *json, size_t len, void *arg)
 	return n < 0 ? n : 0;
 }
 
-static void export_line(struct export *x, const struct recording_line *line)
+static void export_line(struct exporter *x, const struct recording_line *line)
 {
 	char why[300];
 
@@ -133,7 +132,7 @@ int export_main(int argc, char **argv)
 {
 	struct options o = {.format = NDJSON};
 	int first = opt_parse(&program, argc, argv, &o), status;
-	struct export x = {.to_us = UINT64_MAX};
+	struct exporter x = {.to_us = UINT64_MAX};
 	struct seal_keys *keys;
 	struct recording *r;
 	enum recording_status got;

@@ -74,8 +74,8 @@ problem(struct check *c, const struct recording_line *line, const char *fmt, ...
 static void end_state(struct check *c, struct session *s, const struct recording_line *line)
 {
 	if (s->in_state && s->expected && s->state != s->expected)
-		problem(c, line, "%" PRIu64 " state records before it, and not %" PRIu64, s->state,
-			s->expected);
+		problem(c, line, "%" PRIu64 " state records %s, and not %" PRIu64, s->state,
+			line ? "before" : "at the end", s->expected);
 	s->in_state = false;
 }
 
