@@ -122,6 +122,7 @@ struct recorder_past {
 	char session[ENVELOPE_SESSION_MAX + 1]; /* of the header */
 	char epoch[RECORDING_EPOCH_MAX + 1]; /* of the log that seq is of: of the header, or of the
 					      * last line that changed it; empty: unknown */
+	char run[RECORDING_EPOCH_MAX + 1];   /* of the last {"type":"joined","run":...}; or empty */
 };
 
 /* Creates the file (mode 0666 by the umask; "-": standard output), or opens it to go on, under an
