@@ -150,9 +150,7 @@ int cut_main(int argc, char **argv)
 		err_die(EX_CONFIG, "%s", o.keys ? why : "out of memory");
 	keys = files_keys(o.seal, o.verify);
 	keys_to = files_keys_to(o.seal_to, o.sign);
-	c.r = files_open(argv[first], keys, &status);
-	if (!c.r)
-		return status;
+	c.r = files_need(argv[first], keys);
 	sink_open(&c.to, o.output, keys_to);
 	status = files_ended(argv[first], c.r, cut(&c));
 	sink_close(&c.to);

@@ -237,7 +237,7 @@ static void begin(struct merge *m)
 int merge_main(int argc, char **argv)
 {
 	struct options o = {.output = "-"};
-	int first = opt_parse(&program, argc, argv, &o), status;
+	int first = opt_parse(&program, argc, argv, &o);
 	struct merge m = {0};
 	struct seal_keys *keys, *keys_to;
 	struct input *in;
@@ -251,9 +251,7 @@ int merge_main(int argc, char **argv)
 		in = &m.in[m.n++];
 		in->path = argv[i];
 		in->places = (struct tally){.extra = sizeof(struct place), .limit = SESSIONS_MAX};
-		in->r = files_open(argv[i], keys, &status);
-		if (!in->r)
-			return status;
+		in->r = files_need(argv[i], keys);
 	}
 	sink_open(&m.to, o.output, keys_to);
 	begin(&m);
