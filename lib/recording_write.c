@@ -436,11 +436,12 @@ struct recorder *recorder_open(const char *path, const struct recorder_options *
 			       struct recorder_past *past, char *why, size_t cap, int *status)
 {
 	struct recorder *w = calloc(1, sizeof(*w));
-	struct recorder_past unwanted;
+	struct recorder_past unwanted = {0};
 	struct stat st;
 
 	*status = EX_OSERR;
-	past = past ? past : &unwanted;
+	if (!past)
+		past = &unwanted;
 	*past = (struct recorder_past){0};
 	if (!w)
 		goto fail;

@@ -63,15 +63,11 @@ struct cut {
 /* A line before the part. */
 static void pass_over(struct cut *c, const struct recording_line *line)
 {
-	struct tally_entry *e;
 	struct session *s;
 
 	if (!line->session.p)
 		return;
-	e = tally_find(&c->sessions, line->session);
-	if (!e)
-		err_die(EX_DATAERR, "more sessions than %d", SESSIONS_MAX);
-	s = e->extra;
+	s = tally_need(&c->sessions, line->session)->extra;
 	/* Another log, or a new account of this one. */
 	if (line->kind == RECORDING_SNAPSHOT ||
 	    (line->kind == RECORDING_GAP && place_is_new(&s->place, line)))
@@ -154,9 +150,7 @@ int cut_main(int argc, char **argv)
 		err_die(EX_CONFIG, "%s", o.keys ? why : "out of memory");
 	keys = files_keys(o.seal, o.verify);
 	keys_to = files_keys_to(o.seal_to, o.sign);
-	c.r = files_open(argv[first], keys, &status);
-	if (!c.r)
-		return status;
+	c.r = files_need(argv[first], keys);
 	sink_open(&c.to, o.output, keys_to);
 	status = files_ended(argv[first], c.r, cut(&c));
 	sink_close(&c.to);

@@ -147,9 +147,7 @@ int export_main(int argc, char **argv)
 	x.from_us = o.from ? files_time("--from", o.from) : 0;
 	x.to_us = o.to ? files_time("--to", o.to) : UINT64_MAX;
 	keys = files_keys(o.seal, o.verify);
-	r = files_open(x.path, keys, &status);
-	if (!r)
-		return status;
+	r = files_need(x.path, keys);
 	if (x.csv && !o.filter)
 		fputs(COLUMNS_HEAD, stdout);
 	while ((got = recording_next(r, &line)) == RECORDING_OK) {

@@ -54,6 +54,16 @@ struct recording *files_open(const char *path, const struct seal_keys *keys, int
 	return r;
 }
 
+struct recording *files_need(const char *path, const struct seal_keys *keys)
+{
+	int status;
+	struct recording *r = files_open(path, keys, &status);
+
+	if (!r)
+		exit(status);
+	return r;
+}
+
 int files_ended(const char *path, const struct recording *r, enum recording_status status)
 {
 	if (status == RECORDING_END)

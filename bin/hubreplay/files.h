@@ -17,6 +17,9 @@ struct seal_keys *files_keys_to(const char *seal, const char *sign);
 /* Opens a recording. Returns NULL after saying why, with *status. */
 struct recording *files_open(const char *path, const struct seal_keys *keys, int *status);
 
+/* The same; dies where it fails. */
+struct recording *files_need(const char *path, const struct seal_keys *keys);
+
 /* Says how a recording has ended, where that was not its end. Returns the exit status: 0, EX_NO
  * where it is unfinished, EX_DATAERR or EX_IOERR. */
 int files_ended(const char *path, const struct recording *r, enum recording_status status);

@@ -178,23 +178,18 @@ static void merge_snapshot(struct merge *m, struct session *s, const char *name,
 
 static void merge_line(struct merge *m, struct input *in)
 {
-	struct tally_entry *e = NULL, *own = NULL;
+	struct tally_entry *e;
 	struct place before, *now;
 	struct session *s;
 
-	if (in->line.session.p && in->line.kind != RECORDING_OTHER) {
-		e = tally_find(&m->sessions, in->line.session);
-		own = tally_find(&in->places, in->line.session);
-		if (!e || !own)
-			err_die(EX_DATAERR, "more sessions than %d", SESSIONS_MAX);
-	}
-	if (!e) {
-		if (in->line.kind == RECORDING_OTHER)
+	if (in->line.kind == RECORDING_OTHER || !in->line.session.p) {
+		if (in->line.kind != RECORDING_HEADER)
 			put(m, in);
 		return;
 	}
+	e = tally_need(&m->sessions, in->line.session);
 	s = e->extra;
-	now = own->extra;
+	now = tally_need(&in->places, in->line.session)->extra;
 	before = *now;
 	place_follow(now, &in->line);
 	switch (in->line.kind) {
@@ -242,7 +237,7 @@ static void begin(struct merge *m)
 int merge_main(int argc, char **argv)
 {
 	struct options o = {.output = "-"};
-	int first = opt_parse(&program, argc, argv, &o), status;
+	int first = opt_parse(&program, argc, argv, &o);
 	struct merge m = {0};
 	struct seal_keys *keys, *keys_to;
 	struct input *in;
@@ -256,9 +251,7 @@ int merge_main(int argc, char **argv)
 		in = &m.in[m.n++];
 		in->path = argv[i];
 		in->places = (struct tally){.extra = sizeof(struct place), .limit = SESSIONS_MAX};
-		in->r = files_open(argv[i], keys, &status);
-		if (!in->r)
-			return status;
+		in->r = files_need(argv[i], keys);
 	}
 	sink_open(&m.to, o.output, keys_to);
 	begin(&m);

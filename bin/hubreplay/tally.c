@@ -13,7 +13,8 @@ static size_t slot_of(const struct tally *t, struct span name)
 	for (i = 0; i < name.len; i++)
 		hash = (hash ^ (unsigned char)name.p[i]) * UINT64_C(1099511628211);
 	for (i = hash & (t->cap - 1); t->slot[i]; i = (i + 1) & (t->cap - 1))
-		if (t->slot[i]->len == name.len && memcmp(t->slot[i]->name, name.p, name.len) == 0)
+		if (t->slot[i]->len == name.len &&
+		    (!name.len || memcmp(t->slot[i]->name, name.p, name.len) == 0))
 			break;
 	return i;
 }
@@ -62,6 +63,15 @@ struct tally_entry *tally_find(struct tally *t, struct span name)
 	t->last = e;
 	t->slot[i] = e;
 	t->n++;
+	return e;
+}
+
+struct tally_entry *tally_need(struct tally *t, struct span name)
+{
+	struct tally_entry *e = tally_find(t, name);
+
+	if (!e)
+		err_die(EX_DATAERR, "more than %zu names", t->limit);
 	return e;
 }
 

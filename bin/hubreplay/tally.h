@@ -29,6 +29,9 @@ struct tally {
 /* The entry of a name, new or not; NULL where there is none and the table is full. */
 struct tally_entry *tally_find(struct tally *t, struct span name);
 
+/* The same; a full table ends the program. */
+struct tally_entry *tally_need(struct tally *t, struct span name);
+
 void tally_free(struct tally *t);
 
 #endif

@@ -125,7 +125,6 @@ static void check_snapshot(struct check *c, struct session *s, const struct reco
 
 static void check_line(struct check *c, const struct recording_line *line)
 {
-	struct tally_entry *e;
 	struct session *s;
 
 	if (line->t_us < c->t_us)
@@ -133,10 +132,7 @@ static void check_line(struct check *c, const struct recording_line *line)
 	c->t_us = line->t_us;
 	if (!line->session.p)
 		return;
-	e = tally_find(&c->sessions, line->session);
-	if (!e)
-		err_die(EX_SOFTWARE, "%s: more sessions than %d", c->path, SESSIONS_MAX);
-	s = e->extra;
+	s = tally_need(&c->sessions, line->session)->extra;
 	switch (line->kind) {
 	case RECORDING_STATE:
 		check_state(c, s, line);
