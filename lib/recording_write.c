@@ -62,13 +62,16 @@ static int seal_text(struct recorder *w, const struct buf *text, bool end)
 	size_t len = text->len + SEAL_OVERHEAD;
 	unsigned char *box;
 
-	if (buf_reserve(&w->out, SOURCE_MAGIC_LEN + 4 + SEAL_HEADER + 4 + len) < 0)
+	if (buf_reserve(&w->out, SOURCE_HEAD_LEN + 4 + SEAL_HEADER + 4 + len) < 0)
 		return -ENOMEM;
 	if (!w->sealed) {
 		size_t before = w->out.len;
 
-		if (w->size == 0)
+		if (w->size == 0) {
 			buf_put(&w->out, SOURCE_MAGIC, SOURCE_MAGIC_LEN);
+			seal_key_id(w->keys, (unsigned char *)w->out.data + w->out.len);
+			w->out.len += SEAL_KEY_ID;
+		}
 		put_word(&w->out, SOURCE_STREAM);
 		w->sealed = seal_push_new(w->keys, (unsigned char *)w->out.data + w->out.len);
 		if (!w->sealed) {

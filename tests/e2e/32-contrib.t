@@ -102,7 +102,7 @@ subtest 'install and uninstall' => sub {
 	my $install = run([ @make, 'install' ]);
 	is($install->{status}, 0, 'install') or diag($install->{err});
 	my @files = sort split /\n/, run([ 'find', $to, '-type', 'f' ])->{out} =~ s{^\Q$to\E/opt/hub/}{}mgr;
-	my @want = ('share/bash-completion/completions/hubd', map { m{/(bin/\w+)$} ? $1 : m{/(\w+\.(\d))$} ? "share/man/man$2/$1" : () }
+	my @want = ('share/bash-completion/completions/hubd', map { m{/(bin/\w+)$} ? $1 : m{/([\w-]+\.(\d))$} ? "share/man/man$2/$1" : () }
 	    glob "$root/bin/* $root/man/*");
 	is_deeply(\@files, [ sort @want ], 'programs and pages');
 	like(run([ "$to/opt/hub/bin/hubd", '--version' ])->{out}, qr/^hubd \d/, 'that run');

@@ -61,7 +61,7 @@ subtest 'what is sealed' => sub {
 	run([ 'hubreplay', 'cut', '--seal-to', "$dir/seal", '-o', "$dir/sealed", "$dir/lines.ndjson" ]);
 	my $bytes = slurp("$dir/sealed");
 	is(substr($bytes, 0, 8), 'hubseal1', 'its first bytes');
-	my ($stream, $header, @chunks) = unpack 'x8 V a24 (V/a)*', $bytes;
+	my ($key, $stream, $header, @chunks) = unpack 'x8 a16 V a24 (V/a)*', $bytes;
 	is($stream, 0xffffffff, 'a stream begins');
 	my $text = run([ 'hubreplay', 'cut', "$dir/lines.ndjson" ])->{out};
 	is_deeply([ map { length } @chunks ], [ length($text) + 17, 17 ], 'a chunk of the text, and an empty one');

@@ -309,7 +309,7 @@ static void test_append(void **state)
  * lengths. */
 static size_t elements(const struct image *image, size_t at[32])
 {
-	size_t n = 0, p = 8;
+	size_t n = 0, p = 24;
 
 	while (p < image->len) {
 		const unsigned char *b = image->bytes + p;
