@@ -104,7 +104,10 @@ static struct outlet *outlet_new(struct play *p)
 	struct client_options options = {.url = &p->url, .acks = p->o.lockstep, .queue = 4 << 20};
 	struct outlet *o = calloc(1, sizeof(*o));
 
-	if (!o || !(o->client = client_new(&p->loop, &options, &events, o)))
+	if (!o)
+		err_die(EX_OSERR, "out of memory");
+	o->client = client_new(&p->loop, &options, &events, o);
+	if (!o->client)
 		err_die(EX_OSERR, "out of memory");
 	o->p = p;
 	o->next = p->outlets;

@@ -178,11 +178,13 @@ symlink $_, "$readme/" . s{.*/}{}r for grep { !m{/build$} } glob "$root/*";
 run_page('README', [ markdown_examples("$root/README.md") ], cwd => $readme);
 run_page("examples/$_", [ markdown_examples("$root/examples/$_/README.md") ], cwd => $root)
     for 'match', 'late-joiner';
+run_page('examples/highlight', [ markdown_examples("$root/examples/highlight/README.md") ],
+	files => { examples => "$root/examples" });
 run_page('examples/offline-consumer', [ markdown_examples("$root/examples/offline-consumer/README.md") ],
 	files => { examples => "$root/examples" });
 
 subtest 'files that the pages name' => sub {
-	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/') {
+	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/', 'highlight/') {
 		my $at = "$root/$readme" =~ s{/[^/]+$}{}r;
 		ok(-e "$at/$_", "$readme: $_") for slurp("$root/$readme") =~ /\]\((?!https?:)([^)#]+)\)/g;
 	}
