@@ -15,8 +15,8 @@ completions = $(PREFIX)/share/bash-completion/completions
 FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 
-programs := hubd hubcat
-pkgs := libwebsockets libuv libsodium openssl sqlite3
+programs := hubd hubcat hubreplay
+pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3
 warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
 # Not asked for on a machine where `make deps` is still to run.
@@ -128,18 +128,21 @@ fuzz: $(fuzzers)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
-	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8
+	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(exe) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d $(DESTDIR)$(completions)
 	install -m 644 contrib/completions/hub.bash $(DESTDIR)$(completions)/hubd
 	ln -sf hubd $(DESTDIR)$(completions)/hubcat
+	ln -sf hubd $(DESTDIR)$(completions)/hubreplay
 
 uninstall:
 	rm -f $(programs:%=$(DESTDIR)$(PREFIX)/bin/%)
 	rm -f $(patsubst man/%.1,$(DESTDIR)$(PREFIX)/share/man/man1/%.1,$(wildcard man/*.1))
+	rm -f $(patsubst man/%.5,$(DESTDIR)$(PREFIX)/share/man/man5/%.5,$(wildcard man/*.5))
 	rm -f $(patsubst man/%.7,$(DESTDIR)$(PREFIX)/share/man/man7/%.7,$(wildcard man/*.7))
 	rm -f $(programs:%=$(DESTDIR)$(completions)/%)
 	rm -f $(patsubst man/%.8,$(DESTDIR)$(PREFIX)/share/man/man8/%.8,$(wildcard man/*.8))

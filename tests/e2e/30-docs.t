@@ -149,7 +149,7 @@ subtest 'the store and the keys of hubd(8)' => sub {
 		is_deeply(\@named, \@columns, "$table: its columns");
 	}
 
-	my ($source) = slurp("$root/bin/hubd/keys.c") =~ /default_table\[\] =(.*?);/s;
+	my ($source) = slurp("$root/lib/keys.c") =~ /default_table\[\] =(.*?);/s;
 	my $built_in = join '', map { s/\\n/\n/gr } $source =~ /"([^"]*)"/g;
 	is(($page =~ /^\.Bd [^\n]*\n(entity_created.*?)^\.Ed/ms)[0], $built_in, 'the built-in keys');
 	my ($list) = slurp($page{hub}) =~ /^(\.It Sy "Type" Ta Sy "Key" Ta\n.*?)^\.El/ms;
@@ -178,11 +178,13 @@ symlink $_, "$readme/" . s{.*/}{}r for grep { !m{/build$} } glob "$root/*";
 run_page('README', [ markdown_examples("$root/README.md") ], cwd => $readme);
 run_page("examples/$_", [ markdown_examples("$root/examples/$_/README.md") ], cwd => $root)
     for 'match', 'late-joiner';
+run_page('examples/highlight', [ markdown_examples("$root/examples/highlight/README.md") ],
+	files => { examples => "$root/examples" });
 run_page('examples/offline-consumer', [ markdown_examples("$root/examples/offline-consumer/README.md") ],
 	files => { examples => "$root/examples" });
 
 subtest 'files that the pages name' => sub {
-	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/') {
+	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/', 'highlight/') {
 		my $at = "$root/$readme" =~ s{/[^/]+$}{}r;
 		ok(-e "$at/$_", "$readme: $_") for slurp("$root/$readme") =~ /\]\((?!https?:)([^)#]+)\)/g;
 	}

@@ -123,6 +123,7 @@ static void check_member_message(struct peer *p, const char *text, const struct 
 static void check_answer(struct peer *p, const char *text, const struct json_member *m)
 {
 	static const char *const types[] = {"pong",
+					    "session_list",
 					    "error",
 					    "presence",
 					    "ack",

@@ -1,7 +1,7 @@
 /* Which messages are a session's state: a table of types and of where in a message its key stands.
  */
-#ifndef HUBD_KEYS_H
-#define HUBD_KEYS_H
+#ifndef HUB_KEYS_H
+#define HUB_KEYS_H
 
 #include <stddef.h>
 
