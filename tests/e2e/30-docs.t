@@ -7,7 +7,10 @@ use Hub;
 use Hub::Pages;
 
 my $root = root();
-my %page = (hubd => "$root/man/hubd.8", hubcat => "$root/man/hubcat.1", hub => "$root/man/hub.7");
+my %page = (
+	hubd => "$root/man/hubd.8", hubcat => "$root/man/hubcat.1", hubbench => "$root/man/hubbench.1",
+	hub => "$root/man/hub.7"
+);
 
 for my $path (values %page) {
 	my $lint = run([ 'mandoc', '-T', 'lint', '-W', 'warning', $path ]);
@@ -31,11 +34,11 @@ sub documented {
 	return @options;
 }
 
-for my $program ('hubd', 'hubcat') {
+for my $program ('hubd', 'hubcat', 'hubbench') {
 	subtest "$program --help" => sub {
 		my $help = run([ $program, '--help' ])->{out};
 		my %about;
-		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z][A-Za-z:|]*)?)(?=  |\n)/mg;
+		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z][A-Za-z:|\/=,.]*)?)(?=  |\n)/mg;
 		my $source = slurp($page{$program});
 		my @documented = documented($source);
 		is_deeply([ map { $_->[0] } @documented ], \@titles, 'the page has the same options, in the same order');
@@ -45,7 +48,7 @@ for my $program ('hubd', 'hubcat') {
 		$synopsis =~ s/.*^SYNOPSIS\s+\w+ (.*?)^DESCRIPTION.*/$1/ms;
 		$synopsis =~ s/\s+/ /g;
 		$synopsis =~ s/ \z//;
-		if ($program eq 'hubcat') {
+		if ($program ne 'hubd') {
 			is($synopsis, $usage, 'and the same synopsis');
 			return;
 		}
@@ -167,6 +170,7 @@ my $dir = scratch();
 run([ 'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout',
 	"$dir/key.pem", '-out', "$dir/cert.pem", '-days', '2', '-subj', '/CN=localhost' ]);
 run_page('hubcat(1)', [ man_examples($page{hubcat}) ], hub => 1);
+run_page('hubbench(1)', [ man_examples($page{hubbench}) ], hub => 1);
 run_page('hub(7)', [ man_examples($page{hub}) ], hub => 1);
 run_page('hubd(8)', [ man_examples($page{hubd}) ], files => {
 	'hub.conf' => "$root/contrib/hub.conf", map { $_ => "$dir/$_" } 'key.pem', 'cert.pem'
