@@ -79,7 +79,6 @@ static void play_done(struct play *p)
 	term_stop(p);
 	if (p->o.verbose)
 		tell_timing(p);
-	reel_close(&p->reel);
 	player_close(p);
 	uv_close((uv_handle_t *)&p->end, NULL);
 	uv_close((uv_handle_t *)&p->redraw, NULL);
@@ -212,11 +211,22 @@ static void play_start(struct play *p)
 	}
 }
 
+static void play_run(struct play *p)
+{
+	play_start(p);
+	term_start(p);
+	/* The first line says which session to join. */
+	if (!player_line(p))
+		play_sent(p);
+	uv_run(&p->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&p->loop);
+}
+
 int play_main(int argc, char **argv)
 {
 	struct play p = {.o = {.speed = 1, .loop = 1}, .reel = {.to_us = UINT64_MAX}};
 	char why[700];
-	int first = opt_parse(&program, argc, argv, &p.o), status;
+	int first = opt_parse(&program, argc, argv, &p.o);
 
 	check_options(&p, argc - first, argv + first);
 	if (url_choose(&p.url, p.o.url, why, sizeof(why)) < 0)
@@ -230,16 +240,10 @@ int play_main(int argc, char **argv)
 	p.reel.p = &p;
 	p.reel.paths = argv + first;
 	p.reel.n = argc - first;
-	status = reel_open(&p.reel);
-	if (status)
-		return status;
-	play_start(&p);
-	term_start(&p);
-	/* The first line says which session to join. */
-	if (!player_line(&p))
-		play_sent(&p);
-	uv_run(&p.loop, UV_RUN_DEFAULT);
-	uv_loop_close(&p.loop);
+	p.status = reel_open(&p.reel);
+	if (!p.status)
+		play_run(&p);
+	reel_close(&p.reel);
 	filter_free(p.filter);
 	json_paths_free(p.paths);
 	seal_keys_free(p.keys);

@@ -91,6 +91,13 @@ static void on_drained(struct client *c, void *arg)
 		play_end(p, 0);
 }
 
+static void *need(void *memory)
+{
+	if (!memory)
+		err_die(EX_OSERR, "out of memory");
+	return memory;
+}
+
 static struct outlet *outlet_new(struct play *p)
 {
 	static const struct client_events events = {
@@ -102,13 +109,9 @@ static struct outlet *outlet_new(struct play *p)
 	    .drained = on_drained,
 	};
 	struct client_options options = {.url = &p->url, .acks = p->o.lockstep, .queue = 4 << 20};
-	struct outlet *o = calloc(1, sizeof(*o));
+	struct outlet *o = need(calloc(1, sizeof(*o)));
 
-	if (!o)
-		err_die(EX_OSERR, "out of memory");
-	o->client = client_new(&p->loop, &options, &events, o);
-	if (!o->client)
-		err_die(EX_OSERR, "out of memory");
+	o->client = need(client_new(&p->loop, &options, &events, o));
 	o->p = p;
 	o->next = p->outlets;
 	p->outlets = o;
@@ -131,9 +134,9 @@ struct target *player_target(struct play *p, const char *session, size_t len)
 		p->targets = t;
 		return t;
 	}
-	t = calloc(1, sizeof(*t));
-	if (!t || !(t->session = strndup(session, len)))
-		err_die(EX_OSERR, "out of memory");
+	t = need(calloc(1, sizeof(*t)));
+	t->session = need(calloc(1, len + 1));
+	memcpy(t->session, session, len);
 	t->outlet = p->outlets && p->outlets->n < CLIENT_SESSIONS_MAX ? p->outlets : outlet_new(p);
 	if (client_join(t->outlet->client, t->session, &place) < 0)
 		err_die(EX_OSERR, "cannot join %s", t->session);

@@ -97,7 +97,8 @@ subtest 'what is sent' => sub {
 		[ 1, '{ "type":"b","from2":"\\u00eb","data":{"from":"x","seq":2}}' ],
 		[ 2, '{"type":"c","timestamp":17,"key":"k","s":"}\\","}' ],
 		[ 2, '{"type":"d","timestamp":1700000000001}' ]);
-	is(play('--fast', $file)->{status}, 0, 'played into the session that it is of');
+	my $played = play('--fast', $file);
+	is($played->{status}, 0, 'played into the session that it is of') or diag($played->{err});
 	my @got = map { s/,"(?:msg_id|from)":"[^"]*"//gr } session('made');
 	s/("timestamp":)\d{13},"seq"/$1N,"seq"/ for @got[ 0, 1 ];
 	is($got[0], '{"session_id":"made","type":"a", "x":1.50e2,"timestamp":N,"seq":1}', 'its bytes, without msg_id');
