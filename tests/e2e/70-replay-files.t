@@ -203,6 +203,7 @@ subtest 'cut' => sub {
 	my $again = replay([ 'cut', '-o', $out, $whole ]);
 	is($again->{status}, 73, 'a file that is there stays');
 	is(outline(run([ $zstdcat, $out ])->{out}), 'S11 5 10 ' . join(' ', 12 .. 40), 'as it is');
+	is(replay([ 'cut', '-o', '/dev/full', $whole ])->{status}, 74, 'no room: exit 74');
 	my $bad = file('bad.ndjson', @lines[ 0 .. 9 ], "{}\n");
 	$r = replay([ 'cut', $bad ]);
 	is($r->{status}, 65, 'a damaged file: exit 65');
@@ -225,6 +226,14 @@ subtest 'merge' => sub {
 	is(outline($r->{out}), 'S0 ' . join(' ', 1 .. 14) . ' g15-24 S24 10 20 ' =~ s/10 //r . join(' ', 25 .. 40),
 		'where a part is missing, a gap says so') or diag($r->{out});
 	is(replay([ 'verify', '-' ], in => $r->{out})->{status}, 0, 'and it is good');
+
+	# As --split makes them.
+	my $second = file('second.ndjson', header('s', start => $start + 20000), gap(21, 20, 0, ',"reason":"split","epoch":"E1"'),
+		map { s/"t":(\d+)/'"t":' . ($1 - 20000)/er } @lines[ 22 .. 41 ]);
+	is(replay([ 'verify', $second ])->{status}, 0, 'a second part is good by itself');
+	my $first = file('first.ndjson', @lines[ 0 .. 21 ]);
+	$r = replay([ 'merge', $first, $second ]);
+	is($r->{out} =~ s/[^\n]*\n//r, join('', @lines[ 1 .. $#lines ]), 'two parts are one again');
 
 	my $other = file('other.ndjson', header('b', start => $start + 500, epoch => 'B1'), snapshot(0, 0, 0, session => 'b', epoch => 'B1'),
 		map { record($_, $_ * 1000, '"type":"y"', session => 'b') } 1 .. 3);

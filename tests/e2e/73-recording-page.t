@@ -19,8 +19,8 @@ sub json_lines {
 
 subtest 'examples of lines' => sub {
 	my @lines = grep { !/^\{"type":"signature"/ } json_lines($description);
-	is(scalar @lines, 6, 'a header, two records, three marks');
-	my $order = join '', @lines[ 0, 2, 3, 1, 4, 5 ];
+	is(scalar @lines, 7, 'a header, two records, four marks');
+	my $order = join '', @lines[ 0, 2, 3, 6, 1, 4, 5 ];
 	my $file = spew("$dir/lines.ndjson", $order);
 	my $r = run([ 'hubreplay', 'verify', $file ]);
 	is_deeply([ @$r{qw(status err)} ], [ 0, '' ], 'make a recording');
