@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use Hub;
 use Hub::Replay;
+use Hub::Store;
 
 my $false = JSON::PP::false();
 my $hub = Hub->start(args => [ '--history', 100, '--history-bytes', 0 ]);
@@ -46,6 +47,25 @@ subtest 'a session' => sub {
 	is_deeply([ raw_seqs($file) ], [ 1, 3 .. 7 ], 'started again it goes on where it was');
 	my @t = map { $_->{t} } grep { defined $_->{t} } lines($file);
 	is_deeply(\@t, [ sort { $a <=> $b } @t ], 'time goes one way');
+};
+
+subtest 'over a WebSocket' => sub {
+	my $file = scratch() . '/ws.ndjson';
+	publish('ws', { key => 'a' });
+	my $rec = record($hub, [ '-u', "ws://127.0.0.1:$hub->{port}/ws", '-o', $file ], 'ws');
+	recording($file);
+	publish('ws', { n => $_ }) for 2 .. 30;
+	finish($rec);
+	is($rec->{status}, 0, 'ends well');
+	is_deeply([ raw_seqs($file) ], [ 1 .. 30 ], 'has all');
+};
+
+subtest 'to standard output' => sub {
+	my $rec = record($hub, [ '-o', '-', '--sync', '0.02' ], 'out');
+	wait_for { -s $rec->{out} } 'the beginning';
+	publish('out', { n => 1 });
+	finish($rec);
+	is_deeply([ raw_seqs($rec->{out}) ], [1], 'what came');
 };
 
 subtest 'killed, and the log trimmed meanwhile' => sub {
@@ -107,23 +127,38 @@ subtest 'several' => sub {
 };
 
 subtest 'all' => sub {
-	my $own = Hub->start(workers => 4);
-	my $n = 150;
-	my $pub = sub { my $c = $own->unix; for (@_) { $c->join_session($_, echo => $false); $c->send({ type => 'p', session_id => $_, key => 'k' }); $c->send({ type => 'session_leave', session_id => $_ }) } $c->sync; };
-	$pub->(map { "old.$_" } 1 .. $n);
+	my $home = store_dir();
+	my $own = store_hub($home, workers => 4);
+	my $n = no_sanitizer() ? 150 : 70;
+	my $publish = sub {
+		my $c = $own->unix;
+		for (@_) {
+			$c->join_session($_, echo => $false);
+			$c->send({ type => 'p', key => 'k' }, { type => 'session_leave' });
+		}
+		$c->sync;
+	};
+	my @old = map { "old.$_" } 1 .. $n;
+	my @new = map { "new.$_" } 1 .. $n;
+	$publish->(@old);
 	my $dir = scratch() . '/all';
 	mkdir $dir;
+	my $has = sub { return join ' ', raw_seqs("$dir/$_[0].ndjson") };
 	my $rec = record($own, [ '-d', $dir, '--sync', '0.1' ], 'all');
-	wait_for { my @f = grep { -s } glob "$dir/*"; @f == $n } 'a file for each';
-	$pub->(map { "new.$_" } 1 .. $n);
-	$pub->(map { "old.$_" } 1 .. $n);
-	wait_for { my @f = grep { -s } glob "$dir/*"; @f == 2 * $n } 'a file for each new one';
-	wait_for { !grep { ((raw_seqs("$dir/old.$_.ndjson"))[-1] // 0) < 2 } 1 .. $n } 'what came';
-	wait_for { !grep { !raw_seqs("$dir/new.$_.ndjson") } 1 .. $n } 'what came';
+	wait_for { (grep { -s } glob "$dir/*") == $n } 'a file for each';
+	$publish->(@new);
+	$publish->(@old);
+	wait_for { !grep { $has->($_) ne '1 2' } @old } 'what came';
+	wait_for { !grep { $has->($_) ne '1' } @new } 'those that came into being';
+	killed($own);
+	$own = store_hub($home, workers => 4);
+	$publish->('later', @new);
+	wait_for { -s "$dir/later.ndjson" && !grep { $has->($_) ne '1 2' } @new } 'what comes after a restart', 40;
 	finish($rec);
-	is_deeply([ grep { "@{[raw_seqs(\"$dir/old.$_.ndjson\")]}" ne '1 2' } 1 .. $n ], [], 'those there were');
-	is_deeply([ grep { "@{[raw_seqs(\"$dir/new.$_.ndjson\")]}" ne '1' } 1 .. $n ], [],
-		'those that came into being, from their first record on');
+	is($rec->{status}, 0, 'all ends well');
+	is_deeply([ grep { $has->($_) ne '1 2' } @old ], [], 'the sessions that there were');
+	is_deeply([ grep { $has->($_) ne '1 2' } @new ], [], 'those that came into being, from their first record on');
+	is($has->('later'), '1', 'also in the next life of the hub');
 	my $ws = run([ 'hubreplay', 'record', '-u', "ws://127.0.0.1:$own->{port}/ws", '-d', $dir, 'all' ]);
 	is($ws->{status}, 64, 'not over a WebSocket');
 	$own->stop;
