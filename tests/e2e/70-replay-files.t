@@ -98,6 +98,9 @@ subtest 'info' => sub {
 	is($i->{types}[0]{type}, 'chat', 'the most frequent first');
 	is_deeply([ map { [ @$_{qw(session_id records first_seq last_seq epoch)} ] } @{ $i->{sessions} } ],
 		[ [ 's', 40, 1, 40, 'E1' ] ], 'sessions');
+	my ($page) = slurp(root() . '/man/hubreplay.1') =~ /^\.Ss info\n(.*?)^\.Bl/ms;
+	is_deeply([ sort map { /^\.Cm (.*)/ ? grep { /\w/ } split / , | ,/, $1 : () } split /\n/, $page ], [ sort keys(%$i), 'records', 'rate' ],
+		'the page has all fields');
 	ok($i->{finished} && !$i->{sealed} && !$i->{compressed} && !$i->{signed}, 'how it is stored');
 
 	my $gaps = file('gaps.ndjson', header('s'), snapshot(4, 1, 0), record(2, 0, '"type":"x"'),
