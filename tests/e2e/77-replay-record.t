@@ -99,6 +99,63 @@ subtest 'killed, and the log trimmed meanwhile' => sub {
 	is_deeply([ map { $_->{seq} } @rest ], [ $tail .. $head ], 'then all that was kept');
 };
 
+# The file's account of a session: how often each record from 1 to the last one is there, in the order of the
+# log, or is named by a gap.
+sub account {
+	my ($file) = @_;
+	my ($state, %times) = 0;
+	for my $m (lines($file)) {
+		if ($m->{type} eq 'gap') {
+			$times{$_} .= 'gap' for $m->{from_seq} .. $m->{to_seq};
+		} elsif ($m->{type} eq 'snapshot') {
+			$state = $m->{seq};
+		} elsif ($m->{from} && $m->{seq} > $state) {
+			$times{ $m->{seq} } .= 'once';
+		}
+	}
+	return \%times;
+}
+
+for my $slow ('disconnect', 'resync') {
+	subtest "too slow for a hub with --slow $slow" => sub {
+		my $own = Hub->start(
+			args => [ '--history', 20, '--history-bytes', 0, '--slow-after', '0.05', '--slow', $slow ]);
+		my $file = scratch() . "/$slow.ndjson";
+		my $rec = record($own, [ '-o', $file, '--sync', '0.05' ], 's');
+		recording($file);
+		my $c = $own->member('unix', 's', echo => $false);
+		my $n = 0;
+		my $send = sub {
+			for (1 .. $_[0]) {
+				$n++;
+				$c->send({ type => 'p', pad => 'x' x 800, $n % 50 ? () : (key => 'k' . $n % 200), $n % 70 ? () : (msg_id => "m$n") });
+			}
+			$c->sync;
+		};
+		$send->(30);
+		wait_for { ((raw_seqs($file))[-1] // 0) == 30 } 'the first';
+		$rec->kill('STOP');
+		wait_for {
+			$send->(200);
+			my $health = $own->health;
+			return $health->{slow_disconnects} + $health->{slow_resyncs} > 0 || $n > 20_000;
+		} 'the hub to lose patience', 60;
+		$rec->kill('CONT');
+		wait_for { (-s $file) > 0 && slurp($file) =~ /"type":"gap"/ } 'a gap', 30;
+		$send->(10);
+		wait_for { ((raw_seqs($file))[-1] // 0) == $n } 'all that comes then', 30;
+		finish($rec);
+		is($rec->{status}, 0, 'the recorder ends well');
+		my $times = account($file);
+		my @wrong = grep { ($times->{$_} // 'never') !~ /^(?:once|gap)$/ } 1 .. $n;
+		is("@wrong[0 .. ($#wrong < 3 ? $#wrong : 3)]", '', "each of $n records is there once, or named by a gap");
+		ok((grep { $_ eq 'gap' } values %$times), 'some are');
+		my $verify = run([ 'hubreplay', 'verify', $file ]);
+		is($verify->{status}, 0, 'hubreplay verify agrees') or diag($verify->{err});
+		$own->stop;
+	};
+}
+
 subtest 'several' => sub {
 	my $dir = scratch() . '/several';
 	mkdir $dir;
