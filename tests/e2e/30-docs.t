@@ -140,7 +140,7 @@ subtest 'the store and the keys of hubd(8)' => sub {
 	my $page = slurp($page{hubd});
 	my ($text) = $page =~ /^the version of the tables.*?\n\.Bl[^\n]*\n(.*?)^\.El/ms;
 	my %documented = map { /^(\w+)\n(.*)/s ? ($1 => $2) : () } split /^\.It Cm /m, $text;
-	my %real = $schema =~ /^CREATE TABLE (\w+) \((.*?)\)(?: WITHOUT ROWID)?;$/mg;
+	my %real = $schema =~ /^CREATE (?:TABLE|VIEW) (\w+) \((.*?)\)(?: WITHOUT ROWID;|;| AS .*)$/mg;
 	is_deeply([ sort keys %documented ], [ sort keys %real ], 'its tables');
 	like($page, qr/^the version of the tables, $version\.$/m, 'their version');
 	for my $table (sort keys %real) {

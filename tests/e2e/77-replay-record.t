@@ -298,7 +298,9 @@ subtest 'a full disk' => sub {
 		[ 'sh', '-c', 'trap "" XFSZ; ulimit -f 40; exec "$@"', 'sh', "$ENV{HUB_BUILD}/hubreplay", 'record',
 			'-u', "unix:$hub->{socket}", '-o', $file, '--sync', '0.05', 'full' ]);
 	recording($file);
-	my $n = 0;
+	my $n = 10;
+	publish('full', map { { n => $_ } } 1 .. $n);
+	wait_for { ((raw_seqs($file))[-1] // 0) == $n } 'the first ones to be there';
 	wait_for {
 		publish('full', map { { n => ++$n, pad => 'x' x 500 } } 1 .. 10);
 		return !$rec->running;
