@@ -332,7 +332,7 @@ static void track_fresh(struct track *t)
 void track_joined(struct seat *s, const struct client_joined *j)
 {
 	struct track *t = s->track;
-	bool first = !s->epoch[0];
+	bool first = !s->epoch[0], same = strcmp(s->epoch, j->epoch) == 0;
 
 	if (!t->w)
 		return;
@@ -347,15 +347,14 @@ void track_joined(struct seat *s, const struct client_joined *j)
 			write_run(s);
 		return;
 	}
-	if (j->rest) {
-		s->mark.due = true;
-		s->mark.left = j->left;
-		s->mark.snapshot = j->snapshot;
-		snprintf(s->mark.reason, sizeof(s->mark.reason), "%s", j->reason);
-	} else {
-		s->mark.due = false;
+	s->mark.due = j->rest;
+	s->mark.left = j->rest ? j->left : same && s->seq < j->seq ? s->seq : 0;
+	s->mark.snapshot = j->snapshot;
+	snprintf(s->mark.reason, sizeof(s->mark.reason), "%s", j->reason);
+	if (!j->asked || j->recovered)
 		write_snapshot(s, j->asked ? 0 : j->seq, j->snapshot);
-	}
+	else if (!j->rest) /* a hub that knows no `rest`: the state is all there is */
+		write_mark(s, j->seq);
 	t->fresh |= first;
 	track_fresh(t);
 }

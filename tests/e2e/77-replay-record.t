@@ -60,6 +60,25 @@ subtest 'over a WebSocket' => sub {
 	is_deeply([ raw_seqs($file) ], [ 1 .. 30 ], 'has all');
 };
 
+subtest 'on a terminal' => sub {
+	my ($master, $slave) = terminal();
+	plan skip_all => 'no terminal here' if !$slave;
+	my $file = scratch() . '/terminal.ndjson';
+	my $rec = spawn(
+		[ "$ENV{HUB_BUILD}/hubreplay", 'record', '-u', "unix:$hub->{socket}", '-o', $file, 'terminal' ],
+		err => $slave);
+	recording($file);
+	publish('terminal', { n => 1 }, { n => 2 });
+	my $shown = '';
+	becomes {
+		sysread $master, $shown, 4096, length $shown;
+		$shown =~ m{\r\e\[K1 session, 2 records, \d+/s, 0\.0 MiB };
+	} 'one line tells how it goes';
+	finish($rec);
+	sysread $master, $shown, 4096, length $shown;
+	like($shown, qr/\r\e\[K\z/, 'and is gone at the end');
+};
+
 subtest 'to standard output' => sub {
 	my $rec = record($hub, [ '-o', '-', '--sync', '0.02' ], 'out');
 	wait_for { -s $rec->{out} } 'the beginning';

@@ -187,17 +187,6 @@ subtest 'a signal' => sub {
 	is($play->wait >> 8, 1, 'ends it with 1: not all was played');
 };
 
-# A terminal: (the side of the person, that of the program).
-sub terminal {
-	open my $master, '+<', '/dev/ptmx' or return;
-	my $number = my $unlock = pack 'i', 0;
-	ioctl $master, 0x40045431, $unlock or return;    # TIOCSPTLCK
-	ioctl $master, 0x80045430, $number or return;    # TIOCGPTN
-	open my $slave, '+<', '/dev/pts/' . unpack 'i', $number or return;
-	$master->blocking(0);
-	return ($master, $slave);
-}
-
 # Whether it hands over keys at once, without showing them.
 sub raw {
 	my ($slave) = @_;
