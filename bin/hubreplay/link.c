@@ -1,3 +1,4 @@
+/* Connections to the hub, and which session is on which. A session stays where it was joined. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,8 @@ static bool table_grow(struct record *r)
 	return true;
 }
 
+static void link_begin_now(struct record *r);
+
 /* --- what comes */
 
 /* The hub's clock, halfway between the question and the answer. */
@@ -77,6 +80,7 @@ static void link_clock(struct record *r, const struct client_message *m)
 	if (r->offset_ms >= -2 && r->offset_ms <= 2)
 		r->offset_ms = 0;
 	r->asked_ms = 0;
+	link_begin_now(r);
 out:
 	json_paths_free(paths);
 }
@@ -325,12 +329,26 @@ int link_add(struct record *r, const char *session, bool later)
 	return 0;
 }
 
-int link_list(struct record *r)
+static void link_begin_now(struct record *r)
 {
-	r->lister = link_new(r);
-	if (!r->lister)
+	if (r->all) {
+		r->lister = link_new(r);
+		if (!r->lister)
+			record_fail(r, EX_OSERR, "%s", strerror(ENOMEM));
+		return;
+	}
+	for (int i = 0; i < r->nsessions && !r->status; i++)
+		link_add(r, r->sessions[i], false);
+	r->nsessions = 0;
+}
+
+void link_begin(struct record *r)
+{
+	/* Over the Unix socket the hub's clock is ours; else it is asked for first. */
+	if (r->url.scheme == URL_UNIX)
+		link_begin_now(r);
+	else if (!link_free_place(r))
 		record_fail(r, EX_OSERR, "%s", strerror(ENOMEM));
-	return r->lister ? 0 : EX_OSERR;
 }
 
 static void link_free(struct link *l)

@@ -12,7 +12,6 @@
 #include "place.h"
 #include "tally.h"
 
-#define FILES_MAX 256
 #define SESSIONS_MAX 1000000
 
 struct options {
@@ -40,12 +39,14 @@ static const struct opt_program program = {"hubreplay merge",
 					   "Writes recordings as one, in the order of time.",
 					   options_table};
 
-/* A file, with its next line. */
+/* A file, with its next line. It is open from its start on, to its end. */
 struct input {
 	const char *path;
+	struct recording_head head;
 	struct recording *r;
 	struct recording_line line;
 	uint64_t at_us;	     /* of the line, since 1970 */
+	size_t number;	     /* among the arguments */
 	struct tally places; /* where its sessions are in it */
 };
 
@@ -59,8 +60,10 @@ struct session {
 };
 
 struct merge {
-	struct input in[FILES_MAX];
-	size_t n;
+	struct input *in; /* n of them, in the order of their starts */
+	size_t n, first,
+	    opened; /* before first all are at their end; from opened on none is open */
+	const struct seal_keys *keys;
 	struct sink to;
 	struct tally sessions;
 	uint64_t start_us;
@@ -74,23 +77,43 @@ static void next(struct merge *m, struct input *in)
 	int got;
 
 	if (status == RECORDING_OK) {
-		in->at_us = recording_head(in->r)->start_ms * 1000 + in->line.t_us;
+		in->at_us = in->head.start_ms * 1000 + in->line.t_us;
 		return;
 	}
 	got = files_ended(in->path, in->r, status);
 	m->status = m->status ? m->status : got;
 	recording_close(in->r);
 	in->r = NULL;
+	tally_free(&in->places);
 }
 
-/* The file whose line is the earliest; of several the first. */
-static struct input *earliest(struct merge *m)
+/* Of the open files the one whose line is the earliest; of several the first. */
+static struct input *earliest_open(struct merge *m)
 {
 	struct input *best = NULL;
 
-	for (size_t i = 0; i < m->n; i++)
+	while (m->first < m->opened && !m->in[m->first].r)
+		m->first++;
+	for (size_t i = m->first; i < m->opened; i++)
 		if (m->in[i].r && (!best || m->in[i].at_us < best->at_us))
 			best = &m->in[i];
+	return best;
+}
+
+/* Of all files. */
+static struct input *earliest(struct merge *m)
+{
+	struct input *best = earliest_open(m);
+
+	while (m->opened < m->n &&
+	       (!best || m->in[m->opened].head.start_ms * 1000 <= best->at_us)) {
+		struct input *in = &m->in[m->opened++];
+
+		if (!in->r)
+			in->r = files_need(in->path, m->keys);
+		next(m, in);
+		best = earliest_open(m);
+	}
 	return best;
 }
 
@@ -216,55 +239,71 @@ static void merge_line(struct merge *m, struct input *in)
 /* The header: of one session where all files are of that one. */
 static void begin(struct merge *m)
 {
-	const struct recording_head *head = recording_head(m->in[0].r), *other;
+	const struct recording_head *head = &m->in[0].head;
 	const char *session = *head->session ? head->session : NULL;
-	uint64_t start_ms = UINT64_MAX;
 
-	for (size_t i = 0; i < m->n; i++) {
-		other = recording_head(m->in[i].r);
-		if (session && strcmp(session, other->session) != 0)
+	for (size_t i = 0; i < m->n; i++)
+		if (session && strcmp(session, m->in[i].head.session) != 0)
 			session = NULL;
-		if (other->start_ms < start_ms) {
-			start_ms = other->start_ms;
-			head = other;
+	m->start_us = head->start_ms * 1000;
+	sink_check(&m->to,
+		   recorder_header(m->to.w, session, session ? head->epoch : NULL, head->start_ms));
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct input *left = a, *right = b;
+
+	if (left->head.start_ms != right->head.start_ms)
+		return left->head.start_ms < right->head.start_ms ? -1 : 1;
+	return left->number < right->number ? -1 : left->number > right->number;
+}
+
+/* Looks into all files, for their starts; only what cannot be opened again stays open. */
+static void look(struct merge *m, char **paths)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		struct input *in = &m->in[i];
+
+		in->path = paths[i];
+		in->number = i;
+		in->places = (struct tally){.extra = sizeof(struct place), .limit = SESSIONS_MAX};
+		in->r = files_need(in->path, m->keys);
+		in->head = *recording_head(in->r);
+		if (strcmp(in->path, "-") != 0) {
+			recording_close(in->r);
+			in->r = NULL;
 		}
 	}
-	m->start_us = start_ms * 1000;
-	sink_check(&m->to,
-		   recorder_header(m->to.w, session, session ? head->epoch : NULL, start_ms));
+	qsort(m->in, m->n, sizeof(*m->in), by_start);
 }
 
 int merge_main(int argc, char **argv)
 {
 	struct options o = {.output = "-"};
 	int first = opt_parse(&program, argc, argv, &o);
-	struct merge m = {0};
+	struct merge m = {.sessions = {.extra = sizeof(struct session), .limit = SESSIONS_MAX}};
 	struct seal_keys *keys, *keys_to;
 	struct input *in;
 
-	m.sessions = (struct tally){.extra = sizeof(struct session), .limit = SESSIONS_MAX};
-	if (first == argc || argc - first > FILES_MAX)
-		err_die(EX_USAGE, "1 to %d files (try 'hubreplay merge --help')", FILES_MAX);
-	keys = files_keys(o.seal, o.verify);
+	if (first == argc)
+		err_die(EX_USAGE, "which files? (try 'hubreplay merge --help')");
+	m.keys = keys = files_keys(o.seal, o.verify);
 	keys_to = files_keys_to(o.seal_to, o.sign);
-	for (int i = first; i < argc; i++) {
-		in = &m.in[m.n++];
-		in->path = argv[i];
-		in->places = (struct tally){.extra = sizeof(struct place), .limit = SESSIONS_MAX};
-		in->r = files_need(argv[i], keys);
-	}
+	m.n = (size_t)(argc - first);
+	m.in = calloc(m.n, sizeof(*m.in));
+	if (!m.in)
+		err_die(EX_OSERR, "out of memory");
+	look(&m, argv + first);
 	sink_open(&m.to, o.output, keys_to);
 	begin(&m);
-	for (size_t i = 0; i < m.n; i++)
-		next(&m, &m.in[i]);
 	while ((in = earliest(&m))) {
 		merge_line(&m, in);
 		next(&m, in);
 	}
 	sink_close(&m.to);
 	tally_free(&m.sessions);
-	for (size_t i = 0; i < m.n; i++)
-		tally_free(&m.in[i].places);
+	free(m.in);
 	seal_keys_free(keys);
 	seal_keys_free(keys_to);
 	return m.status;

@@ -234,6 +234,9 @@ static void check_options(struct record *r, int n, char **sessions)
 	if (o->split && !read_split(r, o->split))
 		err_die(EX_USAGE, "--split: '%s' is no size (100M) and no time (1h)", o->split);
 	r->several = n > 1 || all;
+	r->all = all;
+	r->sessions = sessions;
+	r->nsessions = n;
 }
 
 /* A file for each session takes a descriptor each. */
@@ -285,12 +288,10 @@ int record_main(int argc, char **argv)
 	check_options(&r, argc - first, argv + first);
 	r.keys = files_keys_to(r.o.seal, r.o.sign);
 	record_start(&r);
-	if (strcmp(argv[first], "all") == 0)
-		link_list(&r);
-	for (int i = first; i < argc && !r.lister && !r.status; i++)
-		link_add(&r, argv[i], false);
+	link_begin(&r);
 	uv_run(&r.loop, UV_RUN_DEFAULT);
 	uv_loop_close(&r.loop);
+	tally_free(&r.places);
 	seal_keys_free(r.keys);
 	return r.status;
 }

@@ -13,6 +13,7 @@
 #include "client.h"
 #include "recording.h"
 #include "seal.h"
+#include "tally.h"
 #include "url.h"
 
 struct record;
@@ -85,7 +86,11 @@ struct record {
 	struct link *links; /* the last one may have room */
 	struct link *lister;
 	bool several; /* sessions in one file */
-	bool listed;  /* all that there were */
+	bool all;
+	bool listed;	     /* all that there were */
+	struct tally places; /* of the sessions in a file of several that is gone on with */
+	char **sessions;     /* to begin with, once the hub's clock is known */
+	int nsessions;
 	struct seat **table;
 	size_t nseats, table_size;
 	struct track *tracks;
@@ -109,7 +114,8 @@ void record_link_closed(struct record *r);
 /* link.c: records a session, unless it is recorded already. Returns an exit status, after saying
  * why it is not 0. later: it came into being while we record. */
 int link_add(struct record *r, const char *session, bool later);
-int link_list(struct record *r); /* all of them */
+/* Begins with those that were asked for. */
+void link_begin(struct record *r);
 /* The end: takes what the sessions have up to now, then leaves them, or leaves at once. */
 void link_finish(struct link *l, bool at_once);
 void link_free_all(struct record *r);

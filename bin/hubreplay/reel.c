@@ -1,3 +1,5 @@
+/* Several files as one line of time: a file begins where its start says, or where the one before
+ * ended. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,7 +143,8 @@ uint64_t reel_length(struct reel *r)
 	    r->p->keys ? NULL : recording_open(r->paths[r->n - 1], NULL, why, sizeof(why), &status);
 	if (!file)
 		return 0;
-	offset = (recording_head(file)->start_ms - r->first_ms) * 1000;
+	offset = recording_head(file)->start_ms;
+	offset = offset > r->first_ms ? (offset - r->first_ms) * 1000 : 0;
 	while (reaches(file, high) && high < UINT64_MAX / 4) {
 		low = high;
 		high *= 2;

@@ -8,9 +8,11 @@
 
 #include "clock.h"
 #include "err.h"
+#include "place.h"
 #include "record.h"
 
 #define ZSTD_LEVEL 3
+#define PLACES_MAX 1000000
 
 static uint64_t now_us(const struct track *t)
 {
@@ -130,44 +132,74 @@ static bool track_append(struct track *t, struct recorder_past *past)
 	return t->w != NULL;
 }
 
-/* The run of the hub in a line about a join. The line's end, a brace, stops what is damaged. */
-static void find_run(struct seat *s, const struct recording_line *line)
+/* Where the log of a session has come to in a file of several. */
+struct past {
+	struct place place;
+	char run[RECORDING_EPOCH_MAX + 1];
+};
+
+/* The run of the hub in a line about a join. */
+static void read_run(struct past *p, const struct recording_line *line)
 {
 	static const char front[] = "\"run\":\"";
-	const char *p = line->type.len == 6 && memcmp(line->type.p, "joined", 6) == 0
-			    ? memmem(line->text, line->len, front, sizeof(front) - 1)
-			    : NULL;
+	const char *run = line->type.len == 6 && memcmp(line->type.p, "joined", 6) == 0
+			      ? memmem(line->text, line->len, front, sizeof(front) - 1)
+			      : NULL;
+	size_t left, n = 0;
 
-	if (p)
-		snprintf(s->run, sizeof(s->run), "%.*s", (int)strcspn(p + sizeof(front) - 1, "\""),
-			 p + sizeof(front) - 1);
+	if (!run)
+		return;
+	run += sizeof(front) - 1;
+	left = line->len - (size_t)(run - line->text);
+	while (n < left && n < RECORDING_EPOCH_MAX && run[n] != '"')
+		n++;
+	memcpy(p->run, run, n);
+	p->run[n] = '\0';
 }
 
-/* The last place of a session in a file of several. */
-static void find_place(struct record *r, const char *path, struct seat *s)
+/* Reads the places of all sessions in the file. */
+static void read_places(struct record *r, const char *path)
 {
+	enum recording_status status = RECORDING_OK;
 	struct recording_line line;
 	struct recording *file;
+	struct tally_entry *e;
 	char why[300];
-	int status;
+	int code;
 
-	file = recording_open(path, r->keys, why, sizeof(why), &status);
-	while (file && recording_next(file, &line) == RECORDING_OK) {
-		if (!line.session.p || strlen(s->session) != line.session.len ||
-		    memcmp(line.session.p, s->session, line.session.len) != 0)
+	r->places = (struct tally){.extra = sizeof(struct past), .limit = PLACES_MAX};
+	file = recording_open(path, r->keys, why, sizeof(why), &code);
+	while (file && (status = recording_next(file, &line)) == RECORDING_OK) {
+		if (!line.session.p || line.kind == RECORDING_HEADER)
 			continue;
-		if (line.epoch.p && line.epoch.len <= RECORDING_EPOCH_MAX) {
-			memcpy(s->epoch, line.epoch.p, line.epoch.len);
-			s->epoch[line.epoch.len] = '\0';
+		e = tally_find(&r->places, line.session);
+		if (!e) {
+			record_fail(r, EX_DATAERR, "%s: more sessions than %d", path, PLACES_MAX);
+			break;
 		}
-		if (line.kind == RECORDING_RECORD || line.kind == RECORDING_SNAPSHOT)
-			s->seq = line.seq;
-		if (line.kind == RECORDING_GAP)
-			s->seq = line.to_seq;
 		if (line.kind == RECORDING_OTHER && !line.from.p)
-			find_run(s, &line);
+			read_run(e->extra, &line);
+		else
+			place_follow(&((struct past *)e->extra)->place, &line);
 	}
+	if (!file)
+		record_fail(r, code, "%s: %s", path, why);
+	else if (status == RECORDING_BAD || status == RECORDING_FAILED)
+		record_fail(r, EX_DATAERR, "%s: %s", path, recording_why(file));
 	recording_close(file);
+}
+
+static void find_place(struct record *r, struct seat *s)
+{
+	struct tally_entry *e =
+	    tally_find(&r->places, (struct span){s->session, strlen(s->session)});
+	const struct past *p = e ? e->extra : NULL;
+
+	if (!p || !p->place.known)
+		return;
+	s->seq = p->place.seq;
+	memcpy(s->epoch, p->place.epoch, sizeof(s->epoch));
+	memcpy(s->run, p->run, sizeof(s->run));
 }
 
 static char *track_base(const struct record *r, const char *session)
@@ -190,8 +222,7 @@ struct track *track_open(struct record *r, struct seat *s)
 	struct track *t = r->o.dir ? NULL : r->tracks;
 
 	if (t) {
-		if (t->begun)
-			find_place(r, t->path, s);
+		find_place(r, s);
 		return t;
 	}
 	t = calloc(1, sizeof(*t));
@@ -215,7 +246,8 @@ struct track *track_open(struct record *r, struct seat *s)
 		memcpy(s->epoch, past.epoch, sizeof(s->epoch));
 		memcpy(s->run, past.run, sizeof(s->run));
 	} else if (past.there) {
-		find_place(r, t->path, s);
+		read_places(r, t->path);
+		find_place(r, s);
 	}
 	t->next = r->tracks;
 	r->tracks = t;
@@ -300,7 +332,7 @@ static void track_fresh(struct track *t)
 void track_joined(struct seat *s, const struct client_joined *j)
 {
 	struct track *t = s->track;
-	bool first = !s->epoch[0];
+	bool first = !s->epoch[0], same = strcmp(s->epoch, j->epoch) == 0;
 
 	if (!t->w)
 		return;
@@ -315,15 +347,14 @@ void track_joined(struct seat *s, const struct client_joined *j)
 			write_run(s);
 		return;
 	}
-	if (j->rest) {
-		s->mark.due = true;
-		s->mark.left = j->left;
-		s->mark.snapshot = j->snapshot;
-		snprintf(s->mark.reason, sizeof(s->mark.reason), "%s", j->reason);
-	} else {
-		s->mark.due = false;
+	s->mark.due = j->rest;
+	s->mark.left = j->rest ? j->left : same && s->seq < j->seq ? s->seq : 0;
+	s->mark.snapshot = j->snapshot;
+	snprintf(s->mark.reason, sizeof(s->mark.reason), "%s", j->reason);
+	if (!j->asked || j->recovered)
 		write_snapshot(s, j->asked ? 0 : j->seq, j->snapshot);
-	}
+	else if (!j->rest) /* a hub that knows no `rest`: the state is all there is */
+		write_mark(s, j->seq);
 	t->fresh |= first;
 	track_fresh(t);
 }
@@ -406,6 +437,16 @@ static void write_place(struct seat *s)
 	write_run(s);
 }
 
+/* Where something is still to be written of where a session stands, it is not the time. */
+static bool track_settled(const struct track *t)
+{
+	for (const struct link *l = t->r->links; l; l = l->next)
+		for (int i = 0; i < l->n; i++)
+			if (l->seats[i]->track == t && l->seats[i]->mark.due)
+				return false;
+	return true;
+}
+
 /* The next part: a recording of its own, which goes on where this one ends. */
 static void track_split(struct track *t)
 {
@@ -446,7 +487,7 @@ void track_sync(struct track *t)
 		return;
 	if (recorder_pending(t->w))
 		track_check(t, recorder_sync(t->w));
-	if (split_due(t) && !t->r->status)
+	if (split_due(t) && track_settled(t) && !t->r->status)
 		track_split(t);
 }
 

@@ -1,3 +1,4 @@
+# One thread.
 # hubreplay's work on files: what info, verify, cut, merge and export make of recordings.
 use strict;
 use warnings;
@@ -98,6 +99,9 @@ subtest 'info' => sub {
 	is($i->{types}[0]{type}, 'chat', 'the most frequent first');
 	is_deeply([ map { [ @$_{qw(session_id records first_seq last_seq epoch)} ] } @{ $i->{sessions} } ],
 		[ [ 's', 40, 1, 40, 'E1' ] ], 'sessions');
+	my ($page) = slurp(root() . '/man/hubreplay.1') =~ /^\.Ss info\n(.*?)^\.Bl/ms;
+	is_deeply([ sort map { /^\.Cm (.*)/ ? grep { /\w/ } split / , | ,/, $1 : () } split /\n/, $page ], [ sort keys(%$i), 'records', 'rate' ],
+		'the page has all fields');
 	ok($i->{finished} && !$i->{sealed} && !$i->{compressed} && !$i->{signed}, 'how it is stored');
 
 	my $gaps = file('gaps.ndjson', header('s'), snapshot(4, 1, 0), record(2, 0, '"type":"x"'),
@@ -203,6 +207,7 @@ subtest 'cut' => sub {
 	my $again = replay([ 'cut', '-o', $out, $whole ]);
 	is($again->{status}, 73, 'a file that is there stays');
 	is(outline(run([ $zstdcat, $out ])->{out}), 'S11 5 10 ' . join(' ', 12 .. 40), 'as it is');
+	is(replay([ 'cut', '-o', '/dev/full', $whole ])->{status}, 74, 'no room: exit 74');
 	my $bad = file('bad.ndjson', @lines[ 0 .. 9 ], "{}\n");
 	$r = replay([ 'cut', $bad ]);
 	is($r->{status}, 65, 'a damaged file: exit 65');
@@ -222,9 +227,26 @@ subtest 'merge' => sub {
 		is(join("\n", @got[ 1 .. $#got ]), join('', @lines[ 1 .. $#lines ]) =~ s/\n\z//r, 'parts make the whole again');
 	}
 	my $r = replay([ 'merge', @part[ 0, 2 ] ]);
-	is(outline($r->{out}), 'S0 ' . join(' ', 1 .. 14) . ' g15-24 S24 10 20 ' =~ s/10 //r . join(' ', 25 .. 40),
+	is(outline($r->{out}), 'S0 ' . join(' ', 1 .. 14) . ' g15-24 S24 20 ' . join(' ', 25 .. 40),
 		'where a part is missing, a gap says so') or diag($r->{out});
 	is(replay([ 'verify', '-' ], in => $r->{out})->{status}, 0, 'and it is good');
+
+	# As --split makes them.
+	my $second = file('second.ndjson', header('s', start => $start + 20000), gap(21, 20, 0, ',"reason":"split","epoch":"E1"'),
+		map { s/"t":(\d+)/'"t":' . ($1 - 20000)/er } @lines[ 22 .. 41 ]);
+	is(replay([ 'verify', $second ])->{status}, 0, 'a second part is good by itself');
+	my $first = file('first.ndjson', @lines[ 0 .. 21 ]);
+	$r = replay([ 'merge', $first, $second ]);
+	is($r->{out} =~ s/[^\n]*\n//r, join('', @lines[ 1 .. $#lines ]), 'two parts are one again');
+
+	# More files than a process may open, of which few are at one time.
+	my @many = map {
+		my $n = $_;
+		file("m$n.ndjson", header('s', start => $start + 1000 * $n), $n == 1 ? snapshot(0, 0, 0) : (), $lines[ $n + 1 ] =~ s/"t":\d+/"t":0/r)
+	} 1 .. 40;
+	$r = run([ '/bin/sh', '-c', 'ulimit -n 16; exec "$@"', 'sh', "$ENV{HUB_BUILD}/hubreplay", 'merge', @many ]);
+	is_deeply([ @$r{qw(status err)} ], [ 0, '' ], 'many files');
+	is(outline($r->{out}), 'S0 ' . join(' ', 1 .. 40), 'all of them');
 
 	my $other = file('other.ndjson', header('b', start => $start + 500, epoch => 'B1'), snapshot(0, 0, 0, session => 'b', epoch => 'B1'),
 		map { record($_, $_ * 1000, '"type":"y"', session => 'b') } 1 .. 3);

@@ -95,6 +95,22 @@ subtest 'a hub that crashed' => sub {
 	is($got, '11 12 13', 'then comes what has these numbers now');
 	($j, $got) = rest($hub->unix, 's', since => 12, epoch => $epoch, resume => $c->{joined}{resume});
 	is_deeply([ $j->{since}, $got ], [ 10, '11 12 13' ], 'the same where the hub knows when it was here');
+	my $run = $j->{run};
+	like($run, qr/^[0-9a-f]{8}$/, 'it is told in which life of the hub it is');
+	($j, $got) = rest($hub->unix, 's', since => 12, epoch => $epoch, run => $run);
+	is_deeply([ @$j{qw(recovered since)}, $got ], [ $true, undef, '13' ], 'and what it has of that life holds');
+	my $token = $j->{resume};
+	($j, $got) = rest($hub->unix, 's', since => 12, epoch => $epoch, run => '00000000', resume => $token);
+	is($j->{since}, 10, 'a run counts for more than a token, which may be younger');
+	$hub->stop;
+	$hub = store_hub($dir);
+	($j, $got) = rest($hub->unix, 's', since => 12, epoch => $epoch, run => $run);
+	is_deeply([ @$j{qw(recovered since)}, $got ], [ $true, undef, '13' ], 'an end without a crash takes nothing');
+	isnt($j->{run}, $run, 'though it is another life');
+	killed($hub);
+	$hub = store_hub($dir);
+	$j = $hub->unix->join_session('s', rest => $true, since => 13, epoch => $epoch, run => $run);
+	is_deeply([ @$j{qw(recovered since)} ], [ $true, undef ], 'nor does a crash, of what was stored');
 	$hub->stop;
 };
 

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use Hub;
 use Hub::Replay;
+use Hub::Store;
 
 my $false = JSON::PP::false();
 my $hub = Hub->start(args => [ '--history', 100, '--history-bytes', 0 ]);
@@ -48,6 +49,44 @@ subtest 'a session' => sub {
 	is_deeply(\@t, [ sort { $a <=> $b } @t ], 'time goes one way');
 };
 
+subtest 'over a WebSocket' => sub {
+	my $file = scratch() . '/ws.ndjson';
+	publish('ws', { key => 'a' });
+	my $rec = record($hub, [ '-u', "ws://127.0.0.1:$hub->{port}/ws", '-o', $file ], 'ws');
+	recording($file);
+	publish('ws', { n => $_ }) for 2 .. 30;
+	finish($rec);
+	is($rec->{status}, 0, 'ends well');
+	is_deeply([ raw_seqs($file) ], [ 1 .. 30 ], 'has all');
+};
+
+subtest 'on a terminal' => sub {
+	my ($master, $slave) = terminal();
+	plan skip_all => 'no terminal here' if !$slave;
+	my $file = scratch() . '/terminal.ndjson';
+	my $rec = spawn(
+		[ "$ENV{HUB_BUILD}/hubreplay", 'record', '-u', "unix:$hub->{socket}", '-o', $file, 'terminal' ],
+		err => $slave);
+	recording($file);
+	publish('terminal', { n => 1 }, { n => 2 });
+	my $shown = '';
+	becomes {
+		sysread $master, $shown, 4096, length $shown;
+		$shown =~ m{\r\e\[K1 session, 2 records, \d+/s, 0\.0 MiB };
+	} 'one line tells how it goes';
+	finish($rec);
+	sysread $master, $shown, 4096, length $shown;
+	like($shown, qr/\r\e\[K\z/, 'and is gone at the end');
+};
+
+subtest 'to standard output' => sub {
+	my $rec = record($hub, [ '-o', '-', '--sync', '0.02' ], 'out');
+	wait_for { -s $rec->{out} } 'the beginning';
+	publish('out', { n => 1 });
+	finish($rec);
+	is_deeply([ raw_seqs($rec->{out}) ], [1], 'what came');
+};
+
 subtest 'killed, and the log trimmed meanwhile' => sub {
 	my $file = scratch() . '/trimmed.ndjson';
 	my $keep = publish('trimmed', { key => 'k' });
@@ -79,6 +118,63 @@ subtest 'killed, and the log trimmed meanwhile' => sub {
 	is_deeply([ map { $_->{seq} } @rest ], [ $tail .. $head ], 'then all that was kept');
 };
 
+# The file's account of a session: how often each record from 1 to the last one is there, in the order of the
+# log, or is named by a gap.
+sub account {
+	my ($file) = @_;
+	my ($state, %times) = 0;
+	for my $m (lines($file)) {
+		if ($m->{type} eq 'gap') {
+			$times{$_} .= 'gap' for $m->{from_seq} .. $m->{to_seq};
+		} elsif ($m->{type} eq 'snapshot') {
+			$state = $m->{seq};
+		} elsif ($m->{from} && $m->{seq} > $state) {
+			$times{ $m->{seq} } .= 'once';
+		}
+	}
+	return \%times;
+}
+
+for my $slow ('disconnect', 'resync') {
+	subtest "too slow for a hub with --slow $slow" => sub {
+		my $own = Hub->start(
+			args => [ '--history', 20, '--history-bytes', 0, '--slow-after', '0.05', '--slow', $slow ]);
+		my $file = scratch() . "/$slow.ndjson";
+		my $rec = record($own, [ '-o', $file, '--sync', '0.05' ], 's');
+		recording($file);
+		my $c = $own->member('unix', 's', echo => $false);
+		my $n = 0;
+		my $send = sub {
+			for (1 .. $_[0]) {
+				$n++;
+				$c->send({ type => 'p', pad => 'x' x 800, $n % 50 ? () : (key => 'k' . $n % 200), $n % 70 ? () : (msg_id => "m$n") });
+			}
+			$c->sync;
+		};
+		$send->(30);
+		wait_for { ((raw_seqs($file))[-1] // 0) == 30 } 'the first';
+		$rec->kill('STOP');
+		wait_for {
+			$send->(200);
+			my $health = $own->health;
+			return $health->{slow_disconnects} + $health->{slow_resyncs} > 0 || $n > 20_000;
+		} 'the hub to lose patience', 60;
+		$rec->kill('CONT');
+		wait_for { (-s $file) > 0 && slurp($file) =~ /"type":"gap"/ } 'a gap', 30;
+		$send->(10);
+		wait_for { ((raw_seqs($file))[-1] // 0) == $n } 'all that comes then', 30;
+		finish($rec);
+		is($rec->{status}, 0, 'the recorder ends well');
+		my $times = account($file);
+		my @wrong = grep { ($times->{$_} // 'never') !~ /^(?:once|gap)$/ } 1 .. $n;
+		is("@wrong[0 .. ($#wrong < 3 ? $#wrong : 3)]", '', "each of $n records is there once, or named by a gap");
+		ok((grep { $_ eq 'gap' } values %$times), 'some are');
+		my $verify = run([ 'hubreplay', 'verify', $file ]);
+		is($verify->{status}, 0, 'hubreplay verify agrees') or diag($verify->{err});
+		$own->stop;
+	};
+}
+
 subtest 'several' => sub {
 	my $dir = scratch() . '/several';
 	mkdir $dir;
@@ -107,23 +203,38 @@ subtest 'several' => sub {
 };
 
 subtest 'all' => sub {
-	my $own = Hub->start(workers => 4);
-	my $n = 150;
-	my $pub = sub { my $c = $own->unix; for (@_) { $c->join_session($_, echo => $false); $c->send({ type => 'p', session_id => $_, key => 'k' }); $c->send({ type => 'session_leave', session_id => $_ }) } $c->sync; };
-	$pub->(map { "old.$_" } 1 .. $n);
+	my $home = store_dir();
+	my $own = store_hub($home, workers => 4);
+	my $n = no_sanitizer() ? 150 : 70;
+	my $publish = sub {
+		my $c = $own->unix;
+		for (@_) {
+			$c->join_session($_, echo => $false);
+			$c->send({ type => 'p', key => 'k' }, { type => 'session_leave' });
+		}
+		$c->sync;
+	};
+	my @old = map { "old.$_" } 1 .. $n;
+	my @new = map { "new.$_" } 1 .. $n;
+	$publish->(@old);
 	my $dir = scratch() . '/all';
 	mkdir $dir;
+	my $has = sub { return join ' ', raw_seqs("$dir/$_[0].ndjson") };
 	my $rec = record($own, [ '-d', $dir, '--sync', '0.1' ], 'all');
-	wait_for { my @f = grep { -s } glob "$dir/*"; @f == $n } 'a file for each';
-	$pub->(map { "new.$_" } 1 .. $n);
-	$pub->(map { "old.$_" } 1 .. $n);
-	wait_for { my @f = grep { -s } glob "$dir/*"; @f == 2 * $n } 'a file for each new one';
-	wait_for { !grep { ((raw_seqs("$dir/old.$_.ndjson"))[-1] // 0) < 2 } 1 .. $n } 'what came';
-	wait_for { !grep { !raw_seqs("$dir/new.$_.ndjson") } 1 .. $n } 'what came';
+	wait_for { (grep { -s } glob "$dir/*") == $n } 'a file for each';
+	$publish->(@new);
+	$publish->(@old);
+	wait_for { !grep { $has->($_) ne '1 2' } @old } 'what came';
+	wait_for { !grep { $has->($_) ne '1' } @new } 'those that came into being';
+	killed($own);
+	$own = store_hub($home, workers => 4);
+	$publish->('later', @new);
+	wait_for { -s "$dir/later.ndjson" && !grep { $has->($_) ne '1 2' } @new } 'what comes after a restart', 40;
 	finish($rec);
-	is_deeply([ grep { "@{[raw_seqs(\"$dir/old.$_.ndjson\")]}" ne '1 2' } 1 .. $n ], [], 'those there were');
-	is_deeply([ grep { "@{[raw_seqs(\"$dir/new.$_.ndjson\")]}" ne '1' } 1 .. $n ], [],
-		'those that came into being, from their first record on');
+	is($rec->{status}, 0, 'all ends well');
+	is_deeply([ grep { $has->($_) ne '1 2' } @old ], [], 'the sessions that there were');
+	is_deeply([ grep { $has->($_) ne '1 2' } @new ], [], 'those that came into being, from their first record on');
+	is($has->('later'), '1', 'also in the next life of the hub');
 	my $ws = run([ 'hubreplay', 'record', '-u', "ws://127.0.0.1:$own->{port}/ws", '-d', $dir, 'all' ]);
 	is($ws->{status}, 64, 'not over a WebSocket');
 	$own->stop;
@@ -187,7 +298,9 @@ subtest 'a full disk' => sub {
 		[ 'sh', '-c', 'trap "" XFSZ; ulimit -f 40; exec "$@"', 'sh', "$ENV{HUB_BUILD}/hubreplay", 'record',
 			'-u', "unix:$hub->{socket}", '-o', $file, '--sync', '0.05', 'full' ]);
 	recording($file);
-	my $n = 0;
+	my $n = 10;
+	publish('full', map { { n => $_ } } 1 .. $n);
+	wait_for { ((raw_seqs($file))[-1] // 0) == $n } 'the first ones to be there';
 	wait_for {
 		publish('full', map { { n => ++$n, pad => 'x' x 500 } } 1 .. 10);
 		return !$rec->running;

@@ -4,6 +4,8 @@ use strict;
 use warnings;
 use Hub;
 use Hub::Replay;
+use IO::Handle;
+use POSIX ();
 use Time::HiRes qw(time);
 
 my $hub = Hub->start;
@@ -27,17 +29,16 @@ sub recorded {
 	return map { bare($_) } split /\n/, $out->{out};
 }
 
-# The lines of a file of messages, sent by several clients at once.
+# The lines of a file of messages, sent by several programs at once.
 sub publish_data {
 	my ($session, $name, $n) = @_;
-	my @lines = split /\n/, slurp(data_file($name));
-	my @clients = map { my $c = $hub->client($_ % 2 ? 'ws' : 'unix'); $c->join_session($session, echo => JSON::PP::false()); $c } 1 .. $n;
-	for my $i (0 .. $#lines) {
-		my $c = $clients[ $i % $n ];
-		$c->send_text($lines[$i]);
-		pump(0) if $i % 50 == 0;
-	}
-	$_->sync for @clients;
+	my @lines = slurp(data_file($name)) =~ /^.*\n/mg;
+	my @publishers = map {
+		my $i = $_;
+		my $part = spew("$dir/$session.$i", @lines[ grep { $_ % $n == $i } 0 .. $#lines ]);
+		spawn($hub->hubcat([ '-p', $session ], over => $i % 2 ? 'ws' : 'unix'), in => $part);
+	} 0 .. $n - 1;
+	is($_->wait, 0, 'a publisher ends well') for @publishers;
 	return scalar @lines;
 }
 
@@ -170,6 +171,69 @@ subtest 'a hub that goes and comes' => sub {
 	wait_for { @{ $c->{in} } >= $j->{seq} } 'all', 20, $c;
 	is_deeply([ map { unjson($_)->{n} } @{ $c->{in} } ], [ 1 .. 5000 ], 'each message once, in order');
 	$own->stop;
+};
+
+subtest 'over a WebSocket' => sub {
+	my $got = run([ 'hubreplay', 'play', '-u', "ws://127.0.0.1:$hub->{port}/ws", '--fast', '--as', 'overws', "$dir/odd.ndjson" ]);
+	is("$got->{status} $got->{err}", '0 ', 'played');
+	is(scalar session('overws'), 4, 'all of it');
+};
+
+subtest 'a signal' => sub {
+	my $file = make('endless.ndjson', map { [ $_ * 1000, qq({"type":"n","n":$_}) ] } 0 .. 100);
+	my $play = spawn([ "$ENV{HUB_BUILD}/hubreplay", 'play', @u, '--as', 'ended', $file ]);
+	wait_for { session('ended') } 'the first message';
+	$play->kill('TERM');
+	is($play->wait >> 8, 1, 'ends it with 1: not all was played');
+};
+
+# Whether it hands over keys at once, without showing them.
+sub raw {
+	my ($slave) = @_;
+	my $mode = POSIX::Termios->new;
+	$mode->getattr(fileno $slave);
+	return !($mode->getlflag & (POSIX::ICANON() | POSIX::ECHO()));
+}
+
+subtest 'on a terminal' => sub {
+	my ($setsid) = grep { -x } map { "$_/setsid" } split /:/, $ENV{PATH};
+	my ($master, $slave) = terminal();
+	plan skip_all => 'no terminal here' if !$setsid || !$slave;
+	# 30 s at once, then one message every 10 s.
+	my $file = make('keys.ndjson', map { [ $_ * 500, qq({"type":"n","n":$_}) ] } 0 .. 240);
+	my $shown = '';
+	my $shows = sub { sysread $master, $shown, 4096, length $shown; return $shown =~ $_[0] };
+	my $play = spawn(
+		[ $setsid, '-c', "$ENV{HUB_BUILD}/hubreplay", 'play', @u, '--as', 'keys', $file ],
+		in => $slave, err => $slave);
+	wait_for { raw($slave) } 'the keys to be taken';
+	wait_for { $shows->(qr{\r\e\[K0:0\d\.\d/(?:1:59\.9|2:00\.0)  \d+ messages}) } 'the position';
+	# How far it goes from one message to the next, where that is not one.
+	my $steps = sub {
+		my @n = map { unjson($_)->{n} } session('keys');
+		return grep { $_ != 1 } map { $n[ $_ + 1 ] - $n[$_] } 0 .. $#n - 1;
+	};
+	syswrite $master, "\e[C" x 2;
+	becomes { (($steps->())[-1] // 0) > 15 } 'right, right: on by 10 s';
+	syswrite $master, "\e[D";
+	becomes { ($steps->())[-1] < 0 } 'left: back';
+	$shown = '';
+	syswrite $master, ' ';
+	becomes { $shows->(qr/paused/) } 'space: a pause';
+	my $sent = session('keys');
+	$shown = '';
+	wait_for { $shows->(qr/paused.*paused.*paused/s) } 'some time to pass';
+	is(scalar session('keys'), $sent, 'nothing is sent');
+	syswrite $master, ' ';
+	becomes { session('keys') > $sent } 'space: it goes on';
+	kill 'TSTP', $play->{pid};
+	becomes { !raw($slave) } 'who stops it gets the terminal back';
+	becomes { slurp("/proc/$play->{pid}/stat") =~ /\) T/ } 'it stops';
+	kill 'CONT', $play->{pid};
+	becomes { raw($slave) } 'and goes on';
+	syswrite $master, 'q';
+	is($play->wait >> 8, 1, 'q ends it');
+	ok(!raw($slave), 'and the terminal is as it was');
 };
 
 subtest 'what is not whole' => sub {

@@ -155,10 +155,12 @@ static void load(struct image *image)
 
 static void store(const void *bytes, size_t len)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	/* Cut off last: some file systems wait for the disk where all went first. */
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, len), len);
+	assert_int_equal(ftruncate(fd, (off_t)len), 0);
 	close(fd);
 }
 
@@ -485,7 +487,8 @@ static void test_seek(void **state)
 				assert_int_equal(recorder_sync(w), 0);
 		}
 		assert_int_equal(recorder_close(w), 0);
-		r = open_keys(all_keys[way & ~COMPRESSED]);
+		/* Of signed ones also as who has no key, and need not read them through. */
+		r = open_keys(all_keys[way & SEALED]);
 		for (int i = 0; i < 40; i++) {
 			uint64_t seq = (uint64_t)(i * 7919) % N + 1;
 

@@ -6,14 +6,16 @@ use warnings;
 
 use Exporter 'import';
 use Hub;
+use IO::Handle;
 
-our @EXPORT = qw(record recording finish lines raw_seqs);
+our @EXPORT = qw(record recording finish lines raw_seqs terminal);
 
-# Starts hubreplay record.
+# Starts hubreplay record, which syncs often where it is not told how.
 sub record {
 	my ($hub, $args, @sessions) = @_;
 	my $build = $ENV{HUB_BUILD} || root() . '/build';
-	return spawn([ "$build/hubreplay", 'record', '-u', "unix:$hub->{socket}", @$args, @sessions ]);
+	return spawn(
+		[ "$build/hubreplay", 'record', '-u', "unix:$hub->{socket}", '--sync', '0.05', @$args, @sessions ]);
 }
 
 # Waits until the file is begun: then the session is joined.
@@ -49,6 +51,17 @@ sub lines {
 sub raw_seqs {
 	my ($file) = @_;
 	return text($file) =~ /"from":"[^"]*","seq":(\d+),"t":[0-9.]+\}\n/g;
+}
+
+# A terminal: (the side of the person, that of the program).
+sub terminal {
+	open my $master, '+<', '/dev/ptmx' or return;
+	my $number = my $unlock = pack 'i', 0;
+	ioctl $master, 0x40045431, $unlock or return;    # TIOCSPTLCK
+	ioctl $master, 0x80045430, $number or return;    # TIOCGPTN
+	open my $slave, '+<', '/dev/pts/' . unpack 'i', $number or return;
+	$master->blocking(0);
+	return ($master, $slave);
 }
 
 1;
