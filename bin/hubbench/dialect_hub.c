@@ -164,7 +164,11 @@ static void hub_control(struct loop *l, struct conn *c, const char *p, size_t le
 	} else if (strcmp(type, "error") == 0 && c->state == CONN_JOINING) {
 		conn_refuse(l, c, code);
 	} else if (strcmp(type, "error") == 0) {
-		member_refused(l, c, code);
+		member_refused(l, c,
+			       m[MSG_ID].type == JSON_STRING
+				   ? strtoull(p + m[MSG_ID].start + 1, NULL, 10)
+				   : NEVER,
+			       code);
 	}
 }
 

@@ -166,6 +166,11 @@ int setup_run(struct run *r, const struct plan *p)
 	r->threads = p->threads;
 	r->closed = p->closed;
 	r->acks = p->acks;
+	r->window = WINDOW_SESSION / (p->publishers / p->sessions + 1);
+	if (r->window > WINDOW)
+		r->window = WINDOW;
+	if (r->window < 1)
+		r->window = 1;
 	r->echo = !p->o->no_echo;
 	r->answered = p->scenario->echo;
 	r->spread = p->clients > p->sessions && p->publishers;
