@@ -91,10 +91,16 @@ fuzz_flags = -std=c11 -g -O1 -pthread -fsanitize=fuzzer-no-link,address,undefine
 
 $(BUILD)/obj/fuzz/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	clang $(cppflags) -Ibin/hubd $(fuzz_flags) -MMD -MP -c -o $@ $<
+	clang $(cppflags) -Ibin/hubd -Ibin/hubbench $(fuzz_flags) -MMD -MP -c -o $@ $<
 
 $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/tests/fuzz/%.o $(lib_src:%.c=$(BUILD)/obj/fuzz/%.o) \
     $(hubd_src:%.c=$(BUILD)/obj/fuzz/%.o)
+	@mkdir -p $(@D)
+	clang $(fuzz_flags) -fsanitize=fuzzer -o $@ $^ $(pkg_libs)
+
+# Two programs have files of the same names, so a target has one of them.
+$(BUILD)/fuzz/bench: $(BUILD)/obj/fuzz/tests/fuzz/bench.o $(lib_src:%.c=$(BUILD)/obj/fuzz/%.o) \
+    $(hubbench_src:%.c=$(BUILD)/obj/fuzz/%.o)
 	@mkdir -p $(@D)
 	clang $(fuzz_flags) -fsanitize=fuzzer -o $@ $^ $(pkg_libs)
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
+#include "need.h"
 
 struct hole {
 	uint64_t from, to; /* [from, to) */
@@ -29,9 +29,7 @@ static struct holes *stream_holes(struct stream *s, size_t n)
 	if (h && h->n + n <= cap)
 		return h;
 	cap = cap ? 2 * cap : 4;
-	h = realloc(h, sizeof(*h) + cap * sizeof(h->hole[0]));
-	if (!h)
-		err_die(EX_OSERR, "out of memory");
+	h = need(realloc(h, sizeof(*h) + cap * sizeof(h->hole[0])));
 	if (!s->holes)
 		*h = (struct holes){.restart = STREAM_ANY};
 	h->cap = cap;

@@ -47,8 +47,10 @@ struct session {
 	uint32_t publishers;
 };
 
-/* Messages that wait for an ack, by number modulo the window. */
+/* Messages of one publisher that wait for an ack, at most; by number modulo that. And of a session:
+ * so many does a hub remember (hub(7)), and knows them again when they are sent again. */
 #define WINDOW 1024
+#define WINDOW_SESSION 4096
 
 struct publisher {
 	_Atomic uint64_t sent; /* messages handed to the kernel: the number of the next */
@@ -72,6 +74,7 @@ struct run {
 	char *join, *answer_to, *answer;
 	uint32_t clients, sessions, npublishers, threads;
 	uint32_t closed; /* messages in flight; 0: open model */
+	uint32_t window; /* with acks, messages in flight of one publisher */
 	bool acks;	 /* messages ask for an ack */
 	bool echo;	 /* publishers get their own messages */
 	bool answered;	 /* the own message is the answer */

@@ -20,7 +20,7 @@
 #define FULL_NS (2 * MS)   /* where the server's queue of new connections is full */
 
 /* The answer to RUN_KEY (RFC 6455 section 4.2.2). */
-#define ACCEPT "sec-websocket-accept: plKcVnvSdngjwvk27XQyf5CVmAU="
+static const char accepted[] = "sec-websocket-accept: plKcVnvSdngjwvk27XQyf5CVmAU=";
 
 enum { UPGRADE_101 = 1, UPGRADE_ACCEPTED = 2 };
 
@@ -94,7 +94,8 @@ static void conn_fail(struct loop *l, struct conn *c, const char *what, const ch
 
 	run_error(l->run, "client %u: %s%s%s", c->client, what, *why ? ": " : "", why);
 	if (member) {
-		l->unasked++;
+		/* Who does not read has asked for it. */
+		l->unasked += !c->slow;
 		conn_drop(l, c, l->now + loop_random(l) % (2 * (uint64_t)DELAY_NS));
 		return;
 	}
@@ -339,8 +340,8 @@ static void conn_upgrade_line(struct loop *l, struct conn *c, const char *p, siz
 		conn_fail(l, c, "no WebSocket", text);
 		return;
 	}
-	if (len == sizeof(ACCEPT) - 1 && strncasecmp(p, ACCEPT, 22) == 0 &&
-	    memcmp(p + 22, ACCEPT + 22, len - 22) == 0)
+	if (len == sizeof(accepted) - 1 && strncasecmp(p, accepted, 22) == 0 &&
+	    memcmp(p + 22, accepted + 22, len - 22) == 0)
 		c->upgrade |= UPGRADE_ACCEPTED;
 	if (len)
 		return;
@@ -416,6 +417,8 @@ static void conn_receive(struct loop *l, struct conn *c)
 		}
 		if (l->now >= l->edge_ns)
 			loop_edge(l);
+		if (c->fd < 0)
+			return;
 		l->counts.bytes_in += (uint64_t)n;
 		if (!wsio_feed(&c->in, p, (size_t)n, LOOP_ROOM)) {
 			conn_fail(l, c, "out of memory", "");

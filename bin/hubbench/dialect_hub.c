@@ -11,6 +11,7 @@
 #include "err.h"
 #include "json.h"
 #include "member.h"
+#include "need.h"
 
 /* What a member keeps to come back. */
 struct seat {
@@ -97,9 +98,7 @@ static void string_at(const char *text, const struct json_member *m, char *out, 
 static struct seat *seat_of(struct conn *c)
 {
 	if (!c->seat)
-		c->seat = calloc(1, sizeof(struct seat));
-	if (!c->seat)
-		err_die(EX_OSERR, "out of memory");
+		c->seat = need(calloc(1, sizeof(struct seat)));
 	return c->seat;
 }
 
@@ -165,7 +164,11 @@ static void hub_control(struct loop *l, struct conn *c, const char *p, size_t le
 	} else if (strcmp(type, "error") == 0 && c->state == CONN_JOINING) {
 		conn_refuse(l, c, code);
 	} else if (strcmp(type, "error") == 0) {
-		member_refused(l, c, code);
+		member_refused(l, c,
+			       m[MSG_ID].type == JSON_STRING
+				   ? strtoull(p + m[MSG_ID].start + 1, NULL, 10)
+				   : NEVER,
+			       code);
 	}
 }
 

@@ -5,16 +5,12 @@
 
 #include "conn.h"
 #include "dialect.h"
-#include "err.h"
 #include "member.h"
+#include "need.h"
 
 static char *raw_message(const struct run *r)
 {
-	char *text = strdup(r->o->message ? r->o->message : "{mark}{pad}");
-
-	if (!text)
-		err_die(EX_OSERR, "out of memory");
-	return text;
+	return need(strdup(r->o->message ? r->o->message : "{mark}{pad}"));
 }
 
 /* --join, with the session's number in it. */

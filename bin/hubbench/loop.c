@@ -20,6 +20,7 @@
 #define EVENTS 512
 #define TICK_NS (10 * MS)
 #define PENDING_MAX 256 /* connections on their way at a time */
+#define OPEN_MAX 8	/* begun in one turn, so that they do not wait for each other */
 #define TIMEOUT_NS (10 * (uint64_t)SECOND)
 #define TIMEOUT_EVERY_NS (250 * MS)
 #define FRAMES_LEN (64u << 10)
@@ -41,6 +42,7 @@ static double thread_cpu(void)
 static void open_idle(struct loop *l)
 {
 	uint64_t soonest = NEVER;
+	unsigned opened = 0;
 
 	for (uint32_t i = 0; i < l->nconns && l->idle; i++) {
 		struct conn *c = &l->conns[i];
@@ -49,7 +51,7 @@ static void open_idle(struct loop *l)
 			continue;
 		if (c->wake_ns > l->now) {
 			soonest = c->wake_ns < soonest ? c->wake_ns : soonest;
-		} else if (l->pending < PENDING_MAX) {
+		} else if (l->pending < PENDING_MAX && opened++ < OPEN_MAX) {
 			conn_open(l, c);
 			if (c->state == CONN_IDLE && c->wake_ns < soonest)
 				soonest = c->wake_ns;
@@ -163,11 +165,13 @@ void loop_edge(struct loop *l)
 	const struct run *r = l->run;
 
 	if (l->measuring) {
+		l->edge_ns = NEVER;
 		l->window_span = r->to_ns - r->from_ns;
+		/* What was due until now and waits for this thread alone still counts. */
+		publish_due(l);
 		l->at_to = l->counts;
 		l->cpu_s = thread_cpu() - l->cpu_s;
 		l->measuring = false;
-		l->edge_ns = NEVER;
 		return;
 	}
 	for (size_t i = 0; i < sizeof(of_messages) / sizeof(of_messages[0]); i++)

@@ -6,7 +6,7 @@
 #include "clock.h"
 #include "conn.h"
 #include "dialect.h"
-#include "err.h"
+#include "need.h"
 #include "publish.h"
 
 /* The publisher that a stream is of, where publishers number. Client i is in session i mod
@@ -46,9 +46,7 @@ static void start_streams(struct loop *l, struct conn *c)
 			stream_restart(&c->streams[i]);
 		return;
 	}
-	c->streams = calloc(n ? n : 1, sizeof(*c->streams));
-	if (!c->streams)
-		err_die(EX_OSERR, "out of memory");
+	c->streams = need(calloc(n ? n : 1, sizeof(*c->streams)));
 	c->nstreams = n;
 	/* Who comes in the middle cannot know what was under way. */
 	for (uint32_t i = 0; i < n; i++)
@@ -150,14 +148,19 @@ void member_acked(struct loop *l, struct conn *c, uint64_t number)
 	c->refill = true;
 }
 
-void member_refused(struct loop *l, struct conn *c, const char *code)
+void member_refused(struct loop *l, struct conn *c, uint64_t number, const char *code)
 {
+	uint64_t due, sent;
+
 	run_error(l->run, "client %u: refused: %s", c->client, code);
 	l->errors++;
 	if (!c->publisher)
 		return;
 	atomic_fetch_sub(&l->run->session[c->session].published, 1);
-	publish_answered(c->publisher);
+	if (!l->run->acks)
+		publish_answered(c->publisher);
+	else if (number != NEVER)
+		publish_acked(c->publisher, number, &due, &sent);
 	c->refill = true;
 }
 
@@ -186,6 +189,11 @@ void member_audit(struct loop *l, struct conn *c, bool left)
 		 */
 		else if (c->state != CONN_JOINED && end)
 			stream_withhold(s, end - 1);
+		/* A log that has more than was published has something twice. */
+		if (l->run->dialect->seq && end && s->next != STREAM_ANY && s->next > end) {
+			l->audit.duplicated += s->next - end;
+			l->audit.delivered -= s->next - end;
+		}
 		stream_end(s, end, &l->audit);
 	}
 	free(c->streams);

@@ -18,8 +18,8 @@ void member_deliver(struct loop *l, struct conn *c, const struct mark *m);
 /* The server has answered its message of that number. */
 void member_acked(struct loop *l, struct conn *c, uint64_t number);
 
-/* The server has refused a message of its. */
-void member_refused(struct loop *l, struct conn *c, const char *code);
+/* The server has refused a message of its; NEVER: it does not say which. */
+void member_refused(struct loop *l, struct conn *c, uint64_t number, const char *code);
 
 /* Whether it has all that it is to get. */
 bool member_settled(const struct loop *l, const struct conn *c);

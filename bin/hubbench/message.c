@@ -8,6 +8,7 @@
 
 #include "buf.h"
 #include "err.h"
+#include "need.h"
 
 enum kind {
 	FIELD_MARK,
@@ -50,10 +51,8 @@ static int field_at(const char *p)
 char *message_unescape(const char *text)
 {
 	static const char names[] = "rnt\\", bytes[] = "\r\n\t\\";
-	char *copy = strdup(text), *to = copy;
+	char *copy = need(strdup(text)), *to = copy;
 
-	if (!copy)
-		err_die(EX_OSERR, "out of memory");
 	for (const char *p = text; *p; p++) {
 		const char *name = *p == '\\' && p[1] ? strchr(names, p[1]) : NULL;
 

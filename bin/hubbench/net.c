@@ -12,8 +12,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* Bytes the kernel takes beyond what the other side has room for: little, so that what was handed to
- * it is on its way, and not in a queue of our own making. */
+/* Bytes the kernel takes beyond what the other side has room for: little, so that what was handed
+ * to it is on its way, and not in a queue of our own making. */
 #define UNSENT_MAX 4096
 #define SMALL_BUFFER 4096 /* bytes the kernel keeps for a member that does not read */
 

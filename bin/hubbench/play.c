@@ -14,6 +14,7 @@
 #include "json.h"
 #include "line.h"
 #include "message.h"
+#include "need.h"
 #include "recording.h"
 
 #define TIMESTAMP_MAX 1e15 /* ms */
@@ -30,10 +31,8 @@ static void add(struct play *p, char *text, uint64_t ns)
 	if ((p->n & (p->n - 1)) == 0) {
 		size_t cap = p->n ? 2 * p->n : 1;
 
-		p->text = realloc(p->text, cap * sizeof(*p->text));
-		p->ns = realloc(p->ns, cap * sizeof(*p->ns));
-		if (!p->text || !p->ns)
-			err_die(EX_OSERR, "out of memory");
+		p->text = need(realloc(p->text, cap * sizeof(*p->text)));
+		p->ns = need(realloc(p->ns, cap * sizeof(*p->ns)));
 	}
 	/* Of two that stand in the wrong order the second waits for nothing. */
 	if (p->n && ns < p->ns[p->n - 1])
@@ -170,11 +169,9 @@ static void set_times(struct play *p, double rate)
 
 struct play *play_read(const char *file, double rate, bool acks)
 {
-	struct play *p = calloc(1, sizeof(*p));
+	struct play *p = need(calloc(1, sizeof(*p)));
 	char why[300];
 
-	if (!p)
-		err_die(EX_OSERR, "out of memory");
 	if (!read_recording(p, file, acks, why, sizeof(why)))
 		read_lines(p, file, acks);
 	if (!p->n)

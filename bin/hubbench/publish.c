@@ -51,7 +51,7 @@ static struct publisher *heap_pop(struct loop *l)
 
 static bool window_full(const struct run *r, const struct publisher *p, uint64_t number)
 {
-	return r->acks && number - p->unacked >= WINDOW;
+	return r->acks && number - p->unacked >= r->window;
 }
 
 /* Whether message `number`, the next, is to go out now. */

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "report.h"
@@ -208,6 +209,16 @@ void report_table(FILE *out, const struct result *r)
 
 #define LIVE_CLEAR "\r\033[K"
 
+/* A line that is longer than the terminal is wide could not be taken back. */
+static size_t live_width(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
+		return 80 - 1;
+	return size.ws_col - 1u;
+}
+
 static void live_write(const char *text, size_t len)
 {
 	if (write(STDERR_FILENO, text, len) < 0)
@@ -232,8 +243,12 @@ void report_live(const struct result *r, const struct result_second *s)
 	if (s->backlog && n > 0 && n < (int)sizeof(line))
 		n += snprintf(line + n, sizeof(line) - (size_t)n, "  backlog %s",
 			      text_count(s->backlog).s);
-	if (n > 0)
-		live_write(line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+	if (n > 0) {
+		size_t most = sizeof(LIVE_CLEAR) - 1 + live_width();
+
+		most = most < sizeof(line) ? most : sizeof(line) - 1;
+		live_write(line, (size_t)n < most ? (size_t)n : most);
+	}
 }
 
 void report_live_clear(void)

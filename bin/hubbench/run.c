@@ -14,6 +14,7 @@
 #include "err.h"
 #include "loop.h"
 #include "member.h"
+#include "need.h"
 #include "proc.h"
 #include "publish.h"
 #include "report.h"
@@ -22,7 +23,7 @@
 
 #define POLL_NS (20 * (uint64_t)MS)
 #define CONNECT_NS (60 * (uint64_t)SECOND) /* for all, the ramp not counted */
-#define SETTLE_NS (100 * (uint64_t)MS)	   /* after joining, without anything coming in */
+#define SETTLE_NS (50 * (uint64_t)MS)	   /* after joining, without anything coming in */
 #define SETTLE_MAX_NS (5 * (uint64_t)SECOND)
 #define START_NS (50 * (uint64_t)MS)	/* from the decision to the first message */
 #define QUIET_NS (2 * (uint64_t)SECOND) /* without a delivery, and nothing more will come */
@@ -123,14 +124,11 @@ static void look(struct watch *w)
 
 static void keep_second(struct result *r, const struct result_second *s)
 {
-	struct result_second *series;
-
 	/* Grows by doubling, at powers of two. */
 	if ((r->nseries & (r->nseries - 1)) == 0) {
-		series = realloc(r->series, (r->nseries ? 2 * r->nseries : 1) * sizeof(*series));
-		if (!series)
-			err_die(EX_OSERR, "out of memory");
-		r->series = series;
+		size_t cap = r->nseries ? 2 * r->nseries : 1;
+
+		r->series = need(realloc(r->series, cap * sizeof(*r->series)));
 	}
 	r->series[r->nseries++] = *s;
 }
@@ -141,10 +139,8 @@ static void second_latency(struct watch *w, struct result_second *s)
 	bool every = w->now.every.n || !w->now.ack.n;
 	const struct hist *now = every ? &w->now.every : &w->now.ack;
 	const struct hist *before = every ? &w->before.every : &w->before.ack;
-	struct hist *since = calloc(1, sizeof(*since));
+	struct hist *since = need(calloc(1, sizeof(*since)));
 
-	if (!since)
-		err_die(EX_OSERR, "out of memory");
 	/* It began anew with measuring. */
 	if (before->n > now->n)
 		*since = *now;
@@ -431,12 +427,10 @@ static void describe(const struct run *run, struct result *r)
 	char text[URL_TEXT_MAX];
 
 	url_format(&p->url, text, sizeof(text));
-	r->url = strdup(text);
-	r->scenario = strdup(p->scenario->name);
-	r->dialect = strdup(p->dialect->name);
-	r->label = p->o->label ? strdup(p->o->label) : NULL;
-	if (!r->url || !r->scenario || !r->dialect || (p->o->label && !r->label))
-		err_die(EX_OSERR, "out of memory");
+	r->url = need(strdup(text));
+	r->scenario = need(strdup(p->scenario->name));
+	r->dialect = need(strdup(p->dialect->name));
+	r->label = p->o->label ? need(strdup(p->o->label)) : NULL;
 	r->clients = p->clients;
 	r->sessions = p->sessions;
 	r->publishers = p->publishers;
@@ -515,19 +509,15 @@ static int run_all(struct watch *w)
 
 int run_once(const struct plan *p, struct result *r)
 {
-	struct watch *w = calloc(1, sizeof(*w));
+	struct watch *w = need(calloc(1, sizeof(*w)));
 	int status;
 
-	if (!w)
-		err_die(EX_OSERR, "out of memory");
 	w->r = r;
 	status = setup_run(&w->run, p);
 	if (status == 0) {
 		describe(&w->run, r);
-		w->now.cpu_s = calloc(p->threads, sizeof(double));
-		w->before.cpu_s = calloc(p->threads, sizeof(double));
-		if (!w->now.cpu_s || !w->before.cpu_s)
-			err_die(EX_OSERR, "out of memory");
+		w->now.cpu_s = need(calloc(p->threads, sizeof(double)));
+		w->before.cpu_s = need(calloc(p->threads, sizeof(double)));
 		status = run_all(w);
 	}
 	setup_free(&w->run);

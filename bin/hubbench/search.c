@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
+#include "need.h"
 #include "run.h"
 
 #define RATE_LEAST 1.0
@@ -15,10 +15,8 @@
 static void note_trial(struct result *into, const struct result *r, double rate, bool met)
 {
 	struct result_trial *trials =
-	    realloc(into->trials, (into->ntrials + 1) * sizeof(*into->trials));
+	    need(realloc(into->trials, (into->ntrials + 1) * sizeof(*into->trials)));
 
-	if (!trials)
-		err_die(EX_OSERR, "out of memory");
 	into->trials = trials;
 	trials[into->ntrials++] = (struct result_trial){
 	    .rate = rate,
@@ -46,11 +44,9 @@ static bool trial_met(struct expect *const *expect, size_t n, const struct resul
 static int trial(struct plan *p, struct expect *const *expect, size_t n, struct result *r, bool any,
 		 bool *met, bool *stop)
 {
-	struct result *one = calloc(1, sizeof(*one));
+	struct result *one = need(calloc(1, sizeof(*one)));
 	int status;
 
-	if (!one)
-		err_die(EX_OSERR, "out of memory");
 	status = run_once(p, one);
 	if (status == 0) {
 		*met = trial_met(expect, n, one);

@@ -13,17 +13,11 @@
 #include "err.h"
 #include "json.h"
 #include "loop.h"
+#include "need.h"
 #include "play.h"
 #include "preflight.h"
 
 #define BYTES_DEFAULT 100
-
-static void *need(void *p)
-{
-	if (!p)
-		err_die(EX_OSERR, "out of memory");
-	return p;
-}
 
 void run_error(struct run *r, const char *fmt, ...)
 {
@@ -172,6 +166,11 @@ int setup_run(struct run *r, const struct plan *p)
 	r->threads = p->threads;
 	r->closed = p->closed;
 	r->acks = p->acks;
+	r->window = WINDOW_SESSION / (p->publishers / p->sessions + 1);
+	if (r->window > WINDOW)
+		r->window = WINDOW;
+	if (r->window < 1)
+		r->window = 1;
 	r->echo = !p->o->no_echo;
 	r->answered = p->scenario->echo;
 	r->spread = p->clients > p->sessions && p->publishers;

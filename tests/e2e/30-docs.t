@@ -132,6 +132,28 @@ subtest 'the examples of hub(7)' => sub {
 	$hub->ended;
 };
 
+# hubbench(1) names each member of a result.
+subtest 'the result of hubbench(1)' => sub {
+	my $hub = Hub->start;
+	my $file = scratch() . '/result.json';
+	run([ 'hubbench', '-u', "unix:$hub->{socket}", '-c', 3, '-d', 0.2, '--warmup', 0, '--expect', 'lost==0', '--json',
+			$file ]);
+	my @lines = map { unjson($_) } split /\n/, slurp($file);
+	my ($text) = slurp($page{hubbench}) =~ /^The members of a result:\n\.Bl[^\n]*\n(.*?)^\.El/ms;
+	my %documented = map { my ($names, $about) = /^([^\n]*)\n(.*)/s; map { $_ => $about } split / , /, $names }
+	    grep { length } split /^\.It Cm /m, $text;
+	my $names = sub { [ sort map { /[a-z]\w*/g } $_[0] =~ /^\.Cm (.*)/mg ] };
+	my $result = $lines[-1];
+	is_deeply([ sort keys %documented ], [ sort grep { !/^(?:type|version)$/ } keys %$result ], 'its members');
+	is_deeply($names->($documented{$_}), [ sort keys %{ $result->{$_} } ], "$_: its members")
+	    for qw(asked happened audit generator server derived);
+	is_deeply($names->($documented{latency_ns}), [ sort keys %{ $result->{latency_ns}{every} } ], 'a latency');
+	is_deeply($names->($documented{checks}), [ sort keys %{ $result->{checks}[0] } ], 'a check');
+	my ($second) = slurp($page{hubbench}) =~ /^\.It Cm hubbench_second\n(.*?)^\.It/ms;
+	is_deeply($names->($second), [ sort grep { !/^(?:type|scenario)$/ } keys %{ $lines[0] } ], 'a second');
+	$hub->stop;
+};
+
 # hubd(8) has the tables of the store and the built-in table of keys, word by word.
 subtest 'the store and the keys of hubd(8)' => sub {
 	my ($sqlite3) = grep { -x } map { "$_/sqlite3" } split /:/, $ENV{PATH};

@@ -174,9 +174,12 @@ static void random_orders(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(nothing_is_wrong), cmocka_unit_test(lost_in_the_middle_and_at_both_ends),
-	    cmocka_unit_test(late_and_twice),	cmocka_unit_test(any_beginning),
-	    cmocka_unit_test(behind_a_gap),	cmocka_unit_test(away_and_back),
+	    cmocka_unit_test(nothing_is_wrong),
+	    cmocka_unit_test(lost_in_the_middle_and_at_both_ends),
+	    cmocka_unit_test(late_and_twice),
+	    cmocka_unit_test(any_beginning),
+	    cmocka_unit_test(behind_a_gap),
+	    cmocka_unit_test(away_and_back),
 	    cmocka_unit_test(random_orders),
 	};
 

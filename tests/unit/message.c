@@ -1,4 +1,5 @@
-/* Messages and their marks: of the length that was asked for, and read back as they were written. */
+/* Messages and their marks: of the length that was asked for, and read back as they were written.
+ */
 #include "message.h"
 
 #include <errno.h>
@@ -22,9 +23,13 @@ static void marks_come_back(void **state)
 {
 	static const struct mark marks[] = {
 	    {.number = 0, .due = 0, .late = 0, .publisher = 0},
-	    {.number = 1234567890, .due = 987654321012345678, .late = 123456789012,
+	    {.number = 1234567890,
+	     .due = 987654321012345678,
+	     .late = 123456789012,
 	     .publisher = 654321},
-	    {.number = 9999999999, .due = 8999999999999999999u, .late = MARK_LATE_MAX,
+	    {.number = 9999999999,
+	     .due = 8999999999999999999u,
+	     .late = MARK_LATE_MAX,
 	     .publisher = 999999},
 	};
 	char text[MARK_LEN];
@@ -154,9 +159,9 @@ static void refused(void **state)
 		struct message_template t;
 		char why[200] = "";
 
-		assert_int_equal(message_compile(&t, wrong[i].text, wrong[i].bytes, RUN, why,
-						 sizeof(why)),
-				 wrong[i].error);
+		assert_int_equal(
+		    message_compile(&t, wrong[i].text, wrong[i].bytes, RUN, why, sizeof(why)),
+		    wrong[i].error);
 		assert_true(why[0]);
 	}
 }
@@ -164,8 +169,8 @@ static void refused(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(marks_come_back),	    cmocka_unit_test(only_digits),
-	    cmocka_unit_test(as_long_as_asked_for), cmocka_unit_test(fields_are_filled_in),
+	    cmocka_unit_test(marks_come_back),		cmocka_unit_test(only_digits),
+	    cmocka_unit_test(as_long_as_asked_for),	cmocka_unit_test(fields_are_filled_in),
 	    cmocka_unit_test(the_size_says_what_it_is), cmocka_unit_test(refused),
 	};
 

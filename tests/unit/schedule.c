@@ -120,11 +120,8 @@ static void taken_back(void **state)
 static void as_it_was_recorded(void **state)
 {
 	static const uint64_t ns[] = {0, 5, 5, 70};
-	static const struct timetable t = {.kind = SCHEDULE_PLAY,
-					   .publishers = 3,
-					   .play_ns = ns,
-					   .nplay = 4,
-					   .turn_ns = 100};
+	static const struct timetable t = {
+	    .kind = SCHEDULE_PLAY, .publishers = 3, .play_ns = ns, .nplay = 4, .turn_ns = 100};
 	static const uint64_t want[] = {0, 70, 105, 205, 300};
 	struct schedule s;
 
@@ -153,10 +150,14 @@ static void about_as_many(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(fixed_instants),	  cmocka_unit_test(nothing_drifts),
-	    cmocka_unit_test(nobody_publishes),	  cmocka_unit_test(random_instants),
-	    cmocka_unit_test(publishers_and_seeds_differ), cmocka_unit_test(taken_back),
-	    cmocka_unit_test(as_it_was_recorded), cmocka_unit_test(about_as_many),
+	    cmocka_unit_test(fixed_instants),
+	    cmocka_unit_test(nothing_drifts),
+	    cmocka_unit_test(nobody_publishes),
+	    cmocka_unit_test(random_instants),
+	    cmocka_unit_test(publishers_and_seeds_differ),
+	    cmocka_unit_test(taken_back),
+	    cmocka_unit_test(as_it_was_recorded),
+	    cmocka_unit_test(about_as_many),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -156,13 +156,13 @@ static void refused(void **state)
 		const char *bytes;
 		size_t len;
 	} wrong[] = {
-	    {"\x81\x81mmmmx", 7},			/* masked */
-	    {"\xc1\x01x", 3},				/* reserved bits */
-	    {"\x83\x01x", 3},				/* a reserved opcode */
-	    {"\x80\x01x", 3},				/* a continuation of nothing */
-	    {"\x01\x01x\x81\x01y", 6},			/* a message within another */
-	    {"\x09\x01x", 3},				/* a ping in pieces */
-	    {"\x89\x7e\x00\x7e", 4},			/* a ping of 126 bytes */
+	    {"\x81\x81mmmmx", 7},			      /* masked */
+	    {"\xc1\x01x", 3},				      /* reserved bits */
+	    {"\x83\x01x", 3},				      /* a reserved opcode */
+	    {"\x80\x01x", 3},				      /* a continuation of nothing */
+	    {"\x01\x01x\x81\x01y", 6},			      /* a message within another */
+	    {"\x09\x01x", 3},				      /* a ping in pieces */
+	    {"\x89\x7e\x00\x7e", 4},			      /* a ping of 126 bytes */
 	    {"\x81\x7f\x00\x00\x00\xff\x00\x00\x00\x00", 10}, /* a terabyte */
 	};
 
