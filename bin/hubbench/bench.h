@@ -44,6 +44,8 @@ enum phase {
 struct session {
 	_Atomic uint64_t published; /* messages, those that the server refused not counted */
 	_Atomic uint64_t head;	    /* hub: `seq` before the first of them */
+	_Atomic bool unsure; /* a publisher lost its connection, and what was on its way has no ack
+			      */
 	uint32_t publishers;
 };
 

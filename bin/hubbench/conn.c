@@ -107,6 +107,8 @@ static void conn_fail(struct loop *l, struct conn *c, const char *what, const ch
 void conn_drop(struct loop *l, struct conn *c, uint64_t wake_ns)
 {
 	if (c->state == CONN_JOINED) {
+		if (c->publisher && !l->run->acks)
+			atomic_store(&l->run->session[c->session].unsure, true);
 		c->away = true;
 		if (!c->lost_ns)
 			c->lost_ns = l->now;

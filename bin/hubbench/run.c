@@ -10,16 +10,13 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "dialect.h"
 #include "err.h"
 #include "loop.h"
-#include "member.h"
 #include "need.h"
 #include "proc.h"
-#include "publish.h"
 #include "report.h"
 #include "setup.h"
-#include "verdict.h"
+#include "sum.h"
 
 #define POLL_NS (20 * (uint64_t)MS)
 #define CONNECT_NS (60 * (uint64_t)SECOND) /* for all, the ramp not counted */
@@ -308,118 +305,7 @@ static void drain(struct watch *w)
 		 !(w->now.sent_all && w->now.settled));
 }
 
-/* --- adding up */
-
-static void add_loop(struct watch *w, struct loop *l, struct verdict_facts *f)
-{
-	struct result *r = w->r;
-	uint64_t backlog = publish_rest(l);
-
-	r->due += l->counts.sent + backlog - l->at_from.due;
-	r->sent += l->at_to.sent - l->at_from.sent;
-	r->acked += l->at_to.acked - l->at_from.acked;
-	r->delivered += l->at_to.delivered - l->at_from.delivered;
-	r->bytes_in += l->at_to.bytes_in - l->at_from.bytes_in;
-	r->backlog_end += l->counts.sent + backlog - l->at_to.sent;
-	r->errors += l->errors;
-	r->reconnects += l->reconnects;
-	r->cpu_s += l->cpu_s;
-	f->unsent += backlog;
-	f->unasked += l->unasked;
-	f->behind += l->counts.delivered - l->at_to.delivered;
-	for (uint32_t i = 0; i < l->nconns; i++) {
-		f->broken += l->conns[i].broken;
-		member_audit(l, &l->conns[i], false);
-	}
-	r->audit.delivered += l->audit.delivered;
-	r->audit.lost += l->audit.lost;
-	r->audit.duplicated += l->audit.duplicated;
-	r->audit.reordered += l->audit.reordered;
-	r->audit.withheld += l->audit.withheld;
-	r->audit.unknown += l->audit.unknown;
-	for (int m = 0; m < METRICS; m++)
-		hist_merge(&r->metric[m], &l->metric[m]);
-}
-
-/* The first and the last delivery of each message, over all threads. */
-static void add_spreads(const struct run *run, struct result *r)
-{
-	uint64_t most = 0;
-
-	if (!run->spread) {
-		r->metric[METRIC_FIRST] = r->metric[METRIC_LAST] = r->metric[METRIC_EVERY];
-		return;
-	}
-	for (uint32_t i = 0; i < run->npublishers; i++) {
-		uint64_t sent = run->publisher[i].sent * run->npublishers;
-
-		most = sent > most ? sent : most;
-	}
-	for (uint64_t i = 0; i < most && i < SPREADS_MAX; i++) {
-		struct spread s = {0};
-
-		for (unsigned t = 0; t < run->threads; t++) {
-			const struct spread *one = run->loop[t].spread;
-
-			if (!one || !one[i].first)
-				continue;
-			if (!s.first || one[i].first < s.first)
-				s.first = one[i].first;
-			if (one[i].last > s.last)
-				s.last = one[i].last;
-		}
-		if (!s.first)
-			continue;
-		hist_add(&r->metric[METRIC_FIRST], s.first - 1);
-		hist_add(&r->metric[METRIC_LAST], s.last - 1);
-	}
-	if (most > SPREADS_MAX && !r->first_error[0])
-		snprintf(r->first_error, sizeof(r->first_error),
-			 "first and last delivery are those of the first %u messages", SPREADS_MAX);
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The busiest thread's share in the middle one of all seconds; of a run without whole seconds, in
- * all of it. */
-static double busiest(const struct run *run, const struct result *r)
-{
-	double *shares = malloc((r->nseries + 1) * sizeof(*shares)), share = 0;
-	size_t n = 0;
-
-	for (size_t i = 0; shares && i < r->nseries; i++)
-		if (r->series[i].at >= 1)
-			shares[n++] = r->series[i].cpu;
-	for (unsigned t = 0; n == 0 && t < run->threads; t++)
-		if (r->seconds > 0 && run->loop[t].cpu_s / r->seconds > share)
-			share = run->loop[t].cpu_s / r->seconds;
-	if (n) {
-		qsort(shares, n, sizeof(*shares), compare_doubles);
-		share = shares[n / 2];
-	}
-	free(shares);
-	return share;
-}
-
-static void add_up(struct watch *w)
-{
-	struct verdict_facts f = {.trend = w->run.plan->scenario->trend};
-	struct result *r = w->r;
-
-	r->seconds = (double)(w->run.to_ns - w->run.from_ns) / 1e9;
-	memcpy(r->first_error, w->run.first_error, sizeof(r->first_error));
-	for (unsigned i = 0; i < w->run.threads; i++)
-		add_loop(w, &w->run.loop[i], &f);
-	r->audit.expected = r->audit.delivered + r->audit.lost + r->audit.withheld;
-	add_spreads(&w->run, r);
-	r->cpu_max = busiest(&w->run, r);
-	verdict_make(r, &f);
-}
+/* --- the run */
 
 static void describe(const struct run *run, struct result *r)
 {
@@ -444,8 +330,6 @@ static void describe(const struct run *run, struct result *r)
 	r->seed = p->seed;
 	r->started = (double)clock_wall_ms() / 1000;
 }
-
-/* --- the run */
 
 static void start_threads(struct run *run)
 {
@@ -503,7 +387,7 @@ static int run_all(struct watch *w)
 	drain(w);
 	stop_threads(&w->run);
 	report_live_clear();
-	add_up(w);
+	sum_up(&w->run, r);
 	return 0;
 }
 
