@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "dialect.h"
 #include "err.h"
 #include "loop.h"
 #include "need.h"
