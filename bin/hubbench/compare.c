@@ -97,7 +97,7 @@ typedef struct text text_of(double value);
 
 static struct text number_text(double n)
 {
-	return isfinite(n) ? text_count((uint64_t)n) : (struct text){"-"};
+	return text_whole(n);
 }
 
 static void compare_row(const struct sides *s, const char *name, text_of *text, double before,

@@ -66,10 +66,11 @@ static void words_asked(const struct result *r, char *out, size_t cap)
 
 static void words_started(const struct result *r, char *out, size_t cap)
 {
-	time_t at = (time_t)r->started;
+	bool sane = r->started >= 0 && r->started < 1e11;
+	time_t at = sane ? (time_t)r->started : 0;
 	struct tm tm;
 
-	if (!gmtime_r(&at, &tm) || !strftime(out, cap, "%Y-%m-%d %H:%M:%S UTC", &tm))
+	if (!sane || !gmtime_r(&at, &tm) || !strftime(out, cap, "%Y-%m-%d %H:%M:%S UTC", &tm))
 		out[0] = '\0';
 }
 

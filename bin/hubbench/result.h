@@ -121,6 +121,9 @@ void result_free(struct result *r);
  * with the reason in why: -EINVAL where there is none. */
 int result_read(const char *file, struct result *r, char *why, size_t cap);
 
+/* The same for a text of at most INT_MAX bytes; why has no name of a file before it. */
+int result_parse(const char *text, size_t len, struct result *r, char *why, size_t cap);
+
 /* The metric that is meant where none is named: every, or ack where nobody receives, or else the
  * first of resume, join, handshake and connect that has values. METRIC_EVERY where none has. */
 enum metric result_main_metric(const struct result *r);
