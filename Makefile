@@ -161,6 +161,7 @@ install: all
 	install -d $(DESTDIR)$(completions)
 	install -m 644 contrib/completions/hub.bash $(DESTDIR)$(completions)/hubd
 	ln -sf hubd $(DESTDIR)$(completions)/hubcat
+	ln -sf hubd $(DESTDIR)$(completions)/hubreplay
 	ln -sf hubd $(DESTDIR)$(completions)/hubbench
 
 uninstall:

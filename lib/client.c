@@ -100,6 +100,8 @@ void client_on_open(struct client *c)
 	client_enter(c, CLIENT_OPEN);
 	for (size_t i = 0; i < c->nsessions && c->status.state == CLIENT_OPEN; i++)
 		client_ask_join(c, &c->sessions[i]);
+	if (!c->nsessions && c->status.state == CLIENT_OPEN)
+		client_all_joined(c);
 }
 
 void client_say_goodbye(struct client *c)
@@ -285,6 +287,8 @@ void client_stop(struct client *c)
 			return;
 	}
 	client_enter(c, CLIENT_LEAVING);
+	if (!c->nsessions && c->status.state == CLIENT_LEAVING && !c->freed)
+		client_say_goodbye(c);
 }
 
 /* --- beginning and end */

@@ -78,7 +78,9 @@ struct client_message {
 	enum client_kind kind;
 	const char *text; /* one JSON object, as it came */
 	size_t len;
-	uint64_t seq;	  /* CLIENT_RECORD */
+	uint64_t seq;	  /* CLIENT_RECORD; CLIENT_HUB of type "gap": its from_seq */
+	uint64_t to_seq;  /* CLIENT_HUB of type "gap" */
+	int join;	  /* CLIENT_RECORD, gap: which client_join() it is of, from 0; -1: none */
 	bool state;	  /* CLIENT_RECORD: of the state, out of the order of seq */
 	const char *from; /* RECORD, DIRECT: the sender's client id, without quotes */
 	size_t from_len;
@@ -91,12 +93,18 @@ struct client_message {
  */
 struct client_joined {
 	const char *session;
+	int join;	    /* of which client_join(), from 0 */
+	const char *epoch;  /* of the log now */
+	const char *run;    /* of a hub with a store, where `rest` is asked for; else "" */
 	bool asked;	    /* to go on after `since`; false: it begins here */
 	bool again;	    /* not the first join of this session */
 	bool recovered;	    /* asked: all records after `since` follow, none is missing */
 	const char *reason; /* not recovered: "trimmed", "epoch_changed", or "clean_start" where all
 			       attempts were used up; else "" */
 	bool new_log;	    /* the session's earlier log is gone, with all that was in it */
+	bool rest; /* asked and not recovered: the records after `left` follow that are kept;
+		      what the caller has up to there is of this log, too */
+	uint64_t left;
 	uint64_t since;
 	uint64_t snapshot; /* so many state records come first */
 	uint64_t seq;	   /* the head of the log */
@@ -142,16 +150,22 @@ struct client_place {
 		CLIENT_STATE, /* the state first */
 		CLIENT_SINCE, /* the records after `since`; 0: all that are kept */
 	} from;
-	uint64_t since; /* up to 2^53 */
-	bool no_echo;	/* not the own messages */
+	uint64_t since;	   /* up to 2^53 */
+	const char *epoch; /* SINCE: the log that it is of; NULL: whichever there is */
+	const char *run;   /* of the hub, when `since` was the last record; NULL: not known */
+	bool rest;	   /* whenever the past is not all there: what is left of it, with a gap and
+			      the state before that; not the state alone */
+	bool no_echo;	   /* not the own messages */
 };
 
 /* Adds a session to join, on every connection, in the order of the calls; the last is the one that
  * messages without session_id go to. Copies place; NULL: the defaults. Returns 0, -EINVAL for a bad
- * name, -ENOSPC over CLIENT_SESSIONS_MAX, -ENOMEM. While connected it is joined at once. */
+ * name, epoch or run, -ENOSPC over CLIENT_SESSIONS_MAX, -ENOMEM. While connected it is joined at
+ * once.
+ */
 int client_join(struct client *c, const char *session, const struct client_place *place);
 
-/* Connects; all that follows is told by events. */
+/* Connects; all that follows is told by events. Without a session it counts as JOINED at once. */
 void client_start(struct client *c);
 
 /* Sends one message, a JSON object in one line; a line feed behind it is optional. Copies it, and

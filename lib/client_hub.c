@@ -9,12 +9,15 @@
 
 void client_ask_join(struct client *c, struct client_session *s)
 {
-	char line[640], past[CURSOR_JOIN_MAX];
+	char line[720], past[CURSOR_JOIN_MAX], run[CURSOR_EPOCH_MAX + 16] = "";
 
 	cursor_ask(&s->cursor, past);
+	/* The token may be of a later one than `since`. */
+	if (s->cursor.rest && s->cursor.known)
+		snprintf(run, sizeof(run), ",\"run\":\"%s\"", s->run);
 	snprintf(line, sizeof(line),
-		 "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s%s%s%s%s}\n", s->id,
-		 s->echo ? "" : ",\"echo\":false", past, c->resume[0] ? ",\"resume\":\"" : "",
+		 "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s%s%s%s%s%s}\n", s->id,
+		 s->echo ? "" : ",\"echo\":false", past, run, c->resume[0] ? ",\"resume\":\"" : "",
 		 c->resume, c->resume[0] ? "\"" : "");
 	s->state = SESSION_ASKED;
 	client_control(c, line);
@@ -28,7 +31,7 @@ void client_forget_resume(struct client *c)
 		cursor_forget(&c->sessions[i].cursor);
 }
 
-static void client_all_joined(struct client *c)
+void client_all_joined(struct client *c)
 {
 	for (size_t i = 0; i < c->nsessions; i++)
 		if (c->sessions[i].state != SESSION_JOINED)
@@ -58,6 +61,12 @@ static struct client_session *client_find(struct client *c, const char *id)
 	return NULL;
 }
 
+/* Whether it may stand in a line of ours as it is. */
+static bool plain(const char *text)
+{
+	return !strpbrk(text, "\"\\\n");
+}
+
 /* Where the session goes on, told to the caller. */
 static void client_place(struct client *c, struct client_session *s, const struct client_answer *a)
 {
@@ -66,12 +75,19 @@ static void client_place(struct client *c, struct client_session *s, const struc
 				       .reason = a->reason,
 				       .seq = a->seq,
 				       .snapshot = a->snapshot,
-				       .recovered = a->recovered};
+				       .recovered = a->recovered,
+				       .rest = a->rest,
+				       .since = a->since};
 	struct client_joined j = {.session = s->id,
+				  .join = (int)(s - c->sessions),
+				  .epoch = a->epoch,
+				  .run = a->run,
 				  .asked = cursor->known,
 				  .again = s->joined_once,
 				  .since = cursor->seq,
 				  .recovered = cursor->known && a->recovered,
+				  .rest = cursor->known && a->rest,
+				  .left = a->since,
 				  .reason = cursor->lost ? "clean_start" : a->reason,
 				  .new_log = s->joined_once && strcmp(s->log, a->epoch) != 0,
 				  .seq = a->seq,
@@ -80,6 +96,8 @@ static void client_place(struct client *c, struct client_session *s, const struc
 	cursor_joined(cursor, &answer);
 	if (!cursor->hide)
 		j.snapshot = a->snapshot;
+	if (plain(a->run))
+		snprintf(s->run, sizeof(s->run), "%s", a->run);
 	c->same_log |= s->joined_once && !j.new_log;
 	s->joined_once = true;
 	snprintf(s->log, sizeof(s->log), "%s", a->epoch);
@@ -97,8 +115,7 @@ static void client_joined(struct client *c, const struct client_answer *a)
 	snprintf(c->status.client_id, sizeof(c->status.client_id), "%s", a->client_id);
 	c->status.seq = a->seq;
 	c->status.user_count = a->user_count;
-	/* It goes into a line of ours as it is. */
-	if (!strpbrk(a->resume, "\"\\\n"))
+	if (plain(a->resume))
 		snprintf(c->resume, sizeof(c->resume), "%s", a->resume);
 	client_place(c, s, a);
 	if (c->freed)
@@ -160,6 +177,7 @@ static bool client_record(struct client *c, struct client_message *m)
 	enum cursor_record place = s ? cursor_record(&s->cursor, m->seq) : CURSOR_LIVE;
 
 	m->state = place == CURSOR_OLD;
+	m->join = s ? (int)(s - c->sessions) : -1;
 	/* Who joins by itself may have asked for the past. */
 	return place != CURSOR_REPEAT || c->joins_itself;
 }
@@ -212,6 +230,9 @@ static bool client_heard(struct client *c, enum client_said said, struct client_
 		return true;
 	case SAID_GAP:
 		s = client_find(c, a->session);
+		m->seq = a->from_seq;
+		m->to_seq = a->to_seq;
+		m->join = s ? (int)(s - c->sessions) : -1;
 		if (s)
 			cursor_gap(&s->cursor, a->to_seq);
 		return true;
@@ -267,6 +288,13 @@ int client_join(struct client *c, const char *session, const struct client_place
 	if (!s->id)
 		return -ENOMEM;
 	cursor_init(&s->cursor, from[place->from], place->since);
+	s->cursor.rest = place->rest;
+	if ((place->epoch && !cursor_epoch(&s->cursor, place->epoch)) ||
+	    (place->run && (strlen(place->run) > CURSOR_EPOCH_MAX || !plain(place->run)))) {
+		free(s->id);
+		return -EINVAL;
+	}
+	snprintf(s->run, sizeof(s->run), "%s", place->run ? place->run : "");
 	c->nsessions++;
 	if (c->status.state == CLIENT_OPEN || c->status.state == CLIENT_JOINED)
 		client_ask_join(c, s);

@@ -39,6 +39,7 @@ struct client_session {
 	enum { SESSION_NEW, SESSION_ASKED, SESSION_JOINED } state;
 	struct cursor cursor;
 	bool joined_once;
+	char run[CURSOR_EPOCH_MAX + 1]; /* of the hub at the last join, for the rest */
 	char log[CURSOR_EPOCH_MAX + 1]; /* the epoch at the last join */
 };
 
@@ -112,6 +113,7 @@ struct json_paths *client_line_paths(void);
 
 /* client_hub.c */
 void client_ask_join(struct client *c, struct client_session *s);
+void client_all_joined(struct client *c);
 void client_forget_resume(struct client *c);
 
 /* What transports call. The connection is there. */
@@ -158,8 +160,10 @@ struct client_answer {
 	char epoch[CURSOR_EPOCH_MAX + 1];
 	char reason[32];
 	char resume[129];
+	char run[CURSOR_EPOCH_MAX + 1];
 	bool recovered;
-	uint64_t seq, user_count, snapshot, to_seq;
+	bool rest; /* since was there */
+	uint64_t seq, user_count, snapshot, from_seq, to_seq, since;
 	int close_code;
 	char about[2048];
 };

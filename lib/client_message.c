@@ -22,16 +22,20 @@ enum {
 	M_RECOVERED,
 	M_SNAPSHOT,
 	M_RESUME,
+	M_FROM_SEQ,
 	M_TO_SEQ,
+	M_SINCE,
+	M_RUN,
 	M_COUNT
 };
 
 struct json_paths *client_message_paths(void)
 {
 	static const char *const names[M_COUNT] = {
-	    "type",	 "session_id",	 "ping_id", "client_id", "seq",	   "user_count",
-	    "data.code", "data.message", "code",    "reason",	 "msg_id", "epoch",
-	    "recovered", "snapshot",	 "resume",  "to_seq"};
+	    "type",	  "session_id", "ping_id",	"client_id", "seq",
+	    "user_count", "data.code",	"data.message", "code",	     "reason",
+	    "msg_id",	  "epoch",	"recovered",	"snapshot",  "resume",
+	    "from_seq",	  "to_seq",	"since",	"run"};
 
 	return json_paths_new(names, M_COUNT);
 }
@@ -134,7 +138,7 @@ enum client_said client_read_message(const struct json_paths *paths, const char 
 	struct json_member at[M_COUNT];
 	struct json_scan scan;
 
-	*m = (struct client_message){.text = text, .len = len, .about = ""};
+	*m = (struct client_message){.text = text, .len = len, .join = -1, .about = ""};
 	if (read_ack(text, len, m, a))
 		return SAID_ACK;
 	if (read_member(text, len, m))
@@ -150,11 +154,15 @@ enum client_said client_read_message(const struct json_paths *paths, const char 
 	copy_string(text, &at[M_EPOCH], a->epoch, sizeof(a->epoch));
 	copy_string(text, &at[M_REASON], a->reason, sizeof(a->reason));
 	copy_string(text, &at[M_RESUME], a->resume, sizeof(a->resume));
+	copy_string(text, &at[M_RUN], a->run, sizeof(a->run));
 	a->msg_id = at[M_MSG_ID].type == JSON_STRING ? text + at[M_MSG_ID].start + 1 : NULL;
 	a->msg_id_len = a->msg_id ? at[M_MSG_ID].end - at[M_MSG_ID].start - 2 : 0;
 	a->recovered = at[M_RECOVERED].type == JSON_TRUE;
 	a->snapshot = read_number(text, &at[M_SNAPSHOT]);
+	a->from_seq = read_number(text, &at[M_FROM_SEQ]);
 	a->to_seq = read_number(text, &at[M_TO_SEQ]);
+	a->since = read_number(text, &at[M_SINCE]);
+	a->rest = at[M_SINCE].type == JSON_NUMBER;
 	a->seq = read_number(text, &at[M_SEQ]);
 	a->user_count = read_number(text, &at[M_USER_COUNT]);
 	a->close_code = (int)read_number(text, &at[M_CODE]);

@@ -22,7 +22,7 @@ static bool control_type(const char *type, size_t len)
 {
 	static const char *const types[] = {"ping",	     "heartbeat",	  "presence",
 					    "client_info",   "session_associate", "session_leave",
-					    "version_check", "authenticate"};
+					    "version_check", "authenticate",	  "session_list"};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (strlen(types[i]) == len && memcmp(types[i], type, len) == 0)

@@ -13,9 +13,15 @@ void cursor_forget(struct cursor *c)
 {
 	bool lost = c->lost || c->known || c->state_left;
 
+	bool rest = c->rest;
+
+	/* The hub will say what is left of it. */
+	if (rest && c->known)
+		return;
 	cursor_init(c, c->from, 0);
 	c->known = false;
 	c->lost = lost;
+	c->rest = rest;
 }
 
 void cursor_ask(const struct cursor *c, char out[CURSOR_JOIN_MAX])
@@ -23,11 +29,15 @@ void cursor_ask(const struct cursor *c, char out[CURSOR_JOIN_MAX])
 	int n;
 
 	out[0] = '\0';
+	if (!c->known && c->rest)
+		snprintf(out, CURSOR_JOIN_MAX, ",\"rest\":true");
 	if (!c->known)
 		return;
 	n = snprintf(out, CURSOR_JOIN_MAX, ",\"since\":%" PRIu64, c->seq);
 	if (c->epoch[0])
-		snprintf(out + n, CURSOR_JOIN_MAX - (size_t)n, ",\"epoch\":\"%s\"", c->epoch);
+		n += snprintf(out + n, CURSOR_JOIN_MAX - (size_t)n, ",\"epoch\":\"%s\"", c->epoch);
+	if (c->rest)
+		snprintf(out + n, CURSOR_JOIN_MAX - (size_t)n, ",\"rest\":true");
 }
 
 /* An epoch as it can be sent back; else empty, which is compared with none. */
@@ -42,6 +52,12 @@ static void copy_epoch(char out[CURSOR_EPOCH_MAX + 1], const char *epoch)
 		if (epoch[i] <= ' ' || epoch[i] > '~' || epoch[i] == '"' || epoch[i] == '\\')
 			return;
 	memcpy(out, epoch, n + 1);
+}
+
+bool cursor_epoch(struct cursor *c, const char *epoch)
+{
+	copy_epoch(c->epoch, epoch);
+	return c->epoch[0] != '\0';
 }
 
 static void cursor_arrive(struct cursor *c)
@@ -60,6 +76,13 @@ void cursor_joined(struct cursor *c, const struct cursor_joined *j)
 
 	c->gap_to = c->own_from = c->own_to = 0;
 	c->state_left = 0;
+	if (c->known && j->rest) {
+		/* A gap, and state of before its end, may come first. */
+		copy_epoch(c->epoch, j->epoch);
+		c->seq = j->since;
+		c->lost = false;
+		return;
+	}
 	if (rest || (c->known && j->recovered)) {
 		copy_epoch(c->epoch, j->epoch);
 		return;

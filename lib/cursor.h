@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define CURSOR_EPOCH_MAX 64
-#define CURSOR_JOIN_MAX 160 /* bytes that cursor_ask() writes */
+#define CURSOR_JOIN_MAX 176 /* bytes that cursor_ask() writes */
 
 enum cursor_from {
 	CURSOR_NOW,   /* records from the join on */
@@ -22,6 +22,7 @@ struct cursor {
 	enum cursor_from from;
 	bool known; /* where it stands; else it begins as `from` says */
 	bool lost;  /* it stood somewhere, and has forgotten where */
+	bool rest;  /* wants what is left of a past that is not all there, not the state instead */
 	uint64_t seq;
 	char epoch[CURSOR_EPOCH_MAX + 1]; /* of seq; empty: any */
 
@@ -37,7 +38,10 @@ struct cursor {
 /* since: for CURSOR_SINCE; 0 asks for all that is kept. */
 void cursor_init(struct cursor *c, enum cursor_from from, uint64_t since);
 
-/* Forgets where it stands. */
+/* Says which log that `since` is of. Returns false for what is no epoch. */
+bool cursor_epoch(struct cursor *c, const char *epoch);
+
+/* Forgets where it stands, unless it wants the rest. */
 void cursor_forget(struct cursor *c);
 
 /* Writes the fields that a join asks with, each with a comma before it, or nothing. */
@@ -48,6 +52,8 @@ struct cursor_joined {
 	const char *epoch, *reason; /* never NULL */
 	uint64_t seq, snapshot;
 	bool recovered;
+	bool rest; /* what is left of the past follows `since` */
+	uint64_t since;
 };
 
 /* Takes the answer. */

@@ -111,4 +111,17 @@ bool recording_seekable(const struct recording *r);
 struct recording *recording_open_fd(int fd, const struct seal_keys *keys, bool *headless, char *why,
 				    size_t cap, int *status);
 
+/* --- recording_resume.c */
+
+/* Where a recorder may go on in a file: its beginning where there is no header yet. */
+struct recording_resume {
+	struct source_place place;
+	unsigned char link[SEAL_HASH]; /* of the last signature before it */
+	bool finished;		       /* what is behind the place is the end only */
+};
+
+/* Reads a file through; takes fd. Returns 0 or an exit status. */
+int recording_resume(int fd, const struct recorder_options *options, struct recorder_past *past,
+		     struct recording_resume *at, char *why, size_t cap);
+
 #endif

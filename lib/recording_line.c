@@ -304,7 +304,8 @@ static size_t slot_of(const struct recording_sessions *s, struct span name)
 	for (i = 0; i < name.len; i++)
 		hash = (hash ^ (unsigned char)name.p[i]) * UINT64_C(1099511628211);
 	for (i = hash & (s->cap - 1); s->slot[i].name; i = (i + 1) & (s->cap - 1))
-		if (s->slot[i].len == name.len && memcmp(s->slot[i].name, name.p, name.len) == 0)
+		if (s->slot[i].len == name.len &&
+		    (!name.len || memcmp(s->slot[i].name, name.p, name.len) == 0))
 			break;
 	return i;
 }
@@ -340,7 +341,8 @@ static bool set_state(struct recording_sessions *s, struct span name, uint64_t s
 		slot->name = malloc(name.len ? name.len : 1);
 		if (!slot->name)
 			return false;
-		memcpy(slot->name, name.p ? name.p : "", name.len);
+		if (name.len)
+			memcpy(slot->name, name.p, name.len);
 		slot->len = (uint8_t)name.len;
 		s->n++;
 	}

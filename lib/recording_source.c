@@ -290,20 +290,25 @@ static int refuse(struct source *s, int status, const char *why)
 
 static int open_sealed(struct source *s)
 {
+	unsigned char id[SEAL_KEY_ID];
 	enum source_status got;
 
 	if (!seal_keys_have(s->keys, SEAL_SECRET))
 		return refuse(s, EX_NOPERM, "it is sealed: the key is missing");
 	s->sealed = true;
-	use(s, left(s) < SOURCE_MAGIC_LEN ? left(s) : SOURCE_MAGIC_LEN);
+	got = fetch(s, SOURCE_HEAD_LEN);
+	seal_key_id(s->keys, id);
+	if (got == SOURCE_TEXT &&
+	    memcmp(s->in.data + s->in_at + SOURCE_MAGIC_LEN, id, sizeof(id)) != 0)
+		return refuse(s, EX_NOPERM, "it was sealed with another key");
+	use(s, got == SOURCE_TEXT ? SOURCE_HEAD_LEN : left(s));
 	s->whole.offset = s->offset;
-	got = unseal(s);
+	if (got == SOURCE_TEXT)
+		got = unseal(s);
 	if (got == SOURCE_FAILED)
 		return refuse(s, EX_IOERR, s->why);
-	/* Nothing of it was good so far: most often it is another's. */
 	if (got == SOURCE_BAD)
-		return refuse(s, EX_NOPERM,
-			      "it was sealed with another key, or its beginning is damaged");
+		return refuse(s, EX_DATAERR, s->why);
 	s->compressed = pack_magic(s->plain.data, s->plain.len);
 	return 0;
 }
@@ -348,9 +353,9 @@ int source_go(struct source *s, uint64_t offset)
 	if (s->unpack)
 		unpack_reset(s->unpack);
 	if (s->sealed && offset == 0) {
-		if (fetch(s, SOURCE_MAGIC_LEN) != SOURCE_TEXT)
+		if (fetch(s, SOURCE_HEAD_LEN) != SOURCE_TEXT)
 			return -EIO;
-		use(s, SOURCE_MAGIC_LEN);
+		use(s, SOURCE_HEAD_LEN);
 	}
 	s->whole.offset = s->offset;
 	return 0;

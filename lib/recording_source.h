@@ -1,10 +1,11 @@
 /* The text of a recording out of its file, however it is stored: plain, compressed, sealed, or
  * sealed and compressed. For recording*.c alone.
  *
- * A sealed file is SOURCE_MAGIC, then elements that begin with a word of 4 bytes, lowest first:
- * SOURCE_STREAM, and the header of a new stream; or the length of a sealed chunk, and the chunk.
- * Each chunk is authenticated with the last 16 bytes of the one before it, so that streams cannot
- * be taken apart. An empty chunk that is marked as the last one ends the file. */
+ * A sealed file is SOURCE_MAGIC and the id of its key, then elements that begin with a word of 4
+ * bytes, lowest first: SOURCE_STREAM, and the header of a new stream; or the length of a sealed
+ * chunk, and the chunk. Each chunk is authenticated with the last 16 bytes of the one before it, so
+ * that streams cannot be taken apart. An empty chunk that is marked as the last one ends the file.
+ */
 #ifndef HUB_RECORDING_SOURCE_H
 #define HUB_RECORDING_SOURCE_H
 
@@ -18,6 +19,7 @@
 
 #define SOURCE_MAGIC "hubseal1"
 #define SOURCE_MAGIC_LEN 8
+#define SOURCE_HEAD_LEN (SOURCE_MAGIC_LEN + SEAL_KEY_ID)
 #define SOURCE_STREAM UINT32_MAX
 #define SOURCE_TAG 16
 #define SOURCE_CHUNK (1 << 20)				  /* a writer syncs what is larger */

@@ -62,13 +62,16 @@ static int seal_text(struct recorder *w, const struct buf *text, bool end)
 	size_t len = text->len + SEAL_OVERHEAD;
 	unsigned char *box;
 
-	if (buf_reserve(&w->out, SOURCE_MAGIC_LEN + 4 + SEAL_HEADER + 4 + len) < 0)
+	if (buf_reserve(&w->out, SOURCE_HEAD_LEN + 4 + SEAL_HEADER + 4 + len) < 0)
 		return -ENOMEM;
 	if (!w->sealed) {
 		size_t before = w->out.len;
 
-		if (w->size == 0)
+		if (w->size == 0) {
 			buf_put(&w->out, SOURCE_MAGIC, SOURCE_MAGIC_LEN);
+			seal_key_id(w->keys, (unsigned char *)w->out.data + w->out.len);
+			w->out.len += SEAL_KEY_ID;
+		}
 		put_word(&w->out, SOURCE_STREAM);
 		w->sealed = seal_push_new(w->keys, (unsigned char *)w->out.data + w->out.len);
 		if (!w->sealed) {
@@ -288,103 +291,30 @@ static int refuse(char *why, size_t cap, int status, const char *what)
 	return status;
 }
 
-static void copy_epoch(struct recorder_past *past, struct span epoch)
-{
-	if (!epoch.p)
-		return;
-	memcpy(past->epoch, epoch.p, epoch.len);
-	past->epoch[epoch.len] = '\0';
-}
-
-/* Reads what is there. Returns how it ends. */
-static enum recording_status read_past(struct recording *r, struct recorder_past *past)
-{
-	enum recording_status status;
-	struct recording_line line;
-
-	past->start_ms = r->head.start_ms;
-	memcpy(past->session, r->head.session, sizeof(past->session));
-	while ((status = recording_next(r, &line)) == RECORDING_OK) {
-		past->there = true;
-		past->lines = line.number;
-		past->t_us = line.t_us;
-		copy_epoch(past, line.epoch);
-		if (line.kind == RECORDING_RECORD || line.kind == RECORDING_SNAPSHOT)
-			past->seq = line.seq;
-		else if (line.kind == RECORDING_GAP)
-			past->seq = line.to_seq;
-	}
-	return status;
-}
-
-/* Whether the file is stored as the options have it. NULL, or what is wrong. */
-static const char *other_way(const struct recording *r, const struct recorder_options *options)
-{
-	if (r->signer.there && !seal_keys_have(options->keys, SEAL_SIGN))
-		return "it is signed: the key is missing";
-	if (r->source.compressed != (options->level > 0))
-		return r->source.compressed ? "it is compressed" : "it is not compressed";
-	return NULL;
-}
-
-/* Goes on behind what is whole in the file: cuts off the rest, or the end. */
-static int go_on(struct recorder *w, struct recording *r, enum recording_status status,
-		 struct recorder_past *past)
-{
-	const struct source_place *place = r->check && r->signed_end ? &r->before : &r->place;
-	struct stat st;
-
-	if (fstat(w->fd, &st) < 0)
-		return -errno;
-	w->size = past->there ? place->offset : 0;
-	if (status != RECORDING_END && (uint64_t)st.st_size > w->size)
-		past->cut = (uint64_t)st.st_size - w->size;
-	if (ftruncate(w->fd, (off_t)w->size) < 0)
-		return -errno;
-	if (!past->there)
-		return 0;
-	w->t_us = past->t_us;
-	memcpy(w->tag, place->tag, sizeof(w->tag));
-	if (w->chain)
-		seal_chain_set(w->chain, r->link);
-	return 0;
-}
-
-/* Finds out where an existing file has come to. Returns 0 or an exit status. */
+/* Goes on behind what is whole of an existing file: cuts off the rest, or the end. Returns 0 or an
+ * exit status. */
 static int resume(struct recorder *w, const struct recorder_options *options,
 		  struct recorder_past *past, char *why, size_t cap)
 {
-	enum recording_status status;
-	struct recording *r;
-	const char *wrong;
-	bool headless;
-	int fd = dup(w->fd), got;
+	struct recording_resume at;
+	int fd = dup(w->fd), status;
+	struct stat st;
 
 	if (fd < 0)
 		return refuse(why, cap, EX_OSERR, strerror(errno));
-	r = recording_open_fd(fd, options->keys, &headless, why, cap, &got);
-	if (!r && headless)
-		return ftruncate(w->fd, 0) < 0 ? refuse(why, cap, EX_IOERR, strerror(errno)) : 0;
-	if (!r)
-		return got;
-	wrong = other_way(r, options);
-	status = wrong ? RECORDING_BAD : read_past(r, past);
-	got = 0;
-	if (wrong)
-		got = refuse(why, cap, EX_DATAERR, wrong);
-	else if (status == RECORDING_BAD || status == RECORDING_FAILED)
-		got = refuse(why, cap, status == RECORDING_BAD ? EX_DATAERR : EX_IOERR,
-			     recording_why(r));
-	else if (!r->check && r->text.len > r->at && (r->source.sealed || r->source.compressed))
-		got = refuse(why, cap, EX_DATAERR, "it ends within a line");
-	if (got == 0) {
-		int error = go_on(w, r, status, past);
-
-		if (error < 0)
-			got = refuse(why, cap, EX_IOERR, strerror(-error));
-	}
-	recording_close(r);
-	return got;
+	status = recording_resume(fd, options, past, &at, why, cap);
+	if (status)
+		return status;
+	if (fstat(w->fd, &st) < 0 || ftruncate(w->fd, (off_t)at.place.offset) < 0)
+		return refuse(why, cap, EX_IOERR, strerror(errno));
+	w->size = at.place.offset;
+	if (!at.finished && (uint64_t)st.st_size > w->size)
+		past->cut = (uint64_t)st.st_size - w->size;
+	w->t_us = past->t_us;
+	memcpy(w->tag, at.place.tag, sizeof(w->tag));
+	if (w->chain && past->there)
+		seal_chain_set(w->chain, at.link);
+	return 0;
 }
 
 /* Opens the file and locks it. Returns 0 or an exit status. */
@@ -415,11 +345,12 @@ struct recorder *recorder_open(const char *path, const struct recorder_options *
 			       struct recorder_past *past, char *why, size_t cap, int *status)
 {
 	struct recorder *w = calloc(1, sizeof(*w));
-	struct recorder_past unwanted;
+	struct recorder_past unwanted = {0};
 	struct stat st;
 
 	*status = EX_OSERR;
-	past = past ? past : &unwanted;
+	if (!past)
+		past = &unwanted;
 	*past = (struct recorder_past){0};
 	if (!w)
 		goto fail;

@@ -72,6 +72,14 @@ int seal_pull(struct seal_stream *s, const unsigned char *box, size_t len, const
 	return 0;
 }
 
+void seal_key_id(const struct seal_keys *k, unsigned char id[SEAL_KEY_ID])
+{
+	static const char what[] = "hub-recording 1 key";
+
+	crypto_generichash(id, SEAL_KEY_ID, (const unsigned char *)what, sizeof(what) - 1,
+			   k->secret, sizeof(k->secret));
+}
+
 /* --- chains */
 
 struct seal_chain *seal_chain_new(void)

@@ -56,6 +56,10 @@ void seal_push(struct seal_stream *s, const void *text, size_t len, const void *
 int seal_pull(struct seal_stream *s, const unsigned char *box, size_t len, const void *ad,
 	      size_t adlen, bool *end, void *text);
 
+/* A name for the seal key, the same for the same key, of which nothing is learnt about it. */
+#define SEAL_KEY_ID 16
+void seal_key_id(const struct seal_keys *k, unsigned char id[SEAL_KEY_ID]);
+
 /* --- signed chains: each link is a hash of the one before it and of some text */
 
 #define SEAL_HASH 32

@@ -119,6 +119,7 @@ static const struct {
     {"gap", show_gap},
     {"pong", show_answer},
     {"presence", show_answer},
+    {"session_list", show_answer},
     {"version_status", show_answer},
     {"authenticated", show_answer},
 };

@@ -8,6 +8,7 @@
 
 #include "dispatch.h"
 #include "hub.h"
+#include "watch.h"
 #include "worker.h"
 #include "wsframe.h"
 
@@ -76,6 +77,8 @@ static void conn_end_if_done(struct conn *c)
 	for (m = c->members; m; m = m->conn_next)
 		if (m->acks_due)
 			return;
+	if (c->watch && watch_behind(c->watch))
+		return;
 	conn_close(c, CLOSE_NORMAL, "end of input");
 }
 
@@ -297,6 +300,8 @@ void conn_flush_all(struct conn *c)
 	struct member *m;
 
 	conn_flush(c);
+	while (c->watch && !c->closing && !c->blocked && watch_next(c->watch))
+		conn_flush(c);
 	for (m = c->members; m && !c->closing && !c->blocked; m = m->conn_next)
 		flush_to_head(c, m);
 	if (c->finishing)
@@ -372,6 +377,7 @@ bool conn_reap(struct conn *c)
 		session_leave(m);
 		free(m);
 	}
+	watch_stop(c);
 	if (c->gone) {
 		worker_uncheck(c);
 		blob_unref(c->info);

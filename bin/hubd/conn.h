@@ -29,6 +29,7 @@ enum close_code {
 /* What a transport does for a connection. One table per transport. */
 struct transport {
 	const char *name;
+	bool trusted;	/* its peers may ask for what is not everybody's to know */
 	bool websocket; /* takes the log's frames as they are; else one line per record */
 	bool pings;	/* has a ping of its own to tell whether the peer lives */
 
@@ -54,6 +55,7 @@ struct conn {
 	const struct transport *transport;
 	void *handle; /* the transport's */
 	uint64_t id;
+	struct watch *watch;	/* it is told of sessions; else NULL */
 	struct member *members; /* latest joined first: the default session of its messages */
 	struct blob *info;
 	struct buf out; /* answers and direct messages, framed; sent before records */

@@ -12,11 +12,13 @@
 #include "identity.h"
 #include "json.h"
 #include "store.h"
+#include "watch.h"
 #include "worker.h"
 
 #define WHY_MAX 256	  /* bytes of an error's message */
 #define INFO_MAX 1024	  /* bytes of what client_info keeps */
 #define ECHO_MAX 256	  /* bytes of a ping's fields that are sent back */
+#define RUN_LEN 8	  /* digits of a run */
 #define PRESENCE_MAX 1000 /* members listed in one answer */
 
 /* The fields of control messages, as indexes into the members that read_fields() fills. */
@@ -25,14 +27,16 @@ enum field {
 	FIELD_SINCE,
 	FIELD_EPOCH,
 	FIELD_RESUME,
+	FIELD_REST,
+	FIELD_RUN,
 	FIELD_PING_ID,
 	FIELD_TIMESTAMP,
 	FIELD_JS_VERSION,
 	FIELD_COUNT
 };
 
-static const char *const field_names[FIELD_COUNT] = {"echo",	"since",     "epoch",	  "resume",
-						     "ping_id", "timestamp", "js_version"};
+static const char *const field_names[FIELD_COUNT] = {
+    "echo", "since", "epoch", "resume", "rest", "run", "ping_id", "timestamp", "js_version"};
 
 struct json_paths *dispatch_paths(void)
 {
@@ -207,6 +211,27 @@ static bool field_seq(const struct envelope *e, const struct json_member *f, uin
 	return n <= (uint64_t)1 << 53;
 }
 
+/* As send_associated() writes it; another hub's is none. */
+static bool read_run(struct span text, uint32_t *out)
+{
+	char hex[RUN_LEN + 1] = "";
+
+	if (text.len != RUN_LEN)
+		return false;
+	memcpy(hex, text.p, RUN_LEN);
+	*out = (uint32_t)strtoul(hex, NULL, 16);
+	return strspn(hex, "0123456789abcdef") == RUN_LEN;
+}
+
+/* Leaves *out as it is where the field is absent. */
+static bool field_bool(const struct json_member *f, bool *out)
+{
+	if (f->type == JSON_NONE)
+		return true;
+	*out = f->type == JSON_TRUE;
+	return *out || f->type == JSON_FALSE;
+}
+
 /* Returns NULL, or what is wrong. */
 static const char *read_association(struct conn *c, const struct envelope *e, struct association *a)
 {
@@ -217,13 +242,14 @@ static const char *read_association(struct conn *c, const struct envelope *e, st
 	int i;
 
 	read_fields(c, e, f);
-	for (i = FIELD_ECHO; i <= FIELD_RESUME; i++)
+	for (i = FIELD_ECHO; i <= FIELD_RUN; i++)
 		if (f[i].repeated)
-			return "echo, since, epoch and resume may occur once each";
-	*a = (struct association){.echo = f[FIELD_ECHO].type != JSON_FALSE};
-	if (f[FIELD_ECHO].type != JSON_NONE && f[FIELD_ECHO].type != JSON_TRUE &&
-	    f[FIELD_ECHO].type != JSON_FALSE)
+			return "echo, since, epoch, resume, rest and run may occur once each";
+	*a = (struct association){.echo = true};
+	if (!field_bool(&f[FIELD_ECHO], &a->echo))
 		return "echo must be true or false";
+	if (!field_bool(&f[FIELD_REST], &a->from.rest))
+		return "rest must be true or false";
 	a->from.has_since = f[FIELD_SINCE].type != JSON_NONE;
 	if (a->from.has_since && !field_seq(e, &f[FIELD_SINCE], &a->from.since))
 		return "since must be a seq: a whole number from 0 to 2^53";
@@ -243,15 +269,25 @@ static const char *read_association(struct conn *c, const struct envelope *e, st
 		a->from.has_run = a->resumes;
 		a->from.run = run;
 	}
+	if (f[FIELD_RUN].type != JSON_NONE) {
+		if (!field_text(e, &f[FIELD_RUN], room, sizeof(room), &text))
+			return "run must be a string of 64 bytes at most";
+		a->from.has_run = read_run(text, &a->from.run);
+	}
 	return NULL;
 }
 
 static void send_associated(struct conn *c, const struct member *m,
-			    const struct session_joined *joined)
+			    const struct session_joined *joined, bool rest)
 {
 	char client[IDENTITY_LEN + 1], epoch[IDENTITY_LEN + 1], token[IDENTITY_TOKEN_LEN + 1];
 	const char *reason = joined->reason;
+	char since[40] = "", run[24] = "";
 
+	if (joined->rest)
+		snprintf(since, sizeof(since), ",\"since\":%ju", (uintmax_t)joined->since);
+	if (rest && c->worker->hub->store)
+		snprintf(run, sizeof(run), ",\"run\":\"%08x\"", c->worker->hub->run);
 	identity_text(c->id, client);
 	identity_text(joined->epoch, epoch);
 	identity_token(c->worker->hub->secret, c->id, c->worker->hub->run, token);
@@ -259,14 +295,14 @@ static void send_associated(struct conn *c, const struct member *m,
 		    buf_printf(answer(c),
 			       "{\"type\":\"session_associated\",\"session_id\":\"%s\","
 			       "\"client_id\":\"%s\",\"epoch\":\"%s\",\"seq\":%ju,"
-			       "\"recovered\":%s%s%s%s,\"snapshot\":%ju,\"user_count\":%u,"
-			       "\"resume\":\"%s\"}",
+			       "\"recovered\":%s%s%s%s%s,\"snapshot\":%ju,\"user_count\":%u,"
+			       "\"resume\":\"%s\"%s}",
 			       m->session->id, client, epoch, (uintmax_t)joined->seq,
 			       joined->recovered ? "true" : "false", reason ? ",\"reason\":\"" : "",
-			       reason ? reason : "", reason ? "\"" : "",
-			       (uintmax_t)joined->snapshot, joined->user_count, token));
+			       reason ? reason : "", reason ? "\"" : "", since,
+			       (uintmax_t)joined->snapshot, joined->user_count, token, run));
 	if (joined->gap_to)
-		conn_gap(c, m, 1, joined->gap_to);
+		conn_gap(c, m, joined->since + 1, joined->gap_to);
 	c->behind = true;
 }
 
@@ -307,7 +343,7 @@ static void on_associate(struct conn *c, const struct envelope *e)
 	m->echo = a.echo;
 	m->leaving = false;
 	make_current(c, m);
-	send_associated(c, m, &joined);
+	send_associated(c, m, &joined, a.from.rest);
 }
 
 void dispatch_left(struct conn *c, struct member *m)
@@ -432,6 +468,20 @@ static void on_presence(struct conn *c, const struct envelope *e)
 	answer_send(c, r == 0 ? buf_puts(b, "}") : r);
 }
 
+static void on_session_list(struct conn *c, const struct envelope *e)
+{
+	enum hub_code code = HUB_FORBIDDEN;
+
+	if (c->transport->trusted)
+		code = watch_start(c);
+	if (code == HUB_FORBIDDEN)
+		fail(c, e, code, "session_list is for clients on the hub's Unix socket");
+	else if (code != HUB_OK)
+		fail(c, e, code,
+		     code == HUB_HUB_FULL ? "too many connections are told of sessions already"
+					  : "out of memory");
+}
+
 static void on_authenticate(struct conn *c, const struct envelope *e)
 {
 	fail(c, e, HUB_UNAUTHORIZED, "this hub checks no tokens");
@@ -451,6 +501,7 @@ static const struct {
     ON("session_associate", on_associate),
     ON("session_leave", on_leave),
     ON("presence", on_presence),
+    ON("session_list", on_session_list),
     ON("client_info", on_client_info),
     ON("version_check", on_version_check),
     ON("authenticate", on_authenticate),

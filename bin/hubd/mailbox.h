@@ -17,9 +17,10 @@ enum mail_kind {
 	MAIL_ACK,      /* the same, and it is an ack that was due to it */
 	MAIL_PRESENCE, /* blob is for the members of session that had joined before `version` */
 	MAIL_STATUS,   /* the member count of session changed; say so within a second */
-	MAIL_KICK,  /* the member `client` of session that joined at `version` is replaced by a new
-		       connection */
-	MAIL_DRAIN, /* close all connections, then stop */
+	MAIL_KICK, /* the member `client` of session that joined at `version` is replaced by a new
+		      connection */
+	MAIL_SESSIONS, /* there are new sessions */
+	MAIL_DRAIN,    /* close all connections, then stop */
 };
 
 struct mail {

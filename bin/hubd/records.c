@@ -120,6 +120,41 @@ static bool from_this_run(const struct session *s, const struct session_from *fr
 	return from->has_run && from->run == s->hub->run;
 }
 
+/* The first record after `since` that is kept, as far as that is not since + 1 anyway. */
+static uint64_t session_tail(const struct member *m, uint64_t since)
+{
+	const struct session *s = m->session;
+	uint64_t tail = s->log.tail, stored;
+
+	if (since + 1 >= tail || !s->hub->store)
+		return tail;
+	stored = store_tail(s->hub->store, m->conn->worker->index, s);
+	return stored < tail ? stored : tail;
+}
+
+/* What is left of a past that is not all there: the records that are kept, and where they do not
+ * reach back far enough, before them the state that is older. */
+static void seek_rest(struct member *m, const struct session_from *from, struct session_joined *out)
+{
+	struct session *s = m->session;
+	uint64_t sure = s->log.head, tail;
+
+	out->rest = true;
+	if (from->has_epoch && from->epoch != s->epoch)
+		sure = 0; /* they have nothing in common */
+	else if (s->hub->store && !from_this_run(s, from)) {
+		/* Up to what every crash since has left. */
+		uint64_t left = store_sure(s->hub->store, m->conn->worker->index, s,
+					   from->has_run ? &from->run : NULL);
+
+		sure = left < sure ? left : sure;
+	}
+	out->since = from->since < sure ? from->since : sure;
+	tail = session_tail(m, out->since);
+	m->cursor = out->since + 1 < tail ? tail : out->since + 1;
+	out->gap_to = m->cursor > out->since + 1 ? m->cursor - 1 : 0;
+}
+
 enum hub_code session_seek_locked(struct member *m, const struct session_from *from,
 				  struct session_joined *out)
 {
@@ -127,13 +162,8 @@ enum hub_code session_seek_locked(struct member *m, const struct session_from *f
 	struct fan *fan = &s->fan[m->conn->worker->index];
 	struct chunk *snapshot = NULL;
 	bool out_of_memory = false;
-	uint64_t tail = s->log.tail;
+	uint64_t tail = from->has_since ? session_tail(m, from->since) : 0;
 
-	if (from->has_since && from->since + 1 < tail && s->hub->store) {
-		uint64_t stored = store_tail(s->hub->store, m->conn->worker->index, s);
-
-		tail = stored < tail ? stored : tail;
-	}
 	*out = (struct session_joined){.epoch = s->epoch,
 				       .seq = s->log.head,
 				       .user_count = s->nmembers,
@@ -156,7 +186,9 @@ enum hub_code session_seek_locked(struct member *m, const struct session_from *f
 		out->reason = "trimmed";
 	if (out->reason)
 		out->recovered = false;
-	if (!out->recovered && !out->gap_to)
+	if (out->reason && from->rest)
+		seek_rest(m, from, out);
+	if (!out->recovered && (out->rest ? out->gap_to > 0 : !out->gap_to))
 		snapshot = state_snapshot(&s->state, &out_of_memory);
 	if (snapshot && !(m->catchup = malloc(sizeof(*m->catchup)))) {
 		chunk_unref(snapshot);
@@ -165,8 +197,8 @@ enum hub_code session_seek_locked(struct member *m, const struct session_from *f
 	if (out_of_memory)
 		return HUB_INTERNAL;
 	if (snapshot) {
-		*m->catchup = (struct catchup){snapshot, 1, s->state.n, 0};
-		out->snapshot = s->state.n;
+		out->snapshot = out->rest ? state_before(&s->state, m->cursor) : s->state.n;
+		*m->catchup = (struct catchup){snapshot, 1, out->snapshot, 0};
 	}
 	/* It may have sent some of what it now gets. */
 	m->own = s->log.head;

@@ -7,6 +7,7 @@
 
 #include "hub.h"
 #include "session.h"
+#include "worker.h"
 
 static struct session **registry_link(struct registry *r, struct span id)
 {
@@ -88,6 +89,93 @@ static void idle_append(struct registry *r, struct session *s, uint64_t now_ms)
 	r->idle_last = s;
 }
 
+/* --- all of them, and who is told of them */
+
+static void all_append(struct registry *r, struct session *s)
+{
+	struct registry_watch *w;
+
+	s->all_prev = r->last;
+	*(r->last ? &r->last->all_next : &r->first) = s;
+	r->last = s;
+	for (w = r->watches; w; w = w->next) {
+		if (w->at)
+			continue;
+		w->at = s;
+		worker_sessions(w->worker);
+	}
+}
+
+static void all_unlink(struct registry *r, struct session *s)
+{
+	struct registry_watch *w;
+
+	for (w = r->watches; w; w = w->next)
+		if (w->at == s)
+			w->at = s->all_next;
+	*(s->all_prev ? &s->all_prev->all_next : &r->first) = s->all_next;
+	*(s->all_next ? &s->all_next->all_prev : &r->last) = s->all_prev;
+}
+
+bool registry_watch(struct registry *r, struct registry_watch *w, struct worker *worker)
+{
+	bool room;
+
+	pthread_mutex_lock(&r->lock);
+	room = w->link || r->nwatches < REGISTRY_WATCHES_MAX;
+	if (room && !w->link) {
+		r->nwatches++;
+		w->worker = worker;
+		w->next = r->watches;
+		w->link = &r->watches;
+		if (w->next)
+			w->next->link = &w->next;
+		r->watches = w;
+	}
+	w->at = r->first;
+	pthread_mutex_unlock(&r->lock);
+	return room;
+}
+
+void registry_unwatch(struct registry *r, struct registry_watch *w)
+{
+	pthread_mutex_lock(&r->lock);
+	if (w->link) {
+		r->nwatches--;
+		*w->link = w->next;
+		if (w->next)
+			w->next->link = w->link;
+		w->link = NULL;
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+int registry_list(struct registry *r, struct registry_watch *w, struct buf *out, size_t max,
+		  bool *more)
+{
+	size_t start = out->len;
+	int status = 0;
+
+	pthread_mutex_lock(&r->lock);
+	while (w->at && out->len - start < max && status == 0) {
+		status = buf_printf(out, "%s\"%s\"", out->len > start ? "," : "", w->at->id);
+		w->at = w->at->all_next;
+	}
+	*more = w->at != NULL;
+	pthread_mutex_unlock(&r->lock);
+	return status;
+}
+
+bool registry_behind(struct registry *r, const struct registry_watch *w)
+{
+	bool behind;
+
+	pthread_mutex_lock(&r->lock);
+	behind = w->at != NULL;
+	pthread_mutex_unlock(&r->lock);
+	return behind;
+}
+
 /* Forgets an idle session; false where that must wait for the store. */
 static bool registry_drop(struct registry *r, struct session *s)
 {
@@ -101,6 +189,7 @@ static bool registry_drop(struct registry *r, struct session *s)
 	struct session **link = registry_link(r, (struct span){s->id, s->id_len});
 
 	idle_unlink(r, s);
+	all_unlink(r, s);
 	*link = s->hash_next;
 	r->n--;
 	session_unref(s);
@@ -128,6 +217,7 @@ struct session *registry_use(struct hub *hub, struct span id, enum hub_code *cod
 		*code = HUB_INTERNAL;
 	} else {
 		*link = s;
+		all_append(r, s);
 		if (++r->n > r->table_size)
 			registry_grow(r);
 	}

@@ -105,6 +105,7 @@ struct session {
 
 	/* The registry's, under its lock. */
 	struct session *hash_next;
+	struct session *all_prev, *all_next;
 	struct session *idle_prev, *idle_next;
 	uint64_t idle_since_ms;
 	uint32_t users; /* members and joins under way */
@@ -118,6 +119,7 @@ struct session {
 /* Where a member wants to begin. */
 struct session_from {
 	bool has_since, has_epoch;
+	bool rest; /* where that past is not all there, what is left of it */
 	uint64_t since;
 	uint64_t epoch;
 	bool has_run;
@@ -127,10 +129,12 @@ struct session_from {
 struct session_joined {
 	uint64_t epoch;
 	uint64_t seq;	   /* head at the join */
-	uint64_t gap_to;   /* since:0, but the log begins behind this seq; else 0 */
+	uint64_t gap_to;   /* the records since + 1 to gap_to are not kept; 0: no such gap */
+	uint64_t since;	   /* of a gap, or of what is left */
 	uint64_t snapshot; /* state records that follow */
 	uint32_t user_count;
 	bool recovered;
+	bool rest;	    /* what is left of a past that is not recovered follows */
 	const char *reason; /* why a wanted past is not recovered, or NULL */
 };
 

@@ -233,6 +233,16 @@ void state_delete(struct state *s, struct span key)
 	}
 }
 
+size_t state_before(const struct state *s, uint64_t seq)
+{
+	const struct state_entry *e = s->oldest;
+	size_t n = 0;
+
+	for (; e && e->seq < seq; e = e->newer)
+		n++;
+	return n;
+}
+
 void state_each(const struct state *s,
 		void (*each)(struct span key, struct span type, uint64_t seq, uint64_t sender,
 			     const void *frame, size_t len, void *arg),

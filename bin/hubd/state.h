@@ -47,6 +47,9 @@ void state_delete(struct state *s, struct span key);
  * new reference; NULL where the state is empty (*out_of_memory false) or memory is out. */
 struct chunk *state_snapshot(struct state *s, bool *out_of_memory);
 
+/* How many of them are records before seq. */
+size_t state_before(const struct state *s, uint64_t seq);
+
 /* Calls each(key, type, seq, frame, len, arg) for every record, oldest first. */
 void state_each(const struct state *s,
 		void (*each)(struct span key, struct span type, uint64_t seq, uint64_t sender,

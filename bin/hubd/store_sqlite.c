@@ -1,39 +1,38 @@
 /* The store on SQLite, in WAL mode: the writer never waits for readers, nor they for it. The schema
  * is documented in hubd(8), for people query it. Invariant: what is stored of a session is its log
- * up to `stored`, contiguous, and the state and the dedup window are those of that record. */
+ * up to `stored`, contiguous, and the state and the dedup window are those of that record. This
+ * file: opening. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <limits.h>
 #include <signal.h>
-#include <sqlite3.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "conn.h"
 #include "err.h"
 #include "hub.h"
-#include "identity.h"
-#include "keys.h"
 #include "session.h"
-#include "store.h"
-#include "worker.h"
-#include "wsframe.h"
+#include "store_impl.h"
 
 #define APPLICATION_ID 0x68756264 /* "hubd" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define PAGE_BYTES 8192	 /* half the writes of the usual 4096, and as many records in a WAL */
-#define BUSY_MS 5000	 /* for somebody else's look at the database */
-#define RETRY_MS 1000	 /* after a write that failed */
 #define CRASHES_KEPT 100 /* runs for which the heads at their crash are remembered */
-#define PRUNE_MS 200	 /* between two rounds of pruning */
-#define PRUNE_STEP 1000	 /* records of one session looked at in one step */
-#define ACK_BYTES 16	 /* of one message in the dedup window: seq and hash */
-#define PRUNE_SPELL 10	 /* ms that may be spent on steps between two commits */
+
+/* What a commit has of a session is one row, as a rule: a row a record costs the writing thread
+ * twice as much. People see records all the same, by the view. */
+#define BATCH_TABLE                                                                             \
+	"CREATE TABLE batch (id INTEGER PRIMARY KEY, session INTEGER NOT NULL, seq INTEGER NOT" \
+	" NULL, n INTEGER NOT NULL, time INTEGER NOT NULL, bodies TEXT NOT NULL);"              \
+	"CREATE UNIQUE INDEX batch_seq ON batch (session, seq);"
+#define RECORD_VIEW                                                                             \
+	"CREATE VIEW record (session, seq, time, type, sender, body) AS SELECT session,"        \
+	" seq + key, time, json_extract(value, '$.type'), json_extract(value, '$.from'), value" \
+	" FROM batch, json_each('[' || replace(bodies, char(10), ',') || ']');"
 
 static const char schema[] =
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -42,142 +41,33 @@ static const char schema[] =
     "NULL,"
     " head INTEGER NOT NULL, written INTEGER NOT NULL);"
     "CREATE TABLE crash (session INTEGER NOT NULL, run INTEGER NOT NULL, head INTEGER NOT NULL,"
-    " PRIMARY KEY (session, run)) WITHOUT ROWID;"
-    "CREATE TABLE record (id INTEGER PRIMARY KEY, session INTEGER NOT NULL, seq INTEGER NOT "
-    "NULL,"
-    " time INTEGER NOT NULL, type TEXT NOT NULL, sender TEXT NOT NULL, body TEXT NOT NULL);"
-    "CREATE TABLE extent (session INTEGER NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL,"
-    " id INTEGER NOT NULL, PRIMARY KEY (session, seq)) WITHOUT ROWID;"
+    " PRIMARY KEY (session, run)) WITHOUT ROWID;" BATCH_TABLE
     "CREATE TABLE state (session INTEGER NOT NULL, key TEXT NOT NULL, type TEXT NOT NULL,"
     " seq INTEGER NOT NULL, sender TEXT NOT NULL, body TEXT NOT NULL,"
     " PRIMARY KEY (session, key, type)) WITHOUT ROWID;"
     "CREATE TABLE ack (session INTEGER NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL,"
     " messages BLOB NOT NULL,"
-    " PRIMARY KEY (session, seq)) WITHOUT ROWID;";
+    " PRIMARY KEY (session, seq)) WITHOUT ROWID;" RECORD_VIEW;
 
-enum write_stmt {
-	BEGIN,
-	COMMIT,
-	ROLLBACK,
-	FIND_SESSION,
-	PUT_SESSION,
-	NEW_SESSION,
-	PUT_RECORD,
-	PUT_EXTENT,
-	GROW_EXTENT,
-	PUT_STATE,
-	DROP_STATE,
-	PUT_ACK,
-	DROP_ACKS,
-	SET_META,
-	NEXT_SESSION,
-	LAST_RECORD,
-	FIRST_EXTENT,
-	FIRST_KEPT,
-	PRUNE_RECORDS,
-	CUT_EXTENT,
-	DROP_EXTENT,
-	WRITE_STMTS
-};
-
-static const char *const write_sql[WRITE_STMTS] = {
-    [BEGIN] = "BEGIN IMMEDIATE",
-    [COMMIT] = "COMMIT",
-    [ROLLBACK] = "ROLLBACK",
-    [FIND_SESSION] = "SELECT id FROM session WHERE name = ?1",
-    [PUT_SESSION] = "UPDATE session SET head = ?2, written = ?3 WHERE id = ?1",
-    [NEW_SESSION] = "INSERT INTO session (name, epoch, head, written) VALUES (?1, ?2, ?3, ?4)",
-    [PUT_RECORD] = "INSERT INTO record (id, session, seq, time, type, sender, body)"
-		   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [PUT_EXTENT] = "INSERT INTO extent (session, seq, n, id) VALUES (?1, ?2, ?3, ?4)",
-    [GROW_EXTENT] = "UPDATE extent SET n = ?3 WHERE session = ?1 AND seq = ?2",
-    [PUT_STATE] = "INSERT OR REPLACE INTO state (session, key, type, seq, sender, body)"
-		  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    [DROP_STATE] = "DELETE FROM state WHERE session = ?1 AND key = ?2",
-    [PUT_ACK] = "INSERT INTO ack (session, seq, n, messages) VALUES (?1, ?2, ?3, ?4)",
-    [DROP_ACKS] = "DELETE FROM ack WHERE session = ?1 AND seq <= (SELECT max(seq) FROM"
-		  " (SELECT seq, sum(n) OVER (ORDER BY seq DESC) - n AS later FROM ack"
-		  " WHERE session = ?1) WHERE later >= ?2)",
-    [SET_META] = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
-    [NEXT_SESSION] = "SELECT id, name, head FROM session WHERE id > ?1 ORDER BY id LIMIT 1",
-    [LAST_RECORD] = "SELECT max(id) FROM record",
-    [FIRST_EXTENT] = "SELECT seq, n, id FROM extent WHERE session = ?1 ORDER BY seq LIMIT 1",
-    [FIRST_KEPT] = "SELECT id FROM record WHERE id BETWEEN ?1 AND ?2 AND seq > ?3 AND time >= ?4"
-		   " ORDER BY id LIMIT 1",
-    [PRUNE_RECORDS] = "DELETE FROM record WHERE id BETWEEN ?1 AND ?2",
-    [CUT_EXTENT] = "UPDATE extent SET seq = seq + ?3, n = n - ?3, id = id + ?3"
-		   " WHERE session = ?1 AND seq = ?2",
-    [DROP_EXTENT] = "DELETE FROM extent WHERE session = ?1 AND seq = ?2",
-};
-
-enum read_stmt {
-	GET_CRASH,
-	LAST_CRASH,
-	GET_SESSION,
-	GET_TAIL,
-	GET_STATE,
-	GET_ACKS,
-	GET_RECORDS,
-	READ_STMTS
-};
-
-static const char *const read_sql[READ_STMTS] = {
-    [GET_CRASH] = "SELECT min(head) FROM crash WHERE session ="
-		  " (SELECT id FROM session WHERE name = ?1) AND run >= ?2",
-    [LAST_CRASH] = "SELECT head FROM crash WHERE session ="
-		   " (SELECT id FROM session WHERE name = ?1) ORDER BY run DESC LIMIT 1",
-    [GET_SESSION] = "SELECT id, epoch, head FROM session WHERE name = ?1",
-    [GET_TAIL] =
-	"SELECT min(seq) FROM extent WHERE session = (SELECT id FROM session WHERE name = ?1)",
-    [GET_STATE] = "SELECT key, type, seq, sender, body FROM state WHERE session = ?1 ORDER BY seq",
-    [GET_ACKS] = "SELECT n, messages FROM ack WHERE session = ?1 ORDER BY seq DESC",
-    [GET_RECORDS] =
-	"SELECT r.seq, r.sender, r.body FROM extent e CROSS JOIN record r"
-	" ON r.id BETWEEN e.id + max(?2 - e.seq, 0) AND e.id + min(?3 - e.seq, e.n - 1)"
-	" WHERE e.session = ?1 AND e.seq <= ?3 AND e.seq >= coalesce((SELECT max(seq) FROM extent"
-	" WHERE session = ?1 AND seq <= ?2), 0) ORDER BY e.seq, r.id",
-};
-
-/* Records first to first + n - 1 of a session, which lie in the table one behind the other from id
- * on: what one commit wrote of the session, and more where nobody else came between. Far fewer than
- * an index by session and seq would have entries, and records are only ever written at the end. */
-struct extent {
-	int64_t session, first, n, id;
-};
-
-struct reader {
-	sqlite3 *db;
-	sqlite3_stmt *stmt[READ_STMTS];
-};
-
-struct store {
-	struct hub *hub;
-	char *file;
-	int lock_fd; /* holds the lock against another hubd; closed last (see POSIX locks in
-			fcntl(2)) */
-	sqlite3 *db; /* the writer's */
-	sqlite3_stmt *stmt[WRITE_STMTS];
-	struct reader *reader; /* one per worker, opened when first needed */
-
-	pthread_t thread;
-	bool started;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct session *first, **last; /* lock; sessions to write, each with a reference */
-	bool stop;		       /* lock */
-	_Atomic(const char *) failing;
-
-	struct extent end;   /* the last one, which may grow; its end is the table's */
-	struct buf messages; /* scratch: of a batch, those with an ack */
-	int64_t prune_at;    /* the session looked at last */
-	uint64_t prune_ms;   /* when the next round is due */
-	bool prune_again;    /* the step before had more to do */
+/* What makes version i + 1 of i, run in one transaction with what is behind it. */
+static const char *const migration[SCHEMA_VERSION] = {
+    /* Records had a row each, and an extent said where those of a session lie. */
+    [1] = BATCH_TABLE
+    "WITH RECURSIVE part (session, seq, id, last) AS"
+    " (SELECT session, seq, id, id + n - 1 FROM extent UNION ALL"
+    " SELECT session, seq + 64, id + 64, last FROM part WHERE id + 64 <= last)"
+    " INSERT INTO batch (session, seq, n, time, bodies)"
+    " SELECT session, seq, min(64, last - id + 1),"
+    " (SELECT max(time) FROM record WHERE id BETWEEN part.id AND min(part.id + 63, last)),"
+    " (SELECT group_concat(body, char(10)) FROM (SELECT body FROM record"
+    " WHERE id BETWEEN part.id AND min(part.id + 63, last) ORDER BY id)) FROM part;"
+    "DROP TABLE record; DROP TABLE extent;" RECORD_VIEW,
 };
 
 /* --- statements --- */
 
 /* Static text for people. */
-static const char *db_error(sqlite3 *db)
+const char *store_db_error(sqlite3 *db)
 {
 	int code = sqlite3_extended_errcode(db);
 
@@ -200,13 +90,12 @@ static const char *db_error(sqlite3 *db)
 	}
 }
 
-static void bind_text(sqlite3_stmt *q, int i, const char *text, size_t len)
+void store_bind_text(sqlite3_stmt *q, int i, const char *text, size_t len)
 {
 	sqlite3_bind_text64(q, i, text, len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-/* Runs a statement that gives no rows of interest. Returns 0 or -EIO. */
-static int run(sqlite3_stmt *q)
+int store_run(sqlite3_stmt *q)
 {
 	int r = sqlite3_step(q);
 
@@ -214,7 +103,7 @@ static int run(sqlite3_stmt *q)
 	return r == SQLITE_DONE || r == SQLITE_ROW ? 0 : -EIO;
 }
 
-static int prepare(sqlite3 *db, const char *const *sql, sqlite3_stmt **stmt, int n)
+int store_prepare(sqlite3 *db, const char *const *sql, sqlite3_stmt **stmt, int n)
 {
 	int i;
 
@@ -243,23 +132,43 @@ static int64_t pragma_int(sqlite3 *db, const char *sql, int64_t otherwise)
 static const char *const sync_sql[] = {"PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL",
 				       "PRAGMA synchronous=OFF"};
 
+static uint32_t header_u32(const unsigned char *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Whether the file has all pages that its header counts, or a log that may have them. SQLite itself
+ * takes zeros for what was cut off. */
+static bool whole(const struct store *st, const unsigned char *head)
+{
+	uint64_t page = (uint64_t)head[16] << 8 | head[17];
+	char wal[PATH_MAX];
+	struct stat file, log;
+
+	if (page == 1)
+		page = 65536;
+	snprintf(wal, sizeof(wal), "%s-wal", st->file);
+	return fstat(st->lock_fd, &file) < 0 ||
+	       (uint64_t)file.st_size >= page * header_u32(head + 28) ||
+	       (stat(wal, &log) == 0 && log.st_size > 0);
+}
+
 /* What is wrong with the file, by its first bytes, or NULL. SQLite is not asked to open what is not
  * ours, for it might finish somebody else's transaction in it. */
-static const char *check_header(int fd)
+static const char *check_header(const struct store *st)
 {
 	static const char magic[16] = "SQLite format 3";
 	unsigned char head[100];
-	ssize_t n = pread(fd, head, sizeof(head), 0);
+	ssize_t n = pread(st->lock_fd, head, sizeof(head), 0);
 
 	if (n == 0)
 		return NULL;
 	if (n < 0)
 		return strerror(errno);
 	if (n < (ssize_t)sizeof(head) || memcmp(head, magic, sizeof(magic)) != 0 ||
-	    ((uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 |
-	     head[71]) != APPLICATION_ID)
+	    header_u32(head + 68) != APPLICATION_ID)
 		return "not a store of hubd";
-	return NULL;
+	return whole(st, head) ? NULL : "the store is damaged";
 }
 
 /* What is wrong with the database, or NULL. Changes nothing. */
@@ -271,26 +180,38 @@ static const char *check(sqlite3 *db)
 	bool ok;
 
 	if (tables < 0)
-		return db_error(db);
+		return store_db_error(db);
 	if (tables == 0)
 		return NULL;
 	if (pragma_int(db, "PRAGMA user_version", 0) > SCHEMA_VERSION)
 		return "made by a newer hubd";
 	if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &q, NULL) != SQLITE_OK)
-		return db_error(db);
+		return store_db_error(db);
 	said = sqlite3_step(q) == SQLITE_ROW ? (const char *)sqlite3_column_text(q, 0) : NULL;
 	ok = said && strcmp(said, "ok") == 0;
 	sqlite3_finalize(q);
 	return ok ? NULL : "the store is damaged";
 }
 
+/* A value of len bytes. */
 static int set_meta(struct store *st, const char *name, const void *value, int len)
 {
-	sqlite3_stmt *q = st->stmt[SET_META];
+	sqlite3_stmt *q;
+	int r = -EIO;
 
+	if (sqlite3_prepare_v2(st->db, "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
+			       -1, &q, NULL) != SQLITE_OK)
+		return r;
 	sqlite3_bind_text(q, 1, name, -1, SQLITE_STATIC);
 	sqlite3_bind_blob(q, 2, value, len, SQLITE_STATIC);
-	return run(q);
+	r = store_run(q);
+	sqlite3_finalize(q);
+	return r;
+}
+
+int store_set_meta(struct store *st, const char *name, const char *text)
+{
+	return set_meta(st, name, text, (int)strlen(text));
 }
 
 /* Takes the secret from the store, or gives it ours. */
@@ -329,20 +250,12 @@ static int note_start(struct store *st)
 	if (crashed && sqlite3_exec(st->db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return -EIO;
 	snprintf(sql, sizeof(sql), "%jd", (intmax_t)last + 1);
-	return set_meta(st, "run", sql, (int)strlen(sql)) < 0 ? -EIO
-							      : set_meta(st, "clean", "no", 2);
+	return store_set_meta(st, "run", sql) < 0 ? -EIO : store_set_meta(st, "clean", "no");
 }
 
-/* Where the table of records ends. */
-static int find_end(struct store *st)
+static int exec(struct store *st, const char *sql)
 {
-	sqlite3_stmt *q = st->stmt[LAST_RECORD];
-	int r = sqlite3_step(q);
-
-	if (r == SQLITE_ROW)
-		st->end = (struct extent){.id = sqlite3_column_int64(q, 0), .n = 1};
-	sqlite3_reset(q);
-	return r == SQLITE_ROW ? 0 : -EIO;
+	return sqlite3_exec(st->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -EIO;
 }
 
 /* Before WAL, so that the file itself tells from its first moment whose it is. */
@@ -350,16 +263,34 @@ static int make_schema(struct store *st)
 {
 	char set[128];
 
-	if (pragma_int(st->db, "SELECT count(*) FROM sqlite_master", -1) != 0)
-		return 0;
 	snprintf(set, sizeof(set),
 		 "PRAGMA page_size=%d; BEGIN; PRAGMA application_id=%d; PRAGMA user_version=%d;",
 		 PAGE_BYTES, APPLICATION_ID, SCHEMA_VERSION);
-	if (sqlite3_exec(st->db, set, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(st->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(st->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-		return -EIO;
-	return 0;
+	return exec(st, set) < 0 || exec(st, schema) < 0 ? -EIO : exec(st, "COMMIT");
+}
+
+/* All or nothing: where it fails, the store is as it was. */
+static int migrate(struct store *st, int64_t version)
+{
+	char set[64];
+	int r = exec(st, "BEGIN IMMEDIATE");
+
+	err_log(ERR_INFO, "store %s: of version %jd, is made one of version %d", st->file,
+		(intmax_t)version, SCHEMA_VERSION);
+	for (; version < SCHEMA_VERSION && r == 0; version++)
+		r = exec(st, migration[version]);
+	snprintf(set, sizeof(set), "PRAGMA user_version=%d; COMMIT", SCHEMA_VERSION);
+	return r < 0 ? r : exec(st, set);
+}
+
+/* The tables as this version has them. */
+static int use_schema(struct store *st)
+{
+	int64_t version = pragma_int(st->db, "PRAGMA user_version", 0);
+
+	if (pragma_int(st->db, "SELECT count(*) FROM sqlite_master", -1) == 0)
+		return make_schema(st);
+	return version >= 1 && version < SCHEMA_VERSION ? migrate(st, version) : 0;
 }
 
 /* Some file systems cannot do it, and SQLite does not call that an error. */
@@ -417,7 +348,7 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 			r == -EWOULDBLOCK ? "another hubd is using it" : strerror(-r));
 		goto fail;
 	}
-	wrong = check_header(st->lock_fd);
+	wrong = check_header(st);
 	if (wrong) {
 		*status = EX_CONFIG;
 		err_log(ERR_ERROR, "store %s: %s", file, wrong);
@@ -426,17 +357,18 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 	if (sqlite3_open_v2(file, &st->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
 		SQLITE_OK ||
 	    sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK) {
-		err_log(ERR_ERROR, "store %s: %s", file, db_error(st->db));
+		err_log(ERR_ERROR, "store %s: %s", file, store_db_error(st->db));
 		goto fail;
 	}
-	sqlite3_busy_timeout(st->db, BUSY_MS);
+	sqlite3_busy_timeout(st->db, STORE_BUSY_MS);
 	wrong = check(st->db);
 	if (wrong) {
 		*status = EX_CONFIG;
 		err_log(ERR_ERROR, "store %s: %s", file, wrong);
 		goto fail;
 	}
-	if (make_schema(st) == 0 && prepare(st->db, write_sql, st->stmt, WRITE_STMTS) < 0 &&
+	if (use_schema(st) == 0 &&
+	    store_prepare(st->db, store_write_sql, st->stmt, WRITE_STMTS) < 0 &&
 	    sqlite3_errcode(st->db) == SQLITE_ERROR) {
 		*status = EX_CONFIG; /* a table or column is not there */
 		err_log(ERR_ERROR, "store %s: the store is damaged", file);
@@ -445,8 +377,8 @@ struct store *store_open(struct hub *hub, const char *file, int *status)
 	sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	if (!st->stmt[WRITE_STMTS - 1] || use_wal(st->db) < 0 ||
 	    sqlite3_exec(st->db, sync_sql[hub->opt.sync], NULL, NULL, NULL) != SQLITE_OK ||
-	    share_secret(st) < 0 || note_start(st) < 0 || find_end(st) < 0) {
-		err_log(ERR_ERROR, "store %s: %s", file, db_error(st->db));
+	    share_secret(st) < 0 || note_start(st) < 0) {
+		err_log(ERR_ERROR, "store %s: %s", file, store_db_error(st->db));
 		goto fail;
 	}
 	return st;
@@ -457,15 +389,11 @@ fail:
 
 void store_free(struct store *st)
 {
-	unsigned i, k;
+	unsigned k;
 
 	if (!st)
 		return;
-	for (i = 0; st->reader && i < st->hub->nworkers; i++) {
-		for (k = 0; k < READ_STMTS; k++)
-			sqlite3_finalize(st->reader[i].stmt[k]);
-		sqlite3_close(st->reader[i].db);
-	}
+	store_readers_free(st);
 	for (k = 0; k < WRITE_STMTS; k++)
 		sqlite3_finalize(st->stmt[k]);
 	sqlite3_close(st->db);
@@ -475,682 +403,9 @@ void store_free(struct store *st)
 		pthread_mutex_destroy(&st->lock);
 		pthread_cond_destroy(&st->wake);
 	}
+	buf_free(&st->bodies);
 	buf_free(&st->messages);
 	free(st->reader);
 	free(st->file);
 	free(st);
-}
-
-/* --- writing --- */
-
-/* One session's part of a commit. */
-struct batch {
-	struct session *session; /* a reference */
-	struct chunk *chunk;	 /* a reference; from `from` on */
-	uint64_t from, to;
-	struct batch *next;
-};
-
-/* Numbers in the dedup window's blobs: 64 bits, the lowest byte first. */
-static int put_number(struct buf *b, uint64_t n)
-{
-	unsigned char bytes[8];
-	int i;
-
-	for (i = 0; i < 8; i++)
-		bytes[i] = (unsigned char)(n >> (8 * i));
-	return buf_put(b, bytes, sizeof(bytes));
-}
-
-static uint64_t get_number(const unsigned char *bytes)
-{
-	uint64_t n = 0;
-	int i;
-
-	for (i = 8; i-- > 0;)
-		n = n << 8 | bytes[i];
-	return n;
-}
-
-/* put_batch() has bound the session and the time. */
-static int put_record(struct store *st, int64_t session, int64_t id, const struct slot *slot,
-		      const unsigned char *frame, uint64_t seq)
-{
-	size_t header = wsframe_header_len(frame), len = slot->len - header;
-	const char *body = (const char *)frame + header;
-	char sender[IDENTITY_LEN + 1], room[ENVELOPE_KEY_MAX], why[64];
-	struct envelope e;
-	struct span key;
-	enum key_rule rule;
-	sqlite3_stmt *q = st->stmt[PUT_RECORD];
-	int r;
-
-	identity_text(slot->sender, sender);
-	/* It was a good message when it was logged, so it still is. */
-	if (envelope_parse(&e, body, len, why, sizeof(why)) != HUB_OK)
-		return -EINVAL;
-	sqlite3_bind_int64(q, 1, id);
-	sqlite3_bind_int64(q, 3, (int64_t)seq);
-	bind_text(q, 5, e.type.p, e.type.len);
-	bind_text(q, 6, sender, IDENTITY_LEN);
-	bind_text(q, 7, body, len);
-	r = run(q);
-	if (r == 0 && slot->acked &&
-	    (put_number(&st->messages, seq) < 0 ||
-	     put_number(&st->messages, identity_message(st->hub->secret, slot->sender, &e)) < 0))
-		r = -ENOMEM;
-	if (r < 0)
-		return r;
-	rule = keys_find(st->hub->keys, &e, room, &key);
-	if (rule == KEY_SET) {
-		q = st->stmt[PUT_STATE];
-		sqlite3_bind_int64(q, 1, session);
-		bind_text(q, 2, key.p, key.len);
-		bind_text(q, 3, e.type.p, e.type.len);
-		sqlite3_bind_int64(q, 4, (int64_t)seq);
-		bind_text(q, 5, sender, IDENTITY_LEN);
-		bind_text(q, 6, body, len);
-		r = run(q);
-	} else if (rule == KEY_DELETE) {
-		q = st->stmt[DROP_STATE];
-		sqlite3_bind_int64(q, 1, session);
-		bind_text(q, 2, key.p, key.len);
-		r = run(q);
-	}
-	return r;
-}
-
-static int put_session(struct store *st, const struct session *s, uint64_t head, int64_t now,
-		       int64_t *id)
-{
-	sqlite3_stmt *q = st->stmt[FIND_SESSION];
-	int r;
-
-	bind_text(q, 1, s->id, s->id_len);
-	r = sqlite3_step(q);
-	if (r == SQLITE_ROW)
-		*id = sqlite3_column_int64(q, 0);
-	sqlite3_reset(q);
-	if (r == SQLITE_ROW) {
-		q = st->stmt[PUT_SESSION];
-		sqlite3_bind_int64(q, 1, *id);
-		sqlite3_bind_int64(q, 2, (int64_t)head);
-		sqlite3_bind_int64(q, 3, now);
-		return run(q);
-	}
-	if (r != SQLITE_DONE)
-		return -EIO;
-	q = st->stmt[NEW_SESSION];
-	bind_text(q, 1, s->id, s->id_len);
-	sqlite3_bind_int64(q, 2, (int64_t)s->epoch);
-	sqlite3_bind_int64(q, 3, (int64_t)head);
-	sqlite3_bind_int64(q, 4, now);
-	r = run(q);
-	*id = sqlite3_last_insert_rowid(st->db);
-	return r;
-}
-
-/* Where the records of a batch are. */
-static int put_extent(struct store *st, int64_t session, const struct batch *b, struct extent *end)
-{
-	bool grows = end->session == session && end->first + end->n == (int64_t)b->from;
-	int64_t n = (int64_t)(b->to - b->from) + 1;
-	sqlite3_stmt *q = st->stmt[grows ? GROW_EXTENT : PUT_EXTENT];
-
-	if (grows)
-		end->n += n;
-	else
-		*end = (struct extent){session, (int64_t)b->from, n, end->id + end->n};
-	sqlite3_bind_int64(q, 1, end->session);
-	sqlite3_bind_int64(q, 2, end->first);
-	sqlite3_bind_int64(q, 3, end->n);
-	if (!grows)
-		sqlite3_bind_int64(q, 4, end->id);
-	return run(q);
-}
-
-/* The batch's part of the dedup window. Now and then the window's older part goes. */
-static int put_acks(struct store *st, int64_t session, const struct batch *b)
-{
-	sqlite3_stmt *q = st->stmt[PUT_ACK];
-	int r;
-
-	sqlite3_bind_int64(q, 1, session);
-	sqlite3_bind_int64(q, 2, (int64_t)b->to);
-	sqlite3_bind_int64(q, 3, (int64_t)(st->messages.len / ACK_BYTES));
-	sqlite3_bind_blob64(q, 4, st->messages.data, st->messages.len, SQLITE_STATIC);
-	r = run(q);
-	if (r < 0 || (b->from - 1) / DEDUP_MAX == b->to / DEDUP_MAX)
-		return r;
-	q = st->stmt[DROP_ACKS];
-	sqlite3_bind_int64(q, 1, session);
-	sqlite3_bind_int64(q, 2, DEDUP_MAX);
-	return run(q);
-}
-
-/* *end: the last extent, which it moves on. */
-static int put_batch(struct store *st, const struct batch *b, struct extent *end)
-{
-	const struct chunk *c = b->chunk;
-	int64_t session = 0, id = end->id + end->n, now = (int64_t)clock_wall_ms();
-	uint64_t seq;
-	int r = put_session(st, b->session, b->to, now, &session);
-
-	sqlite3_bind_int64(st->stmt[PUT_RECORD], 2, session);
-	sqlite3_bind_int64(st->stmt[PUT_RECORD], 4, now);
-
-	st->messages.len = 0;
-	for (seq = b->from; seq <= b->to && r == 0; seq++) {
-		const struct slot *slot;
-
-		c = chunk_find(c, seq);
-		slot = chunk_slot(c, seq - c->first);
-		r = put_record(st, session, id++, slot, c->data + slot->offset, seq);
-	}
-	if (r == 0)
-		r = put_extent(st, session, b, end);
-	if (r == 0 && st->messages.len)
-		r = put_acks(st, session, b);
-	return r;
-}
-
-/* What a session has that is not stored, or NULL. Takes the reference. */
-static struct batch *batch_new(struct store *st, struct session *s)
-{
-	struct batch *b = calloc(1, sizeof(*b));
-	struct log_view view;
-
-	pthread_mutex_lock(&s->lock);
-	s->storing = false;
-	if (!b) {
-		pthread_mutex_unlock(&s->lock);
-		store_wake(st, s); /* again */
-		session_unref(s);
-		return NULL;
-	}
-	b->from = s->stored + 1;
-	log_view(&s->log, b->from, &view);
-	pthread_mutex_unlock(&s->lock);
-	if (!view.chunk) {
-		session_unref(s);
-		free(b);
-		return NULL;
-	}
-	b->session = s;
-	b->chunk = view.chunk;
-	b->to = view.head;
-	return b;
-}
-
-static void batch_free(struct batch *b)
-{
-	chunk_unref(b->chunk);
-	session_unref(b->session);
-	free(b);
-}
-
-/* One transaction. Returns 0, or -errno with nothing changed. */
-static int commit(struct store *st, const struct batch *all)
-{
-	struct extent end = st->end;
-	const struct batch *b;
-	int r = run(st->stmt[BEGIN]);
-
-	for (b = all; b && r == 0; b = b->next)
-		r = put_batch(st, b, &end);
-	if (r == 0)
-		r = run(st->stmt[COMMIT]);
-	if (r < 0) {
-		const char *why = r == -EINVAL	 ? "a record cannot be read back"
-				  : r == -ENOMEM ? "out of memory"
-						 : db_error(st->db);
-
-		if (!atomic_exchange(&st->failing, why))
-			err_log(ERR_ERROR,
-				"store %s: %s; publishers are refused until it is mended", st->file,
-				why);
-		if (!sqlite3_get_autocommit(st->db))
-			run(st->stmt[ROLLBACK]);
-		return r;
-	}
-	st->end = end;
-	if (atomic_exchange(&st->failing, NULL))
-		err_log(ERR_INFO, "store %s: writing again", st->file);
-	return 0;
-}
-
-/* Writes what the sessions have. Takes the list and its references. */
-static void write_sessions(struct store *st, struct session *list)
-{
-	struct batch *all = NULL, **last = &all, *b;
-
-	while (list) {
-		struct session *next = list->store_next;
-
-		*last = batch_new(st, list);
-		if (*last)
-			last = &(*last)->next;
-		list = next;
-	}
-	if (!all)
-		return;
-	if (commit(st, all) < 0) {
-		for (b = all; b; b = b->next)
-			store_wake(st, b->session); /* again, after a pause */
-	} else {
-		for (b = all; b; b = b->next)
-			session_stored(b->session, b->to);
-	}
-	while ((b = all) != NULL) {
-		all = b->next;
-		batch_free(b);
-	}
-}
-
-/* --- pruning --- */
-
-/* The oldest of a session's extents; false where there is none. */
-static bool first_extent(struct store *st, int64_t session, struct extent *e)
-{
-	sqlite3_stmt *q = st->stmt[FIRST_EXTENT];
-	bool found;
-
-	sqlite3_bind_int64(q, 1, session);
-	found = sqlite3_step(q) == SQLITE_ROW;
-	if (found)
-		*e = (struct extent){session, sqlite3_column_int64(q, 0),
-				     sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2)};
-	sqlite3_reset(q);
-	return found;
-}
-
-/* How many of the first n records of e are old. */
-static int64_t count_old(struct store *st, const struct extent *e, int64_t n, int64_t head)
-{
-	const struct hub_options *opt = &st->hub->opt;
-	sqlite3_stmt *q = st->stmt[FIRST_KEPT];
-
-	sqlite3_bind_int64(q, 1, e->id);
-	sqlite3_bind_int64(q, 2, e->id + n - 1);
-	sqlite3_bind_int64(q, 3, opt->keep_records ? head - opt->keep_records : 0);
-	sqlite3_bind_int64(q, 4,
-			   opt->keep_days ? (int64_t)clock_wall_ms() - opt->keep_days * 86400000
-					  : INT64_MIN);
-	if (!opt->keep_records && !opt->keep_days)
-		return 0;
-	if (sqlite3_step(q) == SQLITE_ROW)
-		n = sqlite3_column_int64(q, 0) - e->id;
-	sqlite3_reset(q);
-	return n;
-}
-
-/* The old records of one session, some of them: always from the front, so that what is left has no
- * hole even where the clock was set back. True where there may be more. */
-static bool prune_session(struct store *st, int64_t session, int64_t head)
-{
-	sqlite3_stmt *q = st->stmt[PRUNE_RECORDS];
-	struct extent e;
-	int64_t most, n;
-
-	if (!first_extent(st, session, &e))
-		return false;
-	most = e.n < PRUNE_STEP ? e.n : PRUNE_STEP;
-	n = count_old(st, &e, most, head);
-	if (n == 0)
-		return false;
-	sqlite3_bind_int64(q, 1, e.id);
-	sqlite3_bind_int64(q, 2, e.id + n - 1);
-	if (run(q) < 0)
-		return false;
-	q = st->stmt[n == e.n ? DROP_EXTENT : CUT_EXTENT];
-	sqlite3_bind_int64(q, 1, session);
-	sqlite3_bind_int64(q, 2, e.first);
-	if (n < e.n)
-		sqlite3_bind_int64(q, 3, n);
-	if (st->end.session == session)
-		st->end.session = 0; /* it may have changed, so it grows no more */
-	return run(q) == 0 && n == most;
-}
-
-/* One step. True where there is more to do at once. */
-static bool prune_step(struct store *st)
-{
-	sqlite3_stmt *next = st->stmt[NEXT_SESSION];
-	int64_t id, head;
-
-	sqlite3_bind_int64(next, 1, st->prune_again ? st->prune_at - 1 : st->prune_at);
-	if (sqlite3_step(next) != SQLITE_ROW) {
-		sqlite3_reset(next);
-		st->prune_at = 0;
-		return false; /* that was all of them */
-	}
-	st->prune_at = id = sqlite3_column_int64(next, 0);
-	head = sqlite3_column_int64(next, 2);
-	sqlite3_reset(next);
-	st->prune_again = prune_session(st, id, head);
-	return true;
-}
-
-/* Some small steps, where it is time for them: over all sessions, then a pause. */
-static void prune(struct store *st)
-{
-	const struct hub_options *opt = &st->hub->opt;
-	uint64_t start = clock_mono_ms();
-
-	if ((!opt->keep_records && !opt->keep_days) || start < st->prune_ms)
-		return;
-	if (run(st->stmt[BEGIN]) < 0)
-		return; /* somebody else's turn */
-	while (clock_mono_ms() < start + PRUNE_SPELL) {
-		if (!prune_step(st)) {
-			st->prune_ms = clock_mono_ms() + PRUNE_MS;
-			break;
-		}
-	}
-	if (run(st->stmt[COMMIT]) < 0 && !sqlite3_get_autocommit(st->db))
-		run(st->stmt[ROLLBACK]);
-}
-
-static void *store_thread(void *arg)
-{
-	struct store *st = arg;
-	bool stop = false;
-
-	while (!stop) {
-		struct session *list;
-		struct timespec until;
-
-		pthread_mutex_lock(&st->lock);
-		if (!st->stop && (!st->first || atomic_load(&st->failing))) {
-			uint64_t ms = atomic_load(&st->failing) ? RETRY_MS : PRUNE_MS;
-
-			clock_gettime(CLOCK_MONOTONIC, &until);
-			until.tv_nsec += (long)(ms % 1000) * 1000000;
-			until.tv_sec += (time_t)(ms / 1000) + until.tv_nsec / 1000000000;
-			until.tv_nsec %= 1000000000;
-			pthread_cond_timedwait(&st->wake, &st->lock, &until);
-		}
-		list = st->first;
-		st->first = NULL;
-		st->last = &st->first;
-		stop = st->stop;
-		pthread_mutex_unlock(&st->lock);
-		write_sessions(st, list);
-		if (!atomic_load(&st->failing))
-			prune(st);
-	}
-	return NULL;
-}
-
-int store_start(struct store *st)
-{
-	int r = pthread_create(&st->thread, NULL, store_thread, st);
-
-	st->started = r == 0;
-	return -r;
-}
-
-int store_stop(struct store *st)
-{
-	struct session *s;
-	const char *failing;
-
-	if (!st || !st->started)
-		return 0;
-	pthread_mutex_lock(&st->lock);
-	st->stop = true;
-	pthread_cond_signal(&st->wake);
-	pthread_mutex_unlock(&st->lock);
-	pthread_join(st->thread, NULL);
-	st->started = false;
-	failing = atomic_load(&st->failing);
-	if (failing)
-		err_log(ERR_ERROR, "store %s: %s; the last records are lost", st->file, failing);
-	else
-		set_meta(st, "clean", "yes", 3);
-	while ((s = st->first) != NULL) {
-		st->first = s->store_next;
-		session_unref(s);
-	}
-	return failing ? -EIO : 0;
-}
-
-void store_wake(struct store *st, struct session *s)
-{
-	pthread_mutex_lock(&s->lock);
-	if (s->storing || s->stored >= s->log.head) {
-		pthread_mutex_unlock(&s->lock);
-		return;
-	}
-	s->storing = true;
-	pthread_mutex_unlock(&s->lock);
-	pthread_mutex_lock(&st->lock);
-	s->store_next = NULL;
-	*st->last = session_ref(s);
-	st->last = &s->store_next;
-	pthread_cond_signal(&st->wake);
-	pthread_mutex_unlock(&st->lock);
-}
-
-const char *store_failing(struct store *st)
-{
-	return atomic_load_explicit(&st->failing, memory_order_relaxed);
-}
-
-/* --- reading --- */
-
-static struct reader *reader_of(struct store *st, unsigned index)
-{
-	struct reader *r = &st->reader[index];
-
-	if (r->db)
-		return r;
-	if (sqlite3_open_v2(st->file, &r->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
-		SQLITE_OK ||
-	    sqlite3_busy_timeout(r->db, BUSY_MS) != SQLITE_OK ||
-	    prepare(r->db, read_sql, r->stmt, READ_STMTS) < 0) {
-		unsigned k;
-
-		err_log(ERR_ERROR, "store %s: %s", st->file, db_error(r->db));
-		for (k = 0; k < READ_STMTS; k++)
-			sqlite3_finalize(r->stmt[k]);
-		sqlite3_close(r->db);
-		*r = (struct reader){0};
-		return NULL;
-	}
-	return r;
-}
-
-static struct span column_text(sqlite3_stmt *q, int i)
-{
-	return (struct span){(const char *)sqlite3_column_text(q, i),
-			     (size_t)sqlite3_column_bytes(q, i)};
-}
-
-/* A stored body as a frame, in *frame. Returns 0 or -ENOMEM. */
-static int make_frame(struct buf *frame, struct span body)
-{
-	frame->len = 0;
-	if (buf_reserve(frame, WSFRAME_HEADER_MAX + body.len) < 0)
-		return -ENOMEM;
-	frame->len = wsframe_text((unsigned char *)frame->data, body.len);
-	return buf_put(frame, body.p, body.len);
-}
-
-static int load_state(struct session *s, sqlite3_stmt *q, int64_t id)
-{
-	struct buf frame = {0};
-	int r = SQLITE_ROW, err = 0;
-
-	sqlite3_bind_int64(q, 1, id);
-	while (err == 0 && (r = sqlite3_step(q)) == SQLITE_ROW) {
-		struct state_entry *entry;
-		uint64_t sender = 0;
-
-		identity_parse(column_text(q, 3), &sender);
-		err = make_frame(&frame, column_text(q, 4));
-		if (err < 0)
-			break;
-		entry = state_reserve(&s->state, column_text(q, 0), column_text(q, 1), frame.len,
-				      SIZE_MAX, false);
-		if (!entry)
-			err = -ENOMEM;
-		else
-			state_set(&s->state, entry, (uint64_t)sqlite3_column_int64(q, 2), sender,
-				  frame.data, frame.len);
-	}
-	sqlite3_reset(q);
-	buf_free(&frame);
-	return err < 0 ? err : r == SQLITE_DONE ? 0 : -EIO;
-}
-
-/* The newest come first from the store, and go last into the window. */
-static int load_acks(struct session *s, sqlite3_stmt *q, int64_t id)
-{
-	unsigned char *all = malloc(DEDUP_MAX * ACK_BYTES);
-	size_t at = DEDUP_MAX * ACK_BYTES;
-	int r = SQLITE_ROW, err = all ? 0 : -ENOMEM;
-
-	sqlite3_bind_int64(q, 1, id);
-	while (err == 0 && at && (r = sqlite3_step(q)) == SQLITE_ROW) {
-		const unsigned char *blob = sqlite3_column_blob(q, 1);
-		size_t len = (size_t)sqlite3_column_bytes(q, 1) / ACK_BYTES * ACK_BYTES;
-		size_t take = len < at ? len : at;
-
-		at -= take;
-		if (take)
-			memcpy(all + at, blob + len - take, take);
-	}
-	sqlite3_reset(q);
-	if (err == 0 && r != SQLITE_DONE && r != SQLITE_ROW)
-		err = -EIO;
-	for (; err == 0 && at < DEDUP_MAX * ACK_BYTES; at += ACK_BYTES)
-		err = session_load_ack(s, get_number(all + at + 8), get_number(all + at));
-	free(all);
-	return err;
-}
-
-int store_load(struct store *st, unsigned index, struct session *s)
-{
-	struct reader *rd = reader_of(st, index);
-	sqlite3_stmt *q;
-	int64_t id;
-	int r;
-
-	if (!rd)
-		return -EIO;
-	/* All of it as of one commit. */
-	if (sqlite3_exec(rd->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
-		return -EIO;
-	q = rd->stmt[GET_SESSION];
-	bind_text(q, 1, s->id, s->id_len);
-	r = sqlite3_step(q);
-	if (r == SQLITE_ROW) {
-		id = sqlite3_column_int64(q, 0);
-		s->epoch = (uint64_t)sqlite3_column_int64(q, 1);
-		s->stored = (uint64_t)sqlite3_column_int64(q, 2);
-		log_resume(&s->log, s->stored);
-		r = load_state(s, rd->stmt[GET_STATE], id);
-		if (r == 0)
-			r = load_acks(s, rd->stmt[GET_ACKS], id);
-	} else {
-		r = r == SQLITE_DONE ? 0 : -EIO;
-	}
-	sqlite3_reset(q);
-	sqlite3_exec(rd->db, "COMMIT", NULL, NULL, NULL);
-	if (r < 0)
-		err_log(ERR_ERROR, "store %s: session %s: %s", st->file, s->id,
-			r == -ENOMEM ? "out of memory" : db_error(rd->db));
-	return r;
-}
-
-uint64_t store_tail(struct store *st, unsigned index, const struct session *s)
-{
-	struct reader *rd = reader_of(st, index);
-	uint64_t tail = UINT64_MAX;
-	sqlite3_stmt *q;
-
-	if (!rd)
-		return tail;
-	q = rd->stmt[GET_TAIL];
-	bind_text(q, 1, s->id, s->id_len);
-	if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_type(q, 0) != SQLITE_NULL)
-		tail = (uint64_t)sqlite3_column_int64(q, 0);
-	sqlite3_reset(q);
-	return tail;
-}
-
-uint64_t store_sure(struct store *st, unsigned index, const struct session *s, const uint32_t *run)
-{
-	struct reader *rd = reader_of(st, index);
-	uint64_t sure = UINT64_MAX;
-	sqlite3_stmt *q;
-
-	if (!rd)
-		return 0;
-	q = rd->stmt[run ? GET_CRASH : LAST_CRASH];
-	bind_text(q, 1, s->id, s->id_len);
-	if (run)
-		sqlite3_bind_int64(q, 2, *run);
-	if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_type(q, 0) != SQLITE_NULL)
-		sure = (uint64_t)sqlite3_column_int64(q, 0);
-	sqlite3_reset(q);
-	return sure;
-}
-
-/* Puts the rows of q into a log, up to max bytes. */
-static int read_records(sqlite3_stmt *q, struct log *out, uint64_t from, size_t max)
-{
-	struct buf frame = {0};
-	size_t bytes = 0;
-	int r = SQLITE_ROW, err = 0;
-
-	while (err == 0 && bytes < max && (r = sqlite3_step(q)) == SQLITE_ROW) {
-		uint64_t sender = 0;
-
-		if ((uint64_t)sqlite3_column_int64(q, 0) != from + out->head)
-			break; /* pruned meanwhile */
-		identity_parse(column_text(q, 1), &sender);
-		err = make_frame(&frame, column_text(q, 2));
-		if (err == 0 && log_put(out, sender, frame.data, frame.len) < 0)
-			err = -ENOMEM;
-		bytes += frame.len;
-	}
-	buf_free(&frame);
-	return err < 0 ? err : r == SQLITE_DONE || r == SQLITE_ROW ? 0 : -EIO;
-}
-
-struct chunk *store_read(struct store *st, unsigned index, struct session *s, uint64_t from,
-			 uint64_t to, size_t max, uint64_t *n, bool *error)
-{
-	struct reader *rd = reader_of(st, index);
-	struct log out;
-	int64_t id = -1;
-	sqlite3_stmt *q;
-	int r;
-
-	*error = true;
-	if (!rd)
-		return NULL;
-	log_init(&out, &st->hub->memory);
-	q = rd->stmt[GET_SESSION];
-	bind_text(q, 1, s->id, s->id_len);
-	if (sqlite3_step(q) == SQLITE_ROW)
-		id = sqlite3_column_int64(q, 0);
-	sqlite3_reset(q);
-	q = rd->stmt[GET_RECORDS];
-	sqlite3_bind_int64(q, 1, id);
-	sqlite3_bind_int64(q, 2, (int64_t)from);
-	sqlite3_bind_int64(q, 3, (int64_t)to);
-	r = read_records(q, &out, from, max);
-	sqlite3_reset(q);
-	if (r < 0) {
-		err_log(ERR_ERROR, "store %s: session %s: %s", st->file, s->id,
-			r == -ENOMEM ? "out of memory" : db_error(rd->db));
-		log_free(&out);
-		return NULL;
-	}
-	*error = false;
-	*n = out.head;
-	return out.oldest;
 }

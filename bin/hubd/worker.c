@@ -13,6 +13,7 @@
 #include "err.h"
 #include "store.h"
 #include "unix.h"
+#include "watch.h"
 #include "ws.h"
 
 #define WHEEL_SLOTS 64 /* seconds a connection may wait for its next check */
@@ -334,6 +335,21 @@ static void on_adopt(struct engine *en, const struct mail *mail)
 	}
 }
 
+void worker_sessions(struct worker *w)
+{
+	if (!atomic_exchange(&w->sessions_woken, true))
+		worker_post(w, &w->sessions);
+}
+
+static void on_sessions(struct engine *en)
+{
+	struct watch *watch;
+
+	atomic_store(&en->w.sessions_woken, false);
+	for (watch = en->w.watches; watch; watch = watch->next)
+		watch_later(watch);
+}
+
 static void on_drain_tick(uv_timer_t *timer);
 
 static void on_drain(struct engine *en)
@@ -390,6 +406,9 @@ static void on_mail(uv_async_t *async)
 			break;
 		case MAIL_KICK:
 			on_kick(en, mail);
+			break;
+		case MAIL_SESSIONS:
+			on_sessions(en);
 			break;
 		case MAIL_DRAIN:
 			on_drain(en);
@@ -499,6 +518,7 @@ struct worker *worker_new(struct hub *hub, unsigned index)
 	}
 	en->w.hub = hub;
 	en->w.index = index;
+	en->w.sessions = (struct mail){.kind = MAIL_SESSIONS, .embedded = true};
 	en->mail_last = &en->mail_first;
 	pthread_mutex_init(&en->mail_lock, NULL);
 	r = uv_loop_init(&en->loop);

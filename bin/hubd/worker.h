@@ -28,7 +28,10 @@ struct worker {
 	const struct chunk
 	    *reframed_chunk; /* what it holds: records [from, to) of a chunk, this turn */
 	uint64_t reframed_from, reframed_to;
-	uint64_t wall_ms;	    /* of this loop turn; see worker_wall_ms() */
+	uint64_t wall_ms;      /* of this loop turn; see worker_wall_ms() */
+	struct watch *watches; /* its connections that are told of sessions */
+	struct mail sessions;  /* embedded; in the mailbox while sessions_woken */
+	atomic_bool sessions_woken;
 	char input[WORKER_SCRATCH]; /* where transports read to */
 };
 
@@ -55,6 +58,9 @@ struct uv_loop_s *worker_loop(struct worker *w);
 /* Monotonic time of this loop turn, wall-clock time of this loop turn. */
 uint64_t worker_now_ms(struct worker *w);
 uint64_t worker_wall_ms(struct worker *w);
+
+/* There are new sessions. For any thread. */
+void worker_sessions(struct worker *w);
 
 /* At the end of the turn: flush the session's members everywhere; flush the connection; reap it. */
 void worker_dirty(struct worker *w, struct session *s);

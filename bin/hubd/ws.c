@@ -4,6 +4,7 @@
 #include "ws.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libwebsockets.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -414,7 +415,9 @@ void ws_adopt(struct ws *ws, int fd, uint32_t born)
 
 	if (wsi)
 		lws_set_opaque_user_data(wsi, (void *)((uintptr_t)born << 1 | 1));
-	else if (destroyed == ws->destroyed)
+	/* Where it fails in its TLS handshake it is destroyed now, or later with its socket; where
+	 * it was never made, its socket is closed already, and nothing will tell of it. */
+	else if (destroyed == ws->destroyed && fcntl(fd, F_GETFD) < 0)
 		worker_connection_gone(ws->w);
 }
 

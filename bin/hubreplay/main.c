@@ -1,4 +1,5 @@
 /* hubreplay: the table of subcommands. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +39,9 @@ int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
+	/* A reader that goes away, and a file that may not grow, are errors of write(2). */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	err_init("hubreplay", ERR_INFO);
 	if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0)
 		return help();

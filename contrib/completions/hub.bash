@@ -1,5 +1,14 @@
-# Completion of hubd, hubcat and hubbench for bash: source this file. What there is to complete is read from
+# Completion of hub's programs for bash: source this file. What there is to complete is read from
 # the programs' --help, so that it is never out of date.
+
+# _hub_help PROGRAM: its --help; of hubreplay that of the command that was typed
+_hub_help() {
+	if [[ $1 == hubreplay ]]; then
+		"$1" "${COMP_WORDS[1]}" --help
+	else
+		"$1" --help
+	fi 2>/dev/null
+}
 
 # _hub_argument PROGRAM OPTION: the name of the option's argument, such as FILE; empty where it takes none
 _hub_argument() {
@@ -14,13 +23,17 @@ _hub_argument() {
 				return
 			fi
 		done
-	done < <("$1" --help 2>/dev/null)
+	done < <(_hub_help "$1")
 }
 
 _hub() {
 	local program=$1 word=$2 option=$3 words=
 
 	COMPREPLY=()
+	if [[ $program == hubreplay && $COMP_CWORD -eq 1 ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(hubreplay --help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')" -- "$word")
+		return
+	fi
 	# bash takes "--name=value" for three words.
 	if [[ $word == = ]]; then
 		word=
@@ -31,10 +44,10 @@ _hub() {
 	case ${option:+$(_hub_argument "$program" "$option")} in
 	'')
 		[[ $word != -* ]] ||
-			words=$("$program" --help 2>/dev/null | grep -oE '^ +(-[a-zA-Z], )?--[a-z-]+|^ +-[a-zA-Z] ' |
+			words=$(_hub_help "$program" | grep -oE '^ +(-[a-zA-Z], )?--[a-z-]+|^ +-[a-zA-Z] ' |
 				grep -oE -- '-[-a-zA-Z]+')
 		;;
-	FILE | PATH)
+	FILE | PATH | KEYFILE | DIR)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
@@ -43,6 +56,7 @@ _hub() {
 	HOW) words='full normal off' ;;
 	LEVEL) words='error warn info debug' ;;
 	'SEQ|all|new') words='all new' ;;
+	FORMAT) words='csv ndjson' ;;
 	NAME)
 		# What there is, the program says where it is given something else.
 		[[ $option != --scenario && $option != --dialect ]] ||
@@ -54,3 +68,4 @@ _hub() {
 }
 
 complete -F _hub hubd hubcat hubbench
+complete -o default -F _hub hubreplay # its operands are files

@@ -1,3 +1,4 @@
+# One thread.
 # Lines into hubcat come out of the session: every one, in order, untouched; what is no message is named by
 # its line and skipped.
 use strict;

@@ -1,3 +1,4 @@
+# One thread.
 # Records come out of hubcat, one line each; and the ways it ends.
 use strict;
 use warnings;

@@ -1,3 +1,4 @@
+# One thread.
 # Text and jq on the way in and out, and bad usage.
 use strict;
 use warnings;

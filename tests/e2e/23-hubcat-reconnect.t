@@ -1,3 +1,4 @@
+# One thread.
 # The hub goes and comes back: hubcat goes on, and loses nothing of what it read.
 use strict;
 use warnings;

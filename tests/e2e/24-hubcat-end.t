@@ -1,3 +1,4 @@
+# One thread.
 # Signals and terminals.
 use strict;
 use warnings;

@@ -1,3 +1,4 @@
+# One thread.
 # hubcat(1): its examples run as printed, and it says what --help says.
 use strict;
 use warnings;

@@ -1,3 +1,4 @@
+# One thread.
 # Connections are cut and hubs go: a reader gets every record that the hub still has once, and is told of the
 # rest.
 use strict;

@@ -1,3 +1,4 @@
+# One thread.
 # hubcat sends while its connection is cut again and again: each line is in the log once, in order.
 use strict;
 use warnings;

@@ -1,3 +1,4 @@
+# One thread.
 # hubcat --state: the last record of each key, and the end.
 use strict;
 use warnings;

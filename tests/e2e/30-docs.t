@@ -165,7 +165,7 @@ subtest 'the store and the keys of hubd(8)' => sub {
 	my $page = slurp($page{hubd});
 	my ($text) = $page =~ /^the version of the tables.*?\n\.Bl[^\n]*\n(.*?)^\.El/ms;
 	my %documented = map { /^(\w+)\n(.*)/s ? ($1 => $2) : () } split /^\.It Cm /m, $text;
-	my %real = $schema =~ /^CREATE TABLE (\w+) \((.*?)\)(?: WITHOUT ROWID)?;$/mg;
+	my %real = $schema =~ /^CREATE (?:TABLE|VIEW) (\w+) \((.*?)\)(?: WITHOUT ROWID;|;| AS .*)$/mg;
 	is_deeply([ sort keys %documented ], [ sort keys %real ], 'its tables');
 	like($page, qr/^the version of the tables, $version\.$/m, 'their version');
 	for my $table (sort keys %real) {
@@ -204,11 +204,13 @@ symlink $_, "$readme/" . s{.*/}{}r for grep { !m{/build$} } glob "$root/*";
 run_page('README', [ markdown_examples("$root/README.md") ], cwd => $readme);
 run_page("examples/$_", [ markdown_examples("$root/examples/$_/README.md") ], cwd => $root)
     for 'match', 'late-joiner';
+run_page('examples/highlight', [ markdown_examples("$root/examples/highlight/README.md") ],
+	files => { examples => "$root/examples" });
 run_page('examples/offline-consumer', [ markdown_examples("$root/examples/offline-consumer/README.md") ],
 	files => { examples => "$root/examples" });
 
 subtest 'files that the pages name' => sub {
-	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/') {
+	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/', 'highlight/') {
 		my $at = "$root/$readme" =~ s{/[^/]+$}{}r;
 		ok(-e "$at/$_", "$readme: $_") for slurp("$root/$readme") =~ /\]\((?!https?:)([^)#]+)\)/g;
 	}

@@ -80,6 +80,14 @@ END
 				"$program: $option " . ($arg // 'has no argument'));
 		}
 	}
+	my @commands = run([ 'hubreplay', '--help' ])->{out} =~ /^  (\w+) /mg;
+	is_deeply($complete->('hubreplay', ''), \@commands, 'hubreplay: its commands');
+	for my $command (@commands) {
+		my @options = map { /^ +(-\w), (--\S+)/ ? ($1, $2) : /^ +(-\S+)/ ? $1 : () } split /\n/,
+		    run([ 'hubreplay', $command, '--help' ])->{out};
+		is_deeply([ sort @{ $complete->('hubreplay', $command, '-') } ], [ sort @options ], "hubreplay $command: the options");
+	}
+	is_deeply($complete->('hubreplay', 'play', '--seal', "$root/READ"), ["$root/README.md"], 'a file of a key');
 	for my $option ('slow', 'sync', 'log-level') {
 		my ($choices) = Hub->refuses("--$option", 'x')->{err} =~ /is none of (.*?) \(try/;
 		is_deeply($complete->('hubd', "--$option", ''), [ split /, /, $choices ], "--$option: what it may be");
@@ -98,7 +106,7 @@ subtest 'install and uninstall' => sub {
 	my $install = run([ @make, 'install' ]);
 	is($install->{status}, 0, 'install') or diag($install->{err});
 	my @files = sort split /\n/, run([ 'find', $to, '-type', 'f' ])->{out} =~ s{^\Q$to\E/opt/hub/}{}mgr;
-	my @want = ('share/bash-completion/completions/hubd', map { m{/(bin/\w+)$} ? $1 : m{/(\w+\.(\d))$} ? "share/man/man$2/$1" : () }
+	my @want = ('share/bash-completion/completions/hubd', map { m{/(bin/\w+)$} ? $1 : m{/([\w-]+\.(\d))$} ? "share/man/man$2/$1" : () }
 	    glob "$root/bin/* $root/man/*");
 	is_deeply(\@files, [ sort @want ], 'programs and pages');
 	like(run([ "$to/opt/hub/bin/hubd", '--version' ])->{out}, qr/^hubd \d/, 'that run');

@@ -13,7 +13,7 @@ sub lossy {
 	my ($name, $pattern, $sed) = @_;
 	my $dir = scratch() . "/$name";
 	mkdir $dir or die "$dir: $!\n";
-	symlink "$ENV{HUB_BUILD}/hubd", "$dir/hubd" or die "hubd: $!\n";
+	symlink "$ENV{HUB_BUILD}/$_", "$dir/$_" or die "$_: $!\n" for 'hubd', 'hubreplay';
 	spew("$dir/hubcat", <<"END");
 #!/bin/sh
 case " \$* " in
@@ -27,10 +27,10 @@ END
 
 # Runs it in a directory for temporary files that must be empty again.
 sub play {
-	my ($name, $build) = @_;
+	my ($name, $build, @more) = @_;
 	my $tmp = scratch() . '/tmp' . ++$played;
 	mkdir $tmp or die "$tmp: $!\n";
-	my $r = run([ example($name), $build // $ENV{HUB_BUILD} ], seconds => 60, env => { TMPDIR => $tmp });
+	my $r = run([ example($name), $build // $ENV{HUB_BUILD}, @more ], seconds => 60, env => { TMPDIR => $tmp });
 	is_deeply([ glob "$tmp/*" ], [], "$name: leaves no files");
 	is_deeply([ grep { slurp($_) =~ /\Q$tmp\E/ } glob '/proc/[0-9]*/cmdline' ], [], "$name: and no processes");
 	return $r;
@@ -65,6 +65,21 @@ subtest 'offline-consumer' => sub {
 	like($r->{err}, qr/^offline-consumer: the consumer has something else/m, 'it says so');
 	$r = play('offline-consumer', lossy('twice', '*" -s all "*', '100p'));
 	is($r->{status}, 1, 'one that comes twice: status 1');
+};
+
+subtest 'highlight' => sub {
+	my $r = play('highlight', undef, 1);
+	is($r->{status}, 0, 'status 0') or diag($r->{out});
+	is($r->{err}, '', 'nothing to complain of');
+	like($r->{out}, qr/^Recorded: 1745 events\.$/m, 'the whole match is recorded');
+	my ($events) = $r->{out} =~ /^The minute around the first goal has (\d+) events\./m;
+	my @seen = $r->{out} =~ /^  (?:Home|Away): .*$/mg;
+	is(scalar @seen, $events, 'what is around the goal is seen');
+	like("@seen", qr/-GOAL\)/, 'and so is the goal');
+
+	$r = play('highlight', lossy('unseen', '*" highlight "*', '1d'), 1);
+	is($r->{status}, 1, 'an event that is not seen: status 1');
+	like($r->{err}, qr/^highlight: what was seen is not what was cut out$/m, 'it says so');
 };
 
 done_testing;

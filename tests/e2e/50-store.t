@@ -152,141 +152,61 @@ subtest 'pruning' => sub {
 	publish($other, 50);
 	send_acked($other, 'o');
 	$a->send({ type => 'place', key => 'k', v => 1 });
-	# In steps, for memory keeps what is not stored yet.
-	for (1 .. 10) {
-		publish($a, 499, pad => 'p' x 100);
+	# In steps, for memory keeps what is not stored yet. Each is a batch.
+	for (1 .. 100) {
+		publish($a, 49, pad => 'p' x 100);
 		send_acked($a, "last$_");
 	}
-	becomes { sql("$dir/store.db", 'SELECT min(seq) FROM record JOIN session s ON s.id = session'
-			    . " WHERE s.name = 's'") == 4902 } 'old records go', 15;
-	is(sql("$dir/store.db", 'SELECT count(*), max(seq) - min(seq) FROM record JOIN session s'
-			    . " ON s.id = session WHERE s.name = 's'"), '100|99', 'as many are kept as was said');
-	is(sql("$dir/store.db", 'SELECT count(*) FROM record JOIN session s ON s.id = session'
-			    . " WHERE s.name = 'other'"), 51, 'a session with fewer keeps them all');
 	my $head = 5001;
+	my $of = sub { "session = (SELECT id FROM session WHERE name = '$_[0]')" };
+	my $tail = sub { sql("$dir/store.db", 'SELECT min(seq) FROM record WHERE ' . $of->('s')) };
+	becomes { $tail->() > $head - 150 } 'old records go', 15;
+	my $first = $tail->();
+	cmp_ok($first, '<=', $head - 99, 'as many are kept as was said, and what the same commit stored');
+	is(sql("$dir/store.db", 'SELECT count(*), max(seq) FROM record WHERE ' . $of->('s')),
+		$head + 1 - $first . "|$head", 'without a hole');
+	is(sql("$dir/store.db", 'SELECT count(*) FROM record WHERE ' . $of->('other')), 51,
+		'a session with fewer keeps them all');
 	$hub->stop;    # what memory holds beyond that is not what is looked at
 	$hub = store_hub($dir, args => [ @small, '--keep-records', 100 ]);
 	my $old = $hub->member('unix', 's', since => 10);
 	is($old->{joined}{reason}, 'trimmed', 'since before what is kept is trimmed');
 	is($old->{joined}{snapshot}, 1, 'the state is not pruned');
-	my $edge = $hub->member('ws', 's', since => $head - 100);
+	my $edge = $hub->member('ws', 's', since => $first - 1);
 	ok($edge->{joined}{recovered}, 'since at the edge is not');
-	wait_for { @{ $edge->{in} } >= 100 } 'what is kept';
-	is_deeply([ seqs($edge) ], [ $head - 99 .. $head ], 'and gives what is kept');
+	wait_for { @{ $edge->{in} } > $head - $first } 'what is kept';
+	is_deeply([ seqs($edge) ], [ $first .. $head ], 'and gives what is kept');
+	my $middle = $hub->member('ws', 's', since => $head - 30);
+	wait_for { @{ $middle->{in} } >= 30 } 'the end of it';
+	is_deeply([ seqs($middle) ], [ $head - 29 .. $head ], 'also from the middle of a batch');
 	my $all = $hub->member('unix', 's', since => 0);
 	is($all->{joined}{reason}, 'trimmed', 'since 0 says that it begins later');
-	is_deeply([ @{ $all->wait_type('gap') }{qw(from_seq to_seq)} ], [ 1, $head - 100 ], 'in a gap');
-	wait_for { @{ $all->{in} } >= 100 } 'what is kept';
-	is_deeply([ seqs($all) ], [ $head - 99 .. $head ], 'then what is kept');
+	is_deeply([ @{ $all->wait_type('gap') }{qw(from_seq to_seq)} ], [ 1, $first - 1 ], 'in a gap');
+	wait_for { @{ $all->{in} } > $head - $first } 'what is kept';
+	is_deeply([ seqs($all) ], [ $first .. $head ], 'then what is kept');
+	# A batch each, to tell apart by their age.
+	my $b = $hub->member('unix', 's', echo => $no);
+	send_acked($b, "late$_") for 1 .. 20;
+	$head += 20;
 	$hub->stop;
 
 	# What is older than the days said goes, but never from the middle, whatever the clock did.
 	my $day = 86_400_000;
 	my $now = int(time * 1000);
-	sql("$dir/store.db", "UPDATE record SET time = $now - 3 * $day WHERE seq <= 4920 AND seq != 4910"
-		    . " AND session = (SELECT id FROM session WHERE name = 's')");
+	my $stays = $head - 15;
+	sql("$dir/store.db", "UPDATE batch SET time = $now - 3 * $day WHERE seq <= $head - 10"
+		    . " AND seq != $stays AND " . $of->('s'));
 	$hub = store_hub($dir, args => [ @small, '--keep-days', 2 ]);
-	becomes { sql("$dir/store.db", 'SELECT min(seq) FROM record JOIN session s ON s.id = session'
-			    . " WHERE s.name = 's'") == 4910 } 'days pass';
+	becomes { $tail->() == $stays } 'days pass';
 	# A second look, after more steps: nothing behind the first that stays has gone.
-	my $later = $hub->member('unix', 's', since => 4909, echo => $no);
+	my $later = $hub->member('unix', 's', since => $stays - 1, echo => $no);
 	ok($later->{joined}{recovered}, 'what is left can be had');
-	wait_for { @{ $later->{in} } >= 92 } 'what is left';
+	wait_for { @{ $later->{in} } >= 16 } 'what is left';
 	select undef, undef, undef, 0.5;
-	is_deeply([ seqs($later) ], [ 4910 .. 5001 ], 'without a hole');
-	is(sql("$dir/store.db", 'SELECT count(*) FROM record JOIN session s ON s.id = session'
-			    . " WHERE s.name = 's'"), 92, 'it is still there');
-	sql("$dir/store.db", "UPDATE record SET time = $now - 3 * $day");
+	is_deeply([ seqs($later) ], [ $stays .. $head ], 'without a hole');
+	is(sql("$dir/store.db", 'SELECT count(*) FROM record WHERE ' . $of->('s')), 16, 'it is still there');
+	sql("$dir/store.db", "UPDATE batch SET time = $now - 3 * $day");
 	becomes { sql("$dir/store.db", 'SELECT count(*) FROM record') == 0 } 'more days pass';
-	$hub->stop;
-	$hub = store_hub($dir, args => \@small);
-	my $c = $hub->member('unix', 's', since => 5001);
-	ok($c->{joined}{recovered}, 'where all records have gone, the head is known');
-	is($hub->member('unix', 's', since => 5000)->{joined}{reason}, 'trimmed', 'and that all have gone');
-	is(send_acked($c, 'next')->{next}, 5002, 'and the numbers go on');
-	$hub->stop;
-};
-
-subtest 'a session that memory forgot' => sub {
-	my $dir = store_dir();
-	my $hub = store_hub($dir, args => [ '--session-ttl', 0 ]);
-	my $a = $hub->member('unix', 's');
-	$a->send({ type => 'place', key => 'k' });
-	send_acked($a, 'x', 'y');
-	my ($epoch, $token) = @{ $a->{joined} }{qw(epoch resume)};
-	$a->vanish;
-	wait_for { $hub->health->{sessions} == 0 } 'the session to be dropped';
-	my $b = $hub->client('ws');
-	my $joined = $b->join_session('s', since => 1, epoch => $epoch, resume => $token);
-	is($joined->{epoch}, $epoch, 'it comes back as it was');
-	ok($joined->{recovered}, 'with its records');
-	wait_for { @{ $b->{in} } >= 2 } 'the records';
-	is_deeply([ seqs($b) ], [ 2, 3 ], 'those asked for');
-	is_deeply(send_acked($b, 'y', 'z'), { y => 3, z => 4 }, 'with what was acked');
-	is($hub->member('unix', 's')->{joined}{snapshot}, 1, 'with its state');
-	$hub->stop;
-};
-
-subtest 'what a crash took' => sub {
-	my $dir = store_dir();
-	my $hub = store_hub($dir, args => [ '--session-ttl', 0 ]);
-	my $a = $hub->member('unix', 's');
-	send_acked($a, 1 .. 3);
-	my ($epoch, $token) = @{ $a->{joined} }{qw(epoch resume)};
-	# Records that a member saw and the store did not.
-	my $release = hold("$dir/store.db");
-	publish($a, 2);
-	wait_for { seqs($a) == 5 } 'two records that are not stored';
-	killed($hub);
-	$release->();
-
-	my @since = (since => 5, epoch => $epoch);
-	$hub = store_hub($dir, args => [ '--session-ttl', 0 ]);
-	my $b = $hub->member('unix', 's', @since);
-	is($b->{joined}{seq}, 3, 'the head is what was stored');
-	is($b->{joined}{epoch}, $epoch, 'the epoch is the same');
-	is($b->{joined}{reason}, 'epoch_changed', 'who saw more is told');
-	send_acked($b, 'b1' .. 'b5');
-	my @later = (since => 8, epoch => $epoch);
-	ok($hub->client('unix')->join_session('s', @later, resume => $b->{joined}{resume})->{recovered},
-		'who saw the new ones can go on');
-	is($hub->client('unix')->join_session('s', @since, resume => $token)->{reason}, 'epoch_changed',
-		'who saw the old ones cannot, though there are as many again');
-	$_->vanish for $b;
-	wait_for { $hub->health->{sessions} == 0 } 'the session to be dropped';
-	is($hub->client('unix')->join_session('s', @since, resume => $token)->{reason}, 'epoch_changed',
-		'nor when memory forgot the session meanwhile');
-	my $token2 = $b->{joined}{resume};
-	$hub->stop;
-	$hub = store_hub($dir, args => [ '--session-ttl', 0 ]);
-	is($hub->client('unix')->join_session('s', @since, resume => $token)->{reason}, 'epoch_changed',
-		'nor after an orderly restart');
-	ok($hub->client('unix')->join_session('s', @later, resume => $token2)->{recovered},
-		'but who came after the crash can');
-	$hub->stop;
-};
-
-subtest 'leaving before the commit' => sub {
-	my $dir = store_dir();
-	my $hub = store_hub($dir);
-	my $a = $hub->member('unix', 's');
-	$a->send({ type => 't', msg_id => 'x' }, { type => 'session_leave' });
-	is(eval { $a->wait_type('ack', 3)->{seq} }, 1, 'who leaves a session is still told of the commit');
-	$hub->stop;
-};
-
-subtest 'one hub per store' => sub {
-	my $dir = store_dir();
-	my $hub = store_hub($dir);
-	send_acked($hub->member('unix', 's'), 'x');
-	my @args = ('--listen', 'none', '--socket', "$dir/other.sock", '--store', "$dir/store.db");
-	my $second = Hub->refuses(@args);
-	is($second->{status}, 73, 'a second one is refused');
-	like($second->{err}, qr/store \Q$dir\E\/store\.db: another hubd is using it/, 'and says why');
-	send_acked($hub->member('unix', 's'), 'y');
-	killed($hub);
-	$hub = store_hub($dir);
-	is($hub->member('unix', 's')->{joined}{seq}, 2, 'one that was killed leaves no lock');
 	$hub->stop;
 };
 
@@ -305,15 +225,71 @@ subtest 'the schema' => sub {
 	ok(abs(sql($db, 'SELECT time FROM record WHERE seq = 1') / 1000 - time) < 60, 'with the time');
 	is(sql($db, 'SELECT key, type, seq FROM state'), 'k|place|1', 'the state');
 	is(sql($db, 'SELECT seq FROM ack'), 2, 'what was acknowledged');
-	is(sql($db, 'PRAGMA user_version'), 1, 'the version of the schema');
+	is(sql($db, 'PRAGMA user_version'), 2, 'the version of the schema');
 	is(sql($db, 'PRAGMA journal_mode'), 'wal', 'in WAL mode');
 	$hub->stop;
 	ok(!-e "$db-wal", 'an orderly end leaves one file');
 	is(sql($db, 'PRAGMA integrity_check'), 'ok', 'which is sound');
-	sql($db, 'PRAGMA user_version = 2');
+	sql($db, 'PRAGMA user_version = 3');
 	my $newer = Hub->refuses('--listen', 'none', '--socket', "$dir/hub.sock", '--store', $db);
 	is($newer->{status}, 78, 'one made by a newer hubd is refused');
 	like($newer->{err}, qr/newer/, 'and says so');
+};
+
+# What version 1 had: a row a record, and where those of a session lie.
+my $version_1 = <<'END';
+DROP VIEW record;
+DROP INDEX batch_seq;
+CREATE TABLE record (id INTEGER PRIMARY KEY, session INTEGER NOT NULL, seq INTEGER NOT NULL,
+	time INTEGER NOT NULL, type TEXT NOT NULL, sender TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE extent (session INTEGER NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL,
+	id INTEGER NOT NULL, PRIMARY KEY (session, seq)) WITHOUT ROWID;
+INSERT INTO record SELECT row_number() OVER (ORDER BY b.id, j.key), session, seq + j.key, time,
+	json_extract(j.value, '$.type'), json_extract(j.value, '$.from'), j.value
+	FROM batch b, json_each('[' || replace(bodies, char(10), ',') || ']') j;
+INSERT INTO extent SELECT session, min(seq), count(*), min(id) FROM
+	(SELECT session, seq, id, id - seq AS run FROM record) GROUP BY session, run;
+DROP TABLE batch;
+PRAGMA user_version = 1;
+END
+
+subtest 'a store of an earlier version' => sub {
+	my $dir = store_dir();
+	my $db = "$dir/store.db";
+	my $hub = store_hub($dir);
+	my ($a, $b) = map { $hub->member('unix', $_, echo => $no) } 'a', 'b';
+	for (1 .. 4) {
+		publish($a, 200);
+		send_acked($a, "a$_");
+		publish($b, 30);
+		send_acked($b, "b$_");
+	}
+	my $before = $hub->member('ws', 'a', since => 0);
+	wait_for { @{ $before->{in} } >= 804 } 'all of it';
+	my $epoch = $a->{joined}{epoch};
+	$hub->stop;
+	my $rows = sql($db, 'SELECT session, seq, type, sender, body FROM record ORDER BY session, seq');
+	sql($db, $version_1);
+	cmp_ok(sql($db, 'SELECT max(n) FROM extent'), '>', 64, 'more in a place than a batch has');
+
+	$hub = store_hub($dir);
+	like($hub->log_text, qr/of version 1, is made one of version 2/, 'it says so');
+	my $after = $hub->member('ws', 'a', since => 0);
+	is($after->{joined}{epoch}, $epoch, 'it is the same log');
+	wait_for { @{ $after->{in} } >= 804 } 'all of it again';
+	is_deeply($after->{in}, $before->{in}, 'to the byte');
+	is(send_acked($after, 'new')->{new}, 805, 'it goes on');
+	$hub->stop;
+	ok(sql($db, 'SELECT session, seq, type, sender, body FROM record WHERE seq != 805 ORDER BY session, seq')
+		    eq $rows, 'and people see the same');
+	is(sql($db, 'PRAGMA user_version'), 2, 'it is of this version now');
+
+	# All or nothing.
+	sql($db, $version_1 . "DROP TABLE extent;");
+	$hub = Hub->refuses('--listen', 'none', '--socket', "$dir/hub.sock", '--store', $db);
+	isnt($hub->{status}, 0, 'one that cannot be changed is refused');
+	is(sql($db, 'PRAGMA user_version'), 1, 'and stays what it was');
+	is(sql($db, "SELECT count(*) FROM sqlite_master WHERE name = 'batch'"), 0, 'with nothing of the new in it');
 };
 
 done_testing;

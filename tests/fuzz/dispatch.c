@@ -123,6 +123,7 @@ static void check_member_message(struct peer *p, const char *text, const struct 
 static void check_answer(struct peer *p, const char *text, const struct json_member *m)
 {
 	static const char *const types[] = {"pong",
+					    "session_list",
 					    "error",
 					    "presence",
 					    "ack",
@@ -148,8 +149,11 @@ static void check_answer(struct peer *p, const char *text, const struct json_mem
 			strcpy((*link)->id, session);
 			(*link)->last = seq;
 		}
-		(*link)->snapshot = number(text, &m[SNAPSHOT]);
-		(*link)->state = 0;
+		/* Who joins again before the state has come still gets it. */
+		if (number(text, &m[SNAPSHOT])) {
+			(*link)->snapshot = number(text, &m[SNAPSHOT]);
+			(*link)->state = 0;
+		}
 		assert(pasts || m[RECOVERED].type == JSON_FALSE);
 		assert(gaps || pasts || seq >= (*link)->last);
 		(*link)->last = seq;

@@ -48,6 +48,9 @@ struct fake {
 	const char *extra;	 /* in the answer to a join */
 	enum client_state until; /* the loop ends at this state */
 	bool until_drained;
+	bool no_session;
+	int gap_join;
+	uint64_t left, gap[2]; /* what it said of a rest */
 	const struct client_place *place;
 	enum client_state free_at; /* frees the client within the event; CLIENT_IDLE: never */
 };
@@ -214,6 +217,7 @@ static void on_joined(struct client *c, const struct client_joined *j, void *arg
 	size_t n = strlen(f->joins);
 
 	(void)c;
+	f->left = j->rest ? j->left : 0;
 	snprintf(f->joins + n, sizeof(f->joins) - n, "%s%s%s%s:%u:%u ", j->again ? "again," : "",
 		 j->asked ? "asked," : "", j->recovered ? "recovered" : j->reason,
 		 j->new_log ? ",new" : "", (unsigned)j->since, (unsigned)j->snapshot);
@@ -225,6 +229,11 @@ static void on_message(struct client *c, const struct client_message *m, void *a
 	struct fake *f = arg;
 
 	(void)c;
+	if (strcmp(m->type, "gap") == 0) {
+		f->gap_join = m->join;
+		f->gap[0] = m->seq;
+		f->gap[1] = m->to_seq;
+	}
 	snprintf(f->got + strlen(f->got), sizeof(f->got) - strlen(f->got), "%s:%s%s%.*s%s%s ",
 		 kinds[m->kind], m->state ? "state," : "", m->type, (int)m->from_len,
 		 m->from ? m->from : "", m->code, m->about);
@@ -303,7 +312,8 @@ static void start(struct fake *f)
 
 	f->client = client_new(&f->loop, &f->options, &events, f);
 	assert_non_null(f->client);
-	assert_int_equal(client_join(f->client, "room", f->place), 0);
+	if (!f->no_session)
+		assert_int_equal(client_join(f->client, "room", f->place), 0);
 	client_start(f->client);
 }
 
@@ -652,6 +662,67 @@ static void hub_that_refuses(struct fake *f, const char *line)
 	say(f, answer);
 }
 
+/* Two state records from before a gap, and what is left behind it. */
+static void hub_with_a_rest(struct fake *f, const char *line)
+{
+	f->extra = "\"recovered\":false,\"reason\":\"trimmed\",\"since\":3,\"snapshot\":2,";
+	f->seq = 9;
+	good_hub(f, line);
+	if (!strstr(line, "session_associate"))
+		return;
+	say(f, "{\"type\":\"gap\",\"session_id\":\"room\",\"from_seq\":4,\"to_seq\":7}");
+	record(f, 2);
+	record(f, 5);
+	record(f, 8);
+	record(f, 9);
+}
+
+static void test_what_is_left_of_the_past(void **state)
+{
+	static const struct client_place place = {
+	    .from = CLIENT_SINCE, .since = 3, .epoch = "e", .run = "r1", .rest = true};
+	static const struct client_place wrong = {.from = CLIENT_SINCE, .epoch = "\""};
+	struct fake *f = begin();
+
+	(void)state;
+	f->place = &place;
+	f->answer = hub_with_a_rest;
+	start(f);
+	assert_int_equal(client_join(f->client, "other", &wrong), -EINVAL);
+	run_until(f, CLIENT_JOINED);
+	send_text(f, "{\"type\":\"a\"}");
+	client_drain(f->client);
+	run_until_drained(f);
+	assert_non_null(
+	    strstr(f->said, "\"since\":3,\"epoch\":\"e\",\"rest\":true,\"run\":\"r1\"}|"));
+	assert_string_equal(f->joins, "asked,trimmed:3:2 ");
+	assert_int_equal(f->left, 3);
+	assert_int_equal(f->gap_join, 0);
+	assert_int_equal(f->gap[0], 4);
+	assert_int_equal(f->gap[1], 7);
+	assert_string_equal(f->got, "hub:session_associated hub:gap record:state,2 record:state,5 "
+				    "record:8 record:9 ");
+	end(f);
+}
+
+static void test_without_a_session(void **state)
+{
+	struct fake *f = begin();
+
+	(void)state;
+	f->no_session = true;
+	start(f);
+	run_until(f, CLIENT_JOINED);
+	send_text(f, "{\"type\":\"session_list\"}");
+	client_drain(f->client);
+	run_until_drained(f);
+	assert_string_equal(f->said, "{\"type\":\"session_list\"}|");
+	client_stop(f->client);
+	run_until(f, CLIENT_CLOSED);
+	assert_int_equal(f->last.end, CLIENT_LEFT);
+	end(f);
+}
+
 static void test_refusals(void **state)
 {
 	(void)state;
@@ -891,6 +962,8 @@ int main(void)
 	    cmocka_unit_test(test_each_record_once),
 	    cmocka_unit_test(test_the_state_instead),
 	    cmocka_unit_test(test_since),
+	    cmocka_unit_test(test_what_is_left_of_the_past),
+	    cmocka_unit_test(test_without_a_session),
 	    cmocka_unit_test(test_refusals),
 	    cmocka_unit_test(test_the_hub_says_why_it_closes),
 	    cmocka_unit_test(test_a_silent_hub_is_given_up),

@@ -184,6 +184,56 @@ static void test_forgetting(void **state)
 	expect_ask(&c, ",\"since\":20,\"epoch\":\"e\"");
 }
 
+static void rest(struct cursor *c, const char *epoch, uint64_t since, uint64_t snapshot)
+{
+	struct cursor_joined j = {.epoch = epoch,
+				  .reason = "trimmed",
+				  .seq = 100,
+				  .snapshot = snapshot,
+				  .rest = true,
+				  .since = since};
+
+	cursor_joined(c, &j);
+}
+
+static void test_what_is_left(void **state)
+{
+	struct cursor c;
+
+	(void)state;
+	cursor_init(&c, CURSOR_SINCE, 10);
+	c.rest = true;
+	assert_true(cursor_epoch(&c, "e"));
+	expect_ask(&c, ",\"since\":10,\"epoch\":\"e\",\"rest\":true");
+	/* A gap, the state from before its end, then the records that are kept. */
+	rest(&c, "e", 10, 2);
+	cursor_gap(&c, 30);
+	assert_int_equal(cursor_record(&c, 4), CURSOR_OLD);
+	expect_ask(&c, ",\"since\":10,\"epoch\":\"e\",\"rest\":true");
+	assert_int_equal(cursor_record(&c, 28), CURSOR_OLD);
+	assert_int_equal(cursor_record(&c, 31), CURSOR_LIVE);
+	assert_int_equal(cursor_record(&c, 31), CURSOR_REPEAT);
+	expect_ask(&c, ",\"since\":31,\"epoch\":\"e\",\"rest\":true");
+	/* Of what it had, a crash has left less. */
+	rest(&c, "e", 20, 0);
+	assert_int_equal(cursor_record(&c, 21), CURSOR_LIVE);
+	/* Another log, from its beginning. */
+	rest(&c, "f", 0, 0);
+	expect_ask(&c, ",\"since\":0,\"epoch\":\"f\",\"rest\":true");
+	assert_int_equal(cursor_record(&c, 1), CURSOR_LIVE);
+	/* It is not forgotten: the hub says what is left. */
+	cursor_forget(&c);
+	expect_ask(&c, ",\"since\":1,\"epoch\":\"f\",\"rest\":true");
+	assert_false(c.lost);
+	/* Who begins with the state forgets that it has begun. */
+	cursor_init(&c, CURSOR_STATE, 0);
+	c.rest = true;
+	fresh(&c, "e", 7, 2, "");
+	cursor_forget(&c);
+	expect_ask(&c, ",\"rest\":true");
+	assert_false(cursor_epoch(&c, "a b"));
+}
+
 static void test_epochs_that_cannot_be_sent_back(void **state)
 {
 	static const char *const bad[] = {
@@ -215,6 +265,7 @@ int main(void)
 	    cmocka_unit_test(test_a_gap),
 	    cmocka_unit_test(test_own_records),
 	    cmocka_unit_test(test_forgetting),
+	    cmocka_unit_test(test_what_is_left),
 	    cmocka_unit_test(test_epochs_that_cannot_be_sent_back),
 	};
 

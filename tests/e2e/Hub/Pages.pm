@@ -74,7 +74,9 @@ sub _programs {
 	my ($dir, $port) = @_;
 	my $build = $ENV{HUB_BUILD};
 	mkdir "$dir/bin" or die "$dir/bin: $!\n";
-	symlink "$build/$_", "$dir/bin/$_" or die "$_: $!\n" for 'hubcat', 'hubbench';
+	for my $program (grep { $_ ne 'hubd' && -x "$build/$_" } map { s{.*/}{}r } glob root() . '/bin/*') {
+		symlink "$build/$program", "$dir/bin/$program" or die "$program: $!\n";
+	}
 	spew("$dir/bin/hubd", <<"END");
 #!/bin/sh
 case " \$* " in

@@ -1,0 +1,38 @@
+#include "place.h"
+
+#include <string.h>
+
+void place_epoch(struct place *p, struct span epoch)
+{
+	if (!epoch.p)
+		return;
+	memcpy(p->epoch, epoch.p, epoch.len);
+	p->epoch[epoch.len] = '\0';
+}
+
+static bool equals(struct span s, const char *text)
+{
+	return s.len == strlen(text) && memcmp(s.p, text, s.len) == 0;
+}
+
+bool place_is_new(const struct place *p, const struct recording_line *line)
+{
+	if (!p->known)
+		return true;
+	/* A log that was cut back by a crash of its hub keeps its epoch. */
+	if (line->reason.p && equals(line->reason, "epoch_changed"))
+		return true;
+	return line->epoch.p && *p->epoch && !equals(line->epoch, p->epoch);
+}
+
+void place_follow(struct place *p, const struct recording_line *line)
+{
+	place_epoch(p, line->epoch);
+	if (line->kind == RECORDING_RECORD || line->kind == RECORDING_SNAPSHOT)
+		p->seq = line->seq;
+	else if (line->kind == RECORDING_GAP)
+		p->seq = line->to_seq;
+	else
+		return;
+	p->known = true;
+}

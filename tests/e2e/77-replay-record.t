@@ -1,0 +1,323 @@
+# hubreplay record: what a session does is in its file, the state first, in order, once; over a restart of
+# the recorder and over slow times; several sessions, all of them, and files that are split.
+use strict;
+use warnings;
+use Hub;
+use Hub::Replay;
+use Hub::Store;
+
+my $false = JSON::PP::false();
+my $hub = Hub->start(args => [ '--history', 100, '--history-bytes', 0 ]);
+
+sub publish {
+	my ($session, @messages) = @_;
+	my $c = $hub->member('unix', $session, echo => $false);
+	$c->send(map { { type => 'p', %$_ } } @messages);
+	$c->sync;
+	return $c;
+}
+
+subtest 'a session' => sub {
+	my $keep = publish('one', { key => 'a', n => 1 }, { n => 2 }, { key => 'b', n => 3 });
+	my $file = scratch() . '/one.ndjson';
+	my $rec = record($hub, [ '-o', $file ], 'one');
+	recording($file);
+	publish('one', { n => 4, s => "\x{e9} \" }" }, { n => 5 });
+	publish('other', { n => 6 });
+	finish($rec);
+	is($rec->{status}, 0, 'SIGTERM ends it well');
+	is(slurp($rec->{err}), '', 'and it says nothing');
+	my ($head, $snapshot, @lines) = lines($file);
+	is("@$head{qw(type session_id epoch)}", "recording one $keep->{joined}{epoch}", 'the header');
+	is("@$snapshot{qw(type seq records)}", 'snapshot 3 2', 'then the state');
+	is_deeply([ map { $_->{n} } @lines ], [ 1, 3, 4, 5 ], 'and what came');
+	is_deeply([ map { $_->{seq} } @lines ], [ 1, 3, 4, 5 ], 'under their numbers');
+	ok(!(grep { $_->{t} < 0 || $_->{t} > 60_000 } @lines), 'with their times');
+	my $c = $hub->member('unix', 'one', since => 3);
+	my $raw = slurp($file);
+	for (4, 5) {
+		my $text = $c->next && 1;
+		like($raw, qr/"n":$_,.*"seq":$_,"t":[0-9.]+\}\n/, "record $_ as it came, and its time");
+	}
+	publish('one', { n => 6 });
+	$rec = record($hub, [ '-o', $file ], 'one');
+	publish('one', { n => 7 });
+	wait_for { ((raw_seqs($file))[-1] // 0) == 7 } 'it to go on';
+	finish($rec);
+	is_deeply([ raw_seqs($file) ], [ 1, 3 .. 7 ], 'started again it goes on where it was');
+	my @t = map { $_->{t} } grep { defined $_->{t} } lines($file);
+	is_deeply(\@t, [ sort { $a <=> $b } @t ], 'time goes one way');
+};
+
+subtest 'over a WebSocket' => sub {
+	my $file = scratch() . '/ws.ndjson';
+	publish('ws', { key => 'a' });
+	my $rec = record($hub, [ '-u', "ws://127.0.0.1:$hub->{port}/ws", '-o', $file ], 'ws');
+	recording($file);
+	publish('ws', { n => $_ }) for 2 .. 30;
+	finish($rec);
+	is($rec->{status}, 0, 'ends well');
+	is_deeply([ raw_seqs($file) ], [ 1 .. 30 ], 'has all');
+};
+
+subtest 'on a terminal' => sub {
+	my ($master, $slave) = terminal();
+	plan skip_all => 'no terminal here' if !$slave;
+	my $file = scratch() . '/terminal.ndjson';
+	my $rec = spawn(
+		[ "$ENV{HUB_BUILD}/hubreplay", 'record', '-u', "unix:$hub->{socket}", '-o', $file, 'terminal' ],
+		err => $slave);
+	recording($file);
+	publish('terminal', { n => 1 }, { n => 2 });
+	my $shown = '';
+	becomes {
+		sysread $master, $shown, 4096, length $shown;
+		$shown =~ m{\r\e\[K1 session, 2 records, \d+/s, 0\.0 MiB };
+	} 'one line tells how it goes';
+	finish($rec);
+	sysread $master, $shown, 4096, length $shown;
+	like($shown, qr/\r\e\[K\z/, 'and is gone at the end');
+};
+
+subtest 'to standard output' => sub {
+	my $rec = record($hub, [ '-o', '-', '--sync', '0.02' ], 'out');
+	wait_for { -s $rec->{out} } 'the beginning';
+	publish('out', { n => 1 });
+	finish($rec);
+	is_deeply([ raw_seqs($rec->{out}) ], [1], 'what came');
+};
+
+subtest 'killed, and the log trimmed meanwhile' => sub {
+	my $file = scratch() . '/trimmed.ndjson';
+	my $keep = publish('trimmed', { key => 'k' });
+	my $rec = record($hub, [ '-o', $file, '--sync', '0.05' ], 'trimmed');
+	recording($file);
+	publish('trimmed', map { { n => $_ } } 2 .. 10);
+	wait_for { ((raw_seqs($file))[-1] // 0) == 10 } 'the file to have 10';
+	finish($rec, 'KILL');
+	my $before = slurp($file);
+	my $tail = 1;
+	wait_for {
+		publish('trimmed', map { { pad => 'x' x 100 } } 1 .. 400);
+		my $all = $hub->unix;
+		$all->join_session('trimmed', since => 0);
+		my $first = $all->next;
+		$tail = $first->{type} eq 'gap' ? $first->{to_seq} + 1 : 1;
+		return $tail > 20;
+	} 'the log to lose its beginning';
+	my $head = $hub->member('unix', 'trimmed')->{joined}{seq};
+	$rec = record($hub, [ '-o', $file, '--sync', '0.05' ], 'trimmed');
+	wait_for { ((raw_seqs($file))[-1] // 0) == $head } 'the rest';
+	finish($rec);
+	is(substr(slurp($file), 0, length $before), $before, 'what was there stays');
+	my @new = map { unjson($_) } split /\n/, substr slurp($file), length $before;
+	my ($gap, $snapshot, $state, @rest) = @new;
+	is("@$gap{qw(type from_seq to_seq reason)}", 'gap 11 ' . ($tail - 1) . ' trimmed', 'a gap for what is lost');
+	is("@$snapshot{qw(type seq records)}", 'snapshot ' . ($tail - 1) . ' 1', 'the state behind it');
+	is($state->{seq}, 1, 'which is older');
+	is_deeply([ map { $_->{seq} } @rest ], [ $tail .. $head ], 'then all that was kept');
+};
+
+# The file's account of a session: how often each record from 1 to the last one is there, in the order of the
+# log, or is named by a gap.
+sub account {
+	my ($file) = @_;
+	my ($state, %times) = 0;
+	for my $m (lines($file)) {
+		if ($m->{type} eq 'gap') {
+			$times{$_} .= 'gap' for $m->{from_seq} .. $m->{to_seq};
+		} elsif ($m->{type} eq 'snapshot') {
+			$state = $m->{seq};
+		} elsif ($m->{from} && $m->{seq} > $state) {
+			$times{ $m->{seq} } .= 'once';
+		}
+	}
+	return \%times;
+}
+
+for my $slow ('disconnect', 'resync') {
+	subtest "too slow for a hub with --slow $slow" => sub {
+		my $own = Hub->start(
+			args => [ '--history', 20, '--history-bytes', 0, '--slow-after', '0.05', '--slow', $slow ]);
+		my $file = scratch() . "/$slow.ndjson";
+		my $rec = record($own, [ '-o', $file, '--sync', '0.05' ], 's');
+		recording($file);
+		my $c = $own->member('unix', 's', echo => $false);
+		my $n = 0;
+		my $send = sub {
+			for (1 .. $_[0]) {
+				$n++;
+				$c->send({ type => 'p', pad => 'x' x 800, $n % 50 ? () : (key => 'k' . $n % 200), $n % 70 ? () : (msg_id => "m$n") });
+			}
+			$c->sync;
+		};
+		$send->(30);
+		wait_for { ((raw_seqs($file))[-1] // 0) == 30 } 'the first';
+		$rec->kill('STOP');
+		wait_for {
+			$send->(200);
+			my $health = $own->health;
+			return $health->{slow_disconnects} + $health->{slow_resyncs} > 0 || $n > 20_000;
+		} 'the hub to lose patience', 60;
+		$rec->kill('CONT');
+		wait_for { (-s $file) > 0 && slurp($file) =~ /"type":"gap"/ } 'a gap', 30;
+		$send->(10);
+		wait_for { ((raw_seqs($file))[-1] // 0) == $n } 'all that comes then', 30;
+		finish($rec);
+		is($rec->{status}, 0, 'the recorder ends well');
+		my $times = account($file);
+		my @wrong = grep { ($times->{$_} // 'never') !~ /^(?:once|gap)$/ } 1 .. $n;
+		is("@wrong[0 .. ($#wrong < 3 ? $#wrong : 3)]", '', "each of $n records is there once, or named by a gap");
+		ok((grep { $_ eq 'gap' } values %$times), 'some are');
+		my $verify = run([ 'hubreplay', 'verify', $file ]);
+		is($verify->{status}, 0, 'hubreplay verify agrees') or diag($verify->{err});
+		$own->stop;
+	};
+}
+
+subtest 'several' => sub {
+	my $dir = scratch() . '/several';
+	mkdir $dir;
+	my @odd = ('.', '..', '-o', 'a:b~c@d', 'x' x 128);
+	publish($_, { key => 'k' }) for @odd;
+	my $rec = record($hub, [ '-d', $dir ], '--', @odd);
+	recording("$dir/$_.ndjson") for @odd;
+	publish($_, { n => 2 }) for @odd;
+	finish($rec);
+	is_deeply([ raw_seqs("$dir/$_.ndjson") ], [ 1, 2 ], "a file for " . substr $_, 0, 20) for @odd;
+	my $file = scratch() . '/both.ndjson';
+	$rec = record($hub, [ '-o', $file ], 'both1', 'both2');
+	wait_for { slurp($file) =~ /both1.*both2|both2.*both1/s } 'both';
+	publish($_, { n => 1 }) for 'both1', 'both2';
+	finish($rec);
+	publish($_, { n => 2 }) for 'both1', 'both2';
+	$rec = record($hub, [ '-o', $file ], 'both1', 'both2');
+	publish($_, { n => 3 }) for 'both1', 'both2';
+	wait_for { () = slurp($file) =~ /"n":3/g; slurp($file) =~ /"n":3.*"n":3/s } 'the last of both';
+	finish($rec);
+	for my $s ('both1', 'both2') {
+		is_deeply(
+			[ map { $_->{n} } grep { $_->{from} && $_->{session_id} eq $s } lines($file) ], [ 1 .. 3 ],
+			"$s, together with another, and gone on with");
+	}
+};
+
+subtest 'all' => sub {
+	my $home = store_dir();
+	my $own = store_hub($home, workers => 4);
+	my $n = no_sanitizer() ? 150 : 70;
+	my $publish = sub {
+		my $c = $own->unix;
+		for (@_) {
+			$c->join_session($_, echo => $false);
+			$c->send({ type => 'p', key => 'k' }, { type => 'session_leave' });
+		}
+		$c->sync;
+	};
+	my @old = map { "old.$_" } 1 .. $n;
+	my @new = map { "new.$_" } 1 .. $n;
+	$publish->(@old);
+	my $dir = scratch() . '/all';
+	mkdir $dir;
+	my $has = sub { return join ' ', raw_seqs("$dir/$_[0].ndjson") };
+	my $rec = record($own, [ '-d', $dir, '--sync', '0.1' ], 'all');
+	wait_for { (grep { -s } glob "$dir/*") == $n } 'a file for each';
+	$publish->(@new);
+	$publish->(@old);
+	wait_for { !grep { $has->($_) ne '1 2' } @old } 'what came';
+	wait_for { !grep { $has->($_) ne '1' } @new } 'those that came into being';
+	killed($own);
+	$own = store_hub($home, workers => 4);
+	$publish->('later', @new);
+	wait_for { -s "$dir/later.ndjson" && !grep { $has->($_) ne '1 2' } @new } 'what comes after a restart', 40;
+	finish($rec);
+	is($rec->{status}, 0, 'all ends well');
+	is_deeply([ grep { $has->($_) ne '1 2' } @old ], [], 'the sessions that there were');
+	is_deeply([ grep { $has->($_) ne '1 2' } @new ], [], 'those that came into being, from their first record on');
+	is($has->('later'), '1', 'also in the next life of the hub');
+	my $ws = run([ 'hubreplay', 'record', '-u', "ws://127.0.0.1:$own->{port}/ws", '-d', $dir, 'all' ]);
+	is($ws->{status}, 64, 'not over a WebSocket');
+	$own->stop;
+};
+
+subtest 'split' => sub {
+	my $base = scratch() . '/split.ndjson.zst';
+	my $rec = record($hub, [ '-o', $base, '--split', '2k', '--sync', '0.02' ], 'split');
+	my $part = sub { scratch() . sprintf '/split.%04d.ndjson.zst', $_[0] };
+	recording($part->(1));
+	my $n = 0;
+	while (!-e $part->(4)) {
+		publish('split', map { { n => ++$n, pad => join ' ', map { rand } 1 .. 30 } } 1 .. 5);
+		select undef, undef, undef, 0.01;
+	}
+	finish($rec);
+	my @seqs;
+	for my $i (1 .. 4) {
+		my @lines = lines($part->($i));
+		is($lines[0]{type}, 'recording', "part $i is one by itself");
+		push @seqs, map { $_->{seq} } grep { $_->{from} } @lines;
+	}
+	my @parts = glob scratch() . '/split.0*';
+	my $size = -s $parts[-1];
+	$rec = record($hub, [ '-o', $base, '--split', '1h', '--sync', '0.02' ], 'split');
+	publish('split', { n => ++$n });
+	wait_for { -s $parts[-1] > $size } 'it to go on';
+	finish($rec);
+	@seqs = map { my $p = $_; map { $_->{seq} } grep { $_->{from} } lines($p) }
+	    glob scratch() . '/split.0*';
+	is_deeply(\@seqs, [ 1 .. $n ], 'together they are all, also where it goes on');
+};
+
+subtest 'refusals' => sub {
+	my @u = ('-u', "unix:$hub->{socket}");
+	my $file = spew(scratch() . '/text', "no recording\n");
+	my $try = sub { return run([ 'hubreplay', 'record', @_ ], seconds => 20) };
+	my %status = (
+		64 => [
+			[@u], [ @u, 'x' ], [ @u, '-o', 'a', '-d', 'b', 'x' ], [ @u, '-o', 'a', 'no such' ],
+			[ @u, '-o', 'a', '--split', '5x', 'x' ], [ @u, '-d', 'a', 'all', 'x' ], [ @u, '-o', '-', 'x', 'y' ],
+		],
+		65 => [ [ @u, '-o', $file, 'x' ], [ @u, '-o', scratch() . '/one.ndjson', 'x' ] ],
+		66 => [ [ @u, '-o', 'a', '--seal', scratch() . '/none', 'x' ] ],
+		73 => [ [ @u, '-o', scratch() . '/no/dir/x', 'x' ], [ @u, '-d', scratch() . '/no', 'x' ] ]);
+	for my $want (sort keys %status) {
+		for my $args (@{ $status{$want} }) {
+			my $got = $try->(@$args);
+			is($got->{status}, $want, "exit $want: @{$args}[2 .. $#$args]") or diag($got->{err});
+			like($got->{err}, qr/^hubreplay record: [^\n]+\n\z/, 'with one line');
+		}
+	}
+	is(slurp($file), "no recording\n", 'what is no recording stays as it is');
+};
+
+subtest 'a full disk' => sub {
+	plan skip_all => 'no /dev/full' if !-c '/dev/full';
+	my $file = scratch() . '/full.ndjson';
+	# A limit on a file's size is like a full disk for that file.
+	my $rec = spawn(
+		[ 'sh', '-c', 'trap "" XFSZ; ulimit -f 40; exec "$@"', 'sh', "$ENV{HUB_BUILD}/hubreplay", 'record',
+			'-u', "unix:$hub->{socket}", '-o', $file, '--sync', '0.05', 'full' ]);
+	recording($file);
+	my $n = 10;
+	publish('full', map { { n => $_ } } 1 .. $n);
+	wait_for { ((raw_seqs($file))[-1] // 0) == $n } 'the first ones to be there';
+	wait_for {
+		publish('full', map { { n => ++$n, pad => 'x' x 500 } } 1 .. 10);
+		return !$rec->running;
+	} 'it to end';
+	is($rec->{status} >> 8, 74, 'exit 74');
+	like(slurp($rec->{err}), qr/\Ahubreplay record: \Q$file\E: File too large\n\z/, 'said once');
+	my @seqs = raw_seqs($file);
+	cmp_ok(scalar @seqs, '>=', 10, 'what was synced is there');
+	is_deeply(\@seqs, [ 1 .. @seqs ], 'from the beginning');
+	$rec = record($hub, [ '-o', $file ], 'full');
+	wait_for { ((raw_seqs($file))[-1] // 0) == $n } 'it to go on';
+	finish($rec);
+	my @gap = grep { $_->{type} eq 'gap' } lines($file);
+	my $head = $gap[0] ? $gap[0]{to_seq} : 0;
+	is_deeply([ raw_seqs($file) ], [ 1 .. @seqs, ($head ? $head : scalar @seqs) + 1 .. $n ],
+		'with more room it goes on');
+};
+
+$hub->stop;
+done_testing;
