@@ -212,7 +212,11 @@ static double image_charts(FILE *out, const struct result *r, double y)
 	size_t shown = 0;
 
 	chart_percentiles(out, b, r);
-	b = (struct svg_box){MARGIN, y + b.h + GAP, HALF, 224};
+	if (r->ntrials) {
+		b.y += b.h + GAP;
+		chart_trials(out, b, r);
+	}
+	b = (struct svg_box){MARGIN, b.y + b.h + GAP, HALF, 224};
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		if (!chart_has(order[i], r))
 			continue;

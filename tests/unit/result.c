@@ -358,6 +358,7 @@ static void test_the_image_is_well_formed(void **state)
 					    "uncorrected 1.18 ms",
 					    "Deliveries a second",
 					    "Memory of the server",
+					    "Search: P99 by messages a second",
 					    "generator-bound",
 					    "rate_limited: &quot;slow&quot; down ",
 					    NULL};
