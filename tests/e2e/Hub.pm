@@ -185,7 +185,7 @@ sub start {
 		'--socket', $self->{socket},
 		'--workers', $o{workers} || $ENV{HUB_TEST_WORKERS} || 2,
 		'--drain', $o{drain} // 0,
-		($o{listen} // 1) ? ('--listen', '127.0.0.1:0') : (), @{ $o{args} || [] });
+		'--listen', ($o{listen} // 1) ? '127.0.0.1:0' : 'none', @{ $o{args} || [] });
 	pipe my $read, my $write or die "pipe: $!\n";
 	$self->{proc} = spawn(
 		[ "$build/hubd", @args, '--ready-fd', fileno $write ],
