@@ -13,6 +13,26 @@ static void copy_epoch(struct recorder_past *past, struct span epoch)
 	past->epoch[epoch.len] = '\0';
 }
 
+/* The run of the hub that a recorder has joined, hub-recording(5). */
+static void copy_run(struct recorder_past *past, const struct recording_line *line)
+{
+	static const char front[] = "\"run\":\"";
+	const char *p, *quote;
+
+	if (line->kind != RECORDING_OTHER || line->from.p || line->type.len != 6 ||
+	    memcmp(line->type.p, "joined", 6) != 0)
+		return;
+	p = memmem(line->text, line->len, front, sizeof(front) - 1);
+	if (!p)
+		return;
+	p += sizeof(front) - 1;
+	quote = memchr(p, '"', line->len - (size_t)(p - line->text));
+	if (!quote || quote - p > RECORDING_EPOCH_MAX)
+		return;
+	memcpy(past->run, p, (size_t)(quote - p));
+	past->run[quote - p] = '\0';
+}
+
 /* Reads what is there. Returns how it ends. */
 static enum recording_status read_past(struct recording *r, struct recorder_past *past)
 {
@@ -30,6 +50,7 @@ static enum recording_status read_past(struct recording *r, struct recorder_past
 			past->seq = line.seq;
 		else if (line.kind == RECORDING_GAP)
 			past->seq = line.to_seq;
+		copy_run(past, &line);
 	}
 	return status;
 }
