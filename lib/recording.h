@@ -76,7 +76,7 @@ enum recording_status {
  * only sealed recordings are taken, with a key to verify only those signed with it; what is signed
  * is then given once its signature was found good. Returns NULL with the reason, without the path,
  * in why and *status an exit status (EX_NOINPUT, EX_DATAERR, EX_NOPERM for a missing or wrong key,
- * EX_OSERR). */
+ * EX_IOERR, EX_OSERR). */
 struct recording *recording_open(const char *path, const struct seal_keys *keys, char *why,
 				 size_t cap, int *status);
 
@@ -129,8 +129,8 @@ struct recorder_past {
  * exclusive lock. Fills *past (NULL: not wanted) where options->append; a file whose header was not
  * written yet counts as new. Returns NULL with the reason, without the path, in why and *status an
  * exit status (EX_CANTCREAT, EX_DATAERR for a file that is no recording, is damaged or was stored
- * in another way, EX_NOPERM for a wrong key, EX_UNAVAILABLE where another recorder has the lock).
- */
+ * in another way, EX_NOPERM for a wrong key, EX_UNAVAILABLE where another recorder has the lock,
+ * EX_IOERR, EX_OSERR). */
 struct recorder *recorder_open(const char *path, const struct recorder_options *options,
 			       struct recorder_past *past, char *why, size_t cap, int *status);
 

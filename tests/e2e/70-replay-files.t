@@ -1,3 +1,4 @@
+# One thread.
 # hubreplay's work on files: what info, verify, cut, merge and export make of recordings.
 use strict;
 use warnings;

@@ -1,3 +1,4 @@
+# One thread.
 # Sealed and signed recordings: keys and their files, and that verify finds whatever was changed. (That it
 # finds every changed byte is a unit test.)
 use strict;

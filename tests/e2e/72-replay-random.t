@@ -1,3 +1,4 @@
+# One thread.
 # Recordings drawn at random, with gaps, resyncs and other logs: what is cut from them is a recording with
 # the right state, and what was cut apart, or recorded twice with different holes, merges to what it was.
 use strict;
