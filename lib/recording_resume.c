@@ -5,32 +5,13 @@
 
 #include "recording_impl.h"
 
-static void copy_epoch(struct recorder_past *past, struct span epoch)
+/* An epoch or a run; what is not there changes nothing. */
+static void copy(char out[RECORDING_EPOCH_MAX + 1], struct span text)
 {
-	if (!epoch.p)
+	if (!text.p)
 		return;
-	memcpy(past->epoch, epoch.p, epoch.len);
-	past->epoch[epoch.len] = '\0';
-}
-
-/* The run of the hub that a recorder has joined, hub-recording(5). */
-static void copy_run(struct recorder_past *past, const struct recording_line *line)
-{
-	static const char front[] = "\"run\":\"";
-	const char *p, *quote;
-
-	if (line->kind != RECORDING_OTHER || line->from.p || line->type.len != 6 ||
-	    memcmp(line->type.p, "joined", 6) != 0)
-		return;
-	p = memmem(line->text, line->len, front, sizeof(front) - 1);
-	if (!p)
-		return;
-	p += sizeof(front) - 1;
-	quote = memchr(p, '"', line->len - (size_t)(p - line->text));
-	if (!quote || quote - p > RECORDING_EPOCH_MAX)
-		return;
-	memcpy(past->run, p, (size_t)(quote - p));
-	past->run[quote - p] = '\0';
+	memcpy(out, text.p, text.len);
+	out[text.len] = '\0';
 }
 
 /* Reads what is there. Returns how it ends. */
@@ -45,12 +26,12 @@ static enum recording_status read_past(struct recording *r, struct recorder_past
 		past->there = true;
 		past->lines = line.number;
 		past->t_us = line.t_us;
-		copy_epoch(past, line.epoch);
+		copy(past->epoch, line.epoch);
+		copy(past->run, line.run);
 		if (line.kind == RECORDING_RECORD || line.kind == RECORDING_SNAPSHOT)
 			past->seq = line.seq;
 		else if (line.kind == RECORDING_GAP)
 			past->seq = line.to_seq;
-		copy_run(past, &line);
 	}
 	return status;
 }
