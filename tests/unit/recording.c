@@ -784,15 +784,14 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_round),	 cmocka_unit_test(test_keys),
-	    cmocka_unit_test(test_truncation),	 cmocka_unit_test(test_flips),
-	    cmocka_unit_test(test_append),	 cmocka_unit_test(test_splices),
-	    cmocka_unit_test(test_runs),	 cmocka_unit_test(test_splices),
-	    cmocka_unit_test(test_signed_lines), cmocka_unit_test(test_lock),
-	    cmocka_unit_test(test_full),	 cmocka_unit_test(test_seek),
-	    cmocka_unit_test(test_files),	 cmocka_unit_test(test_foreign),
-	    cmocka_unit_test(test_times),	 cmocka_unit_test(test_long_lines),
-	    cmocka_unit_test(test_endless_line),
+	    cmocka_unit_test(test_round),      cmocka_unit_test(test_keys),
+	    cmocka_unit_test(test_truncation), cmocka_unit_test(test_flips),
+	    cmocka_unit_test(test_append),     cmocka_unit_test(test_splices),
+	    cmocka_unit_test(test_runs),       cmocka_unit_test(test_signed_lines),
+	    cmocka_unit_test(test_lock),       cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_seek),       cmocka_unit_test(test_files),
+	    cmocka_unit_test(test_foreign),    cmocka_unit_test(test_times),
+	    cmocka_unit_test(test_long_lines), cmocka_unit_test(test_endless_line),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
