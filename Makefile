@@ -1,7 +1,7 @@
 # hub: one Makefile for everything. All output goes below build/.
 #
 #   make          the programs          make demo     the main job on real data
-#   make check    lint and all tests    make bench    fan-out against a peer
+#   make check    lint and all tests    make bench    hubd beside its peers (first: make bench-peers)
 #   make asan     the tests under AddressSanitizer and UBSan (make tsan: threads)
 #   make fuzz     the fuzz targets, FUZZ_SECONDS each
 #   make deps     installs what pkg-config does not find
@@ -15,13 +15,13 @@ completions = $(PREFIX)/share/bash-completion/completions
 FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 
-programs := hubd hubcat hubreplay
+programs := hubd hubcat hubbench hubreplay
 pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3
 warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
 # Not asked for on a machine where `make deps` is still to run.
 pkg_cflags = $(shell pkg-config --cflags $(pkgs) 2>/dev/null)
-pkg_libs = $(shell pkg-config --libs $(pkgs) 2>/dev/null) -ljq
+pkg_libs = $(shell pkg-config --libs $(pkgs) 2>/dev/null) -ljq -lm
 
 cppflags = -D_GNU_SOURCE -DHUB_VERSION='"$(VERSION)"' -Ilib $(pkg_cflags) $(CPPFLAGS)
 cflags = -std=c11 $(warn) -pthread $(CFLAGS)
@@ -30,18 +30,20 @@ compile = $(CC) $(cppflags) $(cflags) -MMD -MP
 
 lib_src := $(sort $(wildcard lib/*.c))
 hubd_src := $(sort $(filter-out bin/hubd/main.c,$(wildcard bin/hubd/*.c)))
+hubbench_src := $(sort $(filter-out bin/hubbench/main.c,$(wildcard bin/hubbench/*.c)))
 unit_src := $(sort $(wildcard tests/unit/*.c))
 tool_src := $(sort $(wildcard tests/tools/*.c) $(wildcard tests/bench/*.c))
 fuzz_src := $(sort $(wildcard tests/fuzz/*.c))
 
 lib_obj := $(lib_src:%.c=$(BUILD)/obj/%.o)
 hubd_obj := $(hubd_src:%.c=$(BUILD)/obj/%.o)
+hubbench_obj := $(hubbench_src:%.c=$(BUILD)/obj/%.o)
 units := $(unit_src:tests/unit/%.c=$(BUILD)/tests/unit/%)
 tools := $(tool_src:%.c=$(BUILD)/%)
 fuzzers := $(fuzz_src:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 exe := $(programs:%=$(BUILD)/%)
 
-.PHONY: all demo check test lint bench asan tsan fuzz install uninstall clean deps
+.PHONY: all demo check test lint bench bench-peers bench-check asan tsan fuzz install uninstall clean deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -51,14 +53,18 @@ $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -c -o $@ $<
 
-$(BUILD)/obj/tests/%.o: cppflags += -Ibin/hubd
+$(BUILD)/obj/tests/%.o: cppflags += -Ibin/hubd -Ibin/hubbench
 
 $(BUILD)/libhub.a: $(lib_obj)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-# hubd without its main, so that unit tests can link it.
+# Programs without their main, so that unit tests can link them.
 $(BUILD)/hubd.a: $(hubd_obj)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/hubbench.a: $(hubbench_obj)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
@@ -71,7 +77,7 @@ $(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(sort $$(wildcard bin/$(1)/*.c
 endef
 $(foreach p,$(filter-out hubd,$(programs)),$(eval $(call program,$(p))))
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/hubd.a $(BUILD)/libhub.a
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/hubd.a $(BUILD)/hubbench.a $(BUILD)/libhub.a
 	@mkdir -p $(@D)
 	$(CC) $(cflags) $(ldflags) -o $@ $^ -lcmocka $(pkg_libs)
 
@@ -85,10 +91,16 @@ fuzz_flags = -std=c11 -g -O1 -pthread -fsanitize=fuzzer-no-link,address,undefine
 
 $(BUILD)/obj/fuzz/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	clang $(cppflags) -Ibin/hubd $(fuzz_flags) -MMD -MP -c -o $@ $<
+	clang $(cppflags) -Ibin/hubd -Ibin/hubbench $(fuzz_flags) -MMD -MP -c -o $@ $<
 
 $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/tests/fuzz/%.o $(lib_src:%.c=$(BUILD)/obj/fuzz/%.o) \
     $(hubd_src:%.c=$(BUILD)/obj/fuzz/%.o)
+	@mkdir -p $(@D)
+	clang $(fuzz_flags) -fsanitize=fuzzer -o $@ $^ $(pkg_libs)
+
+# Two programs have files of the same names, so a target has one of them.
+$(BUILD)/fuzz/bench: $(BUILD)/obj/fuzz/tests/fuzz/bench.o $(lib_src:%.c=$(BUILD)/obj/fuzz/%.o) \
+    $(hubbench_src:%.c=$(BUILD)/obj/fuzz/%.o)
 	@mkdir -p $(@D)
 	clang $(fuzz_flags) -fsanitize=fuzzer -o $@ $^ $(pkg_libs)
 
@@ -112,8 +124,19 @@ test: all $(units) $(tools)
 lint:
 	@tests/lint
 
-bench: all $(tools)
+bench: all
 	@tests/bench/run $(BUILD)
+
+# The peers that come from npm.
+bench-peers:
+	@command -v npm >/dev/null || { echo 'bench-peers: npm is missing here' >&2; exit 69; }
+	@mkdir -p $(BUILD)/bench/peers
+	@cp tests/bench/peers/package.json $(BUILD)/bench/peers
+	@cd $(BUILD)/bench/peers && npm install --no-audit --no-fund --no-package-lock --loglevel=error
+
+# hubbench's figures beside those of another generator.
+bench-check: all
+	@tests/bench/check $(BUILD)
 
 # The same tests, built apart; 4 workers so that threads meet.
 asan:
@@ -138,6 +161,7 @@ install: all
 	install -m 644 contrib/completions/hub.bash $(DESTDIR)$(completions)/hubd
 	ln -sf hubd $(DESTDIR)$(completions)/hubcat
 	ln -sf hubd $(DESTDIR)$(completions)/hubreplay
+	ln -sf hubd $(DESTDIR)$(completions)/hubbench
 
 uninstall:
 	rm -f $(programs:%=$(DESTDIR)$(PREFIX)/bin/%)

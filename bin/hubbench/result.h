@@ -27,8 +27,9 @@ enum metric {
 	METRICS,
 };
 
-/* A name as in JSON and --expect, such as "every_sent". */
+/* A name as in JSON and --expect, such as "every_sent"; and what it is, for people. */
 const char *metric_name(enum metric m);
+const char *metric_title(enum metric m);
 
 /* Deliveries, counted by receiver. */
 struct audit_counts {
@@ -60,6 +61,13 @@ struct result_trial {
 	uint64_t p99_ns;
 	bool met;
 	enum verdict verdict;
+};
+
+/* An --expect and how it went; expect_check() notes it. */
+struct result_check {
+	char *text; /* "p99<50ms" */
+	bool met;
+	char why[128]; /* "every.p99 is 12.3 ms" */
 };
 
 struct result {
@@ -100,9 +108,26 @@ struct result {
 	size_t nseries;
 	struct result_trial *trials;
 	size_t ntrials;
+	struct result_check *checks;
+	size_t nchecks;
 };
 
-void result_free(struct result *r); /* gives back what it holds, not *r */
+/* Gives back what it holds, all of it from malloc(3), and zeroes it; not *r. A result is large: it
+ * lives on the heap, from calloc(3). */
+void result_free(struct result *r);
+
+/* Reads a result that report_json() wrote, with or without lines of seconds before it; the last in
+ * the file counts. r is zeroed before, and is for result_free() after success. Returns 0, or -errno
+ * with the reason in why: -EINVAL where there is none. */
+int result_read(const char *file, struct result *r, char *why, size_t cap);
+
+/* The metric that is meant where none is named: every, or ack where nobody receives, or else the
+ * first of resume, join, handshake and connect that has values. METRIC_EVERY where none has. */
+enum metric result_main_metric(const struct result *r);
+
+/* Whether a metric has values that say something. In the closed model nothing is due before it is
+ * sent, and the metrics from the send are the same as the others. */
+bool result_shows(const struct result *r, enum metric m);
 
 /* Derived figures, the same everywhere. NAN where there is none. */
 double result_offered(const struct result *r);		/* due messages/s */

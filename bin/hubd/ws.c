@@ -16,8 +16,8 @@
 #include "worker.h"
 #include "wsframe.h"
 
-#define RX_BUFFER 128	  /* bytes per connection */
-#define READ_MORE_MAX 128 /* further reads of RX_BUFFER per connection and loop turn */
+#define RX_BUFFER 512	 /* bytes per connection: some small messages, not a read for each */
+#define READ_MORE_MAX 32 /* further reads of RX_BUFFER per connection and loop turn */
 #define HTTP_BODY_MAX 2048
 #define HANDSHAKES_MAX 1024 /* at a time, per worker */
 

@@ -1,4 +1,4 @@
-# Completion of hubd, hubcat and hubreplay for bash: source this file. What there is to complete is read from
+# Completion of hub's programs for bash: source this file. What there is to complete is read from
 # the programs' --help, so that it is never out of date.
 
 # _hub_help PROGRAM: its --help; of hubreplay that of the command that was typed
@@ -57,10 +57,15 @@ _hub() {
 	LEVEL) words='error warn info debug' ;;
 	'SEQ|all|new') words='all new' ;;
 	FORMAT) words='csv ndjson' ;;
+	NAME)
+		# What there is, the program says where it is given something else.
+		[[ $option != --scenario && $option != --dialect ]] ||
+			words=$("$program" "$option" '' 2>&1 | sed -n 's/.* is none of \(.*\) (try.*/\1/p' | tr -d ,)
+		;;
 	URL) words='unix: ws:// wss://' ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
 
-complete -F _hub hubd hubcat
+complete -F _hub hubd hubcat hubbench
 complete -o default -F _hub hubreplay # its operands are files

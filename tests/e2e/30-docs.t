@@ -7,7 +7,10 @@ use Hub;
 use Hub::Pages;
 
 my $root = root();
-my %page = (hubd => "$root/man/hubd.8", hubcat => "$root/man/hubcat.1", hub => "$root/man/hub.7");
+my %page = (
+	hubd => "$root/man/hubd.8", hubcat => "$root/man/hubcat.1", hubbench => "$root/man/hubbench.1",
+	hub => "$root/man/hub.7"
+);
 
 for my $path (values %page) {
 	my $lint = run([ 'mandoc', '-T', 'lint', '-W', 'warning', $path ]);
@@ -31,11 +34,11 @@ sub documented {
 	return @options;
 }
 
-for my $program ('hubd', 'hubcat') {
+for my $program ('hubd', 'hubcat', 'hubbench') {
 	subtest "$program --help" => sub {
 		my $help = run([ $program, '--help' ])->{out};
 		my %about;
-		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z][A-Za-z:|]*)?)(?=  |\n)/mg;
+		my @titles = map { s/^\s+//r } $help =~ /^ {2,6}(-\S+(?: --?\S+)*(?: [A-Z][A-Za-z:|\/=,.]*)?)(?=  |\n)/mg;
 		my $source = slurp($page{$program});
 		my @documented = documented($source);
 		is_deeply([ map { $_->[0] } @documented ], \@titles, 'the page has the same options, in the same order');
@@ -45,7 +48,7 @@ for my $program ('hubd', 'hubcat') {
 		$synopsis =~ s/.*^SYNOPSIS\s+\w+ (.*?)^DESCRIPTION.*/$1/ms;
 		$synopsis =~ s/\s+/ /g;
 		$synopsis =~ s/ \z//;
-		if ($program eq 'hubcat') {
+		if ($program ne 'hubd') {
 			is($synopsis, $usage, 'and the same synopsis');
 			return;
 		}
@@ -129,6 +132,28 @@ subtest 'the examples of hub(7)' => sub {
 	$hub->ended;
 };
 
+# hubbench(1) names each member of a result.
+subtest 'the result of hubbench(1)' => sub {
+	my $hub = Hub->start;
+	my $file = scratch() . '/result.json';
+	run([ 'hubbench', '-u', "unix:$hub->{socket}", '-c', 3, '-d', 0.2, '--warmup', 0, '--expect', 'lost==0', '--json',
+			$file ]);
+	my @lines = map { unjson($_) } split /\n/, slurp($file);
+	my ($text) = slurp($page{hubbench}) =~ /^The members of a result:\n\.Bl[^\n]*\n(.*?)^\.El/ms;
+	my %documented = map { my ($names, $about) = /^([^\n]*)\n(.*)/s; map { $_ => $about } split / , /, $names }
+	    grep { length } split /^\.It Cm /m, $text;
+	my $names = sub { [ sort map { /[a-z]\w*/g } $_[0] =~ /^\.Cm (.*)/mg ] };
+	my $result = $lines[-1];
+	is_deeply([ sort keys %documented ], [ sort grep { !/^(?:type|version)$/ } keys %$result ], 'its members');
+	is_deeply($names->($documented{$_}), [ sort keys %{ $result->{$_} } ], "$_: its members")
+	    for qw(asked happened audit generator server derived);
+	is_deeply($names->($documented{latency_ns}), [ sort keys %{ $result->{latency_ns}{every} } ], 'a latency');
+	is_deeply($names->($documented{checks}), [ sort keys %{ $result->{checks}[0] } ], 'a check');
+	my ($second) = slurp($page{hubbench}) =~ /^\.It Cm hubbench_second\n(.*?)^\.It/ms;
+	is_deeply($names->($second), [ sort grep { !/^(?:type|scenario)$/ } keys %{ $lines[0] } ], 'a second');
+	$hub->stop;
+};
+
 # hubd(8) has the tables of the store and the built-in table of keys, word by word.
 subtest 'the store and the keys of hubd(8)' => sub {
 	my ($sqlite3) = grep { -x } map { "$_/sqlite3" } split /:/, $ENV{PATH};
@@ -167,6 +192,7 @@ my $dir = scratch();
 run([ 'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout',
 	"$dir/key.pem", '-out', "$dir/cert.pem", '-days', '2', '-subj', '/CN=localhost' ]);
 run_page('hubcat(1)', [ man_examples($page{hubcat}) ], hub => 1);
+run_page('hubbench(1)', [ man_examples($page{hubbench}) ], hub => 1);
 run_page('hub(7)', [ man_examples($page{hub}) ], hub => 1);
 run_page('hubd(8)', [ man_examples($page{hubd}) ], files => {
 	'hub.conf' => "$root/contrib/hub.conf", map { $_ => "$dir/$_" } 'key.pem', 'cert.pem'

@@ -68,7 +68,7 @@ END
 		is($r->{err}, '', "@_: nothing to complain of");
 		return [ grep { length } split /\n/, $r->{out} ];
 	};
-	for my $program ('hubd', 'hubcat') {
+	for my $program ('hubd', 'hubcat', 'hubbench') {
 		my @lines = grep { /^ +-/ } split /\n/, run([ $program, '--help' ])->{out};
 		my @options = map { /^ +(-\w), (--\S+)/ ? ($1, $2) : /^ +(-\S+)/ ? $1 : () } @lines;
 		cmp_ok(scalar @options, '>', 20, "$program: options");
@@ -91,6 +91,10 @@ END
 	for my $option ('slow', 'sync', 'log-level') {
 		my ($choices) = Hub->refuses("--$option", 'x')->{err} =~ /is none of (.*?) \(try/;
 		is_deeply($complete->('hubd', "--$option", ''), [ split /, /, $choices ], "--$option: what it may be");
+	}
+	for my $option ('--scenario', '--dialect') {
+		my ($choices) = run([ 'hubbench', $option, 'x' ])->{err} =~ /is none of (.*?) \(try/;
+		is_deeply($complete->('hubbench', $option, ''), [ split /, /, $choices ], "$option: what it may be");
 	}
 	is_deeply($complete->('hubd', '--slow', '=', 'r'), ['resync'], 'also behind an equals sign');
 	is_deeply($complete->('hubcat', '-u', 'w'), [ 'ws://', 'wss://' ], 'the beginnings of a URL');

@@ -1,0 +1,282 @@
+/* hubbench: loads a hub, or any WebSocket server, and reports what happened. This file: options,
+ * and what becomes of the result. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "compare.h"
+#include "err.h"
+#include "expect.h"
+#include "opt.h"
+#include "plan.h"
+#include "play.h"
+#include "proc.h"
+#include "report.h"
+#include "run.h"
+#include "search.h"
+
+#define FIELD(f) offsetof(struct options, f)
+
+static const struct opt options_table[] = {
+    {'u', "url", "URL", OPT_STRING, FIELD(url), 0, 0, NULL,
+     "the server: ws://host:port/path, wss://..., unix:/path ($HUB_URL)"},
+    {0, "scenario", "NAME", OPT_CHOICE, FIELD(scenario), 0, 0, scenario_names,
+     "what is done; fanout where nothing is said"},
+    {0, "dialect", "NAME", OPT_CHOICE, FIELD(dialect), 0, 0, dialect_names,
+     "how the server speaks (hub)"},
+    {'c', "clients", "N", OPT_INT, FIELD(clients), 1, 999999, NULL, "connections (100)"},
+    {'s', "sessions", "N", OPT_INT, FIELD(sessions), 1, 999999, NULL,
+     "sessions that the clients are spread over (1)"},
+    {0, "publishers", "N", OPT_INT, FIELD(publishers), 0, 999999, NULL,
+     "clients that publish (10)"},
+    {'r', "rate", "RATE", OPT_STRING, FIELD(rate), 0, 0, NULL,
+     "messages/s of all publishers together (100)"},
+    {'b', "bytes", "BYTES", OPT_SIZE, FIELD(bytes), 1, 16 << 20, NULL, "length of a message (100)"},
+    {'d', "duration", "SECONDS", OPT_SECONDS, FIELD(duration), 0.01, 1e7, NULL,
+     "time that is measured (10)"},
+    {0, "warmup", "SECONDS", OPT_SECONDS, FIELD(warmup), 0, 1e6, NULL,
+     "time before that, which does not count (1)"},
+    {0, "ramp", "SECONDS|RATE/s", OPT_STRING, FIELD(ramp), 0, 0, NULL,
+     "the time the clients take to connect, or how many do in a second"},
+    {0, "drain", "SECONDS", OPT_SECONDS, FIELD(drain), 0, 1e6, NULL,
+     "wait that long at most for what is under way (10)"},
+    {0, "poisson", NULL, OPT_TRUE, FIELD(poisson), 0, 0, NULL,
+     "messages are due at random instants"},
+    {0, "closed", "N", OPT_INT, FIELD(closed), 1, 100000, NULL,
+     "no rate: each publisher has N messages under way"},
+    {0, "acks", NULL, OPT_TRUE, FIELD(acks), 0, 0, NULL, "messages ask for an acknowledgement"},
+    {0, "no-echo", NULL, OPT_TRUE, FIELD(no_echo), 0, 0, NULL,
+     "publishers do not get their own messages"},
+    {0, "threads", "N", OPT_INT, FIELD(threads), 1, 256, NULL, "threads of hubbench (1)"},
+    {0, "churn", "RATE", OPT_STRING, FIELD(churn), 0, 0, NULL,
+     "members/s that go, and others come, in the scenario churn"},
+    {0, "slow", "N", OPT_INT, FIELD(slow), 1, 999999, NULL,
+     "members that do not read for a while, in the scenario slow-reader"},
+    {0, "play", "FILE", OPT_STRING, FIELD(play), 0, 0, NULL,
+     "publish the messages of a recording, at its times"},
+    {0, "message", "TEXT", OPT_STRING, FIELD(message), 0, 0, NULL,
+     "the message, with {mark} and {pad} in it"},
+    {0, "join", "TEXT", OPT_STRING, FIELD(join), 0, 0, NULL, "raw: what each client says first"},
+    {0, "answer", "TEXT=TEXT", OPT_STRING, FIELD(answer), 0, 0, NULL,
+     "raw: what to say when the server says that"},
+    {0, "event", "NAME", OPT_STRING, FIELD(event), 0, 0, NULL, "socketio: of messages (message)"},
+    {0, "room", "NAME", OPT_STRING, FIELD(room), 0, 0, NULL, "socketio: what to join"},
+    {0, "join-event", "NAME", OPT_STRING, FIELD(join_event), 0, 0, NULL,
+     "socketio: the event that joins a room (join)"},
+    {0, "subprotocol", "NAME", OPT_STRING, FIELD(subprotocol), 0, 0, NULL,
+     "Sec-WebSocket-Protocol to ask for"},
+    {0, "header", "LINE", OPT_LIST, FIELD(headers), 0, 0, NULL,
+     "a header line of the upgrade; may be repeated"},
+    {0, "insecure", NULL, OPT_TRUE, FIELD(insecure), 0, 0, NULL, "wss: take any certificate"},
+    {0, "pid", "PID,...", OPT_STRING, FIELD(pid), 0, 0, NULL,
+     "the server's processes, to watch their memory and CPU"},
+    {0, "expect", "EXPR", OPT_LIST, FIELD(expect), 0, 0, NULL,
+     "exit 1 unless it is so, as in 'p99<50ms'; may be repeated"},
+    {0, "json", "FILE", OPT_STRING, FIELD(json), 0, 0, NULL,
+     "write each second and the result as JSON; - is standard output"},
+    {0, "report", "FILE", OPT_STRING, FIELD(report), 0, 0, NULL,
+     "write a report for browsers: FILE.svg or FILE.html"},
+    {0, "compare", "FILE", OPT_STRING, FIELD(compare), 0, 0, NULL,
+     "show the result beside that of an earlier --json; FILE,FILE: two of these"},
+    {0, "label", "TEXT", OPT_STRING, FIELD(label), 0, 0, NULL, "a name for this run in reports"},
+    {0, "seed", "N", OPT_INT, FIELD(seed), 0, 1e15, NULL, "of the random instants (1)"},
+    {0},
+};
+
+static const struct opt_program program = {
+    "hubbench",
+    "[-u URL] [--scenario NAME] [--dialect NAME] [-c N] [-s N] [--publishers N] [-r RATE] "
+    "[-b BYTES] [-d SECONDS] [--warmup SECONDS] [--ramp SECONDS|RATE/s] [--drain SECONDS] "
+    "[--poisson] [--closed N] [--acks] [--no-echo] [--threads N] [--churn RATE] [--slow N] "
+    "[--play FILE] [--message TEXT] [--join TEXT] [--answer TEXT=TEXT] [--event NAME] "
+    "[--room NAME] [--join-event NAME] [--subprotocol NAME] [--header LINE]... [--insecure] "
+    "[--pid PID,...] [--expect EXPR]... [--json FILE] [--report FILE] [--compare FILE] "
+    "[--label TEXT] [--seed N]",
+    "Loads a hub, or any WebSocket server, and reports what happened.", options_table};
+
+static FILE *open_output(const char *option, const char *path)
+{
+	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+
+	if (!f)
+		err_die(EX_CANTCREAT, "%s: %s: %s", option, path, strerror(errno));
+	return f;
+}
+
+static void close_output(const char *path, FILE *f)
+{
+	int failed = ferror(f) | fflush(f);
+
+	if (f != stdout)
+		failed |= fclose(f);
+	if (failed)
+		err_die(EX_IOERR, "%s: %s", path, strerror(errno));
+}
+
+static bool is_html(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot && (strcmp(dot, ".html") == 0 || strcmp(dot, ".htm") == 0);
+}
+
+static bool is_svg(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot && strcmp(dot, ".svg") == 0;
+}
+
+static void parse_expects(const struct options *o, struct expect **expect)
+{
+	char why[300];
+
+	for (size_t i = 0; i < o->expect.n; i++) {
+		expect[i] = expect_new(o->expect.item[i], why, sizeof(why));
+		if (!expect[i])
+			err_die(EX_USAGE, "--expect: %s", why);
+	}
+}
+
+/* Checks all of them, so that the report has all. */
+static bool check_expects(const struct options *o, struct expect **expect, struct result *r)
+{
+	bool met = true;
+
+	for (size_t i = 0; i < o->expect.n; i++)
+		met &= expect_check(expect[i], r);
+	return met;
+}
+
+static int catch_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		err_die(EX_OSERR, "signals: %s", strerror(errno));
+	return fd;
+}
+
+/* --compare FILE,FILE: no run. */
+static int compare_two(const char *files)
+{
+	size_t len = strcspn(files, ",");
+	char *before = strndup(files, len), why[300] = "out of memory";
+	int err =
+	    before ? compare_files(stdout, before, files + len + 1, why, sizeof(why)) : -ENOMEM;
+
+	if (err)
+		err_die(err == -EINVAL ? EX_DATAERR : EX_IOERR, "--compare: %s", why);
+	free(before);
+	return EX_OK;
+}
+
+/* That a file holds a result is told before the run. */
+static void check_compare(const char *file)
+{
+	struct result *r = malloc(sizeof(*r));
+	char why[300];
+	int err;
+
+	if (!r)
+		err_die(EX_OSERR, "out of memory");
+	err = result_read(file, r, why, sizeof(why));
+	if (err)
+		err_die(err == -EINVAL ? EX_DATAERR : EX_IOERR, "--compare: %s", why);
+	result_free(r);
+	free(r);
+}
+
+/* Tells of the result wherever it was asked for. */
+static void tell(const struct options *o, const struct plan *p, FILE *report,
+		 const struct result *r)
+{
+	FILE *people = p->json == stdout ? stderr : stdout;
+	char why[300];
+
+	if (p->json)
+		report_json(p->json, r);
+	report_table(people, r);
+	if (o->compare && compare(people, o->compare, r, why, sizeof(why)) < 0)
+		err_die(EX_IOERR, "--compare: %s", why);
+	if (report)
+		report_page(report, r, is_html(o->report));
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {
+	    .clients = UNSET,
+	    .sessions = UNSET,
+	    .publishers = UNSET,
+	    .bytes = UNSET,
+	    .slow = UNSET,
+	    .threads = 1,
+	    .warmup = 1,
+	    .drain = 10,
+	    .seed = 1,
+	    .event = "message",
+	    .join_event = "join",
+	};
+	struct expect *expect[OPT_LIST_MAX] = {NULL};
+	struct result *r = calloc(1, sizeof(*r));
+	struct proc proc;
+	struct plan p;
+	FILE *report;
+	bool met;
+	int status;
+
+	if (opt_parse(&program, argc, argv, &o) < argc)
+		err_die(EX_USAGE, "no arguments besides options (try 'hubbench --help')");
+	if (o.compare && strchr(o.compare, ',')) {
+		free(r);
+		return compare_two(o.compare);
+	}
+	if (!r)
+		err_die(EX_OSERR, "out of memory");
+	plan_make(&p, &o);
+	parse_expects(&o, expect);
+	if (o.pid && proc_parse(&proc, o.pid) < 0)
+		err_die(EX_USAGE, "--pid: '%s' is not a list of process ids", o.pid);
+	if (o.report && !is_html(o.report) && !is_svg(o.report))
+		err_die(EX_USAGE, "--report: a name ends with .svg or .html");
+	if (o.compare)
+		check_compare(o.compare);
+	p.proc = o.pid ? &proc : NULL;
+	p.play = o.play ? play_read(o.play, o.rate ? p.rate : 0, p.acks) : NULL;
+	p.signal_fd = catch_signals();
+	p.json = o.json ? open_output("--json", o.json) : NULL;
+	report = o.report ? open_output("--report", o.report) : NULL;
+	p.live = isatty(STDERR_FILENO);
+	if (p.scenario->search)
+		status = search(&p, expect, o.expect.n, r);
+	else
+		status = run_once(&p, r);
+	if (status == 0) {
+		met = check_expects(&o, expect, r);
+		tell(&o, &p, report, r);
+		status = met && r->verdict != VERDICT_FAILED ? EX_OK : EX_NO;
+	}
+	if (p.json)
+		close_output(o.json, p.json);
+	if (report)
+		close_output(o.report, report);
+	for (size_t i = 0; i < o.expect.n; i++)
+		expect_free(expect[i]);
+	result_free(r);
+	free(r);
+	close(p.signal_fd);
+	play_free((struct play *)p.play);
+	return status;
+}

@@ -1,0 +1,14 @@
+/* Memory that the program cannot do without: there is some, or it ends. */
+#ifndef HUBBENCH_NEED_H
+#define HUBBENCH_NEED_H
+
+#include "err.h"
+
+static inline void *need(void *p)
+{
+	if (!p)
+		err_die(EX_OSERR, "out of memory");
+	return p;
+}
+
+#endif

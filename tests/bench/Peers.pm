@@ -1,0 +1,164 @@
+# The servers that hubd is compared with, each set up as its own documentation has it, with rooms: who
+# joins a room gets what its members send, its own included. Whichever is installed takes part.
+#
+# A server is { name, pids => [..], proc, args => sub { room template => hubbench's arguments } }.
+package Peers;
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use Hub;
+use IO::Socket::INET;
+
+my $bench = dirname(abs_path(__FILE__));
+
+# Names in the order of the tables, hubd first. start(NAME, %o) returns nothing where there is no such
+# server here. workers => N; cpu => the only CPU it may use.
+sub names { return qw(hubd nchan nats ws socket.io) }
+
+my %starters = (hubd => \&_hubd, nchan => \&_nchan, nats => \&_nats, ws => \&_ws, 'socket.io' => \&_socketio);
+
+sub start {
+	my ($name, %o) = @_;
+	$o{workers} ||= 2;
+	my @pin = defined $o{cpu} ? (_program('taskset'), '-c', $o{cpu}) : ();
+	my $server = $starters{$name}->(\%o, @pin) or return;
+	$server->{name} = $name;
+	return $server;
+}
+
+sub stop {
+	my ($server) = @_;
+	$server->{proc}->kill('TERM');
+	eval { $server->{proc}->wait; 1 } or $server->{proc}->kill('KILL');
+	$server->{hub}->forget if $server->{hub};
+}
+
+# hubbench's arguments for a server; its members join the room of their session.
+sub target {
+	my ($server) = @_;
+	return ('-u', $server->{url}, @{ $server->{args} }, '--pid', join ',', $server->{pids}->());
+}
+
+sub _program {
+	my ($name) = @_;
+	return (grep { -x } map { "$_/$name" } split(/:/, $ENV{PATH}), qw(/usr/sbin /usr/local/sbin))[0];
+}
+
+sub _port {
+	return IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport;
+}
+
+# Waits until somebody listens there, or the program has ended.
+sub _listens {
+	my ($proc, $port, $name) = @_;
+	wait_for {
+		die "$name ended: " . slurp($proc->{err}) . "\n" unless $proc->running;
+		return IO::Socket::INET->new("127.0.0.1:$port");
+	} $name;
+}
+
+sub _children {
+	my ($pid) = @_;
+	return split ' ', slurp("/proc/$pid/task/$pid/children");
+}
+
+sub _hubd {
+	my ($o, @pin) = @_;
+	my $hub = Hub->start(workers => $o->{workers}, args => [ '--slow', 'disconnect' ]);
+	# After the start, since the test library starts it: all of its threads.
+	run([ $pin[0], '-a', '-c', '-p', $o->{cpu}, $hub->pid ]) if @pin;
+	return { url => "ws://127.0.0.1:$hub->{port}/ws", port => $hub->{port}, path => '/ws', hub => $hub,
+		proc => $hub->{proc}, args => [ '--dialect', 'hub' ], pids => sub { $hub->pid } };
+}
+
+sub _nchan {
+	my ($o, @pin) = @_;
+	my $nginx = _program('nginx') or return;
+	my ($module) = grep { -e } map { "$_/nginx/modules/ngx_nchan_module.so" } qw(/usr/lib /usr/share)
+	    or return;
+	my $dir = scratch() . '/nginx' . int rand 1e9;
+	mkdir $dir or die "$dir: $!\n";
+	my $port = _port();
+	my $user = $> == 0 ? 'user root;' : '';
+	my $temp = join ' ', map { "${_}_temp_path $dir;" } qw(client_body proxy fastcgi uwsgi scgi);
+	my $config = spew("$dir/nginx.conf", <<"END");
+load_module $module;
+$user worker_processes $o->{workers}; worker_rlimit_nofile 20000;
+daemon off; pid $dir/pid; error_log $dir/error.log;
+events { worker_connections 19000; }
+http {
+	access_log off; $temp
+	nchan_shared_memory_size 256M;
+	server {
+		listen 127.0.0.1:$port reuseport;
+		location = /ws {
+			nchan_pubsub websocket;
+			nchan_channel_id \$arg_room;
+			nchan_subscriber_first_message newest;
+			nchan_message_buffer_length 2000;
+			nchan_message_timeout 1m;
+		}
+	}
+}
+END
+	my $proc = spawn([ @pin, $nginx, '-p', $dir, '-c', $config, '-e', "$dir/error.log" ], err => "$dir/stderr");
+	_listens($proc, $port, 'nginx');
+	wait_for { _children($proc->{pid}) == $o->{workers} } 'the workers of nginx';
+	return { url => "ws://127.0.0.1:$port/ws?room=r{session}", port => $port, path => '/ws?room=r0', proc => $proc,
+		args => [ '--dialect', 'raw', '--message', '{mark}{pad}' ],
+		pids => sub { $proc->{pid} } };
+}
+
+# Over its WebSocket listener, in its own protocol.
+sub _nats {
+	my ($o, @pin) = @_;
+	my $nats = _program('nats-server') or return;
+	my $dir = scratch() . '/nats' . int rand 1e9;
+	mkdir $dir or die "$dir: $!\n";
+	my ($port, $plain) = (_port(), _port());
+	my $config = spew("$dir/nats.conf", <<"END");
+listen: "127.0.0.1:$plain"
+max_connections: 64K
+ping_interval: "1h"
+websocket { listen: "127.0.0.1:$port", no_tls: true, compression: false }
+END
+	my $proc = spawn([ @pin, $nats, '-c', $config, '-l', "$dir/log" ],
+		env => { GOMAXPROCS => $o->{workers} });
+	_listens($proc, $port, 'nats-server');
+	return { url => "ws://127.0.0.1:$port/", port => $port, path => '/', proc => $proc,
+		args => [ '--dialect', 'raw',
+			'--join', 'CONNECT {"verbose":false,"pedantic":false}\r\nSUB r{session} 1\r\nPING\r\n',
+			'--message', 'PUB r{session} {size}\r\n{mark}{pad}\r\n', '--answer', 'PING\r\n=PONG\r\n' ],
+		pids => sub { $proc->{pid} } };
+}
+
+# What `make bench-peers` installed.
+sub _node {
+	my ($o, $script, $package, @pin) = @_;
+	my $node = _program('node') or return;
+	my $peers = "$ENV{HUB_BUILD}/bench/peers";
+	return unless -e "$peers/node_modules/$package/package.json";
+	my $port = _port();
+	my $proc = spawn([ @pin, $node, "$bench/peers/$script", $port ], env => { HUB_BENCH_PEERS => $peers });
+	_listens($proc, $port, $package);
+	return { port => $port, proc => $proc, pids => sub { $proc->{pid} } };
+}
+
+sub _ws {
+	my ($o, @pin) = @_;
+	my $server = _node($o, 'ws.js', 'ws', @pin) or return;
+	return { %$server, url => "ws://127.0.0.1:$server->{port}/", path => '/', join => 'r0',
+		args => [ '--dialect', 'raw', '--join', 'r{session}', '--message', '{mark}{pad}' ] };
+}
+
+sub _socketio {
+	my ($o, @pin) = @_;
+	my $server = _node($o, 'socketio.js', 'socket.io', @pin) or return;
+	return { %$server, url => "ws://127.0.0.1:$server->{port}", path => '/socket.io/',
+		args => [ '--dialect', 'socketio', '--event', 'message', '--room', 'r' ] };
+}
+
+1;

@@ -1,0 +1,102 @@
+# Other servers than a hub, and such as do wrong: the audit tells exactly what, and the latency of a server that stands still now and
+# then is not hidden by messages that were sent late.
+use strict;
+use warnings;
+use Hub;
+use Hub::Bench;
+
+my @raw = ('--dialect', 'raw', '--warmup', 0, '-d', 0.5, '-r', 1000, '--drain', 0.5);
+
+sub runs_against {
+	my ($server, @args) = @_;
+	my $run = bench($server->{url}, @raw, @args);
+	return ($run, $run->{result}, $server->did);
+}
+
+subtest 'all well' => sub {
+	my ($run, $r, $did) = runs_against(wrong_server(), '-c', 10, '--publishers', 3, '--threads', 2);
+	is($run->{status}, 0, 'exit 0') or diag($run->{err});
+	is(audit_of($run), '', 'nothing is wrong');
+	is($r->{audit}{delivered}, $did->{deliveries}, 'as many as the server sent');
+	is($r->{audit}{delivered}, 500 * 10, 'which is each to each');
+};
+
+subtest 'one in a thousand is lost' => sub {
+	my ($run, $r, $did) = runs_against(wrong_server(lose => 1000), '-c', 10, '--publishers', 3);
+	is($did->{lost}, 5, 'the server has lost some');
+	is(audit_of($run), "lost $did->{lost}", 'exactly these');
+	is($r->{audit}{delivered}, 5000 - 5, 'the others came');
+	is($run->{status}, 1, 'exit 1');
+	is($r->{verdict}, 'failed', 'a failure');
+	like($r->{verdict_why}, qr/^5 deliveries were lost/, 'that is explained');
+};
+
+subtest 'all but one in three' => sub {
+	my ($run, $r, $did) = runs_against(wrong_server(lose => 3), '-c', 7, '--publishers', 2);
+	cmp_ok($did->{lost}, '>', 1000, 'the server has lost many');
+	is(audit_of($run), "lost $did->{lost}", 'exactly these');
+};
+
+subtest 'one in a thousand comes twice' => sub {
+	my ($run, $r, $did) = runs_against(wrong_server(duplicate => 1000), '-c', 10, '--publishers', 3);
+	is($did->{duplicated}, 5, 'the server has sent some twice');
+	is(audit_of($run), "duplicated $did->{duplicated}", 'exactly these');
+	is($r->{audit}{delivered}, 5000, 'and each counts once');
+	is($r->{latency_ns}{every}{n}, 5000, 'also in the latency');
+	is($run->{status}, 0, 'nothing is lost');
+	$run = bench(wrong_server(duplicate => 10)->{url}, @raw, '-c', 5, '--expect', 'duplicated==0');
+	is($run->{status}, 1, 'but it can be made a failure');
+};
+
+subtest 'one in a thousand comes late' => sub {
+	my ($run, $r, $did) = runs_against(wrong_server(reorder => 1000), '-c', 10, '--publishers', 1);
+	cmp_ok($did->{reordered}, '>', 0, 'the server has put some behind others');
+	is(audit_of($run), "reordered $did->{reordered}", 'exactly these');
+	is($r->{audit}{delivered}, 5000, 'all came');
+};
+
+subtest 'many messages in one' => sub {
+	my ($run, $r, $did) = runs_against(wrong_server(batch => 7), '-c', 5, '--publishers', 2,
+		'--join', 'CONNECT {}\r\nSUB {session}\r\n', '--message', 'PUB bench {size}\r\n{mark}{pad}\r\n', '-b', 200);
+	is(audit_of($run), '', 'nothing is wrong');
+	is($r->{audit}{delivered}, 500 * 5, 'each is found');
+	# A batch takes a frame; what the clients said first is a message, too.
+	is($did->{messages}, 500 + 5, 'as the server saw it');
+};
+
+subtest 'Socket.IO' => sub {
+	my $server = wrong_server(socketio => 1, lose => 500);
+	my $run = bench($server->{url}, '--dialect', 'socketio', '--event', 'm', '--room', 'hall', '--join-event', 'enter',
+		'-c', 5, '-r', 500, '-d', 1, '--warmup', 0, '--drain', 0.5);
+	my ($r, $did) = ($run->{result}, $server->did);
+	is_deeply([ @$did{qw(joined pongs)} ], [ 5, 5 ], 'all joined, and answered its ping');
+	is(audit_of($run), "lost $did->{lost}", 'the audit is right');
+	is($did->{lost}, 5, 'some are lost');
+	is($r->{latency_ns}{join}{n}, 5, 'each had its answer');
+};
+
+subtest 'a member is thrown out' => sub {
+	my ($run, $r, $did) = runs_against(wrong_server(drop => 100), '-c', 10, '--publishers', 1);
+	cmp_ok($r->{happened}{reconnects}, '>=', 1, 'it came back');
+	is($r->{audit}{duplicated} + $r->{audit}{reordered}, 0, 'nothing else is wrong');
+	like($r->{happened}{first_error}, qr/^client 0: closed by the server/, 'it is told');
+};
+
+# What a closed loop would have hidden: 100 ms in every second, as 500 ms in every 5 s.
+subtest 'a server that stands still' => sub {
+	my $server = wrong_server(stall => 100, every => 1000);
+	my $run = bench($server->{url}, '--dialect', 'raw', '--warmup', 0, '-d', 2, '-r', 1000, '-b', 1000, '-c', 2,
+		'--publishers', 1);
+	my ($r, $did) = ($run->{result}, $server->did);
+	is($did->{stalls}, 2, 'it stood still twice');
+	is(audit_of($run), '', 'all came in the end');
+	my ($every, $sent) = @{ $r->{latency_ns} }{qw(every every_sent)};
+	is($every->{n}, 4000, 'all messages count, whenever they went out');
+	cmp_ok($every->{p99}, '>', 50e6, 'the corrected P99 shows it');
+	cmp_ok($sent->{p99}, '<', $every->{p99} / 2, 'the uncorrected one does not');
+	cmp_ok($r->{happened}{backlog_end} + $r->{happened}{backlog_max}, '>', 20, 'messages were due and could not go');
+	my $table = $run->{out};
+	like($table, qr/^publish to every receiver .*\n +uncorrected, from send /m, 'both are printed');
+};
+
+done_testing;

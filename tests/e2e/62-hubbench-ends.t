@@ -1,0 +1,131 @@
+# How hubbench ends: told to, before its time; with nobody there; asked for what cannot be; and through TLS.
+use strict;
+use warnings;
+use Hub;
+use Hub::Bench;
+use IO::Socket::INET;
+
+my $hub = Hub->start;
+my $url = "ws://127.0.0.1:$hub->{port}/ws";
+
+sub start_bench {
+	my ($file, @args) = @_;
+	my $proc = spawn([ "$ENV{HUB_BUILD}/hubbench", '-u', $url, '--json', $file, @args ]);
+	wait_for { slurp($file) =~ /\n/ || !$proc->running } 'a second of it';
+	return $proc;
+}
+
+for my $signal (qw(INT TERM)) {
+	subtest "SIG$signal" => sub {
+		my $file = scratch() . "/$signal.json";
+		my $proc = start_bench($file, '-c', 10, '-r', 500, '-d', 3600, '--warmup', 0.1);
+		$proc->kill($signal);
+		is($proc->wait(30) >> 8, 0, 'exit 0');
+		my $r = unjson((split /\n/, slurp($file))[-1]);
+		is($r->{type}, 'hubbench_result', 'a result');
+		ok($r->{happened}{interrupted}, 'which says that it was interrupted');
+		cmp_ok($r->{happened}{seconds}, '<', 60, 'of the time it had');
+		is(audit_of({ result => $r }), '', 'what was under way has arrived');
+		cmp_ok($r->{happened}{sent}, '>', 0, 'and counts');
+		like(slurp($proc->{out}), qr/^verdict /m, 'and for people');
+	};
+}
+
+subtest 'a second signal' => sub {
+	my $server = wrong_server(lose => 2);
+	my $file = scratch() . '/second.json';
+	my $proc = spawn([ "$ENV{HUB_BUILD}/hubbench", '-u', $server->{url}, '--dialect', 'raw', '--json', $file,
+		'-d', 3600, '--warmup', 0, '--drain', 1000 ]);
+	wait_for { slurp($file) =~ /\n/ } 'a second of it';
+	$proc->kill('INT');
+	my $told = 0;
+	wait_for { $proc->kill('INT') if $told++; !$proc->running } 'its end', 10;
+	is($proc->wait >> 8, 1, 'ends at once, with what it has');
+	like(slurp($file), qr/"type":"hubbench_result"/, 'a result');
+};
+
+subtest 'nobody there' => sub {
+	my $free = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport;
+	for my $nowhere ("ws://127.0.0.1:$free/ws", 'unix:' . scratch() . '/none') {
+		my $run = run([ 'hubbench', '-u', $nowhere, '-c', 3 ]);
+		is($run->{status}, 69, "$nowhere: exit 69");
+		like($run->{err}, qr/^hubbench: \Q$nowhere\E: client \d: connect: .+\n\z/, 'one line says why');
+	}
+	my $run = run([ 'hubbench', '-u', "ws://127.0.0.1:$hub->{port}/nowhere", '-c', 3 ]);
+	is($run->{status}, 69, 'a wrong path: exit 69');
+	like($run->{err}, qr/no WebSocket: HTTP\/1\.\d 404/, 'and what the server said');
+};
+
+for my $case (
+	[ 'http://x', '-u', 'http://x' ],
+	[ 'scenario', '--scenario', 'nonsense' ],
+	[ 'dialect', '--dialect', 'nonsense' ],
+	[ '-r', '-r', 'fast' ],
+	[ '--ramp', '--ramp', '5/h' ],
+	[ '-b', '-b', '20' ],
+	[ '-s', '-c', '2', '-s', '3' ],
+	[ '--publishers', '-c', '2', '--publishers', '3' ],
+	[ '--closed', '--closed', '3', '-r', '5' ],
+	[ '--closed', '--closed', '5000', '--acks' ],
+	[ '--acks', '--acks', '--dialect', 'raw' ],
+	[ '--no-echo', '--no-echo' ],
+	[ '--churn', '--churn', '5' ],
+	[ '--slow', '--slow', '5' ],
+	[ '--expect', '--expect', 'p99' ],
+	[ '--expect', '--scenario', 'search' ],
+	[ '--report', '--report', 'x.txt' ],
+	[ '--pid', '--pid', '1,x' ],
+	[ 'mark', '--message', 'nothing in it' ],
+	[ '-s', '--dialect', 'raw', '-c', 4, '-s', '2' ],
+	[ 'argument', 'operand' ],
+    ) {
+	my ($about, @args) = @$case;
+	my $run = run([ 'hubbench', '-u', $url, @args ]);
+	is($run->{status}, 64, "@args: exit 64");
+	like($run->{err}, qr/^hubbench: [^\n]*\Q$about\E[^\n]*\n\z/i, 'one line, which names it');
+}
+
+subtest 'what it cannot have' => sub {
+	my $run = run([ 'hubbench', '-u', $url, '-c', 999_999 ]);
+	is($run->{status}, 71, 'more clients than descriptors');
+	like($run->{err}, qr/ulimit -n \d+/, 'and the remedy');
+	$run = run([ 'hubbench', '-u', $url, '--json', '/nonexistent/file' ]);
+	is($run->{status}, 73, 'a file that cannot be');
+	$run = run([ 'hubbench', '-u', $url, '--play', '/nonexistent/file' ]);
+	is($run->{status}, 66, 'a recording that is not there');
+	$run = run([ 'hubbench', '-u', $url, '--play', spew(scratch() . '/bad', qq({"type":"x"}\n)) ]);
+	is($run->{status}, 65, 'a recording that is none');
+};
+
+subtest 'what is expected' => sub {
+	my @short = ('-d', 0.2, '--warmup', 0, '-c', 5);
+	is(bench($url, @short, '--expect', 'lost==0', '--expect', 'delivered>=50')->{status}, 0, 'is so');
+	is(bench($url, @short, '--expect', 'lost==0', '--expect', 'delivered>1e9')->{status}, 1, 'or is not');
+};
+
+subtest 'through TLS' => sub {
+	my ($key, $cert) = map { scratch() . "/$_.pem" } 'key', 'cert';
+	my $made = run([ 'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+		'-keyout', $key, '-out', $cert, '-days', '2', '-subj', '/CN=localhost', '-addext',
+		'subjectAltName=DNS:localhost,IP:127.0.0.1' ]);
+	is($made->{status}, 0, 'a certificate');
+	my $secure = Hub->start(args => [ '--tls-cert', $cert, '--tls-key', $key ]);
+	my $wss = "wss://127.0.0.1:$secure->{port}/ws";
+	my @short = ('-d', 0.5, '--warmup', 0, '-c', 20, '-r', 200);
+	local $ENV{SSL_CERT_FILE} = $cert;
+	my $run = bench($wss, @short, '-b', 3000);
+	is($run->{status}, 0, 'exit 0') or diag($run->{err});
+	is(audit_of($run), '', 'all came');
+	is($run->{result}{audit}{delivered}, 100 * 20, 'each to each');
+	is($run->{result}{latency_ns}{tls}{n}, 20, 'and each handshake is timed');
+	delete local $ENV{SSL_CERT_FILE};
+	$run = bench($wss, @short, '--insecure');
+	is($run->{status}, 0, 'any certificate will do where that is allowed') or diag($run->{err});
+	$run = bench($wss, @short, '-c', 3);
+	is($run->{status}, 69, 'else one that nobody vouches for is refused');
+	like($run->{err}, qr/certificate: self-signed/, 'and it says so');
+	$secure->stop;
+};
+
+$hub->stop;
+done_testing;

@@ -1,0 +1,52 @@
+# Runs of hubbench, and the server that does wrong on purpose.
+package Hub::Bench;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use Hub;
+
+our @EXPORT = qw(bench audit_of wrong_server);
+
+# Runs hubbench: {status, err, result (undef where there is none), seconds}.
+sub bench {
+	my ($url, @args) = @_;
+	my $file = scratch() . '/' . ++$Hub::Bench::runs . '.json';
+	my $run = run([ 'hubbench', '-u', $url, '--json', $file, @args ], seconds => 90);
+	my @lines = map { unjson($_) } split /\n/, slurp($file);
+	$run->{result} = pop @lines if @lines && $lines[-1]{type} eq 'hubbench_result';
+	$run->{seconds} = \@lines;
+	return $run;
+}
+
+# The audit in a line, for is(): what was not as it should be, and whether all came.
+sub audit_of {
+	my ($run) = @_;
+	my $r = $run->{result} or return "no result: $run->{err}";
+	my $a = $r->{audit};
+	my @wrong = map { $a->{$_} ? "$_ $a->{$_}" : () } qw(lost duplicated reordered withheld unknown);
+	push @wrong, 'not all' if $a->{delivered} + $a->{lost} + $a->{withheld} != $a->{expected};
+	return join ', ', @wrong;
+}
+
+# Starts tests/tools/broadcast: {url}, and ->did ends it and gives its own account.
+sub wrong_server {
+	my (@wrong) = @_;
+	my $file = scratch() . '/' . ++$Hub::Bench::servers . '.did';
+	my $proc = spawn([ $^X, root() . '/tests/tools/broadcast', $file, @wrong ]);
+	wait_for { slurp($proc->{out}) =~ /^\d+\n/ || !$proc->running } 'a server';
+	chomp(my $port = slurp($proc->{out}));
+	return bless { proc => $proc, file => $file, url => "ws://127.0.0.1:$port" }, 'Hub::Bench::Server';
+}
+
+package Hub::Bench::Server;
+
+sub did {
+	my ($self) = @_;
+	$self->{proc}->kill('TERM');
+	$self->{proc}->wait;
+	return Hub::unjson(Hub::slurp($self->{file}));
+}
+
+1;
