@@ -326,6 +326,11 @@ static void describe(const struct run *run, struct result *r)
 	r->rate = p->closed || !p->publishers ? 0 : p->rate;
 	r->closed = p->closed;
 	r->poisson = p->o->poisson;
+	r->acks = p->acks;
+	r->no_echo = p->o->no_echo;
+	r->churn = p->churn;
+	r->slow = p->slow;
+	r->play = p->o->play ? need(strdup(p->o->play)) : NULL;
 	r->duration = p->duration;
 	r->warmup = p->warmup;
 	r->seed = p->seed;
