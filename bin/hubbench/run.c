@@ -230,7 +230,8 @@ static void connect_all(struct watch *w)
 		bytes = w->now.counts.bytes_in;
 	}
 	w->r->clients_joined = w->now.joined;
-	w->r->clients_failed = w->run.clients - w->now.joined;
+	/* Told to stop, the others had no time. */
+	w->r->clients_failed = w->stopped ? w->now.failed : w->run.clients - w->now.joined;
 }
 
 static void set_times(struct run *r)

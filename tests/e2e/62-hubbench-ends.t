@@ -31,6 +31,17 @@ for my $signal (qw(INT TERM)) {
 	};
 }
 
+subtest 'while clients connect' => sub {
+	my $file = scratch() . '/early.json';
+	my $proc = spawn([ "$ENV{HUB_BUILD}/hubbench", '-u', $url, '--json', $file, '-c', 1000, '--ramp', 100 ]);
+	wait_for { $hub->health->{connections} >= 4 } 'some to be there';
+	$proc->kill('INT');
+	is($proc->wait(30) >> 8, 0, 'exit 0');
+	my $h = unjson((split /\n/, slurp($file))[-1])->{happened};
+	cmp_ok($h->{clients_joined}, '>=', 3, 'who was there counts');
+	is($h->{clients_failed}, 0, 'who had not come yet has not failed');
+};
+
 subtest 'a second signal' => sub {
 	my $server = wrong_server(lose => 2);
 	my $file = scratch() . '/second.json';
