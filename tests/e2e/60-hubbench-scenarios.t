@@ -3,6 +3,7 @@ use strict;
 use warnings;
 use Hub;
 use Hub::Bench;
+use Hub::Cut;
 
 my $hub = Hub->start;
 my %url = (ws => "ws://127.0.0.1:$hub->{port}/ws", unix => "unix:$hub->{socket}");
@@ -102,6 +103,30 @@ for my $policy (qw(disconnect resync)) {
 		cmp_ok($r->{latency_ns}{every}{n}, '<=', 1000 * 8, 'and do not count in the latency of the others');
 		is($r->{happened}{reconnects} > 0, $policy eq 'disconnect', 'they came back, or stayed');
 		$strict->stop;
+	};
+}
+
+# A network that cuts connections in the middle of whatever passes: with acks all of it arrives, once.
+for my $over (qw(ws unix)) {
+	subtest "cut connections over $over" => sub {
+		my $cut = Hub::Cut->start($over eq 'ws' ? $hub->{port} : $hub->{socket}, seed => 5, cuts => 20,
+			bytes => 150_000);
+		my $run = bench($cut->url, '-d', 1, '--warmup', 0, '-c', 10, '--publishers', 5, '-r', 1000, '--acks');
+		my $r = $run->{result};
+		cmp_ok($cut->cuts, '>', 5, 'connections were cut');
+		is($r->{happened}{clients_joined}, 10, 'all were there');
+		cmp_ok($r->{happened}{reconnects}, '>', 5, 'and came back') or diag($run->{err});
+		is(audit_of($run), '', 'nothing is lost, or twice');
+		is($r->{audit}{delivered}, 1000 * 10, 'each has each message');
+		# Without, what was on its way may be gone. Then it was never in the log.
+		$cut->stop;
+		$cut = Hub::Cut->start($over eq 'ws' ? $hub->{port} : $hub->{socket}, seed => 6, cuts => 20,
+			bytes => 150_000);
+		$run = bench($cut->url, '-d', 1, '--warmup', 0, '-c', 10, '--publishers', 5, '-r', 1000);
+		$r = $run->{result};
+		is(audit_of($run), '', 'without acks: nothing of what is in the log is lost');
+		is($r->{audit}{delivered}, (1000 - $r->{happened}{errors}) * 10, 'and the rest is told');
+		$cut->stop;
 	};
 }
 
