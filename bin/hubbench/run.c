@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ struct watch {
 	struct total now, before; /* at this look, and at the last full second */
 	uint64_t before_ns;
 	struct proc_sample proc_before;
+	double server_from_s;  /* the server's CPU time when measuring began */
 	bool started, stopped; /* told to end */
 	bool at_once;	       /* told again */
 };
@@ -262,13 +264,14 @@ static void bring_forward(struct run *r)
 static void measure(struct watch *w)
 {
 	struct run *r = &w->run;
-	int64_t second = -(int64_t)w->run.plan->warmup;
+	int64_t second = -(int64_t)ceil(w->run.plan->warmup);
 	uint64_t to = r->to_ns, from = r->from_ns;
 
 	atomic_store(&r->phase, PHASE_PUBLISH);
 	wait_until(w, r->start_ns);
 	look(w);
 	end_second(w, 0, false);
+	w->server_from_s = w->proc_before.cpu_s;
 	while (!w->stopped && clock_mono_ns() < to) {
 		uint64_t next = from + (uint64_t)(second + 1) * SECOND;
 
@@ -281,6 +284,8 @@ static void measure(struct watch *w)
 		wait_until(w, next);
 		if (!w->stopped)
 			end_second(w, (double)(int64_t)(next - from) / 1e9, true);
+		if (next == from)
+			w->server_from_s = w->proc_before.cpu_s;
 	}
 	if (w->stopped)
 		bring_forward(r);
@@ -327,6 +332,11 @@ static void describe(const struct run *run, struct result *r)
 	r->rate = p->closed || !p->publishers ? 0 : p->rate;
 	r->closed = p->closed;
 	r->poisson = p->o->poisson;
+	r->acks = p->acks;
+	r->no_echo = p->o->no_echo;
+	r->churn = p->churn;
+	r->slow = p->slow;
+	r->play = p->o->play ? need(strdup(p->o->play)) : NULL;
 	r->duration = p->duration;
 	r->warmup = p->warmup;
 	r->seed = p->seed;
@@ -367,7 +377,6 @@ static void watch_server(struct watch *w, uint64_t *rss)
 static int run_all(struct watch *w)
 {
 	struct result *r = w->r;
-	double cpu_s;
 
 	watch_server(w, &r->rss_before);
 	w->before_ns = clock_mono_ns();
@@ -381,11 +390,10 @@ static int run_all(struct watch *w)
 		return EX_UNAVAILABLE;
 	}
 	watch_server(w, &r->rss_joined);
-	cpu_s = w->proc_before.cpu_s;
 	set_times(&w->run);
 	measure(w);
 	watch_server(w, &r->rss_end);
-	r->server_cpu_s = w->proc_before.cpu_s - cpu_s;
+	r->server_cpu_s = w->proc_before.cpu_s - w->server_from_s;
 	drain(w);
 	stop_threads(&w->run);
 	report_live_clear();

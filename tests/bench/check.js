@@ -87,7 +87,10 @@ function begin() {
 		if (o.rate)
 			for (let due; (due = first + next * 1000 / o.rate) <= at && due < start.end; next++)
 				publish(next % o.publishers, due);
-		setImmediate(tick); // on a core of its own, so that nothing is late
+		// Timers are good to a millisecond: sleeps until shortly before, then looks again and again.
+		const left = o.rate ? first + next * 1000 / o.rate - now() : 5;
+		if (left > 3) setTimeout(tick, left - 2);
+		else setImmediate(tick);
 	})();
 	if (!o.rate)
 		members.slice(0, o.publishers).forEach((member) => fill(member, first));

@@ -103,7 +103,7 @@ subtest 'what it cannot have' => sub {
 	$run = run([ 'hubbench', '-u', $url, '--json', '/nonexistent/file' ]);
 	is($run->{status}, 73, 'a file that cannot be');
 	$run = run([ 'hubbench', '-u', $url, '--play', '/nonexistent/file' ]);
-	is($run->{status}, 66, 'a recording that is not there');
+	is($run->{status}, 74, 'a recording that is not there');
 	$run = run([ 'hubbench', '-u', $url, '--play', spew(scratch() . '/bad', qq({"type":"x"}\n)) ]);
 	is($run->{status}, 65, 'a recording that is none');
 };
