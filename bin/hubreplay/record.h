@@ -33,7 +33,7 @@ struct track {
 	uint64_t start_ms;   /* t 0: the hub's wall clock, */
 	uint64_t start_ns;   /* and the monotonic one */
 	uint64_t last_us;    /* the last t */
-	uint64_t state_left; /* state records that should still come */
+	uint64_t state_left; /* state records that should still come, of all its sessions */
 	uint64_t closed;     /* bytes of the parts before this one */
 };
 
@@ -49,6 +49,7 @@ struct seat {
 	char now[RECORDING_EPOCH_MAX + 1];   /* the same, as joined last */
 	uint64_t past_to;		     /* records up to it were there before the join */
 	uint64_t state_us;		     /* the t of the state records that come */
+	uint64_t state_left;		     /* how many should still come */
 	struct {			     /* to be written before the next record */
 		bool due;
 		uint64_t left, snapshot;

@@ -16,9 +16,10 @@
 
 static uint64_t now_us(const struct track *t)
 {
-	uint64_t now = clock_mono_ns();
+	/* Signed, and by the difference: the start may be before the clock's own beginning. */
+	int64_t passed = (int64_t)(clock_mono_ns() - t->start_ns);
 
-	return now > t->start_ns ? (now - t->start_ns) / 1000 : 0;
+	return passed > 0 ? (uint64_t)passed / 1000 : 0;
 }
 
 /* A t is never below the one before. */
@@ -34,6 +35,13 @@ static void track_check(struct track *t, int error)
 	/* What was synced stays as it is; nothing can be added to it. */
 	if (error < 0)
 		record_fail(t->r, EX_IOERR, "%s: %s", t->path, strerror(-error));
+}
+
+/* After a failure nothing is taken any more, so that no record is left out before one that is in
+ * the file. */
+static bool track_ended(const struct track *t)
+{
+	return !t->w || t->r->status;
 }
 
 /* --- opening */
@@ -291,6 +299,13 @@ static void write_run(struct seat *s)
 	track_check(t, recorder_put(t->w, line, (size_t)n, track_time(t, now_us(t))));
 }
 
+/* So many state records are to come now; of an earlier state none will. */
+static void expect_state(struct seat *s, uint64_t records)
+{
+	s->track->state_left += records - s->state_left;
+	s->state_left = records;
+}
+
 /* The gap, and the state behind it, before what follows. to_seq: of the last record that is not
  * kept. */
 static void write_mark(struct seat *s, uint64_t to_seq)
@@ -298,6 +313,9 @@ static void write_mark(struct seat *s, uint64_t to_seq)
 	struct track *t = s->track;
 
 	s->mark.due = false;
+	/* The connection broke behind a gap that is in the file already: only the rest is new. */
+	if (strcmp(s->mark.reason, "trimmed") == 0 && s->mark.left < s->seq && s->seq <= to_seq)
+		s->mark.left = s->seq;
 	s->state_us = track_time(t, now_us(t));
 	track_check(t, recorder_gap(t->w, s->session, s->epoch, s->mark.left + 1, to_seq,
 				    s->mark.reason[0] ? s->mark.reason : NULL, s->state_us));
@@ -305,7 +323,7 @@ static void write_mark(struct seat *s, uint64_t to_seq)
 		track_check(t, recorder_snapshot(t->w, s->session, NULL, to_seq, s->mark.snapshot,
 						 s->state_us));
 	write_run(s);
-	t->state_left += s->mark.snapshot;
+	expect_state(s, s->mark.snapshot);
 	s->seq = to_seq;
 }
 
@@ -316,7 +334,7 @@ static void write_snapshot(struct seat *s, uint64_t seq, uint64_t records)
 	s->state_us = track_time(t, now_us(t));
 	track_check(t, recorder_snapshot(t->w, s->session, s->epoch, seq, records, s->state_us));
 	write_run(s);
-	t->state_left += records;
+	expect_state(s, records);
 	s->seq = seq;
 }
 
@@ -334,10 +352,11 @@ void track_joined(struct seat *s, const struct client_joined *j)
 	struct track *t = s->track;
 	bool first = !s->epoch[0], same = strcmp(s->epoch, j->epoch) == 0;
 
-	if (!t->w)
+	if (track_ended(t))
 		return;
 	snprintf(s->epoch, sizeof(s->epoch), "%s", j->epoch);
 	track_begin(t);
+	expect_state(s, 0);
 	if (strlen(j->run) < sizeof(s->now) && !strpbrk(j->run, "\"\\"))
 		snprintf(s->now, sizeof(s->now), "%s", j->run);
 	s->past_to = j->seq;
@@ -348,12 +367,12 @@ void track_joined(struct seat *s, const struct client_joined *j)
 		return;
 	}
 	s->mark.due = j->rest;
-	s->mark.left = j->rest ? j->left : same && s->seq < j->seq ? s->seq : 0;
+	s->mark.left = j->rest ? j->left : same && s->seq + j->asked <= j->seq ? s->seq : 0;
 	s->mark.snapshot = j->snapshot;
 	snprintf(s->mark.reason, sizeof(s->mark.reason), "%s", j->reason);
-	if (!j->asked || j->recovered)
+	if (j->asked ? j->recovered : first)
 		write_snapshot(s, j->asked ? 0 : j->seq, j->snapshot);
-	else if (!j->rest) /* a hub that knows no `rest`: the state is all there is */
+	else if (!j->rest) /* cut off within the state before, or a hub that knows no `rest` */
 		write_mark(s, j->seq);
 	t->fresh |= first;
 	track_fresh(t);
@@ -363,7 +382,7 @@ void track_gap(struct seat *s, uint64_t from_seq, uint64_t to_seq)
 {
 	struct track *t = s->track;
 
-	if (!t->w)
+	if (track_ended(t))
 		return;
 	if (s->mark.due && from_seq == s->mark.left + 1) {
 		write_mark(s, to_seq);
@@ -401,16 +420,16 @@ void track_record(struct seat *s, const struct client_message *m)
 	struct track *t = s->track;
 	uint64_t us;
 
-	if (!t->w)
+	if (track_ended(t))
 		return;
 	if (s->mark.due)
 		write_mark(s, s->mark.left);
 	if (m->state) {
 		us = s->state_us;
-		if (t->state_left)
-			t->state_left--;
+		if (s->state_left)
+			expect_state(s, s->state_left - 1);
 	} else {
-		t->state_left = 0;
+		expect_state(s, 0);
 		us = now_us(t);
 		if (m->seq <= s->past_to)
 			us = past_us(t, m, us);
