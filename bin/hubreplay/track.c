@@ -369,7 +369,9 @@ void track_joined(struct seat *s, const struct client_joined *j)
 	s->mark.due = j->rest;
 	s->mark.left = j->rest ? j->left : same && s->seq + j->asked <= j->seq ? s->seq : 0;
 	s->mark.snapshot = j->snapshot;
-	snprintf(s->mark.reason, sizeof(s->mark.reason), "%s", j->reason);
+	/* A crash of the hub took a part of the log that the state was of. */
+	snprintf(s->mark.reason, sizeof(s->mark.reason), "%s",
+		 !j->asked && same && s->seq > j->seq ? "epoch_changed" : j->reason);
 	if (j->asked ? j->recovered : first)
 		write_snapshot(s, j->asked ? 0 : j->seq, j->snapshot);
 	else if (!j->rest) /* cut off within the state before, or a hub that knows no `rest` */

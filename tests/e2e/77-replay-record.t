@@ -407,6 +407,7 @@ subtest 'cut off within the first state' => sub {
 	my ($rec, $open) = scripted(
 		'state',
 		sub { return record($hub, [ '-u', $_[0], '-o', $file ], 's') },
+		sub { return ($joined->(62, 2), $message->(3)) },
 		sub { return ($joined->(60, 2), $message->(3)) },
 		sub { return ($joined->(65, 1), $message->(4)) });
 	wait_for { ((raw_seqs($file))[-1] // 0) == 4 } 'the second state, without a record behind it';
@@ -416,7 +417,9 @@ subtest 'cut off within the first state' => sub {
 	finish($rec, 'KILL');
 	my @marks = map { $_->{type} eq 'gap' ? "gap $_->{from_seq}-$_->{to_seq}" : "$_->{type} $_->{seq}" }
 	    grep { !$_->{from} && $_->{type} ne 'recording' } lines($file);
-	is("@marks", 'snapshot 60 gap 61-65 snapshot 65', 'what came between the two is a gap');
+	is(
+		"@marks", 'snapshot 62 gap 1-60 snapshot 60 gap 61-65 snapshot 65',
+		'a log cut back begins anew, and what came between two states is a gap');
 	my $verify = run([ 'hubreplay', 'verify', $file ]);
 	is($verify->{status}, 0, 'hubreplay verify finds nothing wrong') or diag($verify->{err});
 };
