@@ -143,6 +143,7 @@ static bool track_append(struct track *t, struct recorder_past *past)
 /* Where the log of a session has come to in a file of several. */
 struct past {
 	struct place place;
+	bool joined; /* a seat has it now */
 	char run[RECORDING_EPOCH_MAX + 1];
 };
 
@@ -201,9 +202,12 @@ static void find_place(struct record *r, struct seat *s)
 {
 	struct tally_entry *e =
 	    tally_find(&r->places, (struct span){s->session, strlen(s->session)});
-	const struct past *p = e ? e->extra : NULL;
+	struct past *p = e ? e->extra : NULL;
 
-	if (!p || !p->place.known)
+	if (!p)
+		return;
+	p->joined = true;
+	if (!p->place.known)
 		return;
 	s->seq = p->place.seq;
 	memcpy(s->epoch, p->place.epoch, sizeof(s->epoch));
@@ -458,6 +462,21 @@ static void write_place(struct seat *s)
 	write_run(s);
 }
 
+/* The same for sessions that are in the parts before, and not recorded this time. */
+static void write_places_left(struct track *t)
+{
+	for (struct tally_entry *e = t->r->places.first; e; e = e->next) {
+		const struct past *p = e->extra;
+		struct seat s = {.track = t, .session = e->name, .seq = p->place.seq};
+
+		if (p->joined || !p->place.known)
+			continue;
+		memcpy(s.epoch, p->place.epoch, sizeof(s.epoch));
+		memcpy(s.now, p->run, sizeof(s.now));
+		write_place(&s);
+	}
+}
+
 /* Where something is still to be written of where a session stands, it is not the time. */
 static bool track_settled(const struct track *t)
 {
@@ -490,6 +509,8 @@ static void track_split(struct track *t)
 		for (int i = 0; i < l->n; i++)
 			if (l->seats[i]->track == t && l->seats[i]->epoch[0])
 				write_place(l->seats[i]);
+	if (!t->only)
+		write_places_left(t);
 	track_check(t, recorder_sync(t->w));
 }
 

@@ -270,6 +270,28 @@ subtest 'split' => sub {
 	is_deeply(\@seqs, [ 1 .. $n ], 'together they are all, also where it goes on');
 };
 
+subtest 'several, split' => sub {
+	my $base = scratch() . '/among.ndjson';
+	my $part = sub { scratch() . sprintf '/among.%04d.ndjson', $_[0] };
+	my $all = sub { join '', map { slurp($_) } glob scratch() . '/among.0*' };
+	my @args = ('-o', $base, '--sync', '0.02', '--split');
+	my $rec = record($hub, [ @args, '1h' ], 'among1', 'among2', 'among3');
+	wait_for { -e $part->(1) && !grep { $all->() !~ /"$_"/ } 'among1', 'among2', 'among3' } 'all three';
+	publish("among$_", { n => 1 }) for 1 .. 3;
+	finish($rec);
+	$rec = record($hub, [ @args, '1k' ], 'among1', 'among2');
+	my $n = 1;
+	wait_for { publish('among1', { n => ++$n, pad => 'x' x 100 }); -e $part->(3) } 'more parts, without the third';
+	finish($rec);
+	publish('among3', { n => 2 });
+	$rec = record($hub, [ @args, '1h' ], 'among1', 'among2', 'among3');
+	wait_for { $all->() =~ /"among3"[^\n]*"seq":2,/ } 'the third again';
+	finish($rec);
+	my @seqs = grep { defined } map { $_->{from} && $_->{session_id} eq 'among3' ? $_->{seq} : undef }
+	    map { lines($_) } glob scratch() . '/among.0*';
+	is("@seqs", '1 2', 'a session that was left out goes on where it was');
+};
+
 subtest 'refusals' => sub {
 	my @u = ('-u', "unix:$hub->{socket}");
 	my $file = spew(scratch() . '/text', "no recording\n");
