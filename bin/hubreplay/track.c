@@ -8,11 +8,9 @@
 
 #include "clock.h"
 #include "err.h"
-#include "place.h"
 #include "record.h"
 
 #define ZSTD_LEVEL 3
-#define PLACES_MAX 1000000
 
 static uint64_t now_us(const struct track *t)
 {
@@ -140,80 +138,6 @@ static bool track_append(struct track *t, struct recorder_past *past)
 	return t->w != NULL;
 }
 
-/* Where the log of a session has come to in a file of several. */
-struct past {
-	struct place place;
-	bool joined; /* a seat has it now */
-	char run[RECORDING_EPOCH_MAX + 1];
-};
-
-/* The run of the hub in a line about a join. */
-static void read_run(struct past *p, const struct recording_line *line)
-{
-	static const char front[] = "\"run\":\"";
-	const char *run = line->type.len == 6 && memcmp(line->type.p, "joined", 6) == 0
-			      ? memmem(line->text, line->len, front, sizeof(front) - 1)
-			      : NULL;
-	size_t left, n = 0;
-
-	if (!run)
-		return;
-	run += sizeof(front) - 1;
-	left = line->len - (size_t)(run - line->text);
-	while (n < left && n < RECORDING_EPOCH_MAX && run[n] != '"')
-		n++;
-	memcpy(p->run, run, n);
-	p->run[n] = '\0';
-}
-
-/* Reads the places of all sessions in the file. */
-static void read_places(struct record *r, const char *path)
-{
-	enum recording_status status = RECORDING_OK;
-	struct recording_line line;
-	struct recording *file;
-	struct tally_entry *e;
-	char why[300];
-	int code;
-
-	r->places = (struct tally){.extra = sizeof(struct past), .limit = PLACES_MAX};
-	file = recording_open(path, r->keys, why, sizeof(why), &code);
-	while (file && (status = recording_next(file, &line)) == RECORDING_OK) {
-		if (!line.session.p || line.kind == RECORDING_HEADER)
-			continue;
-		e = tally_find(&r->places, line.session);
-		if (!e) {
-			record_fail(r, EX_DATAERR, "%s: more sessions than %d", path, PLACES_MAX);
-			break;
-		}
-		if (line.kind == RECORDING_OTHER && !line.from.p)
-			read_run(e->extra, &line);
-		else
-			place_follow(&((struct past *)e->extra)->place, &line);
-	}
-	if (!file)
-		record_fail(r, code, "%s: %s", path, why);
-	else if (status == RECORDING_BAD || status == RECORDING_FAILED)
-		record_fail(r, EX_DATAERR, "%s: %s", path, recording_why(file));
-	recording_close(file);
-}
-
-static void find_place(struct record *r, struct seat *s)
-{
-	struct tally_entry *e =
-	    tally_find(&r->places, (struct span){s->session, strlen(s->session)});
-	struct past *p = e ? e->extra : NULL;
-
-	if (!p)
-		return;
-	p->joined = true;
-	if (!p->place.known)
-		return;
-	s->seq = p->place.seq;
-	memcpy(s->epoch, p->place.epoch, sizeof(s->epoch));
-	memcpy(s->run, p->run, sizeof(s->run));
-}
-
 static char *track_base(const struct record *r, const char *session)
 {
 	size_t cap;
@@ -234,7 +158,7 @@ struct track *track_open(struct record *r, struct seat *s)
 	struct track *t = r->o.dir ? NULL : r->tracks;
 
 	if (t) {
-		find_place(r, s);
+		places_find(r, s);
 		return t;
 	}
 	t = calloc(1, sizeof(*t));
@@ -258,8 +182,8 @@ struct track *track_open(struct record *r, struct seat *s)
 		memcpy(s->epoch, past.epoch, sizeof(s->epoch));
 		memcpy(s->run, past.run, sizeof(s->run));
 	} else if (past.there) {
-		read_places(r, t->path);
-		find_place(r, s);
+		places_read(r, t->path);
+		places_find(r, s);
 	}
 	t->next = r->tracks;
 	r->tracks = t;
