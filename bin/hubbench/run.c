@@ -133,6 +133,15 @@ static void keep_second(struct result *r, const struct result_second *s)
 	r->series[r->nseries++] = *s;
 }
 
+/* Whether all that was in a histogram before is still in it: with measuring it begins anew. */
+static bool goes_on(const struct hist *h, const struct hist *before)
+{
+	for (unsigned b = 0; b < HIST_BUCKETS; b++)
+		if (h->count[b] < before->count[b])
+			return false;
+	return true;
+}
+
 /* Latencies of this second alone. */
 static void second_latency(struct watch *w, struct result_second *s)
 {
@@ -141,11 +150,10 @@ static void second_latency(struct watch *w, struct result_second *s)
 	const struct hist *before = every ? &w->before.every : &w->before.ack;
 	struct hist *since = need(calloc(1, sizeof(*since)));
 
-	/* It began anew with measuring. */
-	if (before->n > now->n)
-		*since = *now;
-	else
+	if (goes_on(now, before))
 		hist_since(since, now, before);
+	else
+		*since = *now;
 	s->p50_ns = hist_percentile(since, 50);
 	s->p99_ns = hist_percentile(since, 99);
 	s->max_ns = since->n ? hist_percentile(since, 100) : 0;
