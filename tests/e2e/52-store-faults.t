@@ -49,7 +49,8 @@ sub fails_and_recovers {
 	my $n = 0;
 	my @errors;
 	wait_for {
-		$a->send(map { { type => 't', msg_id => 'm' . ++$n, pad => 'x' x 1000 } } 1 .. 8) if $n < 4000;
+		# Enough to fill the disk, and then so that somebody notices.
+		$a->send(map { { type => 't', msg_id => 'm' . ++$n, pad => 'x' x 1000 } } 1 .. ($n < 3000 ? 8 : 1));
 		pump(0.01);
 		@errors = grep { /^\{"type":"error"/ } @{ $a->{in} };
 		return @errors || $a->{gone};
