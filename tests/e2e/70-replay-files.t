@@ -102,6 +102,9 @@ subtest 'info' => sub {
 	my ($page) = slurp(root() . '/man/hubreplay.1') =~ /^\.Ss info\n(.*?)^\.Bl/ms;
 	is_deeply([ sort map { /^\.Cm (.*)/ ? grep { /\w/ } split / , | ,/, $1 : () } split /\n/, $page ], [ sort keys(%$i), 'records', 'rate' ],
 		'the page has all fields');
+	my $burst = unjson(replay([ 'info', file('burst.ndjson', header('s'), snapshot(0, 0, 0),
+		map { record($_, 100 + $_ / 1000, '"type":"x"') } 1 .. 3) ])->{out});
+	is($burst->{rate}, 3, 'three within a moment are no thousands a second');
 	ok($i->{finished} && !$i->{sealed} && !$i->{compressed} && !$i->{signed}, 'how it is stored');
 
 	my $gaps = file('gaps.ndjson', header('s'), snapshot(4, 1, 0), record(2, 0, '"type":"x"'),
