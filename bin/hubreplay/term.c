@@ -85,7 +85,8 @@ static void on_keys(uv_poll_t *poll, int status, int events)
 			player_pause(p, !p->paused);
 		} else if (text[i] == 'q') {
 			play_end(p, 1);
-		} else if (text[i] == '\033' && i + 2 < n && (text[i + 1] == '[' || text[i + 1] == 'O')) {
+		} else if (text[i] == '\033' && i + 2 < n &&
+			   (text[i + 1] == '[' || text[i + 1] == 'O')) {
 			i += 2;
 			if (text[i] == 'C')
 				player_seek(p, SEEK_US);

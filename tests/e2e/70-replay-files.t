@@ -233,6 +233,8 @@ subtest 'merge' => sub {
 	is(outline($r->{out}), 'S0 ' . join(' ', 1 .. 14) . ' g15-24 S24 20 ' . join(' ', 25 .. 40),
 		'where a part is missing, a gap says so') or diag($r->{out});
 	is(replay([ 'verify', '-' ], in => $r->{out})->{status}, 0, 'and it is good');
+	my $old = file('old.ndjson', header('s', start => 1000), snapshot(0, 0, 0));
+	is(replay([ 'merge', $whole, $old ])->{status}, 65, 'decades are more than a recording can have');
 
 	# As --split makes them.
 	my $second = file('second.ndjson', header('s', start => $start + 20000), gap(21, 20, 0, ',"reason":"split","epoch":"E1"'),
