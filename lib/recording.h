@@ -53,6 +53,7 @@ struct recording_line {
 	struct span from;    /* the sender's client id; p NULL where there is none */
 	struct span epoch;   /* GAP, SNAPSHOT: what the numbers are of; p NULL where as before */
 	struct span reason;  /* GAP; p NULL where there is none */
+	struct span run;     /* OTHER, of type "joined": the life of the hub; else p NULL */
 };
 
 /* What the header says. */

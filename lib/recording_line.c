@@ -20,6 +20,7 @@ enum field {
 	EPOCH,
 	RECORDS,
 	REASON,
+	RUN,
 	VERSION,
 	START,
 	SIGNER,
@@ -27,8 +28,8 @@ enum field {
 };
 
 static const char *const field_names[FIELDS] = {
-    "type",  "session_id", "from",   "seq",	"t",	 "from_seq", "to_seq",
-    "epoch", "records",	   "reason", "version", "start", "signer",
+    "type",  "session_id", "from",   "seq", "t",       "from_seq", "to_seq",
+    "epoch", "records",	   "reason", "run", "version", "start",	   "signer",
 };
 
 /* Compiled once, never changed, never freed. */
@@ -145,6 +146,9 @@ static const char *parse_mark(const char *text, const struct json_member *m,
 	bool gap = line->type.len == 3 && memcmp(line->type.p, "gap", 3) == 0;
 
 	line->kind = RECORDING_OTHER;
+	if (line->type.len == 6 && memcmp(line->type.p, "joined", 6) == 0 && !m[RUN].repeated &&
+	    !string(text, &m[RUN], NULL, RECORDING_EPOCH_MAX, &line->run))
+		line->run = (struct span){0};
 	if (!gap && (line->type.len != 8 || memcmp(line->type.p, "snapshot", 8) != 0))
 		return NULL;
 	for (int i = FROM_SEQ; i <= REASON; i++)

@@ -5,12 +5,13 @@
 
 #include "recording_impl.h"
 
-static void copy_epoch(struct recorder_past *past, struct span epoch)
+/* An epoch or a run; what is not there changes nothing. */
+static void copy(char out[RECORDING_EPOCH_MAX + 1], struct span text)
 {
-	if (!epoch.p)
+	if (!text.p)
 		return;
-	memcpy(past->epoch, epoch.p, epoch.len);
-	past->epoch[epoch.len] = '\0';
+	memcpy(out, text.p, text.len);
+	out[text.len] = '\0';
 }
 
 /* Reads what is there. Returns how it ends. */
@@ -25,7 +26,8 @@ static enum recording_status read_past(struct recording *r, struct recorder_past
 		past->there = true;
 		past->lines = line.number;
 		past->t_us = line.t_us;
-		copy_epoch(past, line.epoch);
+		copy(past->epoch, line.epoch);
+		copy(past->run, line.run);
 		if (line.kind == RECORDING_RECORD || line.kind == RECORDING_SNAPSHOT)
 			past->seq = line.seq;
 		else if (line.kind == RECORDING_GAP)

@@ -141,25 +141,6 @@ struct past {
 	char run[RECORDING_EPOCH_MAX + 1];
 };
 
-/* The run of the hub in a line about a join. */
-static void read_run(struct past *p, const struct recording_line *line)
-{
-	static const char front[] = "\"run\":\"";
-	const char *run = line->type.len == 6 && memcmp(line->type.p, "joined", 6) == 0
-			      ? memmem(line->text, line->len, front, sizeof(front) - 1)
-			      : NULL;
-	size_t left, n = 0;
-
-	if (!run)
-		return;
-	run += sizeof(front) - 1;
-	left = line->len - (size_t)(run - line->text);
-	while (n < left && n < RECORDING_EPOCH_MAX && run[n] != '"')
-		n++;
-	memcpy(p->run, run, n);
-	p->run[n] = '\0';
-}
-
 /* Reads the places of all sessions in the file. */
 static void read_places(struct record *r, const char *path)
 {
@@ -167,6 +148,7 @@ static void read_places(struct record *r, const char *path)
 	struct recording_line line;
 	struct recording *file;
 	struct tally_entry *e;
+	struct past *p;
 	char why[300];
 	int code;
 
@@ -180,10 +162,12 @@ static void read_places(struct record *r, const char *path)
 			record_fail(r, EX_DATAERR, "%s: more sessions than %d", path, PLACES_MAX);
 			break;
 		}
-		if (line.kind == RECORDING_OTHER && !line.from.p)
-			read_run(e->extra, &line);
-		else
-			place_follow(&((struct past *)e->extra)->place, &line);
+		p = e->extra;
+		place_follow(&p->place, &line);
+		if (line.run.p) {
+			memcpy(p->run, line.run.p, line.run.len);
+			p->run[line.run.len] = '\0';
+		}
 	}
 	if (!file)
 		record_fail(r, code, "%s: %s", path, why);

@@ -105,7 +105,7 @@ subtest 'a port in use' => sub {
 };
 
 subtest 'Unix socket only' => sub {
-	my $hub = Hub->start(listen => 0);
+	my $hub = Hub->start(listen => 'none');
 	$hub->member('unix', 's');
 	$hub->stop;
 };

@@ -18,7 +18,7 @@ for my $over ('unix', 'ws') {
 	subtest "a restart, $over" => sub {
 		my $hub = Hub->start;
 		my ($port, $dir) = @$hub{qw(port dir)};
-		my @again = (dir => $dir, listen => 0, args => [ '--listen', "127.0.0.1:$port", '--history', 100_000 ]);
+		my @again = (dir => $dir, listen => "127.0.0.1:$port", args => [ '--history', 100_000 ]);
 		my $n = 20_000;
 		my ($cat, $to) = feed($hub->hubcat([ '-p', 's' ], over => $over));
 		my $member = $hub->member('unix', 's');

@@ -123,6 +123,49 @@ subtest 'killed, and the log trimmed meanwhile' => sub {
 	is_deeply([ map { $_->{seq} } @rest ], [ $tail .. $head ], 'then all that was kept');
 };
 
+subtest 'what a crash of the hub has taken' => sub {
+	my $home = store_dir();
+	my $own = store_hub($home);
+	my $c = $own->member('unix', 's');
+	send_acked($c, 1 .. 10);
+	my %file = map { $_ => "$home/$_.ndjson" } 'one', 'several';
+	my @rec;
+	my $start = sub { @rec = (record($own, [ '-o', $file{one} ], 's'), record($own, [ '-o', $file{several} ], 's', 'other')) };
+	my $have = sub {
+		my ($n) = @_;
+		wait_for { !grep { ((raw_seqs($_))[-1] // 0) != $n } values %file } "both to have $n", 30;
+	};
+	$start->();
+	wait_for { slurp($file{$_}) =~ /"session_id":"s".*"joined"/s } "$_ to begin" for keys %file;
+	send_acked($c, 11);
+	$have->(11);
+	# What the hub cannot store is recorded all the same.
+	my $release = hold("$home/store.db");
+	$c->send(map { { type => 'lost', n => $_ } } 1 .. 5);
+	$have->(16);
+	killed($own);
+	$release->();
+	$own = store_hub($home);
+	send_acked($own->member('unix', 's'), 20 .. 22);
+	$have->(14);
+	# From now on they go by what is in the file.
+	for my $signal ('KILL', 'TERM') {
+		finish($_, $signal) for @rec;
+		$start->();
+		send_acked($own->member('unix', 's'), "after$signal");
+		$have->($signal eq 'KILL' ? 15 : 16);
+	}
+	finish($_) for @rec;
+	for my $name (sort keys %file) {
+		my @marks = map { "$_->{from_seq}-$_->{to_seq} $_->{reason}" }
+		    grep { $_->{type} eq 'gap' && $_->{session_id} eq 's' } lines($file{$name});
+		is_deeply(\@marks, ['12-11 epoch_changed'], "$name: a mark says from where on it is otherwise");
+		is_deeply([ grep { $_ > 10 } raw_seqs($file{$name}) ], [ 11 .. 16, 12 .. 16 ], 'once');
+		is(run([ 'hubreplay', 'verify', $file{$name} ])->{status}, 0, 'hubreplay verify agrees');
+	}
+	$own->stop;
+};
+
 # The file's account of a session: how often each record from 1 to the last one is there, in the order of the
 # log, or is named by a gap.
 sub account {

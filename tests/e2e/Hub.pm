@@ -175,7 +175,7 @@ sub run {
 
 # --- the hub
 
-# args => more arguments; workers => N; listen => 0: Unix socket only; drain => SECONDS;
+# args => more arguments; workers => N; listen => ADDRESS or 'none'; drain => SECONDS;
 # only => [arguments]: nothing but these and --ready-fd; dir => where an earlier one lived; env => {}.
 sub start {
 	my ($class, %o) = @_;
@@ -185,7 +185,7 @@ sub start {
 		'--socket', $self->{socket},
 		'--workers', $o{workers} || $ENV{HUB_TEST_WORKERS} || 2,
 		'--drain', $o{drain} // 0,
-		($o{listen} // 1) ? ('--listen', '127.0.0.1:0') : (), @{ $o{args} || [] });
+		'--listen', $o{listen} // '127.0.0.1:0', @{ $o{args} || [] });
 	pipe my $read, my $write or die "pipe: $!\n";
 	$self->{proc} = spawn(
 		[ "$build/hubd", @args, '--ready-fd', fileno $write ],

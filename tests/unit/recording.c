@@ -17,6 +17,7 @@
 #include "unit.h"
 
 #define CHUNKS 2
+#define HEAD "{\"type\":\"recording\",\"version\":1,\"session_id\":\"s\",\"start\":5}\n"
 
 enum { COMPRESSED = 1, SEALED = 2, SIGNED = 4, WAYS = 8 };
 
@@ -308,6 +309,39 @@ static void test_append(void **state)
 	}
 }
 
+/* In which life of the hub it was recorded: the last line that says it in the right form. */
+static void test_runs(void **state)
+{
+	static const struct {
+		const char *line, *run;
+	} cases[] = {
+	    {"{\"type\":\"joined\",\"session_id\":\"s\",\"run\":\"0000001f\",\"t\":1}\n",
+	     "0000001f"},
+	    {"{\"type\":\"joined\",\"session_id\":\"s\",\"run\":7,\"t\":1}\n", "0000001f"},
+	    {"{\"type\":\"joined\",\"session_id\":\"s\",\"run\":\"a\\u0041\",\"t\":1}\n",
+	     "0000001f"},
+	    {"{\"type\":\"joined\",\"run\":\"x\",\"from\":\"me\",\"session_id\":\"s\",\"t\":1}\n",
+	     "0000001f"},
+	    {"{\"type\":\"joined\",\"session_id\":\"s\",\"run\":\""
+	     "12345678901234567890123456789012345678901234567890123456789012345\",\"t\":1}\n",
+	     "0000001f"},
+	    {"{\"type\":\"other\",\"session_id\":\"s\",\"run\":\"x\",\"t\":1}\n", "0000001f"},
+	    {"{\"type\":\"joined\",\"session_id\":\"s\",\"run\":\"00000020\",\"t\":1}\n",
+	     "00000020"},
+	};
+	char text[2000] = HEAD;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
+		struct recorder_past past;
+
+		strcat(text, cases[i].line);
+		store_text(text);
+		recorder_abandon(begin(0, true, &past));
+		assert_string_equal(past.run, cases[i].run);
+	}
+}
+
 /* Parts of a sealed file taken out, put in and changed about. The small chunks are found by their
  * lengths. */
 static size_t elements(const struct image *image, size_t at[32])
@@ -512,8 +546,6 @@ static void test_seek(void **state)
 		recording_close(r);
 	}
 }
-
-#define HEAD "{\"type\":\"recording\",\"version\":1,\"session_id\":\"s\",\"start\":5}\n"
 
 /* Files by hand: what is read of them. */
 static const struct {
@@ -752,14 +784,14 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_round),	 cmocka_unit_test(test_keys),
-	    cmocka_unit_test(test_truncation),	 cmocka_unit_test(test_flips),
-	    cmocka_unit_test(test_append),	 cmocka_unit_test(test_splices),
-	    cmocka_unit_test(test_signed_lines), cmocka_unit_test(test_lock),
-	    cmocka_unit_test(test_full),	 cmocka_unit_test(test_seek),
-	    cmocka_unit_test(test_files),	 cmocka_unit_test(test_foreign),
-	    cmocka_unit_test(test_times),	 cmocka_unit_test(test_long_lines),
-	    cmocka_unit_test(test_endless_line),
+	    cmocka_unit_test(test_round),      cmocka_unit_test(test_keys),
+	    cmocka_unit_test(test_truncation), cmocka_unit_test(test_flips),
+	    cmocka_unit_test(test_append),     cmocka_unit_test(test_splices),
+	    cmocka_unit_test(test_runs),       cmocka_unit_test(test_signed_lines),
+	    cmocka_unit_test(test_lock),       cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_seek),       cmocka_unit_test(test_files),
+	    cmocka_unit_test(test_foreign),    cmocka_unit_test(test_times),
+	    cmocka_unit_test(test_long_lines), cmocka_unit_test(test_endless_line),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
