@@ -27,8 +27,8 @@ struct ws {
 	struct lws_vhost *vhost;
 	struct conn **hot; /* received something this turn */
 	size_t nhot, hot_cap;
-	unsigned destroyed; /* counts connections that ended */
-	bool received;	    /* in this service call */
+	unsigned created; /* counts connections that libwebsockets began */
+	bool received;	  /* in this service call */
 	struct lws_protocols protocols[2];
 	lws_retry_bo_t no_pings;
 };
@@ -398,8 +398,10 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 		if (c)
 			conn_gone(c);
 		return 0;
+	case LWS_CALLBACK_WSI_CREATE:
+		ws->created++;
+		return 0;
 	case LWS_CALLBACK_WSI_DESTROY:
-		ws->destroyed++;
 		worker_connection_gone(ws->w);
 		return 0;
 	default:
@@ -409,12 +411,12 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 
 void ws_adopt(struct ws *ws, int fd, uint32_t born)
 {
-	unsigned destroyed = ws->destroyed;
+	unsigned created = ws->created;
 	struct lws *wsi = lws_adopt_socket_vhost(ws->vhost, fd);
 
 	if (wsi)
 		lws_set_opaque_user_data(wsi, (void *)((uintptr_t)born << 1 | 1));
-	else if (destroyed == ws->destroyed)
+	else if (created == ws->created) /* else its destruction is told */
 		worker_connection_gone(ws->w);
 }
 
