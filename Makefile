@@ -99,7 +99,8 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/tests/fuzz/%.o $(lib_src:%.c=$(BUILD)/obj/fuz
 	clang $(fuzz_flags) -fsanitize=fuzzer -o $@ $^ $(pkg_libs)
 
 # Two programs have files of the same names, so a target has one of them.
-$(BUILD)/fuzz/bench: $(BUILD)/obj/fuzz/tests/fuzz/bench.o $(lib_src:%.c=$(BUILD)/obj/fuzz/%.o) \
+$(BUILD)/fuzz/bench $(BUILD)/fuzz/result: $(BUILD)/fuzz/%: \
+    $(BUILD)/obj/fuzz/tests/fuzz/%.o $(lib_src:%.c=$(BUILD)/obj/fuzz/%.o) \
     $(hubbench_src:%.c=$(BUILD)/obj/fuzz/%.o)
 	@mkdir -p $(@D)
 	clang $(fuzz_flags) -fsanitize=fuzzer -o $@ $^ $(pkg_libs)

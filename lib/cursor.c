@@ -12,7 +12,6 @@ void cursor_init(struct cursor *c, enum cursor_from from, uint64_t since)
 void cursor_forget(struct cursor *c)
 {
 	bool lost = c->lost || c->known || c->state_left;
-
 	bool rest = c->rest;
 
 	/* The hub will say what is left of it. */

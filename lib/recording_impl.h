@@ -5,7 +5,7 @@
 #include "recording.h"
 #include "recording_source.h"
 
-#define RECORDING_SESSIONS_MAX 100000			 /* with a snapshot, in one recording */
+#define RECORDING_SESSIONS_MAX 1000000			 /* with a snapshot, in one recording */
 #define RECORDING_T_MAX (UINT64_C(1000000000) * 1000000) /* us: some 30 years */
 
 /* Where a line comes from, so far: the line of the last snapshot of a session decides what its

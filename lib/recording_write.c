@@ -317,6 +317,22 @@ static int resume(struct recorder *w, const struct recorder_options *options,
 	return 0;
 }
 
+/* Has the name of a new file on the disk, too (fsync(2)). Some file systems cannot; then nothing is
+ * to be done. */
+static void sync_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	size_t len = slash ? (size_t)(slash - path) + 1 : 1;
+	char *directory = strndup(slash ? path : ".", len);
+	int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (fd >= 0) {
+		fsync(fd);
+		close(fd);
+	}
+	free(directory);
+}
+
 /* Opens the file and locks it. Returns 0 or an exit status. */
 static int open_file(struct recorder *w, const char *path, bool append, char *why, size_t cap)
 {
@@ -368,6 +384,8 @@ struct recorder *recorder_open(const char *path, const struct recorder_options *
 		recorder_abandon(w);
 		return NULL;
 	}
+	if (w->fsync && !w->stream && w->size == 0)
+		sync_name(path);
 	return w;
 fail:
 	refuse(why, cap, EX_OSERR, "out of memory");

@@ -53,19 +53,35 @@ static const char *name_of(const struct result *r, const char *otherwise)
 	return r->label && r->label[0] ? r->label : otherwise;
 }
 
+/* "ws", "wss", "unix". */
+static struct text transport(const struct result *r)
+{
+	struct text t = {"-"};
+
+	if (r->url)
+		snprintf(t.s, sizeof(t.s), "%.*s", (int)strcspn(r->url, ":"), r->url);
+	return t;
+}
+
+static void compare_condition(const struct sides *s, const char *name, struct text before,
+			      struct text now, size_t *differ)
+{
+	if (strcmp(before.s, now.s) == 0)
+		return;
+	if (!(*differ)++)
+		fputs("conditions differ; what follows does not compare like with like:\n", s->out);
+	fprintf(s->out, "  %-22s %14s %14s\n", name, before.s, now.s);
+}
+
 static void compare_conditions(const struct sides *s)
 {
 	size_t differ = 0;
 
+	compare_condition(s, "transport", transport(s->before), transport(s->now), &differ);
 	for (const struct field *f = field_sections[0].fields; f->name; f++) {
-		struct text a = value_text(f, s->before), b = value_text(f, s->now);
-
-		if (!condition(f->name) || strcmp(a.s, b.s) == 0)
-			continue;
-		if (!differ++)
-			fputs("conditions differ; what follows does not compare like with like:\n",
-			      s->out);
-		fprintf(s->out, "  %-22s %14s %14s\n", f->name, a.s, b.s);
+		if (condition(f->name))
+			compare_condition(s, f->name, value_text(f, s->before),
+					  value_text(f, s->now), &differ);
 	}
 	if (!differ)
 		fputs("conditions are the same\n", s->out);
@@ -95,7 +111,7 @@ typedef struct text text_of(double value);
 
 static struct text number_text(double n)
 {
-	return isfinite(n) ? text_count((uint64_t)n) : (struct text){"-"};
+	return text_whole(n);
 }
 
 static void compare_row(const struct sides *s, const char *name, text_of *text, double before,

@@ -75,13 +75,19 @@ static void hub_open(struct loop *l, struct conn *c)
 
 /* --- its answers */
 
-static uint64_t number_at(const char *text, const struct json_member *m)
+/* As many digits as there are at p. */
+static uint64_t digits_at(const char *p, const char *end)
 {
 	uint64_t n = 0;
 
-	for (uint32_t i = m->start; m->type == JSON_NUMBER && i < m->end; i++)
-		n = n * 10 + (uint64_t)(text[i] - '0');
+	for (; p < end && *p >= '0' && *p <= '9'; p++)
+		n = n * 10 + (uint64_t)(*p - '0');
 	return n;
+}
+
+static uint64_t number_at(const char *text, const struct json_member *m)
+{
+	return m->type == JSON_NUMBER ? digits_at(text + m->start, text + m->end) : 0;
 }
 
 /* The characters of a string, cut at cap. Those of a hub have no escapes. */
@@ -158,7 +164,7 @@ static void hub_control(struct loop *l, struct conn *c, const char *p, size_t le
 	} else if (strcmp(type, "gap") == 0 && c->streams) {
 		stream_withhold(&c->streams[0], number_at(p, &m[TO_SEQ]));
 	} else if (strcmp(type, "ack") == 0) {
-		member_acked(l, c, strtoull(p + m[MSG_ID].start + 1, NULL, 10));
+		member_acked(l, c, digits_at(p + m[MSG_ID].start + 1, p + len));
 	} else if (strcmp(type, "session_left") == 0 && c->state == CONN_LEAVING) {
 		member_left(l, c);
 	} else if (strcmp(type, "error") == 0 && c->state == CONN_JOINING) {
@@ -166,7 +172,7 @@ static void hub_control(struct loop *l, struct conn *c, const char *p, size_t le
 	} else if (strcmp(type, "error") == 0) {
 		member_refused(l, c,
 			       m[MSG_ID].type == JSON_STRING
-				   ? strtoull(p + m[MSG_ID].start + 1, NULL, 10)
+				   ? digits_at(p + m[MSG_ID].start + 1, p + len)
 				   : NEVER,
 			       code);
 	}
@@ -200,7 +206,7 @@ static void hub_take(struct loop *l, struct conn *c, const char *p, size_t len)
 
 	if (len < at + MARK_LEN || !mark_is(p + at, r->run)) {
 		if (len > sizeof(ack) + MARK_NUMBER && memcmp(p, ack, sizeof(ack) - 1) == 0)
-			member_acked(l, c, strtoull(p + sizeof(ack) - 1, NULL, 10));
+			member_acked(l, c, digits_at(p + sizeof(ack) - 1, p + len));
 		else
 			hub_control(l, c, p, len);
 		return;

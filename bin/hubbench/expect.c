@@ -331,7 +331,7 @@ static struct text expect_text(enum kind kind, double value)
 	case KIND_DURATION:
 		return text_duration(value);
 	case KIND_COUNT:
-		return text_count((uint64_t)value);
+		return text_whole(value);
 	case KIND_RATE:
 		return text_rate(value);
 	case KIND_SHARE:

@@ -13,8 +13,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* Bytes the kernel takes beyond what the other side has room for: little, so that what was handed
- * to it is on its way, and not in a queue of our own making. */
+/* Where target->shallow, the bytes that the kernel takes beyond what the other side has room for.
+ */
 #define UNSENT_MAX 4096
 #define SMALL_BUFFER 4096 /* bytes the kernel keeps for a member that does not read */
 
@@ -118,7 +118,8 @@ int net_connect(const struct target *t, uint32_t client, bool small_buffer, bool
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	if (t->address.ss_family != AF_UNIX) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+		if (t->shallow)
+			setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 	}
 	if (t->per_source)
 		r = bind_source(t, fd, client);

@@ -18,7 +18,9 @@ struct target {
 	struct url url;
 	struct sockaddr_storage address;
 	socklen_t address_len;
-	bool loopback;		 /* IPv4, 127.0.0.0/8 */
+	bool loopback; /* IPv4, 127.0.0.0/8 */
+	bool shallow;  /* the kernel takes little that it cannot send, so that what was handed to
+			* it is on its way, and not in a queue of our own making; TCP only */
 	uint32_t per_source;	 /* clients from one source address; 0: any number */
 	struct tls_context *tls; /* NULL: no TLS */
 };

@@ -128,7 +128,7 @@ static void read_lines(struct play *p, const char *file, bool acks)
 	ssize_t len;
 
 	if (!f)
-		err_die(EX_NOINPUT, "--play: %s: %s", file, strerror(errno));
+		err_die(EX_IOERR, "--play: %s: %s", file, strerror(errno));
 	if (!paths)
 		err_die(EX_OSERR, "out of memory");
 	while ((len = getline(&line, &cap, f)) > 0) {

@@ -66,10 +66,11 @@ static void words_asked(const struct result *r, char *out, size_t cap)
 
 static void words_started(const struct result *r, char *out, size_t cap)
 {
-	time_t at = (time_t)r->started;
+	bool sane = r->started >= 0 && r->started < 1e11;
+	time_t at = sane ? (time_t)r->started : 0;
 	struct tm tm;
 
-	if (!gmtime_r(&at, &tm) || !strftime(out, cap, "%Y-%m-%d %H:%M:%S UTC", &tm))
+	if (!sane || !gmtime_r(&at, &tm) || !strftime(out, cap, "%Y-%m-%d %H:%M:%S UTC", &tm))
 		out[0] = '\0';
 }
 
@@ -211,7 +212,11 @@ static double image_charts(FILE *out, const struct result *r, double y)
 	size_t shown = 0;
 
 	chart_percentiles(out, b, r);
-	b = (struct svg_box){MARGIN, y + b.h + GAP, HALF, 224};
+	if (r->ntrials) {
+		b.y += b.h + GAP;
+		chart_trials(out, b, r);
+	}
+	b = (struct svg_box){MARGIN, b.y + b.h + GAP, HALF, 224};
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		if (!chart_has(order[i], r))
 			continue;

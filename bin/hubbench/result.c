@@ -45,6 +45,7 @@ void result_free(struct result *r)
 	free(r->scenario);
 	free(r->dialect);
 	free(r->label);
+	free(r->play);
 	free(r->series);
 	free(r->trials);
 	for (size_t i = 0; i < r->nchecks; i++)

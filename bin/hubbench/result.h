@@ -76,7 +76,10 @@ struct result {
 	uint64_t clients, sessions, publishers, threads, bytes;
 	double rate;	 /* messages/s of all publishers together; 0: closed model, or none */
 	uint64_t closed; /* messages in flight a publisher; 0: open model */
-	bool poisson;
+	bool poisson, acks, no_echo;
+	double churn;		 /* members/s that are replaced */
+	uint64_t slow;		 /* members that do not read for a while */
+	char *play;		 /* the recording; NULL: none */
 	double duration, warmup; /* seconds */
 	uint64_t seed;
 
@@ -120,6 +123,9 @@ void result_free(struct result *r);
  * the file counts. r is zeroed before, and is for result_free() after success. Returns 0, or -errno
  * with the reason in why: -EINVAL where there is none. */
 int result_read(const char *file, struct result *r, char *why, size_t cap);
+
+/* The same for a text of at most INT_MAX bytes; why has no name of a file before it. */
+int result_parse(const char *text, size_t len, struct result *r, char *why, size_t cap);
 
 /* The metric that is meant where none is named: every, or ack where nobody receives, or else the
  * first of resume, join, handshake and connect that has values. METRIC_EVERY where none has. */

@@ -1,12 +1,14 @@
 /* Reads what report_json.c wrote. Every jv here is used up exactly once, as jv.h asks. */
 #include <errno.h>
 #include <jv.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "buf.h"
 #include "fields.h"
+#include "json.h"
 #include "result.h"
 
 #define READ_MAX (256 << 20) /* bytes of a file */
@@ -24,7 +26,7 @@ static double read_number(jv value)
 	double n = jv_get_kind(value) == JV_KIND_NUMBER ? jv_number_value(value) : 0;
 
 	jv_free(value);
-	return n;
+	return isfinite(n) ? n : 0;
 }
 
 static uint64_t read_u64(jv value)
@@ -156,6 +158,10 @@ static int read_arrays(struct result *r, jv object)
 	n = read_array(field_check, &checks, sizeof(*r->checks), read_get(object, "checks"));
 	r->checks = checks;
 	r->nchecks = n < 0 ? 0 : (size_t)n;
+	for (size_t i = 0; i < r->nchecks; i++) {
+		if (!r->checks[i].text && !(r->checks[i].text = strdup("")))
+			return -ENOMEM;
+	}
 	return n < 0 ? (int)n : 0;
 }
 
@@ -206,55 +212,74 @@ static int read_file(const char *path, struct buf *b, char *why, size_t cap)
 	return err;
 }
 
-/* The last result among the texts, or an invalid value. */
-static jv read_last(const struct buf *b)
+/* The text, where it is a result; or an invalid value. libjq sees no text that is not JSON: it
+ * takes some of these, and loses memory over others. */
+static jv read_text(const char *text, size_t len)
 {
-	struct jv_parser *parser = jv_parser_new(0);
-	jv last = jv_invalid(), value;
+	struct json_scan scan;
+	jv value, type;
+	bool result;
 
-	jv_parser_set_buf(parser, b->data, (int)b->len, 0);
-	while (jv_is_valid(value = jv_parser_next(parser))) {
-		jv type = read_get(value, "type");
-
-		if (jv_get_kind(type) == JV_KIND_STRING &&
-		    strcmp(jv_string_value(type), "hubbench_result") == 0) {
-			jv_free(last);
-			last = jv_copy(value);
-		}
-		jv_free(type);
-		jv_free(value);
-	}
+	if (json_scan(NULL, text, len, NULL, &scan) != JSON_OK || scan.type != JSON_OBJECT)
+		return jv_invalid();
+	value = jv_parse_sized(text, (int)len);
+	type = read_get(value, "type");
+	result = jv_get_kind(type) == JV_KIND_STRING &&
+		 strcmp(jv_string_value(type), "hubbench_result") == 0;
+	jv_free(type);
+	if (result)
+		return value;
 	jv_free(value);
-	jv_parser_free(parser);
+	return jv_invalid();
+}
+
+/* The text itself, or the last result among its lines; or an invalid value. */
+static jv read_last(const char *text, size_t len)
+{
+	const char *end = text + len, *line;
+	jv last = read_text(text, len);
+
+	while (!jv_is_valid(last) && end > text) {
+		line = memrchr(text, '\n', (size_t)(end - text));
+		line = line ? line + 1 : text;
+		jv_free(last);
+		last = read_text(line, (size_t)(end - line));
+		end = line > text ? line - 1 : text;
+	}
 	return last;
+}
+
+int result_parse(const char *text, size_t len, struct result *r, char *why, size_t cap)
+{
+	jv object = read_last(text, len);
+	double version = read_number(read_get(object, "version"));
+	int err = -EINVAL;
+
+	memset(r, 0, sizeof(*r));
+	if (!jv_is_valid(object)) {
+		snprintf(why, cap, "no result of hubbench in it");
+	} else if (version < 1 || version > 1) {
+		snprintf(why, cap, "a result of version %g; this program reads version 1", version);
+	} else if ((err = read_result(r, object)) != 0) {
+		snprintf(why, cap, "%s", strerror(-err));
+		result_free(r);
+	}
+	jv_free(object);
+	return err;
 }
 
 int result_read(const char *path, struct result *r, char *why, size_t cap)
 {
 	struct buf b = {0};
+	char reason[200];
 	int err = read_file(path, &b, why, cap);
-	double version;
-	jv object;
 
 	memset(r, 0, sizeof(*r));
-	if (err) {
-		buf_free(&b);
-		return err;
+	if (!err) {
+		err = result_parse(b.data, b.len, r, reason, sizeof(reason));
+		if (err)
+			snprintf(why, cap, "%s: %s", path, reason);
 	}
-	object = read_last(&b);
-	version = read_number(read_get(object, "version"));
-	if (!jv_is_valid(object)) {
-		err = -EINVAL;
-		snprintf(why, cap, "%s: no result of hubbench in it", path);
-	} else if (version < 1 || version > 1) {
-		err = -EINVAL;
-		snprintf(why, cap, "%s: a result of version %g; this program reads version 1", path,
-			 version);
-	} else if ((err = read_result(r, object)) != 0) {
-		snprintf(why, cap, "%s: %s", path, strerror(-err));
-		result_free(r);
-	}
-	jv_free(object);
 	buf_free(&b);
 	return err;
 }

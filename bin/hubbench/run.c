@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ struct watch {
 	struct total now, before; /* at this look, and at the last full second */
 	uint64_t before_ns;
 	struct proc_sample proc_before;
+	double server_from_s;  /* the server's CPU time when measuring began */
 	bool started, stopped; /* told to end */
 	bool at_once;	       /* told again */
 };
@@ -131,6 +133,15 @@ static void keep_second(struct result *r, const struct result_second *s)
 	r->series[r->nseries++] = *s;
 }
 
+/* Whether all that was in a histogram before is still in it: with measuring it begins anew. */
+static bool goes_on(const struct hist *h, const struct hist *before)
+{
+	for (unsigned b = 0; b < HIST_BUCKETS; b++)
+		if (h->count[b] < before->count[b])
+			return false;
+	return true;
+}
+
 /* Latencies of this second alone. */
 static void second_latency(struct watch *w, struct result_second *s)
 {
@@ -139,11 +150,10 @@ static void second_latency(struct watch *w, struct result_second *s)
 	const struct hist *before = every ? &w->before.every : &w->before.ack;
 	struct hist *since = need(calloc(1, sizeof(*since)));
 
-	/* It began anew with measuring. */
-	if (before->n > now->n)
-		*since = *now;
-	else
+	if (goes_on(now, before))
 		hist_since(since, now, before);
+	else
+		*since = *now;
 	s->p50_ns = hist_percentile(since, 50);
 	s->p99_ns = hist_percentile(since, 99);
 	s->max_ns = since->n ? hist_percentile(since, 100) : 0;
@@ -230,7 +240,7 @@ static void connect_all(struct watch *w)
 		bytes = w->now.counts.bytes_in;
 	}
 	w->r->clients_joined = w->now.joined;
-	/* Who was not given the time to join has not failed. */
+	/* Told to stop, the others had no time. */
 	w->r->clients_failed = w->stopped ? w->now.failed : w->run.clients - w->now.joined;
 }
 
@@ -262,13 +272,14 @@ static void bring_forward(struct run *r)
 static void measure(struct watch *w)
 {
 	struct run *r = &w->run;
-	int64_t second = -(int64_t)w->run.plan->warmup;
+	int64_t second = -(int64_t)ceil(w->run.plan->warmup);
 	uint64_t to = r->to_ns, from = r->from_ns;
 
 	atomic_store(&r->phase, PHASE_PUBLISH);
 	wait_until(w, r->start_ns);
 	look(w);
 	end_second(w, 0, false);
+	w->server_from_s = w->proc_before.cpu_s;
 	while (!w->stopped && clock_mono_ns() < to) {
 		uint64_t next = from + (uint64_t)(second + 1) * SECOND;
 
@@ -281,6 +292,8 @@ static void measure(struct watch *w)
 		wait_until(w, next);
 		if (!w->stopped)
 			end_second(w, (double)(int64_t)(next - from) / 1e9, true);
+		if (next == from)
+			w->server_from_s = w->proc_before.cpu_s;
 	}
 	if (w->stopped)
 		bring_forward(r);
@@ -328,6 +341,11 @@ static void describe(const struct run *run, struct result *r)
 	r->rate = p->closed || !p->publishers ? 0 : p->rate;
 	r->closed = p->closed;
 	r->poisson = p->o->poisson;
+	r->acks = p->acks;
+	r->no_echo = p->o->no_echo;
+	r->churn = p->churn;
+	r->slow = p->slow;
+	r->play = p->o->play ? need(strdup(p->o->play)) : NULL;
 	r->duration = p->duration;
 	r->warmup = p->warmup;
 	r->seed = p->seed;
@@ -368,7 +386,6 @@ static void watch_server(struct watch *w, uint64_t *rss)
 static int run_all(struct watch *w)
 {
 	struct result *r = w->r;
-	double cpu_s;
 
 	watch_server(w, &r->rss_before);
 	w->before_ns = clock_mono_ns();
@@ -384,11 +401,10 @@ static int run_all(struct watch *w)
 		return EX_UNAVAILABLE;
 	}
 	watch_server(w, &r->rss_joined);
-	cpu_s = w->proc_before.cpu_s;
 	set_times(&w->run);
 	measure(w);
 	watch_server(w, &r->rss_end);
-	r->server_cpu_s = w->proc_before.cpu_s - cpu_s;
+	r->server_cpu_s = w->proc_before.cpu_s - w->server_from_s;
 	drain(w);
 	stop_threads(&w->run);
 	report_live_clear();

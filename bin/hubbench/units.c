@@ -61,6 +61,14 @@ struct text text_count(uint64_t n)
 	return t;
 }
 
+struct text text_whole(double n)
+{
+	if (!isfinite(n))
+		return text_nothing();
+	/* 2^64 and beyond has no whole number here. */
+	return text_count(n >= 18446744073709549568.0 ? UINT64_MAX : n > 0 ? (uint64_t)n : 0);
+}
+
 struct text text_rate(double per_s)
 {
 	struct text t;

@@ -80,7 +80,7 @@ static bool generator_bound(struct result *r)
 		return say(r, VERDICT_GENERATOR_BOUND,
 			   "hubbench's busiest thread used %.0f %% of a CPU%s", r->cpu_max * 100,
 			   r->threads > 1 ? "" : ": --threads may help");
-	if (!r->closed && lag > LAG_LIMIT_NS && lag > p99 / 4)
+	if (!r->closed && r->due && lag > LAG_LIMIT_NS && lag > p99 / 4)
 		return say(r, VERDICT_GENERATOR_BOUND,
 			   "hubbench itself was %.1f ms late (P99): the machine is too busy",
 			   (double)lag / 1e6);

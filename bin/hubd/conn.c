@@ -77,7 +77,7 @@ static void conn_end_if_done(struct conn *c)
 	for (m = c->members; m; m = m->conn_next)
 		if (m->acks_due)
 			return;
-	if (c->watch && watch_behind(c->watch))
+	if (c->watching && watch_behind(c))
 		return;
 	conn_close(c, CLOSE_NORMAL, "end of input");
 }
@@ -300,7 +300,7 @@ void conn_flush_all(struct conn *c)
 	struct member *m;
 
 	conn_flush(c);
-	while (c->watch && !c->closing && !c->blocked && watch_next(c->watch))
+	while (c->watching && !c->closing && !c->blocked && watch_next(c))
 		conn_flush(c);
 	for (m = c->members; m && !c->closing && !c->blocked; m = m->conn_next)
 		flush_to_head(c, m);

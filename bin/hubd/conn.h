@@ -55,7 +55,6 @@ struct conn {
 	const struct transport *transport;
 	void *handle; /* the transport's */
 	uint64_t id;
-	struct watch *watch;	/* it is told of sessions; else NULL */
 	struct member *members; /* latest joined first: the default session of its messages */
 	struct blob *info;
 	struct buf out; /* answers and direct messages, framed; sent before records */
@@ -82,6 +81,7 @@ struct conn {
 	bool gone : 1;	     /* the transport has let go */
 	bool said_close : 1; /* the transport's: the peer was sent a close frame */
 	bool hot : 1;	     /* the transport's: may have more to read */
+	bool watching : 1;   /* it is told of sessions; see watch.h */
 	const char *reason;  /* static text for the peer and the log, once closing */
 };
 

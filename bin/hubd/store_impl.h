@@ -16,9 +16,8 @@
 #include "store.h"
 
 #define STORE_BUSY_MS 5000 /* for somebody else's look at the database */
-#define STORE_ACK_BYTES                                                           \
-	16 /* of one message in the dedup window: seq and hash, lowest byte first \
-	    */
+/* Of one message in the dedup window: seq and hash, lowest byte first. */
+#define STORE_ACK_BYTES 16
 
 enum read_stmt {
 	GET_CRASH,

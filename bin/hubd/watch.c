@@ -13,9 +13,19 @@ static struct registry *registry_of(const struct watch *w)
 	return &w->conn->worker->hub->registry;
 }
 
+/* There are few, and idle connections have no room for a pointer. */
+static struct watch *watch_of(const struct conn *c)
+{
+	struct watch *w = c->watching ? c->worker->watches : NULL;
+
+	while (w && w->conn != c)
+		w = w->next;
+	return w;
+}
+
 enum hub_code watch_start(struct conn *c)
 {
-	struct watch *w = c->watch, **head = &c->worker->watches;
+	struct watch *w = watch_of(c), **head = &c->worker->watches;
 
 	if (!w) {
 		w = calloc(1, sizeof(*w));
@@ -27,8 +37,8 @@ enum hub_code watch_start(struct conn *c)
 		free(w);
 		return HUB_HUB_FULL;
 	}
-	if (!c->watch) {
-		c->watch = w;
+	if (!c->watching) {
+		c->watching = true;
 		w->next = *head;
 		w->link = head;
 		if (w->next)
@@ -42,7 +52,7 @@ enum hub_code watch_start(struct conn *c)
 
 void watch_stop(struct conn *c)
 {
-	struct watch *w = c->watch;
+	struct watch *w = watch_of(c);
 
 	if (!w)
 		return;
@@ -50,7 +60,7 @@ void watch_stop(struct conn *c)
 	*w->link = w->next;
 	if (w->next)
 		w->next->link = w->link;
-	c->watch = NULL;
+	c->watching = false;
 	free(w);
 }
 
@@ -60,18 +70,21 @@ void watch_later(struct watch *w)
 	worker_flush_later(w->conn->worker, w->conn);
 }
 
-bool watch_behind(const struct watch *w)
+bool watch_behind(const struct conn *c)
 {
+	const struct watch *w = watch_of(c);
+
 	return w->listing || registry_behind(registry_of(w), &w->place);
 }
 
-bool watch_next(struct watch *w)
+bool watch_next(struct conn *c)
 {
-	struct buf *b = &w->conn->worker->answer;
+	struct watch *w = watch_of(c);
+	struct buf *b = &c->worker->answer;
 	bool more;
 	int r;
 
-	if (!watch_behind(w))
+	if (!watch_behind(c))
 		return false;
 	b->len = 0;
 	r = buf_puts(b, "{\"type\":\"session_list\",\"sessions\":[");
@@ -80,10 +93,10 @@ bool watch_next(struct watch *w)
 	if (r == 0)
 		r = buf_puts(b, more ? "],\"more\":true}" : "],\"more\":false}");
 	if (r < 0) {
-		conn_close(w->conn, CLOSE_INTERNAL, "out of memory");
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
 		return false;
 	}
 	w->listing = more;
-	conn_send(w->conn, b->data, b->len);
+	conn_send(c, b->data, b->len);
 	return true;
 }

@@ -28,8 +28,9 @@ void watch_stop(struct conn *c);
 /* It is to be flushed at the end of the turn. */
 void watch_later(struct watch *w);
 
-/* Whether there is something to tell; queues one message of it, false where there was none. */
-bool watch_behind(const struct watch *w);
-bool watch_next(struct watch *w);
+/* Of a connection that is watching: whether there is something to tell; queues one message of it,
+ * false where there was none. */
+bool watch_behind(const struct conn *c);
+bool watch_next(struct conn *c);
 
 #endif

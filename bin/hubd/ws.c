@@ -16,8 +16,9 @@
 #include "worker.h"
 #include "wsframe.h"
 
-#define RX_BUFFER 512	 /* bytes per connection: some small messages, not a read for each */
-#define READ_MORE_MAX 32 /* further reads of RX_BUFFER per connection and loop turn */
+#define RX_BUFFER 176			 /* bytes per connection */
+#define READ_BYTES (RX_BUFFER + LWS_PRE) /* that libwebsockets takes at a time */
+#define READ_MORE_MAX 32		 /* further times per connection and loop turn */
 #define HTTP_BODY_MAX 2048
 #define HANDSHAKES_MAX 1024 /* at a time, per worker */
 
@@ -319,22 +320,20 @@ void ws_read_more(struct ws *ws)
 
 	for (i = 0; i < ws->nhot; i++) {
 		struct conn *c = ws->hot[i];
-		int n, left = 0;
+		int fd = lws_get_socket_fd(conn_wsi(c)), n, left = 0;
+		struct lws_pollfd pfd = {.fd = fd, .events = POLLIN, .revents = POLLIN};
 
-		c->hot = false;
+		c->hot = true; /* for it to be not listed again */
 		for (n = 0; n < READ_MORE_MAX && !c->closing && !c->paused; n++) {
-			int fd = lws_get_socket_fd(conn_wsi(c));
-			struct lws_pollfd pfd = {.fd = fd, .events = POLLIN, .revents = POLLIN};
-
-			if (ioctl(fd, FIONREAD, &left) < 0 || left <= 0)
+			if (left <= 0 && (ioctl(fd, FIONREAD, &left) < 0 || left <= 0))
 				break;
-			c->hot = true; /* for it to be not listed again */
 			ws->received = false;
 			lws_service_fd(ws->context, &pfd);
-			c->hot = false;
+			left -= READ_BYTES;
 			if (!ws->received)
 				break;
 		}
+		c->hot = false;
 	}
 	ws->nhot = 0;
 }
@@ -416,7 +415,9 @@ void ws_adopt(struct ws *ws, int fd, uint32_t born)
 
 	if (wsi)
 		lws_set_opaque_user_data(wsi, (void *)((uintptr_t)born << 1 | 1));
-	else if (created == ws->created) /* else its destruction is told */
+	/* Where it fails in its TLS handshake it is destroyed now, or later with its socket, and
+	 * that is told; where it was never made, nothing will tell of it. */
+	else if (created == ws->created)
 		worker_connection_gone(ws->w);
 }
 

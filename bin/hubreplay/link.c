@@ -32,13 +32,13 @@ static struct seat **seat_link(struct record *r, const char *session)
 	return link;
 }
 
-static bool table_grow(struct record *r)
+static void table_grow(struct record *r)
 {
 	size_t size = r->table_size ? 2 * r->table_size : 64, old_size = r->table_size;
 	struct seat **old = r->table, **table = calloc(size, sizeof(*table));
 
 	if (!table)
-		return false;
+		return;
 	r->table = table;
 	r->table_size = size;
 	for (size_t i = 0; i < old_size; i++) {
@@ -52,7 +52,6 @@ static bool table_grow(struct record *r)
 		}
 	}
 	free(old);
-	return true;
 }
 
 static void link_begin_now(struct record *r);
@@ -95,7 +94,8 @@ static void link_ask_clock(struct link *l)
 	client_send(l->client, ping, sizeof(ping) - 1);
 }
 
-/* The names in `"sessions":[...]`; they need no unescaping. */
+/* The names in `"sessions":[...]`. Those of a hub need no unescaping; what is no name is not let
+ * become a file's. */
 static void link_names(struct link *l, const struct client_message *m)
 {
 	static const char *const names[] = {"sessions", "more"};
@@ -113,9 +113,12 @@ static void link_names(struct link *l, const struct client_message *m)
 	end = m->text + at[0].end;
 	while (p < end && (p = memchr(p, '"', (size_t)(end - p)))) {
 		const char *quote = memchr(p + 1, '"', (size_t)(end - p - 1));
-		size_t len = (size_t)(quote - p - 1);
+		size_t len;
 
-		if (len < sizeof(session)) {
+		if (!quote)
+			break;
+		len = (size_t)(quote - p - 1);
+		if (envelope_session_id_ok(p + 1, len)) {
 			memcpy(session, p + 1, len);
 			session[len] = '\0';
 			if (link_add(l->r, session, l->r->listed) != 0)
@@ -299,9 +302,11 @@ int link_add(struct record *r, const char *session, bool later)
 	struct link *l;
 	struct seat *s;
 
-	if ((r->nseats >= r->table_size && !table_grow(r)) || *seat_link(r, session))
-		return r->table ? 0 : EX_OSERR;
-	s = calloc(1, sizeof(*s));
+	if (r->nseats >= r->table_size)
+		table_grow(r); /* else it gets slower */
+	if (r->table && *seat_link(r, session))
+		return 0;
+	s = r->table ? calloc(1, sizeof(*s)) : NULL;
 	if (s)
 		s->session = strdup(session);
 	l = s && s->session ? link_free_place(r) : NULL;

@@ -1,7 +1,7 @@
 /* hubreplay record: sessions to files, as it happens. record.c owns the whole and decides when it
- * ends; link.c has the connections and finds the session that a message is of; track.c the files.
- * A record is in a file at most once, and in the order of seq: what comes twice is the state only,
- * behind a mark that says so. */
+ * ends; link.c has the connections and finds the session that a message is of; track.c the files,
+ * and places.c where their sessions stand. A record is in a file at most once, and in the order of
+ * seq: what comes twice is the state only, behind a mark that says so. */
 #ifndef HUBREPLAY_RECORD_H
 #define HUBREPLAY_RECORD_H
 
@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "client.h"
+#include "place.h"
 #include "recording.h"
 #include "seal.h"
 #include "tally.h"
@@ -33,8 +34,15 @@ struct track {
 	uint64_t start_ms;   /* t 0: the hub's wall clock, */
 	uint64_t start_ns;   /* and the monotonic one */
 	uint64_t last_us;    /* the last t */
-	uint64_t state_left; /* state records that should still come */
+	uint64_t state_left; /* state records that should still come, of all its sessions */
 	uint64_t closed;     /* bytes of the parts before this one */
+};
+
+/* Where the log of a session has come to in a file of several. */
+struct past {
+	struct place place;
+	bool joined; /* a seat has it now */
+	char run[RECORDING_EPOCH_MAX + 1];
 };
 
 /* A session that is recorded. */
@@ -49,6 +57,7 @@ struct seat {
 	char now[RECORDING_EPOCH_MAX + 1];   /* the same, as joined last */
 	uint64_t past_to;		     /* records up to it were there before the join */
 	uint64_t state_us;		     /* the t of the state records that come */
+	uint64_t state_left;		     /* how many should still come */
 	struct {			     /* to be written before the next record */
 		bool due;
 		uint64_t left, snapshot;
@@ -88,7 +97,8 @@ struct record {
 	bool several; /* sessions in one file */
 	bool all;
 	bool listed;	     /* all that there were */
-	struct tally places; /* of the sessions in a file of several that is gone on with */
+	struct tally places; /* a struct past of each session in a file of several that is gone on
+			      * with */
 	char **sessions;     /* to begin with, once the hub's clock is known */
 	int nsessions;
 	struct seat **table;
@@ -122,6 +132,10 @@ void link_begin(struct record *r);
 /* The end: takes what the sessions have up to now, then leaves them, or leaves at once. */
 void link_finish(struct link *l, bool at_once);
 void link_free_all(struct record *r);
+
+/* places.c: reads the places of all sessions in the file; fills in a seat's. */
+void places_read(struct record *r, const char *path);
+void places_find(struct record *r, struct seat *s);
 
 /* track.c: opens a session's file, or finds the one that is for all. NULL after record_fail().
  * Where the file goes on, fills in the seat's place. */

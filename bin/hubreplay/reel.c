@@ -107,6 +107,8 @@ bool reel_next(struct reel *r, struct recording_line *line, uint64_t *us)
 
 bool reel_seek(struct reel *r, uint64_t us)
 {
+	if (!r->file)
+		return false; /* it could not be opened again */
 	if (us < r->from_us)
 		us = r->from_us;
 	if (us > r->to_us)

@@ -8,17 +8,16 @@
 
 #include "clock.h"
 #include "err.h"
-#include "place.h"
 #include "record.h"
 
 #define ZSTD_LEVEL 3
-#define PLACES_MAX 1000000
 
 static uint64_t now_us(const struct track *t)
 {
-	uint64_t now = clock_mono_ns();
+	/* Signed, and by the difference: the start may be before the clock's own beginning. */
+	int64_t passed = (int64_t)(clock_mono_ns() - t->start_ns);
 
-	return now > t->start_ns ? (now - t->start_ns) / 1000 : 0;
+	return passed > 0 ? (uint64_t)passed / 1000 : 0;
 }
 
 /* A t is never below the one before. */
@@ -37,6 +36,13 @@ static void track_check(struct track *t, int error)
 	/* What was synced stays as it is; nothing can be added to it. */
 	else if (error < 0)
 		record_fail(t->r, EX_IOERR, "%s: %s", t->path, strerror(-error));
+}
+
+/* After a failure nothing is taken any more, so that no record is left out before one that is in
+ * the file. */
+static bool track_ended(const struct track *t)
+{
+	return !t->w || t->r->status;
 }
 
 /* --- opening */
@@ -135,60 +141,6 @@ static bool track_append(struct track *t, struct recorder_past *past)
 	return t->w != NULL;
 }
 
-/* Where the log of a session has come to in a file of several. */
-struct past {
-	struct place place;
-	char run[RECORDING_EPOCH_MAX + 1];
-};
-
-/* Reads the places of all sessions in the file. */
-static void read_places(struct record *r, const char *path)
-{
-	enum recording_status status = RECORDING_OK;
-	struct recording_line line;
-	struct recording *file;
-	struct tally_entry *e;
-	struct past *p;
-	char why[300];
-	int code;
-
-	r->places = (struct tally){.extra = sizeof(struct past), .limit = PLACES_MAX};
-	file = recording_open(path, r->keys, why, sizeof(why), &code);
-	while (file && (status = recording_next(file, &line)) == RECORDING_OK) {
-		if (!line.session.p || line.kind == RECORDING_HEADER)
-			continue;
-		e = tally_find(&r->places, line.session);
-		if (!e) {
-			record_fail(r, EX_DATAERR, "%s: more sessions than %d", path, PLACES_MAX);
-			break;
-		}
-		p = e->extra;
-		place_follow(&p->place, &line);
-		if (line.run.p) {
-			memcpy(p->run, line.run.p, line.run.len);
-			p->run[line.run.len] = '\0';
-		}
-	}
-	if (!file)
-		record_fail(r, code, "%s: %s", path, why);
-	else if (status == RECORDING_BAD || status == RECORDING_FAILED)
-		record_fail(r, EX_DATAERR, "%s: %s", path, recording_why(file));
-	recording_close(file);
-}
-
-static void find_place(struct record *r, struct seat *s)
-{
-	struct tally_entry *e =
-	    tally_find(&r->places, (struct span){s->session, strlen(s->session)});
-	const struct past *p = e ? e->extra : NULL;
-
-	if (!p || !p->place.known)
-		return;
-	s->seq = p->place.seq;
-	memcpy(s->epoch, p->place.epoch, sizeof(s->epoch));
-	memcpy(s->run, p->run, sizeof(s->run));
-}
-
 static char *track_base(const struct record *r, const char *session)
 {
 	size_t cap;
@@ -209,7 +161,7 @@ struct track *track_open(struct record *r, struct seat *s)
 	struct track *t = r->o.dir ? NULL : r->tracks;
 
 	if (t) {
-		find_place(r, s);
+		places_find(r, s);
 		return t;
 	}
 	t = calloc(1, sizeof(*t));
@@ -233,8 +185,8 @@ struct track *track_open(struct record *r, struct seat *s)
 		memcpy(s->epoch, past.epoch, sizeof(s->epoch));
 		memcpy(s->run, past.run, sizeof(s->run));
 	} else if (past.there) {
-		read_places(r, t->path);
-		find_place(r, s);
+		places_read(r, t->path);
+		places_find(r, s);
 	}
 	t->next = r->tracks;
 	r->tracks = t;
@@ -278,6 +230,13 @@ static void write_run(struct seat *s)
 	track_check(t, recorder_put(t->w, line, (size_t)n, track_time(t, now_us(t))));
 }
 
+/* So many state records are to come now; of an earlier state none will. */
+static void expect_state(struct seat *s, uint64_t records)
+{
+	s->track->state_left += records - s->state_left;
+	s->state_left = records;
+}
+
 /* The gap, and the state behind it, before what follows. to_seq: of the last record that is not
  * kept. */
 static void write_mark(struct seat *s, uint64_t to_seq)
@@ -285,6 +244,9 @@ static void write_mark(struct seat *s, uint64_t to_seq)
 	struct track *t = s->track;
 
 	s->mark.due = false;
+	/* The connection broke behind a gap that is in the file already: only the rest is new. */
+	if (strcmp(s->mark.reason, "trimmed") == 0 && s->mark.left < s->seq && s->seq <= to_seq)
+		s->mark.left = s->seq;
 	s->state_us = track_time(t, now_us(t));
 	track_check(t, recorder_gap(t->w, s->session, s->epoch, s->mark.left + 1, to_seq,
 				    s->mark.reason[0] ? s->mark.reason : NULL, s->state_us));
@@ -292,7 +254,7 @@ static void write_mark(struct seat *s, uint64_t to_seq)
 		track_check(t, recorder_snapshot(t->w, s->session, NULL, to_seq, s->mark.snapshot,
 						 s->state_us));
 	write_run(s);
-	t->state_left += s->mark.snapshot;
+	expect_state(s, s->mark.snapshot);
 	s->seq = to_seq;
 }
 
@@ -303,7 +265,7 @@ static void write_snapshot(struct seat *s, uint64_t seq, uint64_t records)
 	s->state_us = track_time(t, now_us(t));
 	track_check(t, recorder_snapshot(t->w, s->session, s->epoch, seq, records, s->state_us));
 	write_run(s);
-	t->state_left += records;
+	expect_state(s, records);
 	s->seq = seq;
 }
 
@@ -321,10 +283,11 @@ void track_joined(struct seat *s, const struct client_joined *j)
 	struct track *t = s->track;
 	bool first = !s->epoch[0], same = strcmp(s->epoch, j->epoch) == 0;
 
-	if (!t->w)
+	if (track_ended(t))
 		return;
 	snprintf(s->epoch, sizeof(s->epoch), "%s", j->epoch);
 	track_begin(t);
+	expect_state(s, 0);
 	if (strlen(j->run) < sizeof(s->now) && !strpbrk(j->run, "\"\\"))
 		snprintf(s->now, sizeof(s->now), "%s", j->run);
 	s->past_to = j->seq;
@@ -335,12 +298,14 @@ void track_joined(struct seat *s, const struct client_joined *j)
 		return;
 	}
 	s->mark.due = j->rest;
-	s->mark.left = j->rest ? j->left : same && s->seq < j->seq ? s->seq : 0;
+	s->mark.left = j->rest ? j->left : same && s->seq + j->asked <= j->seq ? s->seq : 0;
 	s->mark.snapshot = j->snapshot;
-	snprintf(s->mark.reason, sizeof(s->mark.reason), "%s", j->reason);
-	if (!j->asked || j->recovered)
+	/* A crash of the hub took a part of the log that the state was of. */
+	snprintf(s->mark.reason, sizeof(s->mark.reason), "%s",
+		 !j->asked && same && s->seq > j->seq ? "epoch_changed" : j->reason);
+	if (j->asked ? j->recovered : first)
 		write_snapshot(s, j->asked ? 0 : j->seq, j->snapshot);
-	else if (!j->rest) /* a hub that knows no `rest`: the state is all there is */
+	else if (!j->rest) /* cut off within the state before, or a hub that knows no `rest` */
 		write_mark(s, j->seq);
 	t->fresh |= first;
 	track_fresh(t);
@@ -350,7 +315,7 @@ void track_gap(struct seat *s, uint64_t from_seq, uint64_t to_seq)
 {
 	struct track *t = s->track;
 
-	if (!t->w)
+	if (track_ended(t))
 		return;
 	if (s->mark.due && from_seq == s->mark.left + 1) {
 		write_mark(s, to_seq);
@@ -388,16 +353,16 @@ void track_record(struct seat *s, const struct client_message *m)
 	struct track *t = s->track;
 	uint64_t us;
 
-	if (!t->w)
+	if (track_ended(t))
 		return;
 	if (s->mark.due)
 		write_mark(s, s->mark.left);
 	if (m->state) {
 		us = s->state_us;
-		if (t->state_left)
-			t->state_left--;
+		if (s->state_left)
+			expect_state(s, s->state_left - 1);
 	} else {
-		t->state_left = 0;
+		expect_state(s, 0);
 		us = now_us(t);
 		if (m->seq <= s->past_to)
 			us = past_us(t, m, us);
@@ -422,6 +387,21 @@ static void write_place(struct seat *s)
 					   "split", 0));
 	s->run[0] = '\0';
 	write_run(s);
+}
+
+/* The same for sessions that are in the parts before, and not recorded this time. */
+static void write_places_left(struct track *t)
+{
+	for (struct tally_entry *e = t->r->places.first; e; e = e->next) {
+		const struct past *p = e->extra;
+		struct seat s = {.track = t, .session = e->name, .seq = p->place.seq};
+
+		if (p->joined || !p->place.known)
+			continue;
+		memcpy(s.epoch, p->place.epoch, sizeof(s.epoch));
+		memcpy(s.now, p->run, sizeof(s.now));
+		write_place(&s);
+	}
 }
 
 /* Where something is still to be written of where a session stands, it is not the time. */
@@ -456,6 +436,8 @@ static void track_split(struct track *t)
 		for (int i = 0; i < l->n; i++)
 			if (l->seats[i]->track == t && l->seats[i]->epoch[0])
 				write_place(l->seats[i]);
+	if (!t->only)
+		write_places_left(t);
 	track_check(t, recorder_sync(t->w));
 }
 

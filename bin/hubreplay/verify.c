@@ -39,6 +39,7 @@ static const struct opt_program program = {
 struct session {
 	struct place place;
 	bool in_state;		  /* state records may follow */
+	bool behind_gap;	  /* which may have cut the state off: it comes anew */
 	uint64_t state_seq;	  /* of the last one */
 	uint64_t state, expected; /* how many there were, and should be; 0: not known */
 };
@@ -93,6 +94,7 @@ static void check_state(struct check *c, struct session *s, const struct recordi
 static void check_record(struct check *c, struct session *s, const struct recording_line *line)
 {
 	end_state(c, s, line);
+	s->behind_gap = false;
 	c->records++;
 	if (s->place.known && line->seq != s->place.seq + 1)
 		problem(c, line, "seq %" PRIu64 " behind seq %" PRIu64, line->seq, s->place.seq);
@@ -100,7 +102,7 @@ static void check_record(struct check *c, struct session *s, const struct record
 
 static void check_gap(struct check *c, struct session *s, const struct recording_line *line)
 {
-	end_state(c, s, line);
+	s->behind_gap = true;
 	c->gaps++;
 	c->missing += line->to_seq + 1 - line->seq;
 	if (!place_is_new(&s->place, line) && line->seq != s->place.seq + 1)
@@ -110,7 +112,9 @@ static void check_gap(struct check *c, struct session *s, const struct recording
 
 static void check_snapshot(struct check *c, struct session *s, const struct recording_line *line)
 {
-	end_state(c, s, line);
+	if (!s->behind_gap)
+		end_state(c, s, line);
+	s->behind_gap = false;
 	if (s->place.known && line->epoch.p && *s->place.epoch &&
 	    (strlen(s->place.epoch) != line->epoch.len ||
 	     memcmp(s->place.epoch, line->epoch.p, line->epoch.len) != 0))

@@ -6,7 +6,7 @@
 //                   "closed":0,"seconds":5,"warmup":1,"bytes":100}'
 //
 // Open model: a message is due every 1/rate seconds, and its latency counts from then. Closed model:
-// each publisher has `closed` messages under way and sends the next when it has one back. Prints
+// each publisher has `closed` messages under way and fills up when it has half of them back. Prints
 // {"deliveries_per_s","sent_per_s","p50_us","p99_us","max_us","missing"} of what was due, and what
 // came, within the measured time.
 'use strict';
@@ -35,14 +35,19 @@ function publish(publisher, due) {
 	if (due >= start.at && due < start.end) sentTimed++;
 }
 
+function fill(member, at) {
+	for (; member.underWay < o.closed; member.underWay++) publish(member.index, at);
+}
+
 function take(member, payload, at) {
 	if (payload.length < 25 || payload[0] !== 99 || payload.latin1Slice(0, 5) !== 'check') return;
 	delivered++;
 	if (at >= start.at && at < start.end) timed++;
 	const due = Number(payload.latin1Slice(9, 25)) / 1000;
 	if (due >= start.at && due < start.end) latencies.push(at - due);
-	if (o.closed && member.index === Number(payload.latin1Slice(5, 9)) && at < start.end)
-		publish(member.index, at);
+	if (o.closed && member.index === Number(payload.latin1Slice(5, 9))
+		&& --member.underWay <= o.closed / 2 && at < start.end)
+		fill(member, at);
 }
 
 // Takes all whole frames of a piece; what is left waits for the next one.
@@ -82,11 +87,13 @@ function begin() {
 		if (o.rate)
 			for (let due; (due = first + next * 1000 / o.rate) <= at && due < start.end; next++)
 				publish(next % o.publishers, due);
-		setImmediate(tick); // on a core of its own, so that nothing is late
+		// Timers are good to a millisecond: sleeps until shortly before, then looks again and again.
+		const left = o.rate ? first + next * 1000 / o.rate - now() : 5;
+		if (left > 3) setTimeout(tick, left - 2);
+		else setImmediate(tick);
 	})();
 	if (!o.rate)
-		for (let p = 0; p < o.publishers; p++)
-			for (let i = 0; i < o.closed; i++) publish(p, first);
+		members.slice(0, o.publishers).forEach((member) => fill(member, first));
 }
 
 function settle(since) {
@@ -100,7 +107,8 @@ function settle(since) {
 }
 
 for (let i = 0; i < o.clients; i++) {
-	const member = { index: i, socket: net.connect(o.port, '127.0.0.1'), open: false, rest: null };
+	const member = { index: i, socket: net.connect(o.port, '127.0.0.1'), open: false, rest: null,
+		underWay: 0 };
 	members.push(member);
 	member.socket.setNoDelay(true);
 	member.socket.on('data', (piece) => read(member, piece));

@@ -8,18 +8,6 @@ my $hub = Hub->start;
 my %url = (ws => "ws://127.0.0.1:$hub->{port}/ws", unix => "unix:$hub->{socket}");
 my @short = ('-d', 0.2, '--warmup', 0.05);
 
-# The messages that were sent, all told, each to so many.
-sub all_came {
-	my ($name, $run, $receivers) = @_;
-	my $r = $run->{result};
-	is($run->{status}, 0, "$name: exit 0") or diag($run->{err}, $r ? $r->{verdict_why} : '');
-	is(audit_of($run), '', "$name: nothing lost, twice or out of order");
-	return unless $r && defined $receivers;
-	cmp_ok($r->{happened}{sent}, '>', 0, "$name: messages went out");
-	is($r->{audit}{expected} % $receivers, 0, "$name: all receivers count");
-	cmp_ok($r->{audit}{delivered}, '>=', $r->{happened}{sent} * $receivers, "$name: each has each message");
-}
-
 for my $over (qw(ws unix)) {
 	subtest "over $over" => sub {
 		my @base = ($url{$over}, @short);
@@ -66,44 +54,6 @@ subtest 'a large message' => sub {
 		is($run->{result}{asked}{bytes}, 60_000, 'as long as was asked');
 	}
 };
-
-subtest 'members come and go' => sub {
-	my $run = bench($url{ws}, '-d', 0.6, '--warmup', 0, '--scenario', 'churn', '-c', 20, '--publishers', 2,
-		'-r', 200, '--churn', 80);
-	all_came('churn', $run);
-	cmp_ok($run->{result}{latency_ns}{join}{n}, '>', 20 + 20, 'more have joined than there are places');
-	is($run->{result}{happened}{reconnects}, 0, 'none as the one it was');
-};
-
-subtest 'a storm' => sub {
-	for my $over (qw(ws unix)) {
-		my $run = bench($url{$over}, '-d', 0.6, '--scenario', 'reconnect-storm', '-c', 100, '-r', 500,
-			'--threads', 2, '--warmup', 0);
-		all_came("storm over $over", $run);
-		my $r = $run->{result};
-		is($r->{happened}{reconnects}, 100, 'all came back');
-		is($r->{latency_ns}{resume}{n}, 100, 'and each had a message after it');
-		is($r->{audit}{delivered}, 300 * 100, 'every message at every member, once');
-	}
-};
-
-# Slow members lose what the hub has told them; the others nothing.
-for my $policy (qw(disconnect resync)) {
-	subtest "slow readers: $policy" => sub {
-		my $strict = Hub->start(args => [ '--history', 50, '--history-bytes', '16k', '--slow-after', 0,
-			'--slow', $policy ]);
-		my $run = bench("ws://127.0.0.1:$strict->{port}/ws", '-d', 1, '--warmup', 0, '--scenario', 'slow-reader',
-			'-c', 10, '--slow', 2, '--publishers', 2, '-r', 1000, '-b', 30_000);
-		my $r = $run->{result};
-		is($run->{status}, 0, 'exit 0') or diag($run->{err}, $r->{verdict_why});
-		is($r->{audit}{expected}, 1000 * 10, 'all is accounted for');
-		is($r->{audit}{lost} + $r->{audit}{duplicated}, 0, 'nothing is lost in silence');
-		cmp_ok($r->{audit}{withheld}, '>', 0, 'the slow ones were told of a gap');
-		is($r->{latency_ns}{every}{n}, 1000 * 8, 'and do not count in the latency of the others');
-		is($r->{happened}{reconnects} > 0, $policy eq 'disconnect', 'they came back, or stayed');
-		$strict->stop;
-	};
-}
 
 subtest 'idle' => sub {
 	my $run = bench($url{ws}, '-d', 0.2, '--warmup', 0, '--scenario', 'idle', '-c', 500, '--pid', $hub->pid);

@@ -79,20 +79,21 @@ subtest 'a member is thrown out' => sub {
 	my ($run, $r, $did) = runs_against(wrong_server(drop => 100), '-c', 10, '--publishers', 1);
 	cmp_ok($r->{happened}{reconnects}, '>=', 1, 'it came back');
 	is($r->{audit}{duplicated} + $r->{audit}{reordered}, 0, 'nothing else is wrong');
-	like($r->{happened}{first_error}, qr/^client 0: closed by the server/, 'it is told');
+	like($r->{happened}{first_error}, qr/^client 0: (?:closed by the server|(?:read|write): )/, 'it is told');
 };
 
-# What a closed loop would have hidden: 100 ms in every second, as 500 ms in every 5 s.
+# What a closed loop would have hidden: 150 ms in every 1.5 s, as 500 ms in every 5 s. What the kernel takes of a message meanwhile
+# is little: some 12 KiB, three of 1,500 messages.
 subtest 'a server that stands still' => sub {
-	my $server = wrong_server(stall => 100, every => 1000);
-	my $run = bench($server->{url}, '--dialect', 'raw', '--warmup', 0, '-d', 2, '-r', 1000, '-b', 1000, '-c', 2,
+	my $server = wrong_server(stall => 150, every => 1500);
+	my $run = bench($server->{url}, '--dialect', 'raw', '--warmup', 0, '-d', 3, '-r', 1000, '-b', 4000, '-c', 2,
 		'--publishers', 1);
 	my ($r, $did) = ($run->{result}, $server->did);
 	is($did->{stalls}, 2, 'it stood still twice');
 	is(audit_of($run), '', 'all came in the end');
 	my ($every, $sent) = @{ $r->{latency_ns} }{qw(every every_sent)};
-	is($every->{n}, 4000, 'all messages count, whenever they went out');
-	cmp_ok($every->{p99}, '>', 50e6, 'the corrected P99 shows it');
+	is($every->{n}, 6000, 'all messages count, whenever they went out');
+	cmp_ok($every->{p99}, '>', 75e6, 'the corrected P99 shows it');
 	cmp_ok($sent->{p99}, '<', $every->{p99} / 2, 'the uncorrected one does not');
 	cmp_ok($r->{happened}{backlog_end} + $r->{happened}{backlog_max}, '>', 20, 'messages were due and could not go');
 	my $table = $run->{out};

@@ -5,6 +5,8 @@ use warnings;
 use Hub;
 use Hub::Replay;
 use Hub::Store;
+use IO::Select;
+use IO::Socket::UNIX;
 
 my $false = JSON::PP::false();
 my $hub = Hub->start(args => [ '--history', 100, '--history-bytes', 0 ]);
@@ -316,6 +318,28 @@ subtest 'split' => sub {
 	is_deeply(\@seqs, [ 1 .. $n ], 'together they are all, also where it goes on');
 };
 
+subtest 'several, split' => sub {
+	my $base = scratch() . '/among.ndjson';
+	my $part = sub { scratch() . sprintf '/among.%04d.ndjson', $_[0] };
+	my $all = sub { join '', map { slurp($_) } glob scratch() . '/among.0*' };
+	my @args = ('-o', $base, '--sync', '0.02', '--split');
+	my $rec = record($hub, [ @args, '1h' ], 'among1', 'among2', 'among3');
+	wait_for { -e $part->(1) && !grep { $all->() !~ /"$_"/ } 'among1', 'among2', 'among3' } 'all three';
+	publish("among$_", { n => 1 }) for 1 .. 3;
+	finish($rec);
+	$rec = record($hub, [ @args, '1k' ], 'among1', 'among2');
+	my $n = 1;
+	wait_for { publish('among1', { n => ++$n, pad => 'x' x 100 }); -e $part->(3) } 'more parts, without the third';
+	finish($rec);
+	publish('among3', { n => 2 });
+	$rec = record($hub, [ @args, '1h' ], 'among1', 'among2', 'among3');
+	wait_for { $all->() =~ /"among3"[^\n]*"seq":2,/ } 'the third again';
+	finish($rec);
+	my @seqs = grep { defined } map { $_->{from} && $_->{session_id} eq 'among3' ? $_->{seq} : undef }
+	    map { lines($_) } glob scratch() . '/among.0*';
+	is("@seqs", '1 2', 'a session that was left out goes on where it was');
+};
+
 subtest 'refusals' => sub {
 	my @u = ('-u', "unix:$hub->{socket}");
 	my $file = spew(scratch() . '/text', "no recording\n");
@@ -365,6 +389,109 @@ subtest 'a full disk' => sub {
 	my $head = $gap[0] ? $gap[0]{to_seq} : 0;
 	is_deeply([ raw_seqs($file) ], [ 1 .. @seqs, ($head ? $head : scalar @seqs) + 1 .. $n ],
 		'with more room it goes on');
+};
+
+subtest 'a file that was begun before this machine' => sub {
+	my $start = int(time - 10 * 365 * 86_400) * 1000;
+	my $file = spew(scratch() . '/old.ndjson',
+		qq({"type":"recording","version":1,"session_id":"old","start":$start}\n));
+	my $rec = record($hub, [ '-o', $file ], 'old');
+	wait_for { slurp($file) =~ /"snapshot"/ } 'it to go on';
+	publish('old', { n => 1 });
+	finish($rec);
+	my ($last) = reverse lines($file);
+	my $off = $last->{t} - (time * 1000 - $start);
+	ok(abs $off < 60_000, 'its times are those since then') or diag("$last->{t}, off by $off ms");
+};
+
+# A hub that says what the test wants: each script answers the first line of one connection, which is then
+# closed, but for the last one.
+sub scripted {
+	my ($name, $record, @scripts) = @_;
+	my $path = scratch() . "/$name.sock";
+	my $listen = IO::Socket::UNIX->new(Local => $path, Listen => 5) or die "$path: $!";
+	my $rec = $record->("unix:$path");
+	my @open;
+	for my $script (@scripts) {
+		@open = ();
+		wait_for { IO::Select->new($listen)->can_read(0) } 'a connection', 30;
+		push @open, $listen->accept;
+		wait_for { IO::Select->new($open[0])->can_read(0) } 'what it asks';
+		my $asked = readline $open[0];
+		print {$open[0]} map { "$_\n" } $script->($asked);
+		$open[0]->flush;
+	}
+	return ($rec, @open);
+}
+
+subtest 'names that are none' => sub {
+	my $dir = scratch() . '/names';
+	mkdir $dir;
+	my ($rec, $open) = scripted(
+		'names',
+		sub { return record($hub, [ '-u', $_[0], '-d', $dir ], 'all') },
+		sub {
+			return '{"type":"session_list","sessions":["good","../escaped","a\\""],"more":false}';
+		});
+	wait_for { -e "$dir/good.ndjson" || !$rec->running } 'the good one';
+	ok($rec->running, 'the recorder lives on');
+	ok(!-e scratch() . '/escaped.ndjson', 'nothing is written beside the directory');
+	finish($rec, 'KILL');
+};
+
+subtest 'cut off between a gap and what follows it' => sub {
+	my $file = spew(scratch() . '/twice.ndjson', join '', map { "$_\n" }
+		'{"type":"recording","version":1,"session_id":"s","epoch":"e","start":1700000000000}',
+		'{"type":"snapshot","session_id":"s","seq":5,"records":0,"t":0}');
+	my $joined = sub {
+		my ($seq, $gap, $state) = @_;
+		return (
+			qq({"type":"session_associated","session_id":"s","client_id":"c","epoch":"e","seq":$seq,)
+			    . qq("recovered":false,"reason":"trimmed","since":5,"snapshot":$state,"user_count":1,"resume":"r"}),
+			qq({"type":"gap","session_id":"s","from_seq":6,"to_seq":$gap}));
+	};
+	my $message = sub { return qq({"type":"p","key":"k$_[0]","session_id":"s","from":"c2","seq":$_[0]}) };
+	my @asked;
+	my ($rec, $open) = scripted(
+		'twice',
+		sub { return record($hub, [ '-u', $_[0], '-o', $file ], 's') },
+		sub { push @asked, @_; return ($joined->(60, 50, 2), $message->(3)) },
+		sub { push @asked, @_; return ($joined->(61, 60, 1), map { $message->($_) } 4, 61) });
+	like($_, qr/"since":5\b/, 'it asks for what is behind its last record') for @asked;
+	wait_for { ((raw_seqs($file))[-1] // 0) == 61 } 'the first record';
+	finish($rec, 'KILL');
+	my @gaps = map { "$_->{from_seq}-$_->{to_seq}" } grep { $_->{type} eq 'gap' } lines($file);
+	is("@gaps", '6-50 51-60', 'what is missing is told once');
+	my $verify = run([ 'hubreplay', 'verify', $file ]);
+	is($verify->{status}, 0, 'hubreplay verify finds nothing wrong') or diag($verify->{err});
+};
+
+subtest 'cut off within the first state' => sub {
+	my $file = scratch() . '/state.ndjson';
+	my $joined = sub {
+		my ($seq, $state) = @_;
+		return qq({"type":"session_associated","session_id":"s","client_id":"c","epoch":"e","seq":$seq,)
+		    . qq("recovered":false,"snapshot":$state,"user_count":1,"resume":"r"});
+	};
+	my $message = sub { return qq({"type":"p","key":"k$_[0]","session_id":"s","from":"c2","seq":$_[0]}) };
+	my ($rec, $open) = scripted(
+		'state',
+		sub { return record($hub, [ '-u', $_[0], '-o', $file ], 's') },
+		sub { return ($joined->(62, 2), $message->(3)) },
+		sub { return ($joined->(60, 2), $message->(3)) },
+		sub { return ($joined->(65, 1), $message->(4)) });
+	wait_for { ((raw_seqs($file))[-1] // 0) == 4 } 'the second state, without a record behind it';
+	print {$open} $message->(66) . "\n";
+	$open->flush;
+	wait_for { ((raw_seqs($file))[-1] // 0) == 66 } 'the first record';
+	finish($rec, 'KILL');
+	my @marks = map { $_->{type} eq 'gap' ? "gap $_->{from_seq}-$_->{to_seq}" : "$_->{type} $_->{seq}" }
+	    grep { !$_->{from} && $_->{type} ne 'recording' } lines($file);
+	is(
+		"@marks", 'snapshot 62 gap 1-60 snapshot 60 gap 61-65 snapshot 65',
+		'a log cut back begins anew, and what came between two states is a gap');
+	my $verify = run([ 'hubreplay', 'verify', $file ]);
+	is($verify->{status}, 0, 'hubreplay verify finds nothing wrong') or diag($verify->{err});
 };
 
 $hub->stop;

@@ -237,6 +237,8 @@ static void test_a_comparison_names_conditions_and_changes(void **state)
 	    "conditions differ",
 	    "  clients                         1,000          2,000",
 	    "verdicts: ok, saturated",
+	    "  transport                          ws           unix",
+	    "  acks                               no            yes",
 	    "achieved messages/s                 500          1,000           +500     x 2.00",
 	    "bytes a client                 2.05 KiB       1.02 KiB      -1.02 KiB     x 0.50",
 	    "largest backlog                       3              3              0          =",
@@ -250,6 +252,8 @@ static void test_a_comparison_names_conditions_and_changes(void **state)
 	expect_texts(text, same);
 	free(text);
 	r->clients = r->clients_joined = 2000;
+	r->acks = true;
+	strcpy(r->url, "unix:/a");
 	r->sent = 9999;
 	r->verdict = VERDICT_SATURATED;
 	text = written(write_comparison, r);
@@ -365,6 +369,7 @@ static void test_the_image_is_well_formed(void **state)
 					    "uncorrected 1.18 ms",
 					    "Deliveries a second",
 					    "Memory of the server",
+					    "Search: P99 by messages a second",
 					    "generator-bound",
 					    "rate_limited: &quot;slow&quot; down ",
 					    NULL};

@@ -7,7 +7,7 @@ use warnings;
 use Exporter 'import';
 use Hub;
 
-our @EXPORT = qw(bench audit_of wrong_server);
+our @EXPORT = qw(bench audit_of all_came wrong_server);
 
 # Runs hubbench: {status, err, result (undef where there is none), seconds}.
 sub bench {
@@ -28,6 +28,18 @@ sub audit_of {
 	my @wrong = map { $a->{$_} ? "$_ $a->{$_}" : () } qw(lost duplicated reordered withheld unknown);
 	push @wrong, 'not all' if $a->{delivered} + $a->{lost} + $a->{withheld} != $a->{expected};
 	return join ', ', @wrong;
+}
+
+# The messages that were sent, all told, each to so many.
+sub all_came {
+	my ($name, $run, $receivers) = @_;
+	my $r = $run->{result};
+	is($run->{status}, 0, "$name: exit 0") or diag($run->{err}, $r ? $r->{verdict_why} : '');
+	is(audit_of($run), '', "$name: nothing lost, twice or out of order");
+	return unless $r && defined $receivers;
+	cmp_ok($r->{happened}{sent}, '>', 0, "$name: messages went out");
+	is($r->{audit}{expected} % $receivers, 0, "$name: all receivers count");
+	cmp_ok($r->{audit}{delivered}, '>=', $r->{happened}{sent} * $receivers, "$name: each has each message");
 }
 
 # Starts tests/tools/broadcast: {url}, and ->did ends it and gives its own account.
