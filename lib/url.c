@@ -133,12 +133,18 @@ int url_parse(struct url *url, const char *text, char *why, size_t cap)
 
 int url_choose(struct url *url, const char *text, char *why, size_t cap)
 {
+	const char *env = getenv("HUB_URL");
+	char what[160];
 	int r;
 
-	if (!text)
-		text = getenv("HUB_URL");
 	if (text && *text)
 		return url_parse(url, text, why, cap);
+	if (!text && env && *env) {
+		r = url_parse(url, env, what, sizeof(what));
+		if (r < 0)
+			snprintf(why, cap, "HUB_URL: %.100s: %s", env, what);
+		return r;
+	}
 	*url = (struct url){.scheme = URL_UNIX};
 	r = url_default_socket(url->path, sizeof(url->path), false);
 	if (r == -EPERM)

@@ -100,6 +100,8 @@ struct run {
 	_Atomic uint64_t from_ns, to_ns;
 	uint64_t storm_ns, slow_from_ns, slow_to_ns; /* NEVER: not */
 
+	bool cut_off; /* at the end something was still coming in, and was not waited for */
+
 	pthread_mutex_t error_mutex;
 	char first_error[256];
 };

@@ -2,9 +2,7 @@
  * figures; then each figure that either has. */
 #include "compare.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fields.h"
@@ -196,7 +194,7 @@ static void compare_servers(const struct sides *s)
 	compare_row(s, "deliveries/CPU-second", text_rate, result_per_cpu(a), result_per_cpu(b));
 }
 
-static int compare_results(FILE *out, const struct result *before, const struct result *now)
+void compare(FILE *out, const struct result *before, const struct result *now)
 {
 	struct sides s = {out, before, now};
 	char a[15], b[15];
@@ -211,41 +209,4 @@ static int compare_results(FILE *out, const struct result *before, const struct 
 	compare_latencies(&s);
 	compare_audits(&s);
 	compare_servers(&s);
-	return fflush(out) ? -errno : 0;
-}
-
-int compare(FILE *out, const char *file, const struct result *now, char *why, size_t cap)
-{
-	struct result *before = malloc(sizeof(*before));
-	int err = -ENOMEM;
-
-	snprintf(why, cap, "out of memory");
-	if (!before)
-		return err;
-	err = result_read(file, before, why, cap);
-	if (!err) {
-		err = compare_results(out, before, now);
-		if (err)
-			snprintf(why, cap, "standard output: %s", strerror(-err));
-		result_free(before);
-	}
-	free(before);
-	return err;
-}
-
-int compare_files(FILE *out, const char *before, const char *after, char *why, size_t cap)
-{
-	struct result *now = malloc(sizeof(*now));
-	int err = -ENOMEM;
-
-	snprintf(why, cap, "out of memory");
-	if (!now)
-		return err;
-	err = result_read(after, now, why, cap);
-	if (!err) {
-		err = compare(out, before, now, why, cap);
-		result_free(now);
-	}
-	free(now);
-	return err;
 }

@@ -21,7 +21,7 @@ static char *socketio_message(const struct run *r)
 	const char *data = r->o->message ? r->o->message : "\"{mark}{pad}\"";
 	struct buf out = {0};
 
-	put_event(&out, r->o->event);
+	put_event(&out, r->o->event ? r->o->event : "message");
 	if (buf_printf(&out, ",%s]", data) < 0 || buf_put(&out, "", 1) < 0)
 		err_die(EX_OSERR, "out of memory");
 	return out.data;
@@ -46,7 +46,7 @@ static void socketio_connected(struct loop *l, struct conn *c)
 			 l->run->sessions > 1 ? "-" : "", c->session);
 		if (l->run->sessions == 1)
 			room[strlen(room) - 1] = '\0';
-		put_event(&out, o->join_event);
+		put_event(&out, o->join_event ? o->join_event : "join");
 		if (buf_puts(&out, ",") < 0 || buf_put_json(&out, room, strlen(room)) < 0 ||
 		    buf_puts(&out, "]") < 0)
 			err_die(EX_OSERR, "out of memory");

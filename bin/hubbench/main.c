@@ -10,6 +10,7 @@
 #include "compare.h"
 #include "err.h"
 #include "expect.h"
+#include "need.h"
 #include "opt.h"
 #include "plan.h"
 #include "play.h"
@@ -106,14 +107,18 @@ static FILE *open_output(const char *option, const char *path)
 	return f;
 }
 
-static void close_output(const char *path, FILE *f)
+/* err: what the last writing came to, 0 or -errno. That nobody reads standard output any more is no
+ * error of ours. */
+static void close_output(const char *path, FILE *f, int err)
 {
-	int failed = ferror(f) | fflush(f);
-
-	if (f != stdout)
-		failed |= fclose(f);
-	if (failed)
-		err_die(EX_IOERR, "%s: %s", path, strerror(errno));
+	if (fflush(f) && !err)
+		err = -errno;
+	if (ferror(f) && !err)
+		err = -EIO;
+	if (f != stdout && fclose(f) && !err)
+		err = -errno;
+	if (err && !(f == stdout && err == -EPIPE))
+		err_die(EX_IOERR, "%s: %s", path, strerror(-err));
 }
 
 static bool is_html(const char *path)
@@ -168,22 +173,8 @@ static int catch_signals(void)
 	return fd;
 }
 
-/* --compare FILE,FILE: no run. */
-static int compare_two(const char *files)
-{
-	size_t len = strcspn(files, ",");
-	char *before = strndup(files, len), why[300] = "out of memory";
-	int err =
-	    before ? compare_files(stdout, before, files + len + 1, why, sizeof(why)) : -ENOMEM;
-
-	if (err)
-		err_die(err == -EINVAL ? EX_DATAERR : EX_IOERR, "--compare: %s", why);
-	free(before);
-	return EX_OK;
-}
-
-/* That a file holds a result is told before the run. */
-static void check_compare(const char *file)
+/* What --compare names. */
+static struct result *read_result(const char *file)
 {
 	struct result *r = malloc(sizeof(*r));
 	char why[300];
@@ -193,25 +184,67 @@ static void check_compare(const char *file)
 		err_die(EX_OSERR, "out of memory");
 	err = result_read(file, r, why, sizeof(why));
 	if (err)
-		err_die(err == -EINVAL ? EX_DATAERR : EX_IOERR, "--compare: %s", why);
-	result_free(r);
+		err_die(err == -EINVAL	 ? EX_DATAERR
+			: err == -ENOENT ? EX_NOINPUT
+					 : EX_IOERR,
+			"--compare: %s", why);
+	return r;
+}
+
+static void drop_result(struct result *r)
+{
+	if (r)
+		result_free(r);
 	free(r);
+}
+
+/* --compare FILE,FILE: no run. */
+static int compare_two(const char *files)
+{
+	size_t len = strcspn(files, ",");
+	char *file = need(strndup(files, len));
+	struct result *before = read_result(file), *now = read_result(files + len + 1);
+
+	signal(SIGPIPE, SIG_IGN);
+	compare(stdout, before, now);
+	close_output("standard output", stdout, 0);
+	drop_result(before);
+	drop_result(now);
+	free(file);
+	return EX_OK;
 }
 
 /* Tells of the result wherever it was asked for. */
 static void tell(const struct options *o, const struct plan *p, FILE *report,
-		 const struct result *r)
+		 const struct result *before, const struct result *r)
 {
 	FILE *people = p->json == stdout ? stderr : stdout;
-	char why[300];
 
-	if (p->json)
-		report_json(p->json, r);
 	report_table(people, r);
-	if (o->compare && compare(people, o->compare, r, why, sizeof(why)) < 0)
-		err_die(EX_IOERR, "--compare: %s", why);
+	if (before)
+		compare(people, before, r);
+	if (p->json)
+		close_output(o->json, p->json, report_json(p->json, r));
 	if (report)
-		report_page(report, r, is_html(o->report));
+		close_output(o->report, report, report_page(report, r, is_html(o->report)));
+	if (people == stdout)
+		close_output("standard output", stdout, 0);
+}
+
+/* Figures of a server that is not there would be those of none. */
+static void find_processes(struct proc *proc, const char *text)
+{
+	struct proc_sample s;
+
+	if (proc_parse(proc, text) < 0)
+		err_die(EX_USAGE, "--pid: '%s' is not a list of process ids", text);
+	for (unsigned i = 0; i < proc->n; i++) {
+		struct proc one = {.pid = {proc->pid[i]}, .n = 1};
+
+		proc_read(&one, &s);
+		if (!s.n)
+			err_die(EX_UNAVAILABLE, "--pid: there is no process %d", one.pid[0]);
+	}
 }
 
 int main(int argc, char **argv)
@@ -226,11 +259,9 @@ int main(int argc, char **argv)
 	    .warmup = 1,
 	    .drain = 10,
 	    .seed = 1,
-	    .event = "message",
-	    .join_event = "join",
 	};
 	struct expect *expect[OPT_LIST_MAX] = {NULL};
-	struct result *r = calloc(1, sizeof(*r));
+	struct result *r = need(calloc(1, sizeof(*r))), *before = NULL;
 	struct proc proc;
 	struct plan p;
 	FILE *report;
@@ -243,21 +274,21 @@ int main(int argc, char **argv)
 		free(r);
 		return compare_two(o.compare);
 	}
-	if (!r)
-		err_die(EX_OSERR, "out of memory");
 	plan_make(&p, &o);
 	parse_expects(&o, expect);
-	if (o.pid && proc_parse(&proc, o.pid) < 0)
-		err_die(EX_USAGE, "--pid: '%s' is not a list of process ids", o.pid);
+	if (o.pid)
+		find_processes(&proc, o.pid);
 	if (o.report && !is_html(o.report) && !is_svg(o.report))
 		err_die(EX_USAGE, "--report: a name ends with .svg or .html");
+	if (o.json && o.report && strcmp(o.json, o.report) == 0)
+		err_die(EX_USAGE, "--json and --report: the same file");
 	if (o.compare)
-		check_compare(o.compare);
+		before = read_result(o.compare);
 	p.proc = o.pid ? &proc : NULL;
 	p.play = o.play ? play_read(o.play, o.rate ? p.rate : 0, p.acks) : NULL;
-	p.signal_fd = catch_signals();
 	p.json = o.json ? open_output("--json", o.json) : NULL;
 	report = o.report ? open_output("--report", o.report) : NULL;
+	p.signal_fd = catch_signals();
 	p.live = isatty(STDERR_FILENO);
 	if (p.scenario->search)
 		status = search(&p, expect, o.expect.n, r);
@@ -265,17 +296,13 @@ int main(int argc, char **argv)
 		status = run_once(&p, r);
 	if (status == 0) {
 		met = check_expects(&o, expect, r);
-		tell(&o, &p, report, r);
+		tell(&o, &p, report, before, r);
 		status = met && r->verdict != VERDICT_FAILED ? EX_OK : EX_NO;
 	}
-	if (p.json)
-		close_output(o.json, p.json);
-	if (report)
-		close_output(o.report, report);
 	for (size_t i = 0; i < o.expect.n; i++)
 		expect_free(expect[i]);
-	result_free(r);
-	free(r);
+	drop_result(r);
+	drop_result(before);
 	close(p.signal_fd);
 	play_free((struct play *)p.play);
 	return status;

@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -31,9 +32,23 @@ static int resolve_unix(struct target *t, char *why, size_t cap)
 	return 0;
 }
 
+/* Whether something takes connections there; what takes longer than a second is not waited for. */
+static bool answers(const struct addrinfo *a)
+{
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct pollfd wait = {.fd = fd, .events = POLLOUT};
+	bool yes = fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) == 0;
+
+	if (fd >= 0 && !yes && errno == EINPROGRESS && poll(&wait, 1, 1000) == 1)
+		yes = net_connected(fd) == 0;
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
 static int resolve_host(struct target *t, char *why, size_t cap)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found, *use;
 	char port[8];
 	int r;
 
@@ -43,8 +58,12 @@ static int resolve_host(struct target *t, char *why, size_t cap)
 		snprintf(why, cap, "%s: %s", t->url.host, gai_strerror(r));
 		return EX_UNAVAILABLE;
 	}
-	memcpy(&t->address, found->ai_addr, found->ai_addrlen);
-	t->address_len = found->ai_addrlen;
+	/* Of several addresses, as localhost has, the first at which there is somebody. */
+	for (use = found; use && found->ai_next && !answers(use);)
+		use = use->ai_next;
+	use = use ? use : found;
+	memcpy(&t->address, use->ai_addr, use->ai_addrlen);
+	t->address_len = use->ai_addrlen;
 	freeaddrinfo(found);
 	if (t->address.ss_family == AF_INET) {
 		const struct sockaddr_in *in = (const struct sockaddr_in *)&t->address;

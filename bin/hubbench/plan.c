@@ -90,6 +90,23 @@ static void plan_numbers(struct plan *p, const struct options *o)
 	p->bytes = o->bytes == UNSET ? 0 : (size_t)o->bytes;
 }
 
+/* What the request has in it beyond the URL. */
+static void check_upgrade(const struct plan *p, const struct options *o)
+{
+	const char *colon;
+
+	if (p->url.scheme == URL_UNIX && (o->headers.n || o->subprotocol))
+		err_die(EX_USAGE, "--header and --subprotocol: not over a Unix socket");
+	if (o->subprotocol && (!*o->subprotocol || strpbrk(o->subprotocol, "\r\n")))
+		err_die(EX_USAGE, "--subprotocol: a name");
+	for (size_t i = 0; i < o->headers.n; i++) {
+		colon = strchr(o->headers.item[i], ':');
+		if (!colon || colon == o->headers.item[i] || strpbrk(o->headers.item[i], "\r\n"))
+			err_die(EX_USAGE, "--header: '%.*s' is not a line such as 'Cookie: id=1'",
+				(int)strcspn(o->headers.item[i], "\r\n"), o->headers.item[i]);
+	}
+}
+
 static void plan_check(const struct plan *p, const struct options *o)
 {
 	const struct dialect *d = p->dialect;
@@ -108,6 +125,12 @@ static void plan_check(const struct plan *p, const struct options *o)
 		err_die(EX_USAGE, "--closed waits for the own messages: it excludes --no-echo");
 	if (o->acks && !d->resumes)
 		err_die(EX_USAGE, "--acks: for the hub dialect only");
+	if ((o->join || o->answer) && d != &dialect_raw)
+		err_die(EX_USAGE, "%s: for the raw dialect only", o->join ? "--join" : "--answer");
+	if ((o->room || o->event || o->join_event) && d != &dialect_socketio)
+		err_die(EX_USAGE,
+			"--room, --event and --join-event: for the socketio dialect only");
+	check_upgrade(p, o);
 	if (o->no_echo && d->seq)
 		err_die(EX_USAGE, "--no-echo: not for the hub dialect");
 	if (p->closed > WINDOW && p->acks)

@@ -424,5 +424,7 @@ int report_page(FILE *out, const struct result *r, bool html)
 	else
 		image(out, r, true, body, y);
 	free(body);
-	return fflush(out) || ferror(out) ? -EIO : 0;
+	if (fflush(out))
+		return -errno;
+	return ferror(out) ? -EIO : 0;
 }

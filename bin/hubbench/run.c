@@ -318,6 +318,7 @@ static void drain(struct watch *w)
 			atomic_store(&w->run.phase, PHASE_DRAIN);
 	} while (!w->at_once && now < limit && now - moved_ns < QUIET_NS &&
 		 !(w->now.sent_all && w->now.settled));
+	w->run.cut_off = (w->at_once || now >= limit) && now - moved_ns < QUIET_NS;
 }
 
 /* --- the run */
@@ -394,7 +395,9 @@ static int run_all(struct watch *w)
 		stop_threads(&w->run);
 		report_live_clear();
 		err_log(ERR_ERROR, "%s: %s", r->url,
-			w->run.first_error[0] ? w->run.first_error : "nobody could connect");
+			w->run.first_error[0] ? w->run.first_error
+			: w->stopped	      ? "interrupted before anybody had joined"
+					      : "nobody could connect");
 		return EX_UNAVAILABLE;
 	}
 	watch_server(w, &r->rss_joined);

@@ -138,7 +138,7 @@ static double busiest(const struct run *run, const struct result *r)
 
 void sum_up(struct run *run, struct result *r)
 {
-	struct verdict_facts f = {.trend = run->plan->scenario->trend};
+	struct verdict_facts f = {.trend = run->plan->scenario->trend, .cut_off = run->cut_off};
 
 	r->seconds = (double)(run->to_ns - run->from_ns) / 1e9;
 	memcpy(r->first_error, run->first_error, sizeof(r->first_error));

@@ -50,8 +50,12 @@ static bool failed(struct result *r, const struct verdict_facts *f)
 	double mean, grown = f->trend ? growth(r, &mean) : 0;
 
 	if (r->audit.lost)
-		return say(r, VERDICT_FAILED, "%llu deliveries were lost without a word",
-			   (unsigned long long)r->audit.lost);
+		return say(r, VERDICT_FAILED, "%llu deliveries were lost without a word%s",
+			   (unsigned long long)r->audit.lost,
+			   f->cut_off ? ", or still under way when --drain ended" : "");
+	if (r->errors && !r->audit.delivered)
+		return say(r, VERDICT_FAILED, "nothing was delivered, and %llu messages refused",
+			   (unsigned long long)r->errors);
 	if (f->broken)
 		return say(r, VERDICT_FAILED,
 			   "the server lost a session's log: %llu members found a new one",

@@ -11,12 +11,13 @@ struct verdict_facts {
 	uint64_t broken;  /* members whose session is another one now */
 	uint64_t behind;  /* deliveries under way at the end of measuring */
 	bool trend;	  /* the server's memory is not to grow */
+	bool cut_off;	  /* what is lost may have been under way when the wait for it ended */
 };
 
 /* Sets r->verdict and its reason. The first that applies:
  *
- * failed: messages were lost, and nobody said so; clients could not connect; or, where the scenario
- * looks at it, the server's memory grows.
+ * failed: messages were lost, and nobody said so; the server refused every single one; clients
+ * could not connect; or, where the scenario looks at it, the server's memory grows.
  *
  * generator-bound: hubbench itself may have been the limit. Its busiest thread used more than 90 %
  * of a CPU in the middle one of all seconds; or, in the open model, 1 % of what it had to do was

@@ -4,7 +4,6 @@
 #include "ws.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libwebsockets.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,8 +28,8 @@ struct ws {
 	struct lws_vhost *vhost;
 	struct conn **hot; /* received something this turn */
 	size_t nhot, hot_cap;
-	unsigned destroyed; /* counts connections that ended */
-	bool received;	    /* in this service call */
+	unsigned created; /* counts connections that libwebsockets began */
+	bool received;	  /* in this service call */
 	struct lws_protocols protocols[2];
 	lws_retry_bo_t no_pings;
 };
@@ -398,8 +397,10 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 		if (c)
 			conn_gone(c);
 		return 0;
+	case LWS_CALLBACK_WSI_CREATE:
+		ws->created++;
+		return 0;
 	case LWS_CALLBACK_WSI_DESTROY:
-		ws->destroyed++;
 		worker_connection_gone(ws->w);
 		return 0;
 	default:
@@ -409,14 +410,14 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 
 void ws_adopt(struct ws *ws, int fd, uint32_t born)
 {
-	unsigned destroyed = ws->destroyed;
+	unsigned created = ws->created;
 	struct lws *wsi = lws_adopt_socket_vhost(ws->vhost, fd);
 
 	if (wsi)
 		lws_set_opaque_user_data(wsi, (void *)((uintptr_t)born << 1 | 1));
-	/* Where it fails in its TLS handshake it is destroyed now, or later with its socket; where
-	 * it was never made, its socket is closed already, and nothing will tell of it. */
-	else if (destroyed == ws->destroyed && fcntl(fd, F_GETFD) < 0)
+	/* Where it fails in its TLS handshake it is destroyed now, or later with its socket, and
+	 * that is told; where it was never made, nothing will tell of it. */
+	else if (created == ws->created)
 		worker_connection_gone(ws->w);
 }
 

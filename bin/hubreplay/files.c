@@ -96,6 +96,9 @@ void sink_check(const struct sink *s, int error)
 	/* Nobody reads standard output any more: no error of ours. */
 	if (error == -EPIPE && strcmp(s->path, "-") == 0)
 		exit(EX_OK);
+	if (error == -EINVAL)
+		err_die(EX_DATAERR, "%s: a line or a span beyond what a recording can have",
+			s->path);
 	if (error < 0)
 		err_die(EX_IOERR, "%s: %s", s->path, strerror(-error));
 }

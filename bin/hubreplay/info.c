@@ -117,11 +117,12 @@ static void look_at(struct info *i, const struct recording_line *line)
 
 /* --- telling */
 
+/* A second, and not whether three records came within a microsecond, is what a rate is about. */
 static double rate(uint64_t n, const struct info *i)
 {
 	uint64_t us = i->last_us - i->first_us;
 
-	return us ? (double)n * 1e6 / (double)us : 0;
+	return (double)n * 1e6 / (double)(us > 1000000 ? us : 1000000);
 }
 
 static int by_count(const void *a, const void *b)

@@ -1,5 +1,6 @@
 /* hubreplay keygen: makes keys. */
 #include <stddef.h>
+#include <string.h>
 
 #include "err.h"
 #include "hubreplay.h"
@@ -40,6 +41,8 @@ int keygen_main(int argc, char **argv)
 	if (opt_parse(&program, argc, argv, &o) != argc || (!o.seal && !o.sign))
 		err_die(EX_USAGE,
 			"--seal FILE, --sign FILE or both (try 'hubreplay keygen --help')");
+	if ((o.seal && strcmp(o.seal, "-") == 0) || (o.sign && strcmp(o.sign, "-") == 0))
+		err_die(EX_USAGE, "a key goes to a file of its own, not to standard output");
 	make(SEAL_SECRET, o.seal);
 	make(SEAL_SIGN, o.sign);
 	return EX_OK;

@@ -76,8 +76,15 @@ static void message_put(struct play *p, const char *text, size_t len, bool cut_t
 
 static int on_output(const char *json, size_t len, void *arg)
 {
-	if (*json == '{')
-		message_put(arg, json, len, true);
+	struct play *p = arg;
+
+	if (*json == '{') {
+		message_put(p, json, len, true);
+		return 0;
+	}
+	/* Nothing comes of null, as of empty; what is anything else was meant to be sent. */
+	if (strncmp(json, "null", 4) != 0 && p->refused++ < 10)
+		play_say(p, "-f: not an object: %.*s", (int)(len < 60 ? len : 60), json);
 	return 0;
 }
 

@@ -100,7 +100,8 @@ struct play {
 		bool keys, drawn, raw;
 		struct termios saved;
 		uv_poll_t poll;
-		uint64_t drawn_sent, drawn_ns, total_us;
+		uint64_t rated_sent, rated_ns, total_us;
+		double rate; /* messages/s */
 	} term;
 	bool ending, draining;
 	int status;

@@ -165,6 +165,11 @@ void record_fail(struct record *r, int status, const char *fmt, ...)
 	uv_timer_start(&r->end, on_end, 0, 0);
 }
 
+void record_stop(struct record *r)
+{
+	uv_timer_start(&r->end, on_end, 0, 0);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
 	struct record *r = handle->data;

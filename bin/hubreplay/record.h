@@ -115,6 +115,9 @@ struct record {
 	int status;
 };
 
+/* record.c: ends it, as a signal does. */
+void record_stop(struct record *r);
+
 /* record.c: the end; the first status but 0 counts. Says why on stderr. */
 void record_fail(struct record *r, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

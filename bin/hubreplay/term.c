@@ -9,6 +9,7 @@
 #include "play.h"
 
 #define REDRAW_MS 250
+#define RATE_NS 1000000000u /* over which the rate is, so that it does not flicker */
 #define SEEK_US 5000000
 
 void term_raw(struct play *p, bool raw)
@@ -45,7 +46,7 @@ static int put_time(char *out, size_t cap, uint64_t us)
 static void on_redraw(uv_timer_t *timer)
 {
 	struct play *p = timer->data;
-	uint64_t now = clock_mono_ns(), passed = now - p->term.drawn_ns;
+	uint64_t now = clock_mono_ns(), passed = now - p->term.rated_ns;
 	uint64_t behind = player_behind_ns(p);
 	char line[200], at[32], total[32] = "";
 
@@ -54,15 +55,16 @@ static void on_redraw(uv_timer_t *timer)
 		total[0] = '/';
 		put_time(total + 1, sizeof(total) - 1, p->term.total_us);
 	}
+	if (passed >= RATE_NS) {
+		p->term.rate = (double)(p->sent - p->term.rated_sent) * 1e9 / (double)passed;
+		p->term.rated_sent = p->sent;
+		p->term.rated_ns = now;
+	}
 	snprintf(line, sizeof(line), "\r\033[K%s%s  %llu messages, %.0f/s%s ", at, total,
-		 (unsigned long long)p->sent,
-		 (double)(p->sent - p->term.drawn_sent) * 1e9 / (double)(passed ? passed : 1),
-		 p->paused ? ", paused" : "");
+		 (unsigned long long)p->sent, p->term.rate, p->paused ? ", paused" : "");
 	if (behind > 1000000)
 		snprintf(line + strlen(line), sizeof(line) - strlen(line), "%.1f ms behind ",
 			 (double)behind / 1e6);
-	p->term.drawn_sent = p->sent;
-	p->term.drawn_ns = now;
 	p->term.drawn = write(STDERR_FILENO, line, strlen(line)) > 0;
 }
 
@@ -83,7 +85,8 @@ static void on_keys(uv_poll_t *poll, int status, int events)
 			player_pause(p, !p->paused);
 		} else if (text[i] == 'q') {
 			play_end(p, 1);
-		} else if (text[i] == '\033' && i + 2 < n && text[i + 1] == '[') {
+		} else if (text[i] == '\033' && i + 2 < n &&
+			   (text[i + 1] == '[' || text[i + 1] == 'O')) {
 			i += 2;
 			if (text[i] == 'C')
 				player_seek(p, SEEK_US);
@@ -100,7 +103,7 @@ void term_start(struct play *p)
 
 	if (!isatty(STDERR_FILENO))
 		return;
-	p->term.drawn_ns = clock_mono_ns();
+	p->term.rated_ns = clock_mono_ns();
 	uv_timer_start(&p->redraw, on_redraw, REDRAW_MS, REDRAW_MS);
 	for (int i = 0; i < p->reel.n; i++)
 		input = input && strcmp(p->reel.paths[i], "-") != 0;

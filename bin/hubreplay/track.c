@@ -30,8 +30,11 @@ static uint64_t track_time(struct track *t, uint64_t us)
 
 static void track_check(struct track *t, int error)
 {
+	/* Nobody reads standard output any more: an end, and no error of ours. */
+	if (error == -EPIPE && strcmp(t->path, "-") == 0)
+		record_stop(t->r);
 	/* What was synced stays as it is; nothing can be added to it. */
-	if (error < 0)
+	else if (error < 0)
 		record_fail(t->r, EX_IOERR, "%s: %s", t->path, strerror(-error));
 }
 

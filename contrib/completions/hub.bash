@@ -19,7 +19,7 @@ _hub_argument() {
 			if [[ ${line[w]%,} == "$2" ]]; then
 				# The argument stands behind the last name of the option.
 				[[ ${line[w]} == *, ]] && w=$((w + 1))
-				[[ ${line[w + 1]-} =~ ^[A-Z]+([:|][A-Za-z|]+)?$ ]] && echo "${line[w + 1]}"
+				[[ ${line[w + 1]-} =~ ^[A-Z]+([:|=,][A-Za-z|/.]+)?$ ]] && echo "${line[w + 1]}"
 				return
 			fi
 		done

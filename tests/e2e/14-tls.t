@@ -14,6 +14,12 @@ my $hub = Hub->start(args => [ '--tls-cert', $cert, '--tls-key', $key ]);
 my @client = ('openssl', 's_client', '-quiet', '-CAfile', $cert, '-verify_return_error', '-connect',
 	"127.0.0.1:$hub->{port}");
 
+# Those who do not trust the certificate go in the middle of the handshake, and none of them counts on.
+for (1 .. 5) {
+	my $run = run([ 'hubbench', '-u', "wss://127.0.0.1:$hub->{port}/ws", '-c', 3 ]);
+	like($run->{err}, qr/certificate: self-signed/, 'refused by clients, it still answers');
+}
+
 my $unix = $hub->member('unix', 's');
 my @secure = map { Hub::Client->ws($hub->{port}, command => \@client) } 1 .. 3;
 $_->join_session('s') for @secure;

@@ -4,6 +4,7 @@ use warnings;
 use Hub;
 use Hub::Bench;
 use IO::Socket::INET;
+use POSIX ();
 
 my $hub = Hub->start;
 my $url = "ws://127.0.0.1:$hub->{port}/ws";
@@ -86,6 +87,11 @@ for my $case (
 	[ '--expect', '--scenario', 'search' ],
 	[ '--report', '--report', 'x.txt' ],
 	[ '--pid', '--pid', '1,x' ],
+	[ '--json', '--json', 'x.svg', '--report', 'x.svg' ],
+	[ '--header', '--header', 'no colon' ],
+	[ '--header', '--header', "a: b\r\nc: d" ],
+	[ '--join', '--join', 'hello' ],
+	[ '--room', '--room', 'r' ],
 	[ 'mark', '--message', 'nothing in it' ],
 	[ '-s', '--dialect', 'raw', '-c', 4, '-s', '2' ],
 	[ 'argument', 'operand' ],
@@ -106,6 +112,40 @@ subtest 'what it cannot have' => sub {
 	is($run->{status}, 74, 'a recording that is not there');
 	$run = run([ 'hubbench', '-u', $url, '--play', spew(scratch() . '/bad', qq({"type":"x"}\n)) ]);
 	is($run->{status}, 65, 'a recording that is none');
+	$run = run([ 'hubbench', '-u', $url, '--compare', '/nonexistent/file' ]);
+	is($run->{status}, 66, 'a result that is not there');
+	$run = run([ 'hubbench', '-u', $url, '--pid', "$$,2147483647" ]);
+	is($run->{status}, 69, 'a process that is not there');
+	like($run->{err}, qr/^hubbench: --pid: there is no process 2147483647$/m, 'and which');
+};
+
+subtest 'what it cannot write' => sub {
+	my $bench = "$ENV{HUB_BUILD}/hubbench -u $url -c 2 -d 0.2 --warmup 0";
+	for my $to ('>/dev/full', '--json /dev/full', '--json - >/dev/full') {
+		my $run = run([ 'sh', '-c', "$bench $to" ]);
+		is($run->{status}, 74, "$to: exit 74");
+		like($run->{err}, qr/No space left on device/, 'and why');
+	}
+	my $err = scratch() . '/err';
+	my $run = run([ 'sh', '-c', "{ $bench -d 1.5 --json - 2>'$err'; echo \$? >&2; } | head -1" ]);
+	is($run->{err}, "0\n", 'exit 0 where nobody reads standard output any more');
+	unlike(slurp($err), qr/^hubbench: /m, 'and not a word of it');
+};
+
+subtest 'an output that nobody takes' => sub {
+	my $fifo = scratch() . '/fifo';
+	POSIX::mkfifo($fifo, 0600) or die "mkfifo: $!";
+	my $proc = spawn([ "$ENV{HUB_BUILD}/hubbench", '-u', $url, '--json', $fifo ]);
+	wait_for { slurp("/proc/$proc->{pid}/stat") =~ /\(hubbench\) S/ } 'its waiting';
+	$proc->kill('INT');
+	is($proc->wait(10) & 127, 2, 'is interrupted');
+};
+
+subtest 'nothing but refusals' => sub {
+	my $run = bench($url, '-d', 0.2, '--warmup', 0, '-c', 2, '--message', '{mark}');
+	is($run->{status}, 1, 'exit 1');
+	is($run->{result}{verdict}, 'failed', 'failed');
+	like($run->{result}{verdict_why}, qr/refused/, 'and why');
 };
 
 subtest 'what is expected' => sub {

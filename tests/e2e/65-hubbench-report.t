@@ -115,6 +115,8 @@ subtest 'comparisons' => sub {
 	is($files->{status}, 0, 'two files, without a run');
 	like($files->{out}, qr/first <one> +second .*^every\.p99 /ms, 'the same');
 	spew("$dir/no.json", "{}\n");
+	my $onto = bench('--json', "$dir/b.json", '--compare', "$dir/b.json", '--label', 'third');
+	like($onto->{out}, qr/^ +second +third /m, 'the file that it replaces') or diag($onto->{out});
 	my $no = bench('--compare', "$dir/no.json");
 	is($no->{status}, 65, 'a file without a result');
 	like($no->{err}, qr/^hubbench: .*no\.json: no result of hubbench in it$/m, 'is named');

@@ -102,6 +102,9 @@ subtest 'info' => sub {
 	my ($page) = slurp(root() . '/man/hubreplay.1') =~ /^\.Ss info\n(.*?)^\.Bl/ms;
 	is_deeply([ sort map { /^\.Cm (.*)/ ? grep { /\w/ } split / , | ,/, $1 : () } split /\n/, $page ], [ sort keys(%$i), 'records', 'rate' ],
 		'the page has all fields');
+	my $burst = unjson(replay([ 'info', file('burst.ndjson', header('s'), snapshot(0, 0, 0),
+		map { record($_, 100 + $_ / 1000, '"type":"x"') } 1 .. 3) ])->{out});
+	is($burst->{rate}, 3, 'three within a moment are no thousands a second');
 	ok($i->{finished} && !$i->{sealed} && !$i->{compressed} && !$i->{signed}, 'how it is stored');
 
 	my $gaps = file('gaps.ndjson', header('s'), snapshot(4, 1, 0), record(2, 0, '"type":"x"'),
@@ -230,6 +233,8 @@ subtest 'merge' => sub {
 	is(outline($r->{out}), 'S0 ' . join(' ', 1 .. 14) . ' g15-24 S24 20 ' . join(' ', 25 .. 40),
 		'where a part is missing, a gap says so') or diag($r->{out});
 	is(replay([ 'verify', '-' ], in => $r->{out})->{status}, 0, 'and it is good');
+	my $old = file('old.ndjson', header('s', start => 1000), snapshot(0, 0, 0));
+	is(replay([ 'merge', $whole, $old ])->{status}, 65, 'decades are more than a recording can have');
 
 	# As --split makes them.
 	my $second = file('second.ndjson', header('s', start => $start + 20000), gap(21, 20, 0, ',"reason":"split","epoch":"E1"'),

@@ -23,6 +23,7 @@ subtest 'keygen' => sub {
 	like(slurp("$dir/sign"), qr/^hub-sign-secret [\w-]{43}\n\z/, 'one line');
 	like(slurp("$dir/sign.pub"), qr/^hub-sign-public [\w-]{43}\n\z/, 'one line');
 	my $before = slurp("$dir/seal");
+	is(replay('keygen', '--seal', '-')->{status}, 64, 'no key on standard output');
 	my $r = replay('keygen', '--seal', "$dir/seal");
 	is($r->{status}, 73, 'a file that is there: exit 73');
 	is(slurp("$dir/seal"), $before, 'and it stays');

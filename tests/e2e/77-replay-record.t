@@ -87,6 +87,11 @@ subtest 'to standard output' => sub {
 	publish('out', { n => 1 });
 	finish($rec);
 	is_deeply([ raw_seqs($rec->{out}) ], [1], 'what came');
+	my $args = "-u unix:$hub->{socket} -o - --sync 0.02 out";
+	my $proc = spawn([ 'sh', '-c', "{ $ENV{HUB_BUILD}/hubreplay record $args; echo \$? >&2; } | head -1" ]);
+	wait_for { -s $proc->{out} } 'the first line';
+	wait_for { publish('out', { n => 2 }); !$proc->running } 'its end';
+	is(slurp($proc->{err}), "0\n", 'which is quiet, and exit 0, where nobody reads on');
 };
 
 subtest 'killed, and the log trimmed meanwhile' => sub {

@@ -116,6 +116,9 @@ subtest 'what is sent' => sub {
 	is_deeply([ map { unjson($_)->{type} } session('jq') ], [ 'a', 'copy', 'c', 'copy', 'd', 'copy' ],
 		'sends what comes out of it');
 	is(unjson((session('jq'))[0])->{t}, undef, 'without t');
+	my $number = play('--fast', '--as', 'jq', '-f', 'if .type == "b" then 7 else null end', $file);
+	is($number->{status}, 1, 'what is no object is not dropped in silence');
+	is($number->{err}, "hubreplay play: -f: not an object: 7\n", 'and null is nothing');
 	is(play('--fast', '--as', 'piped', '-')->{status}, 65, 'an empty input is no recording');
 	my $piped = run([ 'hubreplay', 'play', @u, '--fast', '--as', 'piped', '-' ], in => slurp($file));
 	is("$piped->{status} $piped->{err}", '0 ', 'from a pipe');

@@ -118,6 +118,9 @@ static void test_choose(void **state)
 	assert_string_equal(url.path, "/arg");
 	assert_int_equal(url_choose(&url, NULL, why, sizeof(why)), 0);
 	assert_string_equal(url.host, "env");
+	setenv("HUB_URL", "env", 1);
+	assert_int_equal(url_choose(&url, NULL, why, sizeof(why)), -EINVAL);
+	assert_memory_equal(why, "HUB_URL: env: not one of ", 25);
 	setenv("HUB_URL", "", 1);
 	setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
 	assert_int_equal(url_choose(&url, NULL, why, sizeof(why)), 0);
