@@ -14,11 +14,12 @@
 #include "err.h"
 #include "json.h"
 #include "worker.h"
+#include "ws_memory.h"
 #include "wsframe.h"
 
-#define RX_BUFFER 176			 /* bytes per connection */
-#define READ_BYTES (RX_BUFFER + LWS_PRE) /* that libwebsockets takes at a time */
-#define READ_MORE_MAX 32		 /* further times per connection and loop turn */
+#define RX_BUFFER (WS_MEMORY_SLOT - LWS_PRE - 4) /* bytes; libwebsockets asks for so many more */
+#define READ_BYTES (RX_BUFFER + LWS_PRE)	 /* that it takes at a time */
+#define READ_MORE_MAX 16			 /* further times per connection and loop turn */
 #define HTTP_BODY_MAX 2048
 #define HANDSHAKES_MAX 1024 /* at a time, per worker */
 
@@ -453,6 +454,8 @@ struct ws *ws_new(struct worker *w)
 	    .tx_packet_size = 1u << 30, /* a smaller one would cut our writes */
 	};
 	lws_set_log_level(LLL_ERR | LLL_WARN, ws_log);
+	ws_memory_start((size_t)opt->max_connections);
+	lws_set_allocator(ws_memory_realloc);
 	info.port = CONTEXT_PORT_NO_LISTEN_SERVER; /* we accept; it serves, TLS too */
 	info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
 	info.foreign_loops = &loop;
