@@ -76,6 +76,7 @@ struct run {
 	char *join, *answer_to, *answer;
 	uint32_t clients, sessions, npublishers, threads;
 	uint32_t closed; /* messages in flight; 0: open model */
+	uint64_t coalesce_ns;
 	uint32_t window; /* with acks, messages in flight of one publisher */
 	bool acks;	 /* messages ask for an ack */
 	bool echo;	 /* publishers get their own messages */

@@ -22,6 +22,7 @@ static const struct field asked[] = {
     RESULT("bytes", bytes, FIELD_U64),
     RESULT("rate", rate, FIELD_DOUBLE),
     RESULT("closed", closed, FIELD_U64),
+    RESULT("coalesce_s", coalesce, FIELD_DOUBLE),
     RESULT("poisson", poisson, FIELD_BOOL),
     RESULT("acks", acks, FIELD_BOOL),
     RESULT("no_echo", no_echo, FIELD_BOOL),

@@ -227,6 +227,11 @@ static void loop_tick(struct loop *l, int phase)
 
 /* --- waiting */
 
+static struct timespec timespec_of(uint64_t ns)
+{
+	return (struct timespec){(time_t)(ns / SECOND), (long)(ns % SECOND)};
+}
+
 static int loop_wait(struct loop *l, struct epoll_event *events)
 {
 	uint64_t until = l->tick_ns, left;
@@ -236,9 +241,16 @@ static int loop_wait(struct loop *l, struct epoll_event *events)
 		until = l->heap[0]->schedule.due;
 	if (l->wake_ns < until && l->pending < PENDING_MAX)
 		until = l->wake_ns;
+	if (l->now < l->read_ns) {
+		/* What comes gathers, but nothing that is due waits for that. */
+		timeout = timespec_of(until < l->read_ns ? until : l->read_ns);
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &timeout, NULL);
+		if (until < l->read_ns)
+			return 0;
+		l->now = l->read_ns;
+	}
 	left = until > l->now ? until - l->now : 0;
-	timeout.tv_sec = (time_t)(left / SECOND);
-	timeout.tv_nsec = (long)(left % SECOND);
+	timeout = timespec_of(left);
 	return epoll_pwait2(l->epoll, events, EVENTS, &timeout, NULL);
 }
 
@@ -254,6 +266,8 @@ void *loop_main(void *loop)
 	while ((phase = atomic_load(&l->run->phase)) != PHASE_END) {
 		n = loop_wait(l, events);
 		l->now = clock_mono_ns();
+		if (n > 0)
+			l->read_ns = l->now + l->run->coalesce_ns;
 		for (int i = 0; i < n; i++) {
 			struct conn *c = events[i].data.ptr;
 

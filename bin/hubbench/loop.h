@@ -96,6 +96,7 @@ struct loop {
 	uint64_t window_from, window_span, edge_ns;
 	bool measuring;
 	uint64_t tick_ns, timeout_ns;
+	uint64_t read_ns; /* before it nothing is read */
 
 	struct counts counts, at_from, at_to;
 	uint64_t errors, reconnects;

@@ -48,6 +48,8 @@ static const struct opt options_table[] = {
      "messages are due at random instants"},
     {0, "closed", "N", OPT_INT, FIELD(closed), 1, 100000, NULL,
      "no rate: each publisher has N messages under way"},
+    {0, "coalesce", "SECONDS", OPT_SECONDS, FIELD(coalesce), 0, 1, NULL,
+     "let what comes gather for so long before it is read (0)"},
     {0, "acks", NULL, OPT_TRUE, FIELD(acks), 0, 0, NULL, "messages ask for an acknowledgement"},
     {0, "no-echo", NULL, OPT_TRUE, FIELD(no_echo), 0, 0, NULL,
      "publishers do not get their own messages"},
@@ -91,8 +93,9 @@ static const struct opt_program program = {
     "hubbench",
     "[-u URL] [--scenario NAME] [--dialect NAME] [-c N] [-s N] [--publishers N] [-r RATE] "
     "[-b BYTES] [-d SECONDS] [--warmup SECONDS] [--ramp SECONDS|RATE/s] [--drain SECONDS] "
-    "[--poisson] [--closed N] [--acks] [--no-echo] [--threads N] [--churn RATE] [--slow N] "
-    "[--play FILE] [--message TEXT] [--join TEXT] [--answer TEXT=TEXT] [--event NAME] "
+    "[--poisson] [--closed N] [--coalesce SECONDS] [--acks] [--no-echo] [--threads N] "
+    "[--churn RATE] [--slow N] [--play FILE] [--message TEXT] [--join TEXT] [--answer TEXT=TEXT] "
+    "[--event NAME] "
     "[--room NAME] [--join-event NAME] [--subprotocol NAME] [--header LINE]... [--insecure] "
     "[--pid PID,...] [--expect EXPR]... [--json FILE] [--report FILE] [--compare FILE] "
     "[--label TEXT] [--seed N]",

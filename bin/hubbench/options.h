@@ -12,10 +12,10 @@
 struct options {
 	const char *url;
 	int64_t clients, sessions, publishers, bytes, threads, seed; /* UNSET: by default */
-	const char *rate;		/* messages/s; NULL: by default */
-	double duration, warmup, drain; /* seconds */
-	const char *ramp;		/* seconds, or clients/s with "/s" behind it */
-	int64_t closed;			/* 0: open */
+	const char *rate;			  /* messages/s; NULL: by default */
+	double duration, warmup, drain, coalesce; /* seconds */
+	const char *ramp;			  /* seconds, or clients/s with "/s" behind it */
+	int64_t closed;				  /* 0: open */
 	bool poisson, acks, no_echo, insecure;
 	int scenario, dialect;
 	const char *message, *join, *answer, *event, *room, *join_event, *subprotocol;

@@ -47,6 +47,9 @@ static void table_asked(FILE *out, const struct result *r)
 	else if (r->rate > 0)
 		table_line(out, "", "open model: %s messages/s due at %s instants",
 			   text_rate(r->rate).s, r->poisson ? "Poisson" : "fixed");
+	if (r->coalesce > 0)
+		table_line(out, "", "what comes gathers for %s before it is read",
+			   text_duration(r->coalesce * 1e9).s);
 	table_line(out, "", "%s after %s of warm-up, %s thread%s", text_seconds(r->duration).s,
 		   text_seconds(r->warmup).s, text_count(r->threads).s, plural(r->threads));
 }

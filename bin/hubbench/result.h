@@ -76,6 +76,7 @@ struct result {
 	uint64_t clients, sessions, publishers, threads, bytes;
 	double rate;	 /* messages/s of all publishers together; 0: closed model, or none */
 	uint64_t closed; /* messages in flight a publisher; 0: open model */
+	double coalesce; /* seconds */
 	bool poisson, acks, no_echo;
 	double churn;		 /* members/s that are replaced */
 	uint64_t slow;		 /* members that do not read for a while */

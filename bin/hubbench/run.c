@@ -340,6 +340,7 @@ static void describe(const struct run *run, struct result *r)
 	r->bytes = run->messages->len;
 	r->rate = p->closed || !p->publishers ? 0 : p->rate;
 	r->closed = p->closed;
+	r->coalesce = p->o->coalesce;
 	r->poisson = p->o->poisson;
 	r->acks = p->acks;
 	r->no_echo = p->o->no_echo;

@@ -171,6 +171,7 @@ int setup_run(struct run *r, const struct plan *p)
 		r->window = WINDOW;
 	if (r->window < 1)
 		r->window = 1;
+	r->coalesce_ns = (uint64_t)(p->o->coalesce * 1e9);
 	r->echo = !p->o->no_echo;
 	r->answered = p->scenario->echo;
 	r->spread = p->clients > p->sessions && p->publishers;

@@ -43,6 +43,12 @@ subtest 'the closed model' => sub {
 	my $h = $run->{result}{happened};
 	is_deeply([ @{ $run->{result}{asked} }{qw(rate closed)} ], [ 0, 20 ], 'no rate, a window');
 	is($h->{due}, $h->{sent}, 'nothing is due before it can go');
+	# What is read later has come later.
+	$run = bench($url{ws}, @short, '-c', 20, '-r', 200, '--coalesce', '30ms');
+	all_came('gathered', $run, 20);
+	is($run->{result}{asked}{coalesce_s}, 0.03, 'for so long');
+	cmp_ok($run->{result}{latency_ns}{every}{p50}, '>', 5e6, 'as the latencies show');
+	is($run->{result}{happened}{due}, 40, 'and what was due did not wait for it');
 	$run = bench($url{unix}, @short, '-c', 5, '--publishers', 5, '--closed', 1, '--acks');
 	all_came('closed, by acks', $run, 5);
 };
