@@ -189,9 +189,14 @@ subtest 'state counts as memory' => sub {
 	cmp_ok(scalar @errors, '>', 40, 'more than there is room for is refused');
 	cmp_ok(scalar @errors, '<', 70, 'but no more than that');
 	is_deeply([ grep { $_->{data}{code} ne 'hub_full' } @errors ], [], 'and says why');
-	my $joined = $small->client('unix')->join_session('s');
+	my $late = $small->client('unix');
+	my $joined = $late->join_session('s');
 	is($joined->{snapshot}, 100 - @errors, 'all others are there');
 	is($joined->{seq}, 100 - @errors, 'and what was refused was not logged');
+	# As long as somebody reads a snapshot it counts, too.
+	wait_for { @{ $late->{in} } >= 100 - @errors } 'the snapshot';
+	$late->vanish;
+	wait_for { $small->health->{connections} == 2 } 'its end';
 	$c->send(map { { type => 'entity_deleted', key => "k$_" } } 1 .. 100);
 	$c->send({ type => 'p', key => 'new' });
 	is_deeply([ grep { $_->{type} eq 'error' } $c->sync ], [], 'deletes make room');
