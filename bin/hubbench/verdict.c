@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CPU_LIMIT 0.9
+#define CPU_LIMIT 0.85
 #define LAG_LIMIT_NS 5000000u
 #define ACHIEVED_LIMIT 0.99
 #define GROWTH_LIMIT 0.05	     /* of the server's memory, in the second half of the run */

@@ -19,7 +19,7 @@ struct verdict_facts {
  * failed: messages were lost, and nobody said so; the server refused every single one; clients
  * could not connect; or, where the scenario looks at it, the server's memory grows.
  *
- * generator-bound: hubbench itself may have been the limit. Its busiest thread used more than 90 %
+ * generator-bound: hubbench itself may have been the limit. Its busiest thread used more than 85 %
  * of a CPU in the middle one of all seconds; or, in the open model, 1 % of what it had to do was
  * done later than 5 ms after its time, and later than a quarter of the P99 that was measured.
  *
