@@ -30,6 +30,11 @@ for my $over (qw(ws unix)) {
 		all_came('players', $run, 8);
 		is($run->{result}{happened}{due}, 96, 'sixty times a second each');
 
+		# What it thinks of memory that grows: tests/unit/verdict.c.
+		$run = bench(@base, '--scenario', 'soak', '-c', 20, '-r', 100, '--pid', $hub->pid);
+		all_came('soak', $run, 20);
+		cmp_ok($run->{result}{server}{rss_end}, '>', 0, 'which looks at the memory');
+
 		$run = bench(@base, '-c', 10, '-r', 2000, '--acks', '--poisson', '--threads', 2);
 		all_came('random instants, acks, two threads', $run, 10);
 		cmp_ok($run->{result}{happened}{acked}, '>', 0, 'acks came');
