@@ -175,7 +175,9 @@ subtest 'a short history' => sub {
 		$rec->kill('KILL');
 		$rec->wait;
 		my $pad = 'x' x 1000;
-		$t->{publishers}[0]{client}->send(map { { type => 'p', pad => $pad } } 1 .. rand 400);
+		# More than is kept, so that there is a gap.
+		$t->{publishers}[0]{client}->send(map { { type => 'p', pad => $pad } } 1 .. 200 + rand 200);
+		$t->{publishers}[0]{client}->sync;
 		publish_for($t, rand 0.1);
 	}
 	$rec = record($hub, [ '-o', $file ], 's');
