@@ -20,20 +20,29 @@ static struct text text_nothing(void)
 	return (struct text){"-"};
 }
 
-struct text text_duration(double ns)
+/* In the first of n units, each `step` times the one before, in which the value stays below the
+ * limit: what would be printed as a whole step. Without decimals in the smallest. */
+static struct text text_scaled(double value, double step, double limit, const char *const *units,
+			       size_t n)
 {
-	static const char *const units[] = {"ns", "us", "ms", "s"};
 	struct text t;
 	size_t u = 0;
 
-	if (!isfinite(ns))
+	if (!isfinite(value))
 		return text_nothing();
-	while (u < 3 && fabs(ns) >= 999.5) {
-		ns /= 1000;
+	while (u < n - 1 && fabs(value) >= limit) {
+		value /= step;
 		u++;
 	}
-	snprintf(t.s, sizeof(t.s), "%.*f %s", u ? text_digits(ns) : 0, ns, units[u]);
+	snprintf(t.s, sizeof(t.s), "%.*f %s", u ? text_digits(value) : 0, value, units[u]);
 	return t;
+}
+
+struct text text_duration(double ns)
+{
+	static const char *const units[] = {"ns", "us", "ms", "s"};
+
+	return text_scaled(ns, 1000, 999.5, units, 4);
 }
 
 struct text text_seconds(double s)
@@ -87,17 +96,8 @@ struct text text_rate(double per_s)
 struct text text_bytes(double bytes)
 {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	struct text t;
-	size_t u = 0;
 
-	if (!isfinite(bytes))
-		return text_nothing();
-	while (u < 4 && fabs(bytes) >= 1023.5) {
-		bytes /= 1024;
-		u++;
-	}
-	snprintf(t.s, sizeof(t.s), "%.*f %s", u ? text_digits(bytes) : 0, bytes, units[u]);
-	return t;
+	return text_scaled(bytes, 1024, 1023.5, units, 5);
 }
 
 struct text text_share(double share)
