@@ -28,58 +28,58 @@ cflags = -std=c11 $(warn) -pthread $(CFLAGS)
 ldflags = -pthread -Wl,--as-needed $(LDFLAGS)
 compile = $(CC) $(cppflags) $(cflags) -MMD -MP
 
-lib_src := $(sort $(wildcard lib/*.c))
-hubd_src := $(sort $(filter-out bin/hubd/main.c,$(wildcard bin/hubd/*.c)))
-hubbench_src := $(sort $(filter-out bin/hubbench/main.c,$(wildcard bin/hubbench/*.c)))
-unit_src := $(sort $(wildcard tests/unit/*.c))
+src := $(sort $(shell find bin lib -name '*.c'))
 tool_src := $(sort $(wildcard tests/tools/*.c) $(wildcard tests/bench/*.c))
-fuzz_src := $(sort $(wildcard tests/fuzz/*.c))
-
-lib_obj := $(lib_src:%.c=$(BUILD)/obj/%.o)
-hubd_obj := $(hubd_src:%.c=$(BUILD)/obj/%.o)
-hubbench_obj := $(hubbench_src:%.c=$(BUILD)/obj/%.o)
-units := $(unit_src:tests/unit/%.c=$(BUILD)/tests/unit/%)
+lib_obj := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter lib/%,$(src)))
 tools := $(tool_src:%.c=$(BUILD)/%)
-fuzzers := $(fuzz_src:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 exe := $(programs:%=$(BUILD)/%)
 
-.PHONY: all demo check test lint bench bench-peers bench-check asan tsan fuzz install uninstall clean deps
+.PHONY: all demo check test lint lint-objects bench bench-peers bench-check asan tsan fuzz install uninstall clean deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(exe)
 
+# An archive for each room, what a unit test links, the lists of those and of the fuzz targets: from
+# tests/rooms.
+units :=
+fuzzers :=
+rooms_mk := $(BUILD)/rooms.mk
+$(shell mkdir -p $(BUILD) && tests/check-rooms make $(BUILD) >$(rooms_mk))
+include $(rooms_mk)
+
+# Who includes what: lib/ROOM/x.h is "ROOM/x.h", and so is bin/PROGRAM/ROOM/x.h within its program.
+define includes
+$(BUILD)/obj/bin/$(1)/%.o $(BUILD)/obj/fuzz/bin/$(1)/%.o $(BUILD)/obj/tests/unit/$(1)/%.o \
+    $(BUILD)/obj/tests/fuzz/$(1)/%.o \
+    $(BUILD)/obj/fuzz/tests/fuzz/$(1)/%.o: private cppflags += -Ibin/$(1)
+endef
+$(foreach p,$(programs),$(eval $(call includes,$(p))))
+$(BUILD)/obj/tests/% $(BUILD)/obj/fuzz/tests/%: private cppflags += -Itests/unit
+
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -c -o $@ $<
-
-$(BUILD)/obj/tests/%.o: cppflags += -Ibin/hubd -Ibin/hubbench
 
 $(BUILD)/libhub.a: $(lib_obj)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-# Programs without their main, so that unit tests can link them.
-$(BUILD)/hubd.a: $(hubd_obj)
+$(BUILD)/rooms/%.a:
+	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
-
-$(BUILD)/hubbench.a: $(hubbench_obj)
-	@rm -f $@
-	$(AR) rcs $@ $^
-
-$(BUILD)/hubd: $(BUILD)/obj/bin/hubd/main.o $(BUILD)/hubd.a $(BUILD)/libhub.a
-	$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs)
 
 define program
-$(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(sort $$(wildcard bin/$(1)/*.c))) $(BUILD)/libhub.a
+$(BUILD)/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(filter bin/$(1)/%,$(src))) $(BUILD)/libhub.a
 	$$(CC) $$(cflags) $$(ldflags) -o $$@ $$^ $$(pkg_libs)
 endef
-$(foreach p,$(filter-out hubd,$(programs)),$(eval $(call program,$(p))))
+$(foreach p,$(programs),$(eval $(call program,$(p))))
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/hubd.a $(BUILD)/hubbench.a $(BUILD)/libhub.a
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(ldflags) -o $@ $^ -lcmocka $(pkg_libs)
+	$(CC) $(cflags) $(ldflags) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+	    -lcmocka $(pkg_libs)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhub.a
 	@mkdir -p $(@D)
@@ -91,17 +91,9 @@ fuzz_flags = -std=c11 -g -O1 -pthread -fsanitize=fuzzer-no-link,address,undefine
 
 $(BUILD)/obj/fuzz/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	clang $(cppflags) -Ibin/hubd -Ibin/hubbench $(fuzz_flags) -MMD -MP -c -o $@ $<
+	clang $(cppflags) $(fuzz_flags) -MMD -MP -c -o $@ $<
 
-$(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/tests/fuzz/%.o $(lib_src:%.c=$(BUILD)/obj/fuzz/%.o) \
-    $(hubd_src:%.c=$(BUILD)/obj/fuzz/%.o)
-	@mkdir -p $(@D)
-	clang $(fuzz_flags) -fsanitize=fuzzer -o $@ $^ $(pkg_libs)
-
-# Two programs have files of the same names, so a target has one of them.
-$(BUILD)/fuzz/bench $(BUILD)/fuzz/result: $(BUILD)/fuzz/%: \
-    $(BUILD)/obj/fuzz/tests/fuzz/%.o $(lib_src:%.c=$(BUILD)/obj/fuzz/%.o) \
-    $(hubbench_src:%.c=$(BUILD)/obj/fuzz/%.o)
+$(fuzzers):
 	@mkdir -p $(@D)
 	clang $(fuzz_flags) -fsanitize=fuzzer -o $@ $^ $(pkg_libs)
 
@@ -124,6 +116,10 @@ test: all $(units) $(tools)
 
 lint:
 	@tests/lint
+
+# What lint asks make about.
+lint-objects: $(patsubst %.c,$(BUILD)/obj/%.o,$(src) $(tool_src)) $(units:$(BUILD)/%=$(BUILD)/obj/%.o) \
+    $(patsubst %.c,$(BUILD)/obj/%.o,$(shell find tests/fuzz -name '*.c'))
 
 bench: all
 	@tests/bench/run $(BUILD)

@@ -9,9 +9,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "dialect.h"
-#include "err.h"
 #include "publish.h"
 
 #define ATTEMPTS 3	   /* of a client that never was a member */

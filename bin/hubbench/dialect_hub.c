@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
+#include "base/buf.h"
+#include "base/err.h"
 #include "conn.h"
 #include "dialect.h"
-#include "envelope.h"
-#include "err.h"
-#include "json.h"
+#include "json/envelope.h"
+#include "json/json.h"
 #include "member.h"
 #include "need.h"
 

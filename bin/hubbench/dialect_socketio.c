@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
+#include "base/buf.h"
+#include "base/err.h"
 #include "conn.h"
 #include "dialect.h"
-#include "err.h"
 #include "member.h"
 
 static void put_event(struct buf *out, const char *event)

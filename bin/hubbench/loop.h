@@ -3,8 +3,8 @@
 #define HUBBENCH_LOOP_H
 
 #include "audit.h"
+#include "base/hist.h"
 #include "bench.h"
-#include "hist.h"
 #include "wsio.h"
 
 #define LOOP_ROOM (64u << 10)  /* before what is read, for what was left of the last piece */

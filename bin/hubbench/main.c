@@ -7,11 +7,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/err.h"
+#include "base/opt.h"
 #include "compare.h"
-#include "err.h"
 #include "expect.h"
 #include "need.h"
-#include "opt.h"
 #include "plan.h"
 #include "play.h"
 #include "proc.h"

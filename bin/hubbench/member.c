@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "conn.h"
 #include "dialect.h"
 #include "need.h"

@@ -2,7 +2,7 @@
 #ifndef HUBBENCH_NEED_H
 #define HUBBENCH_NEED_H
 
-#include "err.h"
+#include "base/err.h"
 
 static inline void *need(void *p)
 {

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-#include "url.h"
+#include "base/url.h"
 
 struct tls_context;
 struct tls;

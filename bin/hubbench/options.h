@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "opt.h"
+#include "base/opt.h"
 
 #define UNSET (-1)
 

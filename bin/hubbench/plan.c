@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "dialect.h"
-#include "err.h"
 
 static const struct dialect *const dialects[] = {&dialect_hub, &dialect_raw, &dialect_socketio};
 const char *const dialect_names[] = {"hub", "raw", "socketio", NULL};

@@ -4,9 +4,9 @@
 
 #include <stdio.h>
 
+#include "base/url.h"
 #include "options.h"
 #include "scenario.h"
-#include "url.h"
 
 struct dialect;
 struct play;

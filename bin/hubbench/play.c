@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
-#include "envelope.h"
-#include "err.h"
-#include "json.h"
-#include "line.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/line.h"
+#include "json/envelope.h"
+#include "json/json.h"
 #include "message.h"
 #include "need.h"
-#include "recording.h"
+#include "recording/recording.h"
 
 #define TIMESTAMP_MAX 1e15 /* ms */
 

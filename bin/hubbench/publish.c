@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "conn.h"
 
 #define BATCH 64 /* messages handed to the kernel at once */

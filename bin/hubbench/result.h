@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "hist.h"
+#include "base/hist.h"
 
 /* Durations, apart. Those of messages count from the intended instant, but for those that end in
  * _SENT, which count from the moment the generator handed the bytes to the kernel. */

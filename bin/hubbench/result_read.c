@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
+#include "base/buf.h"
 #include "fields.h"
-#include "json.h"
+#include "json/json.h"
 #include "result.h"
 
 #define READ_MAX (256 << 20) /* bytes of a file */

@@ -10,9 +10,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "dialect.h"
-#include "err.h"
 #include "loop.h"
 #include "need.h"
 #include "proc.h"

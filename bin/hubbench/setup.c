@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "buf.h"
-#include "clock.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "dialect.h"
-#include "err.h"
-#include "json.h"
+#include "json/json.h"
 #include "loop.h"
 #include "need.h"
 #include "play.h"

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "envelope.h"
 #include "hubcat.h"
+#include "json/envelope.h"
 
 bool convert_needed(const struct options *o)
 {

@@ -10,10 +10,10 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "buf.h"
-#include "client.h"
-#include "filter.h"
-#include "line.h"
+#include "base/buf.h"
+#include "base/line.h"
+#include "client/client.h"
+#include "json/filter.h"
 #include "watch.h"
 
 #define LINE_LIMIT ((1 << 20) - 1) /* bytes of an input line, and of what -m makes of it */

@@ -6,7 +6,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "err.h"
+#include "base/err.h"
 #include "hubcat.h"
 
 #define PIECE (64 << 10)

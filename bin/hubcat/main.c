@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "envelope.h"
-#include "err.h"
+#include "base/err.h"
+#include "base/opt.h"
 #include "hubcat.h"
-#include "opt.h"
+#include "json/envelope.h"
 
 #define LINGER_UNSET 1e18
 #define GRACE_MS 2000 /* to hand over what was read, once told to stop */

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "err.h"
+#include "base/err.h"
 #include "hubcat.h"
 
 #define HIGH (256 << 10) /* bytes kept, from which the hub is not read */

@@ -9,8 +9,8 @@
 #include "dispatch.h"
 #include "hub.h"
 #include "watch.h"
+#include "wire/wsframe.h"
 #include "worker.h"
-#include "wsframe.h"
 
 #define OUT_PAUSE (64 * 1024) /* bytes of answers at which a peer's input is stopped */
 #define OUT_MAX (1024 * 1024) /* bytes at which a peer counts as slow, beside one message */

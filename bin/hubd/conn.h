@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "buf.h"
-#include "envelope.h"
+#include "base/buf.h"
+#include "json/envelope.h"
 #include "session.h"
 
 /* WebSocket close codes (RFC 6455 section 7.4.1 and the IANA registry). */

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "conn.h"
-#include "envelope.h"
 #include "hub.h"
 #include "identity.h"
-#include "json.h"
+#include "json/envelope.h"
+#include "json/json.h"
 #include "store.h"
 #include "watch.h"
 #include "worker.h"

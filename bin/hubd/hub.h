@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/opt.h"
 #include "identity.h"
 #include "log.h"
-#include "opt.h"
 #include "registry.h"
 
 #define HUB_WORKERS_MAX 64

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "envelope.h"
+#include "json/envelope.h"
 
 #define IDENTITY_LEN 11	      /* characters of a client id; epochs are written the same way */
 #define IDENTITY_TOKEN_LEN 38 /* characters of a resume token */

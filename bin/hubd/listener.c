@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "err.h"
+#include "base/err.h"
 #include "hub.h"
 #include "worker.h"
 

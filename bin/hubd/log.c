@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "decimal.h"
-#include "wsframe.h"
+#include "base/decimal.h"
+#include "wire/wsframe.h"
 
 #define CHUNK_MIN 1024u
 #define CHUNK_MAX 65536u

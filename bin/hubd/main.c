@@ -14,16 +14,16 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/opt.h"
+#include "base/url.h"
 #include "dispatch.h"
-#include "err.h"
 #include "hub.h"
-#include "json.h"
+#include "json/json.h"
 #include "listener.h"
-#include "opt.h"
 #include "store.h"
 #include "tls.h"
-#include "url.h"
 #include "worker.h"
 
 #define KIB 1024.0

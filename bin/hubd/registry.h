@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "buf.h"
-#include "envelope.h"
+#include "base/buf.h"
+#include "json/envelope.h"
 
 #define REGISTRY_WATCHES_MAX 64
 

@@ -15,8 +15,8 @@
 
 #include "blob.h"
 #include "dedup.h"
-#include "envelope.h"
-#include "keys.h"
+#include "json/envelope.h"
+#include "json/keys.h"
 #include "log.h"
 #include "mailbox.h"
 #include "state.h"

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "envelope.h"
+#include "json/envelope.h"
 #include "log.h"
 
 struct state_entry;

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "buf.h"
-#include "envelope.h"
+#include "base/buf.h"
+#include "json/envelope.h"
 #include "store.h"
 
 #define STORE_BUSY_MS 5000 /* for somebody else's look at the database */

@@ -1,6 +1,6 @@
 /* Drops what is older than the options say, in steps so small that they delay no commit for long.
  */
-#include "clock.h"
+#include "base/clock.h"
 #include "hub.h"
 #include "store_impl.h"
 

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "dedup.h"
-#include "err.h"
 #include "hub.h"
 #include "identity.h"
 #include "session.h"
 #include "store_impl.h"
-#include "wsframe.h"
+#include "wire/wsframe.h"
 
 static const char *const read_sql[READ_STMTS] = {
     [GET_CRASH] = "SELECT min(head) FROM crash WHERE session ="

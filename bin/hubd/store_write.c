@@ -4,15 +4,15 @@
 #include <string.h>
 #include <time.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "conn.h"
-#include "err.h"
 #include "hub.h"
 #include "identity.h"
-#include "keys.h"
+#include "json/keys.h"
 #include "session.h"
 #include "store_impl.h"
-#include "wsframe.h"
+#include "wire/wsframe.h"
 
 #define RETRY_MS 1000	  /* after a write that failed */
 #define LOOK_MS 200	  /* with nothing to write: for what is to be pruned */

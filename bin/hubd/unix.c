@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "line.h"
+#include "base/line.h"
 #include "worker.h"
 
 struct unix_conn {

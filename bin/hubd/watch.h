@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "envelope.h"
+#include "json/envelope.h"
 #include "registry.h"
 
 struct conn;

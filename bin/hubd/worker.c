@@ -8,9 +8,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "dispatch.h"
-#include "err.h"
 #include "store.h"
 #include "unix.h"
 #include "watch.h"

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "buf.h"
+#include "base/buf.h"
 #include "conn.h"
 #include "hub.h"
 #include "mailbox.h"

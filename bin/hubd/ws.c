@@ -11,11 +11,11 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "err.h"
-#include "json.h"
+#include "base/err.h"
+#include "json/json.h"
+#include "wire/wsframe.h"
 #include "worker.h"
 #include "ws_memory.h"
-#include "wsframe.h"
 
 #define RX_BUFFER (WS_MEMORY_SLOT - LWS_PRE - 4) /* bytes; libwebsockets asks for so many more */
 #define READ_BYTES (RX_BUFFER + LWS_PRE)	 /* that it takes at a time */

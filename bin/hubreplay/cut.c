@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
+#include "base/err.h"
+#include "base/opt.h"
 #include "files.h"
 #include "hubreplay.h"
-#include "keys.h"
-#include "opt.h"
+#include "json/keys.h"
 #include "place.h"
 #include "state.h"
 #include "tally.h"

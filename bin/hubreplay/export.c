@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
-#include "err.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/opt.h"
 #include "files.h"
-#include "filter.h"
 #include "hubreplay.h"
-#include "json.h"
-#include "opt.h"
+#include "json/filter.h"
+#include "json/json.h"
 
 /* What is made of each record where nobody says otherwise, and its head. */
 #define COLUMNS "[.t, .session_id, .seq, .from, .type, .]"

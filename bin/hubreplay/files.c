@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
+#include "base/err.h"
 
 #define ZSTD_LEVEL 3
 #define TIME_MAX 1e9 /* seconds */

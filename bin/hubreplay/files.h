@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-#include "buf.h"
-#include "recording.h"
-#include "seal.h"
+#include "base/buf.h"
+#include "recording/recording.h"
+#include "recording/seal.h"
 
 /* The keys of key files, any of which may be NULL; to is for what is written. NULL where there are
  * none. The caller frees them. */

@@ -8,11 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "err.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/opt.h"
 #include "files.h"
 #include "hubreplay.h"
-#include "opt.h"
 #include "tally.h"
 
 #define SESSIONS_MAX 10000

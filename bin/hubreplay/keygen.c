@@ -2,10 +2,10 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "err.h"
+#include "base/err.h"
+#include "base/opt.h"
 #include "hubreplay.h"
-#include "opt.h"
-#include "seal.h"
+#include "recording/seal.h"
 
 struct options {
 	const char *seal, *sign;

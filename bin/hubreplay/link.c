@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "envelope.h"
-#include "err.h"
-#include "json.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "json/envelope.h"
+#include "json/json.h"
 #include "record.h"
 
 #define CLOCK_ID "hubreplay-clock" /* of the ping that asks for the hub's clock */

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
+#include "base/err.h"
+#include "base/opt.h"
 #include "files.h"
 #include "hubreplay.h"
-#include "opt.h"
 #include "place.h"
 #include "tally.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
+#include "base/err.h"
 #include "play.h"
 
 enum { CUT_SESSION, CUT_MSG_ID, CUT_FROM, CUT_SEQ, CUT_T, CUTS };

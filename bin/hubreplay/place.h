@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "recording.h"
+#include "recording/recording.h"
 
 /* Zeroed at the start. */
 struct place {

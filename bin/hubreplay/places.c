@@ -1,7 +1,7 @@
 /* Where the sessions of a file of several stand, so that it can be gone on with. */
 #include <string.h>
 
-#include "err.h"
+#include "base/err.h"
 #include "record.h"
 
 #define PLACES_MAX 1000000

@@ -9,12 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "envelope.h"
-#include "err.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/opt.h"
 #include "files.h"
 #include "hubreplay.h"
-#include "opt.h"
+#include "json/envelope.h"
 
 #define FIELD(f) offsetof(struct play_options, f)
 

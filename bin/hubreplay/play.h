@@ -10,15 +10,15 @@
 #include <termios.h>
 #include <uv.h>
 
-#include "buf.h"
-#include "client.h"
-#include "filter.h"
-#include "hist.h"
-#include "json.h"
+#include "base/buf.h"
+#include "base/hist.h"
+#include "base/url.h"
+#include "client/client.h"
+#include "json/filter.h"
+#include "json/json.h"
 #include "pace.h"
-#include "recording.h"
-#include "seal.h"
-#include "url.h"
+#include "recording/recording.h"
+#include "recording/seal.h"
 
 struct play;
 

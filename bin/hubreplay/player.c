@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "envelope.h"
-#include "err.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "json/envelope.h"
 #include "play.h"
 
 #define TURN_MAX 512 /* messages sent in one turn of the loop */

@@ -10,12 +10,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "envelope.h"
-#include "err.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/opt.h"
 #include "files.h"
 #include "hubreplay.h"
-#include "opt.h"
+#include "json/envelope.h"
 
 #define REDRAW_MS 500
 #define FINISH_MS 2000 /* for what the sessions have at the end */

@@ -10,12 +10,12 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "client.h"
+#include "base/url.h"
+#include "client/client.h"
 #include "place.h"
-#include "recording.h"
-#include "seal.h"
+#include "recording/recording.h"
+#include "recording/seal.h"
 #include "tally.h"
-#include "url.h"
 
 struct record;
 struct link;

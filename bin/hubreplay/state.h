@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "keys.h"
-#include "recording.h"
+#include "json/keys.h"
+#include "recording/recording.h"
 
 struct state_record {
 	uint64_t seq;

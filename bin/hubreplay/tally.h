@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "envelope.h"
+#include "json/envelope.h"
 
 struct tally_entry {
 	struct tally_entry *next; /* in the order of coming */

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "buf.h"
-#include "err.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/opt.h"
 #include "files.h"
 #include "hubreplay.h"
-#include "opt.h"
 #include "place.h"
 #include "tally.h"
 

@@ -5,16 +5,16 @@
  *
  * One JSON object on standard output: lines, seconds (also of the processor), lines_per_second,
  * rss_kib at most. */
-#include "recording.h"
+#include "recording/recording.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#include "clock.h"
-#include "err.h"
-#include "seal.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "recording/seal.h"
 
 #define MESSAGE_US 10 /* between two messages: 100000 a second */
 #define SEEKS 50

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "envelope.h"
-#include "err.h"
-#include "json.h"
+#include "base/err.h"
+#include "json/envelope.h"
+#include "json/json.h"
 
 #define ROUNDS 15
 #define ROUND_BYTES (32 << 20)

@@ -13,7 +13,7 @@
 #include "conn.h"
 #include "dispatch.h"
 #include "hub.h"
-#include "keys.h"
+#include "json/keys.h"
 #include "worker.h"
 
 /* What became of a connection, and what it was sent: whole messages, a line each. */

@@ -1,0 +1,100 @@
+/* The envelope: the fields of a message that the hub reads, and the rewriting of a message into a
+ * record by copying bytes (hub(7)). All else in a message passes through untouched. */
+#ifndef HUB_ENVELOPE_H
+#define HUB_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "json/json.h"
+
+#define ENVELOPE_TYPE_MAX 64
+#define ENVELOPE_SESSION_MAX 128
+#define ENVELOPE_MSG_ID_MAX 64
+#define ENVELOPE_KEY_MAX 256
+#define ENVELOPE_FIELDS 8  /* top-level fields that are the hub's */
+#define ENVELOPE_TO_MAX 64 /* receivers of one message */
+
+/* The codes of `error` messages, hub(7). */
+enum hub_code {
+	HUB_OK,
+	HUB_BAD_JSON,
+	HUB_BAD_TYPE,
+	HUB_BAD_FIELD,
+	HUB_BAD_SESSION_ID,
+	HUB_TOO_LARGE,
+	HUB_NO_SESSION,
+	HUB_NOT_MEMBER,
+	HUB_RATE_LIMITED,
+	HUB_UNAUTHORIZED,
+	HUB_FORBIDDEN,
+	HUB_SESSION_FULL,
+	HUB_HUB_FULL,
+	HUB_SHUTTING_DOWN,
+	HUB_INTERNAL,
+};
+
+/* The name on the wire, such as "bad_json"; "ok" for HUB_OK. */
+const char *hub_code_name(enum hub_code code);
+
+/* A string's characters: borrows from the message, or from the envelope where it was escaped. */
+struct span {
+	const char *p;
+	size_t len;
+};
+
+struct envelope {
+	const char *text; /* the message without white space around it; borrowed */
+	size_t len;
+
+	struct span type;	/* unescaped; always there */
+	struct span session_id; /* unescaped and of the right form; p is NULL where absent */
+	struct span key;	/* unescaped; p is NULL where absent */
+	struct span
+	    msg_id; /* as written, quotes included, for sending back; p is NULL where absent */
+	struct span timestamp; /* as written; p is NULL where absent */
+	struct span to;	       /* as written, a string or an array; p is NULL where absent */
+
+	/* Below: for envelope.c only. */
+	struct {
+		uint32_t start, end;
+	} cut[ENVELOPE_FIELDS]; /* what to leave out, in order of position */
+	unsigned ncut;
+	bool newline;
+	char type_text[ENVELOPE_TYPE_MAX];
+	char session_text[ENVELOPE_SESSION_MAX];
+	char key_text[ENVELOPE_KEY_MAX];
+};
+
+/* Reads a message. Borrows text, which must stay as long as *e is used; *e must not be copied.
+ * Returns HUB_OK, or the code with a sentence for people in why (NUL-terminated, cut at whycap).
+ * Where it is known in spite of an error, e->msg_id is set (else its p is NULL), so that the answer
+ * can name it. */
+enum hub_code envelope_parse(struct envelope *e, const char *text, size_t len, char *why,
+			     size_t whycap);
+
+/* Appends to out the record up to its `seq`: the message without what the sender put in `from` and
+ * `seq`, line feeds and carriage returns among its white space made spaces, then
+ * `,"session_id":"S"` and
+ * `,"timestamp":N` where the sender gave none, then `,"from":"ID"`; the closing brace is left off.
+ * The caller appends either "}" or `,"seq":N}`. session_id and from need no escaping. Returns 0 or
+ * -ENOMEM. */
+int envelope_record(const struct envelope *e, struct buf *out, struct span session_id,
+		    uint64_t wall_ms, struct span from);
+
+/* Appends the message's object without any of the hub's fields, line feeds and carriage returns
+ * among its white space made spaces. Returns 0 or -ENOMEM. */
+int envelope_strip(const struct envelope *e, struct buf *out);
+
+/* Calls each(id, arg) for every receiver in `to`, unescaped, in order, each once. Returns HUB_OK,
+ * or HUB_BAD_FIELD with the reason in why where `to` is not a string or an array of 1 to
+ * ENVELOPE_TO_MAX strings, each a client id of 1 to 64 bytes; then nothing was called. */
+enum hub_code envelope_to(const struct envelope *e, void (*each)(struct span id, void *arg),
+			  void *arg, char *why, size_t whycap);
+
+/* True where id is of the form [A-Za-z0-9_.:~@-]{1,128}. */
+bool envelope_session_id_ok(const char *id, size_t len);
+
+#endif

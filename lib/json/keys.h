@@ -1,0 +1,38 @@
+/* Which messages are a session's state: a table of types and of where in a message its key stands.
+ */
+#ifndef HUB_KEYS_H
+#define HUB_KEYS_H
+
+#include <stddef.h>
+
+#include "json/envelope.h"
+
+#define KEYS_MAX JSON_PATHS_MAX /* rules of a table */
+
+struct keys;
+
+enum key_rule {
+	KEY_NONE,   /* not state */
+	KEY_SET,    /* replaces the record of the same key and type */
+	KEY_DELETE, /* drops all records of the key */
+	KEY_BAD,    /* should have a key, but not that one: too long, or half a surrogate pair */
+};
+
+/* The built-in table: the families of messages that virtual worlds use (hub(7)). NULL: no memory.
+ */
+struct keys *keys_default(void);
+
+/* A table from a file of `type-glob path [delete]` lines: a glob as of fnmatch(3), with | between
+ * several; a path of names with dots, or - where the type alone is the key; # begins a comment.
+ * Returns NULL with what is wrong in why (FILE:LINE: ...). */
+struct keys *keys_load(const char *file, char *why, size_t cap);
+
+void keys_free(struct keys *keys); /* NULL is fine */
+
+/* What e is to the state. The first rule whose glob matches counts; the sender's own `key` goes
+ * before the one at the path. Sets *key (of at most ENVELOPE_KEY_MAX bytes; it may lie in room) for
+ * KEY_SET and KEY_DELETE. Borrows e. */
+enum key_rule keys_find(const struct keys *keys, const struct envelope *e,
+			char room[ENVELOPE_KEY_MAX], struct span *key);
+
+#endif
