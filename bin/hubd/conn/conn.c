@@ -371,41 +371,30 @@ uint32_t conn_due(struct wheel_entry *e, uint32_t at_s)
 
 /* --- all of a worker */
 
-static void count_open(struct wheel_entry *e, void *arg)
-{
-	size_t *n = arg;
+struct each {
+	void (*each)(struct conn *c, void *arg);
+	void *arg;
+};
 
-	*n += !conn_of(e)->closing;
+static void each_one(struct wheel_entry *e, void *arg)
+{
+	const struct each *each = arg;
+
+	each->each(conn_of(e), each->arg);
 }
 
-static void send_away(struct wheel_entry *e, void *arg)
+void conns_each(struct worker *w, void (*each)(struct conn *c, void *arg), void *arg)
 {
-	struct conn *c = conn_of(e);
-	size_t *n = arg;
-
-	if (*n == 0 || c->closing)
-		return;
-	conn_close(c, CLOSE_RESTART, "the hub is shutting down");
-	--*n;
+	wheel_each(&w->wheel, each_one, &(struct each){each, arg});
 }
 
-void conns_drain(struct worker *w, uint64_t left_ms)
-{
-	size_t n = 0;
-
-	wheel_each(&w->wheel, count_open, &n);
-	if (left_ms > WORKER_DRAIN_TICK_MS)
-		n = n * WORKER_DRAIN_TICK_MS / left_ms + 1;
-	wheel_each(&w->wheel, send_away, &n);
-}
-
-static void abort_one(struct wheel_entry *e, void *arg)
+static void abort_one(struct conn *c, void *arg)
 {
 	(void)arg;
-	conn_abort(conn_of(e));
+	conn_abort(c);
 }
 
 void conns_abort(struct worker *w)
 {
-	wheel_each(&w->wheel, abort_one, NULL);
+	conns_each(w, abort_one, NULL);
 }

@@ -39,7 +39,7 @@ struct conn {
 	struct blob *info; /* what it says of itself: a reference, or NULL */
 	struct buf out;	   /* answers and direct messages, encoded; sent before records */
 	struct conn_input *input; /* or NULL */
-	const char *reason;	  /* static text for the peer and the log, once closing */
+	const char *reason;	  /* static text for the peer and the log, with code */
 
 	struct turn_entry flush;  /* TURN_CONNECTIONS */
 	struct turn_entry reap;	  /* TURN_REAP */
@@ -48,7 +48,7 @@ struct conn {
 	uint32_t heard_s;   /* monotonic seconds: the last sign of life */
 	uint32_t blocked_s; /* since when the door has been holding bytes back */
 	uint32_t born;	    /* connections are numbered as they are accepted */
-	uint16_t code;	    /* enum close_code, once closing */
+	uint16_t code;	    /* enum close_code, once closing or finishing */
 	uint8_t busy;	    /* requests under way that will come back to it */
 	bool blocked : 1;
 	bool paused : 1; /* the door was told so: held, or too much in `out` */
@@ -58,7 +58,7 @@ struct conn {
 	bool closed : 1;      /* the door was told to close */
 	bool gone : 1;	      /* the door has let go */
 	bool flush_seats : 1; /* one was moved back: flush them all, not only `out` */
-	bool finishing : 1;   /* the peer has said all; closes once it has got all */
+	bool finishing : 1;   /* closes, with `code`, once it has got all that is due to it */
 	bool watching : 1;    /* it is told of sessions; see member/watch.h */
 	bool said_close : 1;  /* the door's: the peer was sent a close frame */
 	bool readable : 1;    /* the door's: may have more to read */
@@ -126,8 +126,10 @@ void conn_end(struct conn *c);
 /* Of the wheel: looks at a connection's timers (pings, dead peers, stalled writes). */
 uint32_t conn_due(struct wheel_entry *e, uint32_t now_s);
 
-/* The worker's hooks of these names. */
-void conns_drain(struct worker *w, uint64_t left_ms);
+/* Calls each() for every connection of the worker; none is freed meanwhile. */
+void conns_each(struct worker *w, void (*each)(struct conn *c, void *arg), void *arg);
+
+/* The worker's hook: ends them all at once. */
 void conns_abort(struct worker *w);
 
 #endif

@@ -227,7 +227,7 @@ static bool unix_read(struct unix_conn *u)
 	if (line_last(&u->line, &text, &len) == LINE_WHOLE)
 		unix_line(u, LINE_WHOLE, text, len);
 	u->eof = true;
-	deliver_finish(u->conn); /* it may still be reading */
+	deliver_finish(u->conn, CLOSE_NORMAL, "end of input"); /* it may still be reading */
 	unix_wait(u);
 	return false;
 }

@@ -10,7 +10,8 @@
 #include "base/err.h"
 
 #define TICK_MS 1000
-#define DRAIN_GRACE_MS 3000 /* for peers to answer the close, after the last was told */
+#define DRAIN_LAST_MS 1500  /* behind the drain time: for peers to take what is due to them */
+#define DRAIN_GRACE_MS 3000 /* then to answer the close, until so much behind it */
 
 struct engine {
 	struct worker w; /* first: a worker is its engine */
@@ -251,7 +252,7 @@ static void on_drain_tick(uv_timer_t *timer)
 		uv_stop(&en->loop);
 		return;
 	}
-	en->hooks->drain(&en->w, past + WORKER_DRAIN_TICK_MS < total ? total - past : 0);
+	en->hooks->drain(&en->w, past < total ? total - past : 0, past > total + DRAIN_LAST_MS);
 }
 
 static void on_drain(struct worker *w, struct mail *mail)

@@ -54,8 +54,8 @@ struct worker_hooks {
 	uint32_t (*due)(struct wheel_entry *e, uint32_t now_s); /* of the wheel: seconds to wait */
 	void (*second)(struct worker *w);			/* about once a second */
 	/* Every WORKER_DRAIN_TICK_MS while draining: sends so many connections away that the last
-	 * one goes when left_ms is over. */
-	void (*drain)(struct worker *w, uint64_t left_ms);
+	 * one goes when left_ms is over; now: even if they have not got all that is due to them. */
+	void (*drain)(struct worker *w, uint64_t left_ms, bool now);
 	void (*abort)(struct worker *w); /* ends what is left, at once; two turns follow */
 	void (*stop)(struct worker *w);	 /* gives up what start() made */
 	void (*free)(struct worker *w);	 /* the same, after the loop has run for the last time */

@@ -200,19 +200,19 @@ void deliver_leave(struct seat *seat)
 
 /* --- all of a connection */
 
-/* Closes a connection whose peer has said all it will, once it has got all that is due to it. */
+/* Closes a connection that is to end, once it has got all that is due to it. */
 static void end_if_done(struct conn *c)
 {
 	const struct seat *seat;
 
-	if (c->closing || c->blocked || c->out.len || c->busy || c->held)
+	if (c->closing || c->blocked || c->out.len || c->busy)
 		return;
 	for (seat = c->seats; seat; seat = seat->next)
 		if (seat->acks_due || seat->m.catchup)
 			return;
 	if (c->watching && watch_behind(c))
 		return;
-	conn_close(c, CLOSE_NORMAL, "end of input");
+	conn_close(c, (enum close_code)c->code, c->reason);
 }
 
 static void flush_all(struct conn *c)
@@ -256,12 +256,54 @@ void deliver_writable(struct conn *c)
 	flush_all(c);
 }
 
-void deliver_finish(struct conn *c)
+void deliver_finish(struct conn *c, enum close_code code, const char *reason)
 {
-	if (c->closing)
+	if (c->closing || c->finishing)
 		return;
 	c->finishing = true;
-	flush_all(c);
+	c->code = (uint16_t)code;
+	c->reason = reason;
+	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
+}
+
+/* --- at the end of the hub */
+
+#define GOODBYE "the hub is shutting down"
+
+static void count_open(struct conn *c, void *arg)
+{
+	size_t *n = arg;
+
+	*n += !c->closing && !c->finishing;
+}
+
+static void send_away(struct conn *c, void *arg)
+{
+	size_t *n = arg;
+
+	if (*n == 0 || c->closing || c->finishing)
+		return;
+	conn_hold(c); /* what it says now would never end */
+	deliver_finish(c, CLOSE_RESTART, GOODBYE);
+	--*n;
+}
+
+static void send_away_now(struct conn *c, void *arg)
+{
+	(void)arg;
+	conn_close(c, CLOSE_RESTART, GOODBYE);
+}
+
+void deliver_drain(struct worker *w, uint64_t left_ms, bool now)
+{
+	size_t n = 0;
+
+	conns_each(w, count_open, &n);
+	if (left_ms > WORKER_DRAIN_TICK_MS)
+		n = n * WORKER_DRAIN_TICK_MS / left_ms + 1;
+	conns_each(w, send_away, &n);
+	if (now)
+		conns_each(w, send_away_now, NULL);
 }
 
 static void have_read(struct worker *w, struct mail *mail)

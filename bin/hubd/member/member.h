@@ -93,10 +93,15 @@ void member_join(struct conn *c, const struct join_request *request);
 void deliver_session(struct worker *w, struct turn_entry *e);
 void deliver_connection(struct worker *w, struct turn_entry *e);
 
-/* From the door: room to write again; the peer has said all it will, and is to get what it asked
- * for. */
+/* From the door: room to write again. */
 void deliver_writable(struct conn *c);
-void deliver_finish(struct conn *c);
+
+/* Closes the connection once it has got all that is due to it: from a door whose peer has said all it
+ * will, and at the end of the hub. reason lives for ever. */
+void deliver_finish(struct conn *c, enum close_code code, const char *reason);
+
+/* The worker's hook: sends connections away, in the end those too that have not got all. */
+void deliver_drain(struct worker *w, uint64_t left_ms, bool now);
 
 /* Flushes s to the members of this worker. */
 void deliver_wake(struct worker *w, struct session *s);
