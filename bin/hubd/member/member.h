@@ -96,8 +96,8 @@ void deliver_connection(struct worker *w, struct turn_entry *e);
 /* From the door: room to write again. */
 void deliver_writable(struct conn *c);
 
-/* Closes the connection once it has got all that is due to it: from a door whose peer has said all it
- * will, and at the end of the hub. reason lives for ever. */
+/* Closes the connection once it has got all that is due to it: from a door whose peer has said all
+ * it will, and at the end of the hub. reason lives for ever. */
 void deliver_finish(struct conn *c, enum close_code code, const char *reason);
 
 /* The worker's hook: sends connections away, in the end those too that have not got all. */

@@ -9,7 +9,6 @@
 struct ack {
 	struct stored_wait wait; /* first */
 	uint64_t client;
-	uint32_t version; /* of the seat */
 	uint32_t len;
 	char msg_id[]; /* raw JSON */
 };
@@ -25,7 +24,7 @@ static void on_stored(struct worker *w, struct mail *mail)
 {
 	struct ack *ack = (struct ack *)mail;
 	struct session *s = ack->wait.session;
-	struct member *m = session_find(s, ack->client, ack->version, w->index);
+	struct member *m = session_find(s, ack->client, ack->wait.version, w->index);
 
 	if (m) {
 		struct seat *seat = seat_of(m);
@@ -44,9 +43,10 @@ static struct ack *new_ack(struct seat *seat, struct span msg_id)
 
 	if (!ack)
 		return NULL;
-	*ack = (struct ack){.wait = {.done = {.run = on_stored}, .worker = seat->conn->worker},
+	*ack = (struct ack){.wait = {.done = {.run = on_stored},
+				     .worker = seat->conn->worker,
+				     .version = seat->m.version},
 			    .client = seat->m.client,
-			    .version = seat->m.version,
 			    .len = (uint32_t)msg_id.len};
 	memcpy(ack->msg_id, msg_id.p, msg_id.len);
 	return ack;
@@ -100,7 +100,7 @@ enum hub_code member_publish(struct seat *seat, struct publication *p, struct sp
 		return HUB_OK;
 	}
 	free(ack);
-	if (p->tags.acked)
+	if (p->tags.acked && !out.waited)
 		send_ack(seat->conn, s, out.seq, msg_id);
 	return HUB_OK;
 }

@@ -70,35 +70,23 @@ static enum hub_code append(struct session *s, struct publication *p, uint64_t n
 	return HUB_OK;
 }
 
-/* In the order of seq; nearly always that is the end of the list. */
-static void add_wait(struct session *s, struct stored_wait *wait, uint64_t seq)
-{
-	struct stored_wait **link = &s->wait_first;
-
-	wait->seq = seq;
-	if (s->wait_last && s->wait_last->seq <= seq)
-		link = &s->wait_last->next;
-	while (*link && (*link)->seq <= seq)
-		link = &(*link)->next;
-	wait->next = *link;
-	*link = wait;
-	if (!wait->next)
-		s->wait_last = wait;
-}
-
 enum hub_code session_publish(struct session *s, struct publication *p, uint64_t now_ms,
 			      struct published *out)
 {
 	enum hub_code code = HUB_OK;
+	bool waits = p->wait && s->env->archive;
 
 	*out = (struct published){0};
 	pthread_mutex_lock(&s->lock);
-	out->repeated = p->tags.acked && dedup_find(&s->dedup, p->tags.msg, &out->seq);
-	if (!out->repeated)
+	if (waits && session_wait_reserve(s) < 0)
+		code = HUB_INTERNAL;
+	else
+		out->repeated = p->tags.acked && dedup_find(&s->dedup, p->tags.msg, &out->seq);
+	if (code == HUB_OK && !out->repeated)
 		code = append(s, p, now_ms, &out->seq);
-	if (code == HUB_OK && p->wait && s->env->archive && out->seq > s->stored) {
-		add_wait(s, p->wait, out->seq);
-		out->waits = true;
+	if (code == HUB_OK && waits && out->seq > s->stored) {
+		out->waits = session_wait(s, p->wait, out->seq);
+		out->waited = !out->waits;
 	}
 	pthread_mutex_unlock(&s->lock);
 	return code;

@@ -39,14 +39,11 @@ struct session *session_ref(struct session *s)
 }
 
 /* Nobody will tell them. */
-static void drop_waits(struct session *s)
+static void free_waits(struct waits *w)
 {
-	while (s->wait_first) {
-		struct stored_wait *wait = s->wait_first;
-
-		s->wait_first = wait->next;
-		free(wait);
-	}
+	for (; w->n; w->n--)
+		free(w->at[w->first++ & (w->cap - 1)]);
+	free(w->at);
 }
 
 void session_unref(struct session *s)
@@ -55,7 +52,7 @@ void session_unref(struct session *s)
 
 	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	drop_waits(s);
+	free_waits(&s->waits);
 	retained_drop(&s->retained, s->env->memory, UINT64_MAX);
 	session_count_dedup(s->env, dedup_bytes(&s->dedup), 0);
 	dedup_free(&s->dedup);

@@ -106,13 +106,20 @@ struct shard {
 };
 
 /* Who waits until its record is stored: allocated by malloc() with this first, so that a session
- * that ends can give it up by free(). */
+ * that ends, or another connection that waits for the same, can give it up by free(). */
 struct stored_wait {
 	struct mail done; /* posted to worker, with `session` a reference that is its own */
-	struct stored_wait *next;
 	struct worker *worker;
 	struct session *session;
 	uint64_t seq;
+	uint32_t version; /* of the member that waits */
+};
+
+/* All of a session's, one for a seq at most, in the order of it: a ring. Zeroed at the start. */
+struct waits {
+	struct stored_wait **at;
+	uint32_t cap; /* a power of two */
+	uint32_t first, n;
 };
 
 /* The heads that earlier runs of the hub left behind where they ended in a crash, by run. */
@@ -144,7 +151,7 @@ struct session {
 	uint64_t stored; /* the last seq that is kept there */
 	struct session *store_next;
 	struct crashes *crashes;
-	struct stored_wait *wait_first, *wait_last; /* in the order of their seq */
+	struct waits waits;
 
 	/* The registry's, under its lock. */
 	struct session *hash_next;
@@ -268,15 +275,16 @@ struct publication {
 	struct span type;
 	struct span key;  /* where tags.class says that there is one */
 	struct slot tags; /* all but its place and `key` */
-	/* Where not NULL: waits for the record to be stored, where it is not yet; then it is taken,
-	 * and published.waits says so. Its done.run and worker are set. */
+	/* Where not NULL: waits for the record to be stored, where it is not yet. Its done.run,
+	 * worker and version are set. */
 	struct stored_wait *wait;
 };
 
 struct published {
 	uint64_t seq;  /* 0: not known yet; then the wait is told */
 	bool repeated; /* a message with that tags.msg was published before, as seq */
-	bool waits;
+	bool waits;    /* the wait was taken, and will be told */
+	bool waited;   /* it was not: the member waits for the same already */
 };
 
 /* Appends a record, and makes it part of the state; the publisher need be no member. A repeat of a
@@ -315,6 +323,12 @@ void session_load(struct session *s, struct session_image *image);
 
 /* Everything up to seq is kept: tells those who wait for it. */
 void session_stored(struct session *s, uint64_t seq);
+
+/* Under the lock: makes sure that session_wait() has room; 0 or -ENOMEM. And, for a seq that is not
+ * stored: takes wait, in the place of another member's that waits for the same; false where the
+ * same member does. */
+int session_wait_reserve(struct session *s);
+bool session_wait(struct session *s, struct stored_wait *wait, uint64_t seq);
 
 /* --- members that were overtaken: resync.c */
 
