@@ -32,7 +32,8 @@ struct transport_events {
 	void (*connected)(void *arg);
 	/* One message, without the line feed behind it; borrowed. */
 	void (*received)(void *arg, const char *text, size_t len);
-	/* Bytes are taken again, after send() returned 0; at other times, too. */
+	/* After send() returned 0: it takes bytes again, inside this event if nowhere else. At
+	 * other times, too. */
 	void (*writable)(void *arg);
 	/* The connection is gone, or was never made; may come from inside open() and finish(). The
 	 * last event until the next open(). close_code as in RFC 6455
