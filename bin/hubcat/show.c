@@ -1,3 +1,5 @@
+/* A table by type chooses what becomes of the hub's own messages. Invariant: shown counts what was
+ * written of members, and never exceeds what was asked for. */
 #include "show.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Colours around the tokens, and nothing else changed. */
 #include "color.h"
 
 #include <string.h>

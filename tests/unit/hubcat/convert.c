@@ -1,3 +1,4 @@
+/* The messages that a line makes, by -t and by -m. */
 #include "convert.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* When a silent hub is asked, and when it is given up; time is what the test says. */
 #include "client/keepalive.h"
 
 #include "unit.h"
