@@ -36,8 +36,8 @@ struct transport_events {
 	 * other times, too. */
 	void (*writable)(void *arg);
 	/* The connection is gone, or was never made; may come from inside open() and finish(). The
-	 * last event until the next open(). close_code as in RFC 6455
-	 * section 7.4, 0 where none was given. reason is for people; borrowed. */
+	 * last event until the next open(). close_code as in RFC 6455 section 7.4, 0 where none was
+	 * given. reason is for people; borrowed. */
 	void (*lost)(void *arg, enum transport_loss loss, int close_code, const char *reason);
 };
 
