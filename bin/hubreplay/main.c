@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "edit/edit.h"
 #include "hubreplay.h"
 
 struct command {

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/opt.h"
-#include "files.h"
+#include "files/files.h"
 #include "hubreplay.h"
 #include "json/envelope.h"
 

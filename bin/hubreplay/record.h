@@ -12,10 +12,10 @@
 
 #include "base/url.h"
 #include "client/client.h"
-#include "place.h"
+#include "files/place.h"
+#include "files/tally.h"
 #include "recording/recording.h"
 #include "recording/seal.h"
-#include "tally.h"
 
 struct record;
 struct link;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "files.h"
+#include "files/files.h"
 #include "play.h"
 
 static const char *reel_path(const struct reel *r)

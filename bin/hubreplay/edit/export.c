@@ -8,8 +8,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/opt.h"
-#include "files.h"
-#include "hubreplay.h"
+#include "edit/edit.h"
+#include "files/files.h"
 #include "json/filter.h"
 #include "json/json.h"
 

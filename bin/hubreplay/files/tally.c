@@ -1,4 +1,5 @@
-#include "tally.h"
+/* Invariant: slot finds each entry by its name, and is never more than half full. */
+#include "files/tally.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -14,9 +14,7 @@ struct place {
 	char epoch[RECORDING_EPOCH_MAX + 1]; /* of seq; empty: not known */
 };
 
-void place_epoch(struct place *p, struct span epoch); /* p NULL: stays as it is */
-
-/* Whether a gap or a snapshot is of another log than the one so far. */
+/* Whether a gap or a snapshot is of another log than the one so far; true where none is known. */
 bool place_is_new(const struct place *p, const struct recording_line *line);
 
 /* Goes on with a record, a gap or a snapshot of the session. */

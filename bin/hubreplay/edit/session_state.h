@@ -1,7 +1,7 @@
 /* The state of a session, made of its records as a hub makes it: the last one of each key and type.
  */
-#ifndef HUBREPLAY_STATE_H
-#define HUBREPLAY_STATE_H
+#ifndef HUBREPLAY_SESSION_STATE_H
+#define HUBREPLAY_SESSION_STATE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@ struct state_record {
 };
 
 /* Zeroed at the start. */
-struct state {
+struct session_state {
 	struct state_record *record; /* n of them */
 	size_t n, cap;
 	uint32_t *slot; /* of the names: 0, or a record's index and 1 */
@@ -27,12 +27,13 @@ struct state {
 };
 
 /* Takes a record: into the state, out of it, or neither. Out of memory ends the program. */
-void state_take(struct state *s, const struct keys *keys, const struct recording_line *line);
+void session_state_take(struct session_state *s, const struct keys *keys,
+			const struct recording_line *line);
 
 /* Puts the records in the order of seq; then nothing more can be taken. Returns how many there are.
  */
-size_t state_sort(struct state *s);
+size_t session_state_sort(struct session_state *s);
 
-void state_clear(struct state *s);
+void session_state_clear(struct session_state *s);
 
 #endif

@@ -7,12 +7,13 @@
 
 #include "base/err.h"
 #include "base/opt.h"
-#include "files.h"
-#include "hubreplay.h"
+#include "edit/edit.h"
+#include "edit/session_state.h"
+#include "files/files.h"
+#include "files/place.h"
+#include "files/sink.h"
+#include "files/tally.h"
 #include "json/keys.h"
-#include "place.h"
-#include "state.h"
-#include "tally.h"
 
 #define SESSIONS_MAX 1000000
 
@@ -48,7 +49,7 @@ static const struct opt_program program = {
 
 struct session {
 	struct place place;
-	struct state state;
+	struct session_state state;
 };
 
 struct cut {
@@ -71,9 +72,9 @@ static void pass_over(struct cut *c, const struct recording_line *line)
 	/* Another log, or a new account of this one. */
 	if (line->kind == RECORDING_SNAPSHOT ||
 	    (line->kind == RECORDING_GAP && place_is_new(&s->place, line)))
-		state_clear(&s->state);
+		session_state_clear(&s->state);
 	if (line->kind == RECORDING_STATE || line->kind == RECORDING_RECORD)
-		state_take(&s->state, c->keys, line);
+		session_state_take(&s->state, c->keys, line);
 	place_follow(&s->place, line);
 }
 
@@ -96,11 +97,11 @@ static void begin(struct cut *c)
 		if (!s->place.known)
 			continue;
 		sink_check(&c->to, recorder_snapshot(c->to.w, e->name, s->place.epoch, s->place.seq,
-						     state_sort(&s->state), 0));
+						     session_state_sort(&s->state), 0));
 		for (size_t i = 0; i < s->state.n; i++)
 			sink_check(&c->to, recorder_put(c->to.w, s->state.record[i].text,
 							s->state.record[i].len, 0));
-		state_clear(&s->state);
+		session_state_clear(&s->state);
 	}
 }
 
@@ -155,7 +156,7 @@ int cut_main(int argc, char **argv)
 	status = files_ended(argv[first], c.r, cut(&c));
 	sink_close(&c.to);
 	for (struct tally_entry *e = c.sessions.first; e; e = e->next)
-		state_clear(&((struct session *)e->extra)->state);
+		session_state_clear(&((struct session *)e->extra)->state);
 	tally_free(&c.sessions);
 	recording_close(c.r);
 	keys_free(c.keys);

@@ -11,9 +11,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/opt.h"
-#include "files.h"
-#include "hubreplay.h"
-#include "tally.h"
+#include "edit/edit.h"
+#include "files/files.h"
+#include "files/tally.h"
 
 #define SESSIONS_MAX 10000
 #define TYPES_MAX 10000

@@ -1,13 +1,23 @@
-/* Recordings on the command line: keys, opening, times, and what is said of how they end. For
- * main-level code: what cannot go on dies with its status. */
+/* What is known of recording files on the disk. This room owns:
+ *
+ *	files      the keys and the files that a command line names, and how a recording ends
+ *	sink       a recording that is written by a command
+ *	place      where the log of one session stands: not known, until a record, a gap or a
+ *snapshot tally      a table of names time_text  times as people write them
+ *
+ * Called by record/, play/ and edit/; it calls the library only. files and sink are for main-level
+ * code: they say on stderr what is wrong, and where it cannot go on they end the program with its
+ * exit status. The others return it. For one thread. */
 #ifndef HUBREPLAY_FILES_H
 #define HUBREPLAY_FILES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "recording/recording.h"
 #include "recording/seal.h"
+
+#define FILES_ZSTD_LEVEL 3 /* of what is compressed */
 
 /* The keys of key files, any of which may be NULL; to is for what is written. NULL where there are
  * none. The caller frees them. */
@@ -24,27 +34,7 @@ struct recording *files_need(const char *path, const struct seal_keys *keys);
  * where it is unfinished, EX_DATAERR or EX_IOERR. */
 int files_ended(const char *path, const struct recording *r, enum recording_status status);
 
-/* A recording that is written. */
-struct sink {
-	const char *path;
-	struct recorder *w;
-	struct buf text;
-};
-
-/* Creates it, compressed where its name ends in .zst; "-": standard output. */
-void sink_open(struct sink *s, const char *path, const struct seal_keys *keys);
-
-/* Puts a line with another time. */
-void sink_put(struct sink *s, const struct recording_line *line, uint64_t t_us);
-
-/* Dies where error is one. */
-void sink_check(const struct sink *s, int error);
-
-/* Writes the end, and closes. */
-void sink_close(struct sink *s);
-
-/* A time in a recording as people write it, in us: seconds (90, 12.5), with a unit (500ms, 3m, 1h),
- * or 1:02:03.5. */
+/* The time that an option has, in us (time_text.h); dies where it is none. */
 uint64_t files_time(const char *option, const char *text);
 
 #endif

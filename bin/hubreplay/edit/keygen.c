@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/opt.h"
-#include "hubreplay.h"
+#include "edit/edit.h"
 #include "recording/seal.h"
 
 struct options {

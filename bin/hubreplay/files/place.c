@@ -1,14 +1,7 @@
-#include "place.h"
+/* Invariant: seq and epoch are of the same log. */
+#include "files/place.h"
 
 #include <string.h>
-
-void place_epoch(struct place *p, struct span epoch)
-{
-	if (!epoch.p)
-		return;
-	memcpy(p->epoch, epoch.p, epoch.len);
-	p->epoch[epoch.len] = '\0';
-}
 
 static bool equals(struct span s, const char *text)
 {
@@ -27,7 +20,10 @@ bool place_is_new(const struct place *p, const struct recording_line *line)
 
 void place_follow(struct place *p, const struct recording_line *line)
 {
-	place_epoch(p, line->epoch);
+	if (line->epoch.p) {
+		memcpy(p->epoch, line->epoch.p, line->epoch.len);
+		p->epoch[line->epoch.len] = '\0';
+	}
 	if (line->kind == RECORDING_RECORD || line->kind == RECORDING_SNAPSHOT)
 		p->seq = line->seq;
 	else if (line->kind == RECORDING_GAP)

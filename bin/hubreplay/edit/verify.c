@@ -9,10 +9,10 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/opt.h"
-#include "files.h"
-#include "hubreplay.h"
-#include "place.h"
-#include "tally.h"
+#include "edit/edit.h"
+#include "files/files.h"
+#include "files/place.h"
+#include "files/tally.h"
 
 #define SAID_MAX 20 /* problems of a file */
 #define SESSIONS_MAX 1000000

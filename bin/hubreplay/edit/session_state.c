@@ -1,6 +1,6 @@
-/* Invariant: slot finds each record by its name; it is made anew where a record goes, which is
- * rare. */
-#include "state.h"
+/* What the records of a session leave behind. Invariant: slot finds each record by its name; it is
+ * made anew where a record goes, which is rare. */
+#include "edit/session_state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,8 @@ static bool is(const struct state_record *r, struct span key, struct span type)
 }
 
 /* The slot of that name, or the free one for it. */
-static uint32_t *find(const struct state *s, uint32_t hash, struct span key, struct span type)
+static uint32_t *find(const struct session_state *s, uint32_t hash, struct span key,
+		      struct span type)
 {
 	size_t i;
 
@@ -46,7 +47,7 @@ static uint32_t *find(const struct state *s, uint32_t hash, struct span key, str
 	return &s->slot[i];
 }
 
-static void index_all(struct state *s)
+static void index_all(struct session_state *s)
 {
 	while (s->slots < 2 * (s->n + 1))
 		s->slots = s->slots ? 2 * s->slots : 16;
@@ -70,7 +71,7 @@ static void set_text(struct state_record *r, const struct recording_line *line)
 	r->seq = line->seq;
 }
 
-static void set(struct state *s, struct span key, const struct recording_line *line)
+static void set(struct session_state *s, struct span key, const struct recording_line *line)
 {
 	uint32_t hash = hash_of(key, line->type), *slot;
 	struct state_record *r;
@@ -104,7 +105,7 @@ static void drop(struct state_record *r)
 }
 
 /* Drops all of a key, whatever their types. */
-static void delete (struct state *s, struct span key)
+static void delete (struct session_state *s, struct span key)
 {
 	size_t kept = 0;
 
@@ -122,7 +123,8 @@ static void delete (struct state *s, struct span key)
 	index_all(s);
 }
 
-void state_take(struct state *s, const struct keys *keys, const struct recording_line *line)
+void session_state_take(struct session_state *s, const struct keys *keys,
+			const struct recording_line *line)
 {
 	char room[ENVELOPE_KEY_MAX], why[100];
 	struct envelope e;
@@ -150,18 +152,18 @@ static int by_seq(const void *a, const void *b)
 	return left->seq < right->seq ? -1 : left->seq > right->seq;
 }
 
-size_t state_sort(struct state *s)
+size_t session_state_sort(struct session_state *s)
 {
 	if (s->n)
 		qsort(s->record, s->n, sizeof(*s->record), by_seq);
 	return s->n;
 }
 
-void state_clear(struct state *s)
+void session_state_clear(struct session_state *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		drop(&s->record[i]);
 	free(s->record);
 	free(s->slot);
-	*s = (struct state){0};
+	*s = (struct session_state){0};
 }

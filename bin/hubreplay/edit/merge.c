@@ -7,10 +7,11 @@
 
 #include "base/err.h"
 #include "base/opt.h"
-#include "files.h"
-#include "hubreplay.h"
-#include "place.h"
-#include "tally.h"
+#include "edit/edit.h"
+#include "files/files.h"
+#include "files/place.h"
+#include "files/sink.h"
+#include "files/tally.h"
 
 #define SESSIONS_MAX 1000000
 
