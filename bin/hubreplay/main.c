@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "edit/edit.h"
 #include "hubreplay.h"
+#include "record/record.h"
 
 struct command {
 	const char *name;

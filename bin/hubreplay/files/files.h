@@ -2,6 +2,8 @@
  *
  *	files      the keys and the files that a command line names, and how a recording ends
  *	sink       a recording that is written by a command
+ *	parts      the names of a recording that is split
+ *	places     where the sessions of a file stand, so that it can be gone on with
  *	place      where the log of one session stands: not known, until a record, a gap or a
  *snapshot tally      a table of names time_text  times as people write them
  *

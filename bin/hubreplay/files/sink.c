@@ -8,15 +8,15 @@
 
 #include "base/err.h"
 #include "files/files.h"
+#include "files/parts.h"
 
 void sink_open(struct sink *s, const char *path, const struct seal_keys *keys)
 {
 	struct recorder_options options = {.keys = keys};
-	size_t len = strlen(path);
 	char why[300];
 	int status;
 
-	if (len > 4 && strcmp(path + len - 4, ".zst") == 0)
+	if (parts_compressed(path))
 		options.level = FILES_ZSTD_LEVEL;
 	*s = (struct sink){.path = path};
 	s->w = recorder_open(path, &options, NULL, why, sizeof(why), &status);
