@@ -1,9 +1,10 @@
 /* The terminal, where a person watches. This room owns:
  *
  *	progress   one line on stderr, drawn or not, and what is said: that goes before it
+ *	keyboard   keys from stdin, raw (each at once, not shown) or as the terminal was before
  *
- * Called by record/ and play/; it calls the library only. What the line says is the
- * caller's business. */
+ * Called by record/ and play/; it calls the library only. What the line says and what a key does is
+ * the caller's business: the keyboard runs what it was handed. */
 #ifndef HUBREPLAY_PROGRESS_H
 #define HUBREPLAY_PROGRESS_H
 

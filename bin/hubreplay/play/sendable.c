@@ -1,18 +1,23 @@
-/* A recorded line becomes a message again: without what the hub gave it, and without msg_id, since
- * it is sent as a new one. Bytes are copied; nothing is written anew. */
+/* Messages out of recorded lines. Invariant: made has whole messages only. */
+#include "play/sendable.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "play.h"
 
 enum { CUT_SESSION, CUT_MSG_ID, CUT_FROM, CUT_SEQ, CUT_T, CUTS };
 
-struct json_paths *message_paths(void)
+void sendable_init(struct sendable *s, struct filter *filter, bool nameless, struct losses *losses)
 {
 	static const char *const names[CUTS] = {"session_id", "msg_id", "from", "seq", "t"};
 
-	return json_paths_new(names, CUTS);
+	*s = (struct sendable){.filter = filter,
+			       .losses = losses,
+			       .nameless = nameless,
+			       .paths = json_paths_new(names, CUTS)};
+	if (!s->paths)
+		err_die(EX_OSERR, "out of memory");
 }
 
 static bool blank(char c)
@@ -54,18 +59,17 @@ static int put_without(struct buf *out, const char *text, size_t len,
 	return buf_put(out, text + at, len - at);
 }
 
-/* The message of one JSON object. t is cut where the object comes out of -f. */
-static void message_put(struct play *p, const char *text, size_t len, bool cut_t)
+/* The message of one JSON object. t is cut where the object comes out of the filter. */
+static void put(struct sendable *s, const char *text, size_t len, bool cut_t)
 {
 	struct json_member at[CUTS], cuts[CUTS];
 	struct json_scan scan;
-	struct buf *out = &p->made;
+	struct buf *out = &s->made;
 	size_t n = 0;
 
-	if (json_scan(p->paths, text, len, at, &scan) != JSON_OK || scan.type != JSON_OBJECT)
+	if (json_scan(s->paths, text, len, at, &scan) != JSON_OK || scan.type != JSON_OBJECT)
 		return;
-	/* With --as there is one session, where messages without a name go. */
-	for (size_t i = p->o.as ? CUT_SESSION : CUT_MSG_ID; i < (cut_t ? CUTS : CUT_T); i++)
+	for (size_t i = s->nameless ? CUT_SESSION : CUT_MSG_ID; i < (cut_t ? CUTS : CUT_T); i++)
 		if (at[i].type != JSON_NONE)
 			cuts[n++] = at[i];
 	qsort(cuts, n, sizeof(cuts[0]), by_place);
@@ -76,32 +80,38 @@ static void message_put(struct play *p, const char *text, size_t len, bool cut_t
 
 static int on_output(const char *json, size_t len, void *arg)
 {
-	struct play *p = arg;
+	struct sendable *s = arg;
 
-	if (*json == '{') {
-		message_put(p, json, len, true);
-		return 0;
-	}
 	/* Nothing comes of null, as of empty; what is anything else was meant to be sent. */
-	if (strncmp(json, "null", 4) != 0 && p->refused++ < 10)
-		play_say(p, "-f: not an object: %.*s", (int)(len < 60 ? len : 60), json);
+	if (*json == '{')
+		put(s, json, len, true);
+	else if (strncmp(json, "null", 4) != 0)
+		losses_first(s->losses, "-f: not an object: %.*s", (int)(len < 60 ? len : 60),
+			     json);
 	return 0;
 }
 
-void message_make(struct play *p, const struct recording_line *line)
+void sendable_make(struct sendable *s, const struct recording_line *line)
 {
 	char why[300];
 
-	if (!p->filter) {
-		struct buf *line_buf = &p->line;
-
-		line_buf->len = 0;
-		if (buf_put(line_buf, line->text, line->body) < 0 || buf_put(line_buf, "}", 1) < 0)
-			err_die(EX_OSERR, "out of memory");
-		message_put(p, line_buf->data, line_buf->len, false);
-	} else if (filter_run(p->filter, FILTER_JSON, line->text, line->len, on_output, p, why,
-			      sizeof(why)) < 0) {
-		play_say(p, "-f: %s", why);
-		p->refused++;
+	s->made.len = 0;
+	if (s->filter) {
+		if (filter_run(s->filter, FILTER_JSON, line->text, line->len, on_output, s, why,
+			       sizeof(why)) < 0)
+			losses_add(s->losses, 1, "-f: %s", why);
+		return;
 	}
+	s->line.len = 0;
+	if (buf_put(&s->line, line->text, line->body) < 0 || buf_put(&s->line, "}", 1) < 0)
+		err_die(EX_OSERR, "out of memory");
+	put(s, s->line.data, s->line.len, false);
+}
+
+void sendable_free(struct sendable *s)
+{
+	buf_free(&s->made);
+	buf_free(&s->line);
+	filter_free(s->filter);
+	json_paths_free(s->paths);
 }

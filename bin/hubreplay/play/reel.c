@@ -1,12 +1,12 @@
-/* Several files as one line of time: a file begins where its start says, or where the one before
- * ended. */
+/* The files as one line of time. Invariant: offset_us is never below last_us of the file before, so
+ * time does not go back from one file to the next. */
+#include "play/reel.h"
+
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "files/files.h"
-#include "play.h"
 
 static const char *reel_path(const struct reel *r)
 {
@@ -20,8 +20,8 @@ static int reel_file(struct reel *r)
 	uint64_t start_ms;
 
 	recording_close(r->file);
-	term_clear(r->p);
-	r->file = files_open(reel_path(r), r->p->keys, &status);
+	progress_clear(r->progress);
+	r->file = files_open(reel_path(r), r->keys, &status);
 	if (!r->file)
 		return status;
 	start_ms = recording_head(r->file)->start_ms;
@@ -41,8 +41,8 @@ static bool reel_skip(struct reel *r, uint64_t us)
 	if (error == -ESPIPE)
 		return true; /* it is read through */
 	if (error < 0)
-		play_say(r->p, "%s: %s", reel_path(r),
-			 error == -EBADMSG ? recording_why(r->file) : strerror(-error));
+		progress_say(r->progress, "%s: %s", reel_path(r),
+			     error == -EBADMSG ? recording_why(r->file) : strerror(-error));
 	return error == 0;
 }
 
@@ -69,7 +69,7 @@ static bool reel_file_end(struct reel *r, enum recording_status end)
 {
 	int status;
 
-	term_clear(r->p);
+	progress_clear(r->progress);
 	reel_bad(r, files_ended(reel_path(r), r->file, end));
 	while (r->at + 1 < r->n) {
 		r->at++;
@@ -141,8 +141,7 @@ uint64_t reel_length(struct reel *r)
 	char why[300];
 	int status;
 
-	file =
-	    r->p->keys ? NULL : recording_open(r->paths[r->n - 1], NULL, why, sizeof(why), &status);
+	file = r->keys ? NULL : recording_open(r->paths[r->n - 1], NULL, why, sizeof(why), &status);
 	if (!file)
 		return 0;
 	offset = recording_head(file)->start_ms;

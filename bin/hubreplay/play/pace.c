@@ -1,4 +1,6 @@
-#include "pace.h"
+/* A timer for exact instants. Invariant: at most one instant is set, and the last one that was
+ * asked for. */
+#include "play/pace.h"
 
 #include <errno.h>
 #include <sys/timerfd.h>
