@@ -13,7 +13,6 @@
 #ifndef HUBREPLAY_FILES_H
 #define HUBREPLAY_FILES_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "recording/recording.h"
