@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "result.h"
+#include "report/result.h"
 
 /* A stream that takes the first number it gets for its beginning. */
 #define STREAM_ANY UINT64_MAX

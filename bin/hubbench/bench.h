@@ -18,7 +18,7 @@
 #include "net.h"
 #include "options.h"
 #include "plan.h"
-#include "result.h"
+#include "report/result.h"
 #include "schedule.h"
 
 #define NEVER UINT64_MAX

@@ -9,13 +9,13 @@
 
 #include "base/err.h"
 #include "base/opt.h"
-#include "compare.h"
-#include "expect.h"
 #include "need.h"
 #include "plan.h"
 #include "play.h"
 #include "proc.h"
-#include "report.h"
+#include "report/compare.h"
+#include "report/expect.h"
+#include "report/report.h"
 #include "run.h"
 #include "search.h"
 

@@ -16,7 +16,7 @@
 #include "loop.h"
 #include "need.h"
 #include "proc.h"
-#include "report.h"
+#include "report/report.h"
 #include "setup.h"
 #include "sum.h"
 

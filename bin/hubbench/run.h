@@ -3,7 +3,7 @@
 #define HUBBENCH_RUN_H
 
 #include "plan.h"
-#include "result.h"
+#include "report/result.h"
 
 /* Fills *r, which is zeroed, and tells of each second as the plan has it. Returns 0, or an exit
  * status after saying why: there is no result then. */

@@ -2,9 +2,9 @@
 #ifndef HUBBENCH_SEARCH_H
 #define HUBBENCH_SEARCH_H
 
-#include "expect.h"
 #include "plan.h"
-#include "result.h"
+#include "report/expect.h"
+#include "report/result.h"
 
 /* Runs at rates that double until one does not meet what is expected, then halves the distance
  * until it is below 5 %. *r becomes the result of the best run, with all trials in it; where none

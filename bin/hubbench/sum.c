@@ -9,7 +9,7 @@
 #include "member.h"
 #include "need.h"
 #include "publish.h"
-#include "verdict.h"
+#include "report/verdict.h"
 
 static void add_loop(struct result *r, struct loop *l, struct verdict_facts *f)
 {

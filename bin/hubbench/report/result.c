@@ -1,5 +1,5 @@
 /* What a result's figures are called, and those that are derived from others. */
-#include "result.h"
+#include "report/result.h"
 
 #include <math.h>
 #include <stdlib.h>

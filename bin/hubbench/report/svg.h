@@ -3,10 +3,10 @@
 #define HUBBENCH_SVG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 
-#include "result.h"
-#include "units.h"
+#include "report/units.h"
 
 struct svg_box {
 	double x, y, w, h;
@@ -42,27 +42,5 @@ void svg_line(FILE *out, double x1, double y1, double x2, double y2, const char 
 
 /* The style of all that is drawn here, for a <style>. */
 extern const char svg_style[];
-
-/* --- chart.c, chart_time.c: each draws into its box, title and legend included */
-
-/* How long the messages took, by percentile: corrected and not. */
-void chart_percentiles(FILE *out, struct svg_box box, const struct result *r);
-
-/* What happened second by second. */
-enum chart {
-	CHART_MESSAGES,
-	CHART_DELIVERIES,
-	CHART_LATENCY,
-	CHART_CPU,
-	CHART_CLIENTS,
-	CHART_MEMORY
-};
-void chart_time(FILE *out, struct svg_box box, enum chart chart, const struct result *r);
-
-/* The rates that a search tried. */
-void chart_trials(FILE *out, struct svg_box box, const struct result *r);
-
-/* Whether the result has anything to show there. */
-bool chart_has(enum chart chart, const struct result *r);
 
 #endif

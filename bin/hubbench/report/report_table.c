@@ -5,8 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "report.h"
-#include "units.h"
+#include "report/report.h"
+#include "report/units.h"
 
 #define LABEL_WIDTH 11
 

@@ -1,16 +1,16 @@
 /* Any bytes as a stored result: what is accepted is written, and reads back as the same; the
  * reports and conditions take it, whatever is in it. Behind a zero byte stands a condition. */
 #undef NDEBUG
-#include "result.h"
+#include "report/result.h"
 
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "compare.h"
-#include "expect.h"
-#include "report.h"
+#include "report/compare.h"
+#include "report/expect.h"
+#include "report/report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

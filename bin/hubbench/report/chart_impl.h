@@ -1,8 +1,8 @@
-/* What charts share; for chart.c and chart_time.c. */
-#ifndef HUBBENCH_CHART_H
-#define HUBBENCH_CHART_H
+/* What charts share: their frames, ticks and scales. For chart.c and chart_time.c only. */
+#ifndef HUBBENCH_CHART_IMPL_H
+#define HUBBENCH_CHART_IMPL_H
 
-#include "svg.h"
+#include "report/svg.h"
 
 #define TICKS_MAX 12
 

@@ -1,6 +1,7 @@
-#include "fields.h"
+/* The table of fields. A figure stands in it once; so what is written is what is read. */
+#include "report/fields.h"
 
-#include "result.h"
+#include "report/result.h"
 
 #define MEMBER(type, name, member, kind)                                                      \
 	{                                                                                     \

@@ -2,7 +2,7 @@
 #ifndef HUBBENCH_VERDICT_H
 #define HUBBENCH_VERDICT_H
 
-#include "result.h"
+#include "report/result.h"
 
 /* What the result itself does not hold. */
 struct verdict_facts {

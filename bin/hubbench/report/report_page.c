@@ -7,8 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "report.h"
-#include "svg.h"
+#include "report/chart.h"
+#include "report/report.h"
+#include "report/svg.h"
 
 #define WIDTH 1040
 #define MARGIN 28

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "result.h"
+#include "report/result.h"
 
 /* Writes them to out. Errors stay with out, for ferror(3). */
 void compare(FILE *out, const struct result *before, const struct result *now);

@@ -1,4 +1,6 @@
-#include "svg.h"
+/* Text, lines and scales of an image. Whatever is put in as text comes out as text: nothing in it
+ * can be taken for markup. */
+#include "report/svg.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* A result on its way out and back: JSON keeps everything, the comparison and the pages say what is
  * in it, and what is no result is refused. */
-#include "result.h"
+#include "report/result.h"
 
 #include <errno.h>
 #include <math.h>
@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "compare.h"
 #include "json/json.h"
-#include "report.h"
+#include "report/compare.h"
+#include "report/report.h"
+#include "report/units.h"
 #include "result_sample.h"
 #include "unit.h"
-#include "units.h"
 
 static char path[2][64];
 

@@ -1,5 +1,5 @@
 /* Conditions on a result. Each figure is one line of a table: its name, its kind, where it is. */
-#include "expect.h"
+#include "report/expect.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "units.h"
+#include "report/units.h"
 
 enum kind { KIND_DURATION, KIND_COUNT, KIND_RATE, KIND_SHARE, KIND_BYTES, KIND_VERDICT };
 enum op { OP_LESS, OP_LESS_EQUAL, OP_MORE, OP_MORE_EQUAL, OP_EQUAL, OP_NOT };

@@ -1,12 +1,18 @@
-/* A result on its way to people and programs. All of it is derived from struct result, so that the
- * table, the JSON and the page agree. Nothing here owns what it is given. */
+/* The room report/: what becomes of a figure once it is measured. It owns what a run has found
+ * (result.h, the data that all of it is about), what to make of that (verdict.h, expect.h), and its
+ * ways to people and programs: the table, the line on a terminal, JSON and back (fields.h), a page
+ * (chart.h, svg.h), two results side by side (compare.h). All is derived from struct result, so
+ * that they agree. It knows neither how a run goes nor who asked for it.
+ *
+ * run/ fills results and judges them, main.c tells of them. Nothing here owns what it is given, and
+ * nothing but the live line has a state. */
 #ifndef HUBBENCH_REPORT_H
 #define HUBBENCH_REPORT_H
 
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "result.h"
+#include "report/result.h"
 
 /* The final table, for people; the verdict stands last. */
 void report_table(FILE *out, const struct result *r);

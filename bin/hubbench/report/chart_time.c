@@ -1,7 +1,8 @@
 /* The charts by second, and that of a search. */
 #include <math.h>
 
-#include "chart.h"
+#include "report/chart.h"
+#include "report/chart_impl.h"
 
 #define HITS_MAX 600 /* seconds up to which each has its figures where the mouse is */
 

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "fields.h"
 #include "json/json.h"
-#include "result.h"
+#include "report/fields.h"
+#include "report/result.h"
 
 #define READ_MAX (256 << 20) /* bytes of a file */
 

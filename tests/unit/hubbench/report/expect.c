@@ -1,5 +1,5 @@
 /* Conditions: what is accepted, what is seen, and what is said of those that make no sense. */
-#include "expect.h"
+#include "report/expect.h"
 
 #include <stdio.h>
 #include <string.h>

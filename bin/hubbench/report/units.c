@@ -1,4 +1,6 @@
-#include "units.h"
+/* Three digits and a unit. A figure that is no number is "-", and one that is not all is never
+ * shown as all. */
+#include "report/units.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* Verdicts. The rules stand in verdict.h, and in hubbench(1). */
-#include "verdict.h"
+#include "report/verdict.h"
 
 #include <math.h>
 #include <stdarg.h>

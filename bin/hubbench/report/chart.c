@@ -1,8 +1,10 @@
 /* What all charts of a report have: a frame, axes, a legend; and the chart of percentiles. */
-#include "chart.h"
+#include "report/chart.h"
 
 #include <math.h>
 #include <string.h>
+
+#include "report/chart_impl.h"
 
 #define LEFT 62	  /* of a box, for the labels of its values */
 #define TOP 52	  /* for title and legend */

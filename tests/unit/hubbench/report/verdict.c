@@ -1,5 +1,5 @@
 /* Verdicts: each rule of verdict.h, on both sides of where it begins; and which goes first. */
-#include "verdict.h"
+#include "report/verdict.h"
 
 #include <stdlib.h>
 #include <string.h>

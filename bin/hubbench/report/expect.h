@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "result.h"
+#include "report/result.h"
 
 struct expect;
 

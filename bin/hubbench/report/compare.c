@@ -1,12 +1,12 @@
 /* Two results side by side. First what differs in their conditions, for what that makes of the
  * figures; then each figure that either has. */
-#include "compare.h"
+#include "report/compare.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "fields.h"
-#include "units.h"
+#include "report/fields.h"
+#include "report/units.h"
 
 struct sides {
 	FILE *out;

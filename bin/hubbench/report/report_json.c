@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "fields.h"
-#include "report.h"
+#include "report/fields.h"
+#include "report/report.h"
 
 /* The shortest text that reads back as the same number. */
 static int json_double(struct buf *b, double value)
