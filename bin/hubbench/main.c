@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/opt.h"
 #include "plan/need.h"
+#include "plan/options.h"
 #include "plan/plan.h"
 #include "plan/trace.h"
 #include "report/compare.h"

@@ -1,6 +1,6 @@
-/* The room load/: the load itself. One process, N threads; each thread (struct loop) has its own
- *epoll instance, its own members and the publishers that speak over their connections. This header
- *has the shape of all that; the files beside it are what a thread does, from below:
+/* The room load/: the load itself. One process, N threads; each thread (struct loop) has an epoll
+ * instance, members, and the publishers that speak over their connections. This header has the
+ * shape of all that; the files beside it are what a thread does, from below:
  *
  *	audit.h		what of a numbered stream has come
  *	member.h	the states of a member, and what it should have

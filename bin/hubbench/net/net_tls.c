@@ -1,4 +1,5 @@
-/* TLS on a non-blocking socket, with OpenSSL: the only file that knows it. */
+/* TLS on a non-blocking socket, with OpenSSL: the only file that knows it. OpenSSL's queue of
+ * errors is emptied before each handshake, read and write, so that a reason is that of the call. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>

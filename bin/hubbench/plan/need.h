@@ -1,4 +1,5 @@
-/* Memory that the program cannot do without: there is some, or it ends. */
+/* Memory that the program cannot do without: there is some, or it ends. For the rooms that may end
+ * it, this one and those above. */
 #ifndef HUBBENCH_NEED_H
 #define HUBBENCH_NEED_H
 

@@ -1,4 +1,5 @@
-/* What the command line asks for. */
+/* What the command line asks for, as it was said: main.c has the table of options that fills it,
+ * plan.c makes sense of it. Texts belong to the command line. */
 #ifndef HUBBENCH_OPTIONS_H
 #define HUBBENCH_OPTIONS_H
 

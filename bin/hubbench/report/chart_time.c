@@ -1,4 +1,5 @@
-/* The charts by second, and that of a search. */
+/* The charts by second, and that of a search. What a chart shows stands in one
+ * table: its lines, their classes, how their values read. */
 #include <math.h>
 
 #include "report/chart.h"

@@ -1,4 +1,5 @@
-/* Verdicts. The rules stand in verdict.h, and in hubbench(1). */
+/* Verdicts. The rules stand in verdict.h, and in hubbench(1); the first that applies is the
+ * verdict, and each gives its reason with the figure it went by. */
 #include "report/verdict.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* What to make of a run. */
+/* What to make of a run: one word and one reason, from the figures alone. */
 #ifndef HUBBENCH_VERDICT_H
 #define HUBBENCH_VERDICT_H
 

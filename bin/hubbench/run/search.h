@@ -1,4 +1,4 @@
-/* The highest rate at which all that is expected holds. */
+/* The highest rate at which all that is expected holds, found by as many runs as it takes. */
 #ifndef HUBBENCH_SEARCH_H
 #define HUBBENCH_SEARCH_H
 
