@@ -191,8 +191,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct dialect *const dialects[] = {&dialect_hub, &dialect_raw,
-							 &dialect_socketio};
 	size_t piece;
 	bool lines;
 
