@@ -9,8 +9,8 @@
 
 #include "base/err.h"
 #include "base/opt.h"
+#include "plan/bench_options.h"
 #include "plan/need.h"
-#include "plan/options.h"
 #include "plan/plan.h"
 #include "plan/trace.h"
 #include "report/compare.h"

@@ -3,8 +3,8 @@
  * shape of all that; the files beside it are what a thread does, from below:
  *
  *	audit.h		what of a numbered stream has come
- *	member.h	the states of a member, and what it should have
- *	publish.h	what is due goes out
+ *	bench_member.h	the states of a member, and what it should have
+ *	publisher.h	what is due goes out
  *	measure.h	when messages count, and what a thread shows
  *	talk.h		a member's way: connects, joins, takes what comes, leaves
  *	loop.h		the thread: waits, and calls all of these
@@ -26,7 +26,7 @@
 #include "load/audit.h"
 #include "net/bench_conn.h"
 #include "net/net.h"
-#include "plan/options.h"
+#include "plan/bench_options.h"
 #include "plan/plan.h"
 #include "plan/schedule.h"
 #include "report/result.h"

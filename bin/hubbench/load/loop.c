@@ -10,9 +10,9 @@
 #include <sys/prctl.h>
 
 #include "base/clock.h"
+#include "load/bench_member.h"
 #include "load/measure.h"
-#include "load/member.h"
-#include "load/publish.h"
+#include "load/publisher.h"
 #include "load/talk.h"
 
 #define EVENTS 512
@@ -91,7 +91,7 @@ static void storm(struct loop *l)
 	for (uint32_t i = 0; i < l->nmembers; i++)
 		if (l->members[i].state == MEMBER_JOINED &&
 		    (l->run->dialect->resumes || !l->members[i].publisher))
-			member_drop(l, &l->members[i], l->now);
+			bench_member_drop(l, &l->members[i], l->now);
 }
 
 static void pause_slow(struct loop *l)
@@ -121,7 +121,7 @@ static void loop_tick(struct loop *l, int phase)
 		l->tick_ns = l->now + TICK_NS;
 	if (phase == PHASE_PUBLISH && !l->publishing) {
 		measure_start(l);
-		publish_start(l);
+		publisher_start(l);
 	}
 	measure_tick(l);
 	check_timeouts(l);
@@ -165,7 +165,7 @@ static int loop_wait(struct loop *l, struct epoll_event *events)
 static void loop_due(struct loop *l)
 {
 	measure_due(l);
-	publish_due(l);
+	publisher_due(l);
 }
 
 void *loop_main(void *loop)
@@ -225,7 +225,7 @@ int loop_init(struct loop *l, struct run *r, unsigned index)
 		struct member *m = &l->members[l->nmembers++];
 		double at = r->plan->ramp_s * 1e9 * i / r->clients;
 
-		member_init(l, m, i, r->begin_ns + (uint64_t)at);
+		bench_member_init(l, m, i, r->begin_ns + (uint64_t)at);
 		m->session = i % r->sessions;
 		m->slow = i >= r->clients - r->plan->slow;
 		if (i < r->npublishers) {
@@ -239,7 +239,7 @@ int loop_init(struct loop *l, struct run *r, unsigned index)
 void loop_free(struct loop *l)
 {
 	for (uint32_t i = 0; i < l->nmembers; i++)
-		member_free(&l->members[i]);
+		bench_member_free(&l->members[i]);
 	measure_free(l);
 	bench_io_free(&l->io);
 	pthread_mutex_destroy(&l->mutex);

@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#include "load/member.h"
-#include "load/publish.h"
+#include "load/bench_member.h"
+#include "load/publisher.h"
 
 static double thread_cpu(void)
 {
@@ -39,7 +39,7 @@ static void begin(struct loop *l)
 	for (size_t i = 0; i < sizeof(of_messages) / sizeof(of_messages[0]); i++)
 		memset(&l->metric[of_messages[i]], 0, sizeof(l->metric[0]));
 	l->at_from = l->counts;
-	l->at_from.due = l->counts.sent + publish_backlog(l, r->from_ns, true);
+	l->at_from.due = l->counts.sent + publisher_backlog(l, r->from_ns, true);
 	l->cpu_s = thread_cpu();
 	l->measuring = true;
 	l->window_from = r->from_ns;
@@ -60,7 +60,7 @@ static void end(struct loop *l)
 	l->edge_ns = NEVER;
 	l->window_span = r->to_ns - r->from_ns;
 	/* What was due until now and waits for this thread alone still counts. */
-	publish_due(l);
+	publisher_due(l);
 	l->at_to = l->counts;
 	l->cpu_s = thread_cpu() - l->cpu_s;
 	l->measuring = false;
@@ -125,7 +125,7 @@ void measure_ack(struct loop *l, uint64_t latency, uint64_t latency_sent)
 static bool all_settled(const struct loop *l)
 {
 	for (uint32_t i = 0; i < l->nmembers; i++)
-		if (!member_settled(l, &l->members[i]))
+		if (!bench_member_settled(l, &l->members[i]))
 			return false;
 	return true;
 }
@@ -138,7 +138,7 @@ void measure_snapshot(struct loop *l, int phase)
 
 	if (s->number == wanted)
 		return;
-	backlog = l->publishing ? publish_backlog(l, l->now, false) : 0;
+	backlog = l->publishing ? publisher_backlog(l, l->now, false) : 0;
 	pthread_mutex_lock(&l->mutex);
 	s->number = wanted;
 	s->counts = l->counts;

@@ -10,9 +10,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "load/audit.h"
+#include "load/bench_member.h"
 #include "load/measure.h"
-#include "load/member.h"
-#include "load/publish.h"
+#include "load/publisher.h"
 #include "plan/need.h"
 
 #define FULL_NS (2 * MS) /* where the server's queue of new connections is full */
@@ -26,12 +26,12 @@ static void joined(struct loop *l, struct member *m, bool timed)
 		hist_add(&l->metric[METRIC_JOIN], l->now - m->since_ns);
 	if (m->away)
 		l->reconnects++;
-	member_set(l, m, MEMBER_JOINED);
+	bench_member_set(l, m, MEMBER_JOINED);
 	m->attempts = 0;
-	member_start_streams(l, m);
+	bench_member_start_streams(l, m);
 	m->away = false;
 	if (m->publisher)
-		publish_again(l, m->publisher);
+		publisher_again(l, m->publisher);
 }
 
 /* Says what makes it a member; where that has no answer, it is one at once. */
@@ -50,7 +50,7 @@ static void join(struct loop *l, struct member *m)
 	if (said < 0)
 		err_die(EX_OSERR, "out of memory");
 	if (said)
-		member_say(l, m, text.data, text.len);
+		bench_member_say(l, m, text.data, text.len);
 	buf_free(&text);
 	if (!r->dialect->answers && m->conn.fd >= 0)
 		joined(l, m, r->dialect->greets);
@@ -59,14 +59,14 @@ static void join(struct loop *l, struct member *m)
 /* It has got all that was for it. */
 static void left(struct loop *l, struct member *m)
 {
-	member_audit(l, m, true);
+	bench_member_audit(l, m, true);
 	free(m->seat);
 	m->seat = NULL;
-	member_set(l, m, MEMBER_LEAVING);
+	bench_member_set(l, m, MEMBER_LEAVING);
 	m->away = false;
 	m->lost_ns = 0;
 	m->foreign = 0;
-	member_drop(l, m, l->now);
+	bench_member_drop(l, m, l->now);
 }
 
 void talk_leave(struct loop *l, struct member *m)
@@ -77,8 +77,8 @@ void talk_leave(struct loop *l, struct member *m)
 		left(l, m);
 		return;
 	}
-	member_set(l, m, MEMBER_LEAVING);
-	member_say(l, m, leave, strlen(leave));
+	bench_member_set(l, m, MEMBER_LEAVING);
+	bench_member_say(l, m, leave, strlen(leave));
 }
 
 /* --- messages */
@@ -101,8 +101,8 @@ static void deliver(struct loop *l, struct member *m, const struct mark *mark)
 			measure_ack(l, latency, latency > mark->late ? latency - mark->late : 0);
 			l->counts.acked++;
 		}
-		publish_answered(own);
-		m->refill |= publish_wants(l, own);
+		publisher_answered(own);
+		m->refill |= publisher_wants(l, own);
 	}
 }
 
@@ -189,7 +189,7 @@ static void take_ack(struct loop *l, struct member *m, uint64_t number)
 	struct publisher *p = m->publisher;
 	uint64_t due, sent;
 
-	if (!p || !publish_acked(p, number, &due, &sent))
+	if (!p || !publisher_acked(p, number, &due, &sent))
 		return;
 	l->counts.acked++;
 	if (measure_counts(l, due))
@@ -208,9 +208,9 @@ static void take_refused(struct loop *l, struct member *m, const struct dialect_
 		return;
 	atomic_fetch_sub(&l->run->session[m->session].published, 1);
 	if (!l->run->acks)
-		publish_answered(m->publisher);
+		publisher_answered(m->publisher);
 	else if (news->number != DIALECT_NO_NUMBER)
-		publish_acked(m->publisher, news->number, &due, &sent);
+		publisher_acked(m->publisher, news->number, &due, &sent);
 	m->refill = true;
 }
 
@@ -219,7 +219,7 @@ static void take_denied(struct loop *l, struct member *m, const struct dialect_n
 	char why[128];
 
 	snprintf(why, sizeof(why), "refused%s%.*s", news->len ? ": " : "", (int)news->len, news->p);
-	member_fail(l, m, why);
+	bench_member_fail(l, m, why);
 }
 
 void talk_take(struct loop *l, struct member *m, const char *p, size_t len)
@@ -275,7 +275,7 @@ void talk_take(struct loop *l, struct member *m, const char *p, size_t len)
 		take_denied(l, m, &news);
 		break;
 	case DIALECT_SAY:
-		member_say(l, m, news.p, news.len);
+		bench_member_say(l, m, news.p, news.len);
 		break;
 	}
 }
@@ -291,7 +291,7 @@ static void end_step(struct loop *l, struct member *m, enum metric metric)
 
 void talk_stands(struct loop *l, struct member *m)
 {
-	member_set(l, m, MEMBER_JOINING);
+	bench_member_set(l, m, MEMBER_JOINING);
 	if (!l->run->dialect->greets)
 		join(l, m);
 }
@@ -325,7 +325,7 @@ static void proceed(struct loop *l, struct member *m, enum conn_step step)
 	if (step == CONN_STANDS)
 		talk_stands(l, m);
 	else if (step == CONN_LOST)
-		member_fail(l, m, l->io.why);
+		bench_member_fail(l, m, l->io.why);
 }
 
 void talk_open(struct loop *l, struct member *m)
@@ -333,10 +333,10 @@ void talk_open(struct loop *l, struct member *m)
 	enum conn_step step;
 
 	l->now = clock_mono_ns();
-	member_set(l, m, MEMBER_CONNECTING);
+	bench_member_set(l, m, MEMBER_CONNECTING);
 	step = bench_conn_open(&l->io, &m->conn, m->client, m->slow);
 	if (step == CONN_FULL) {
-		member_drop(l, m, l->now + FULL_NS);
+		bench_member_drop(l, m, l->now + FULL_NS);
 		return;
 	}
 	if (step == CONN_CONNECTED)
@@ -350,7 +350,7 @@ void talk_timeout(struct loop *l, struct member *m, unsigned seconds)
 	char why[64];
 
 	snprintf(why, sizeof(why), "%s: no answer for %u seconds", stage ? stage : "join", seconds);
-	member_fail(l, m, why);
+	bench_member_fail(l, m, why);
 }
 
 /* --- reading */
@@ -373,7 +373,7 @@ static bool take_all(struct loop *l, struct member *m, size_t n)
 			return false;
 	}
 	if (step == CONN_LOST)
-		member_fail(l, m, l->io.why);
+		bench_member_fail(l, m, l->io.why);
 	return step != CONN_LOST;
 }
 
@@ -388,7 +388,7 @@ static void receive(struct loop *l, struct member *m)
 		if (n == 0)
 			break;
 		if (n < 0) {
-			member_fail(l, m, l->io.why);
+			bench_member_fail(l, m, l->io.why);
 			return;
 		}
 		measure_due(l);
@@ -400,7 +400,7 @@ static void receive(struct loop *l, struct member *m)
 	} while (m->conn.tls);
 	if (m->refill) {
 		m->refill = false;
-		publish_go(l, m->publisher);
+		publisher_go(l, m->publisher);
 	}
 }
 
@@ -409,7 +409,7 @@ void talk_ready(struct loop *l, struct member *m, uint32_t events)
 	enum conn_step step = bench_conn_ready(&l->io, &m->conn, events);
 
 	if (step & CONN_FLUSHED && m->publisher)
-		publish_go(l, m->publisher);
+		publisher_go(l, m->publisher);
 	if (!(step & CONN_READABLE))
 		proceed(l, m, step);
 	else if (m->conn.fd >= 0)

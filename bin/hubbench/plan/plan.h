@@ -1,7 +1,7 @@
-/* The room plan/: what a run is to do. It owns the options (options.h), the scenarios that fill
- * them in (scenario.h), when messages are due (schedule.h), what a recording has of them (trace.h),
- * and the plan that all of these make, below. It asks speak/ what a dialect can do, and nothing
- * runs here.
+/* The room plan/: what a run is to do. It owns the options (bench_options.h), the scenarios that
+ * fill them in (scenario.h), when messages are due (schedule.h), what a recording has of them
+ * (trace.h), and the plan that all of these make, below. It asks speak/ what a dialect can do, and
+ * nothing runs here.
  *
  * main.c makes the plan, run/ follows it. What is wrong with what was asked ends the program: it
  * was just started. */
@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "base/url.h"
-#include "plan/options.h"
+#include "plan/bench_options.h"
 #include "plan/scenario.h"
 
 struct dialect;

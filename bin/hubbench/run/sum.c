@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "load/member.h"
-#include "load/publish.h"
+#include "load/bench_member.h"
+#include "load/publisher.h"
 #include "plan/need.h"
 #include "report/verdict.h"
 
 static void add_loop(struct result *r, struct loop *l, struct verdict_facts *f)
 {
-	uint64_t backlog = publish_rest(l);
+	uint64_t backlog = publisher_rest(l);
 
 	r->due += l->counts.sent + backlog - l->at_from.due;
 	r->sent += l->at_to.sent - l->at_from.sent;
@@ -28,7 +28,7 @@ static void add_loop(struct result *r, struct loop *l, struct verdict_facts *f)
 	f->behind += l->counts.delivered - l->at_to.delivered;
 	for (uint32_t i = 0; i < l->nmembers; i++) {
 		f->broken += l->members[i].broken;
-		member_audit(l, &l->members[i], false);
+		bench_member_audit(l, &l->members[i], false);
 	}
 	r->audit.delivered += l->audit.delivered;
 	r->audit.lost += l->audit.lost;

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "json/json.h"
+#include "load/bench_member.h"
 #include "load/loop.h"
-#include "load/member.h"
 #include "unit.h"
 
 #define NAME "hbabcdef"
@@ -81,7 +81,7 @@ static void scene_end(struct scene *s)
 {
 	struct run *r = &s->run;
 
-	member_audit(s->l, s->m, true);
+	bench_member_audit(s->l, s->m, true);
 	loop_free(s->l);
 	free(s->l);
 	template_free(r->messages);
@@ -163,7 +163,7 @@ static void acks_and_refusals(void **state)
 	server_says(&s, "{\"type\":\"session_associated\",\"seq\":0,\"epoch\":\"e\"}");
 	s.run.publisher->sent = s.run.session->published = 2;
 	s.run.publisher->due_ns[0] = s.run.publisher->due_ns[1] = 1;
-	assert_false(member_settled(s.l, s.m));
+	assert_false(bench_member_settled(s.l, s.m));
 	server_says(&s, "{\"type\":\"ack\",\"msg_id\":\"0000000000\",\"seq\":1}");
 	server_says(&s, "{\"type\":\"ack\",\"msg_id\":\"0000000000\",\"seq\":1}");
 	assert_int_equal(s.l->counts.acked, 1);
@@ -173,9 +173,9 @@ static void acks_and_refusals(void **state)
 	assert_int_equal(s.run.session->published, 1);
 	assert_string_equal(s.run.first_error, "client 0: refused: x");
 	assert_int_equal(s.m->state, MEMBER_JOINED);
-	assert_false(member_settled(s.l, s.m));
+	assert_false(bench_member_settled(s.l, s.m));
 	server_sends(&s, 0, ",\"seq\":1}");
-	assert_true(member_settled(s.l, s.m));
+	assert_true(bench_member_settled(s.l, s.m));
 	scene_end(&s);
 }
 

@@ -1,7 +1,7 @@
 /* What the command line asks for, as it was said: main.c has the table of options that fills it,
  * plan.c makes sense of it. Texts belong to the command line. */
-#ifndef HUBBENCH_OPTIONS_H
-#define HUBBENCH_OPTIONS_H
+#ifndef HUBBENCH_BENCH_OPTIONS_H
+#define HUBBENCH_BENCH_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,10 +1,10 @@
 /* Publishing. A publisher is in the loop's heap, by the instant of its next message, or it waits:
  * for its connection, for room in the socket, for acks, or, in the closed model, for its own
  * messages to come back. */
-#include "load/publish.h"
+#include "load/publisher.h"
 
 #include "base/clock.h"
-#include "load/member.h"
+#include "load/bench_member.h"
 #include "plan/schedule.h"
 #include "speak/template.h"
 
@@ -120,7 +120,7 @@ static int hand_over(struct loop *l, struct publisher *p, const struct batch *b)
 	}
 	return (int)n;
 lost:
-	member_fail(l, p->member, l->io.why);
+	bench_member_fail(l, p->member, l->io.why);
 	return -1;
 }
 
@@ -221,13 +221,13 @@ static void go(struct loop *l, struct publisher *p, bool timely)
 		heap_push(l, p);
 }
 
-void publish_go(struct loop *l, struct publisher *p)
+void publisher_go(struct loop *l, struct publisher *p)
 {
 	if (l->publishing && !p->queued)
 		go(l, p, false);
 }
 
-void publish_again(struct loop *l, struct publisher *p)
+void publisher_again(struct loop *l, struct publisher *p)
 {
 	if (l->run->acks)
 		p->again = p->unacked;
@@ -238,16 +238,16 @@ void publish_again(struct loop *l, struct publisher *p)
 	/* Out of turn, for what has no ack; then in its turn. */
 	while (p->again < p->sent && connected(p) && repeat_batch(l, p))
 		;
-	publish_go(l, p);
+	publisher_go(l, p);
 }
 
-void publish_due(struct loop *l)
+void publisher_due(struct loop *l)
 {
 	while (l->nheap && l->heap[0]->schedule.due <= l->now)
 		go(l, heap_pop(l), true);
 }
 
-void publish_start(struct loop *l)
+void publisher_start(struct loop *l)
 {
 	const struct run *r = l->run;
 
@@ -265,18 +265,18 @@ void publish_start(struct loop *l)
 
 /* --- answers */
 
-void publish_answered(struct publisher *p)
+void publisher_answered(struct publisher *p)
 {
 	if (p->under_way)
 		p->under_way--;
 }
 
-bool publish_wants(const struct loop *l, const struct publisher *p)
+bool publisher_wants(const struct loop *l, const struct publisher *p)
 {
 	return l->run->closed && p->under_way <= l->run->closed / 2;
 }
 
-bool publish_acked(struct publisher *p, uint64_t number, uint64_t *due_ns, uint64_t *sent_ns)
+bool publisher_acked(struct publisher *p, uint64_t number, uint64_t *due_ns, uint64_t *sent_ns)
 {
 	if (number < p->unacked || number >= p->sent || !p->due_ns[number % WINDOW])
 		return false;
@@ -285,16 +285,16 @@ bool publish_acked(struct publisher *p, uint64_t number, uint64_t *due_ns, uint6
 	p->due_ns[number % WINDOW] = 0;
 	while (p->unacked < p->sent && !p->due_ns[p->unacked % WINDOW])
 		p->unacked++;
-	publish_answered(p);
+	publisher_answered(p);
 	return true;
 }
 
-bool publish_all_acked(const struct publisher *p)
+bool publisher_all_acked(const struct publisher *p)
 {
 	return p->unacked == p->sent;
 }
 
-uint64_t publish_backlog(const struct loop *l, uint64_t before_ns, bool exact)
+uint64_t publisher_backlog(const struct loop *l, uint64_t before_ns, bool exact)
 {
 	const struct run *r = l->run;
 	uint64_t n = 0;
@@ -311,7 +311,7 @@ uint64_t publish_backlog(const struct loop *l, uint64_t before_ns, bool exact)
 	return n;
 }
 
-uint64_t publish_rest(const struct loop *l)
+uint64_t publisher_rest(const struct loop *l)
 {
-	return publish_backlog(l, l->run->to_ns, true);
+	return publisher_backlog(l, l->run->to_ns, true);
 }

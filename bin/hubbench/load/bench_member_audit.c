@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "load/audit.h"
-#include "load/member.h"
-#include "load/publish.h"
+#include "load/bench_member.h"
+#include "load/publisher.h"
 #include "plan/need.h"
 
 /* The publisher that a stream is of, where publishers number. Client i is in session i mod
@@ -33,7 +33,7 @@ static bool stream_own(const struct run *r, const struct member *m, uint32_t str
 	return !r->echo && !r->dialect->seq && stream_publisher(r, m, stream) == m->publisher;
 }
 
-void member_start_streams(struct loop *l, struct member *m)
+void bench_member_start_streams(struct loop *l, struct member *m)
 {
 	const struct run *r = l->run;
 	bool first = atomic_load(&r->phase) == PHASE_CONNECT;
@@ -51,7 +51,7 @@ void member_start_streams(struct loop *l, struct member *m)
 		m->streams[i].next = first ? 0 : STREAM_ANY;
 }
 
-bool member_settled(const struct loop *l, const struct member *m)
+bool bench_member_settled(const struct loop *l, const struct member *m)
 {
 	if (m->state == MEMBER_FAILED)
 		return true;
@@ -61,10 +61,10 @@ bool member_settled(const struct loop *l, const struct member *m)
 		if (!stream_own(l->run, m, i) &&
 		    !stream_complete(&m->streams[i], stream_target(l->run, m, i)))
 			return m->broken;
-	return !l->run->acks || !m->publisher || publish_all_acked(m->publisher);
+	return !l->run->acks || !m->publisher || publisher_all_acked(m->publisher);
 }
 
-void member_audit(struct loop *l, struct member *m, bool left)
+void bench_member_audit(struct loop *l, struct member *m, bool left)
 {
 	for (uint32_t i = 0; i < m->nstreams; i++) {
 		struct stream *s = &m->streams[i];

@@ -1,6 +1,6 @@
-/* A member's states. Whatever goes wrong ends in member_drop(), after which the connection is
+/* A member's states. Whatever goes wrong ends in bench_member_drop(), after which the connection is
  * closed and the member is idle or given up. */
-#include "load/member.h"
+#include "load/bench_member.h"
 
 #include <stdlib.h>
 
@@ -25,7 +25,7 @@ static uint32_t *count_of(struct loop *l, enum member_state state)
 	}
 }
 
-void member_set(struct loop *l, struct member *m, enum member_state state)
+void bench_member_set(struct loop *l, struct member *m, enum member_state state)
 {
 	uint32_t *from = count_of(l, m->state), *to = count_of(l, state);
 
@@ -45,7 +45,7 @@ static void wake(struct loop *l, struct member *m, uint64_t wake_ns)
 		l->wake_ns = wake_ns;
 }
 
-void member_init(struct loop *l, struct member *m, uint32_t client, uint64_t wake_ns)
+void bench_member_init(struct loop *l, struct member *m, uint32_t client, uint64_t wake_ns)
 {
 	*m = (struct member){.client = client, .state = MEMBER_IDLE};
 	bench_conn_init(&m->conn);
@@ -53,7 +53,7 @@ void member_init(struct loop *l, struct member *m, uint32_t client, uint64_t wak
 	wake(l, m, wake_ns);
 }
 
-void member_free(struct member *m)
+void bench_member_free(struct member *m)
 {
 	bench_conn_close(&m->conn);
 	free(m->streams);
@@ -62,7 +62,7 @@ void member_free(struct member *m)
 	m->seat = NULL;
 }
 
-void member_drop(struct loop *l, struct member *m, uint64_t wake_ns)
+void bench_member_drop(struct loop *l, struct member *m, uint64_t wake_ns)
 {
 	if (m->state == MEMBER_JOINED) {
 		if (m->publisher && !l->run->acks)
@@ -73,7 +73,7 @@ void member_drop(struct loop *l, struct member *m, uint64_t wake_ns)
 	}
 	bench_conn_close(&m->conn);
 	m->refill = false;
-	member_set(l, m, MEMBER_IDLE);
+	bench_member_set(l, m, MEMBER_IDLE);
 	wake(l, m, wake_ns);
 }
 
@@ -85,22 +85,23 @@ static uint64_t delay(struct loop *l, const struct member *m)
 	return most / 2 + bench_io_random(&l->io) % (most / 2);
 }
 
-void member_fail(struct loop *l, struct member *m, const char *why)
+void bench_member_fail(struct loop *l, struct member *m, const char *why)
 {
 	load_error(l->run, "client %u: %s", m->client, why);
 	if (m->state == MEMBER_JOINED || m->state == MEMBER_LEAVING) {
 		/* Who does not read has asked for it. */
 		l->unasked += !m->slow;
-		member_drop(l, m, l->now + bench_io_random(&l->io) % (2 * (uint64_t)DELAY_NS));
+		bench_member_drop(l, m,
+				  l->now + bench_io_random(&l->io) % (2 * (uint64_t)DELAY_NS));
 		return;
 	}
-	member_drop(l, m, l->now + delay(l, m));
+	bench_member_drop(l, m, l->now + delay(l, m));
 	if (++m->attempts >= (m->away ? ATTEMPTS_AWAY : ATTEMPTS))
-		member_set(l, m, MEMBER_FAILED);
+		bench_member_set(l, m, MEMBER_FAILED);
 }
 
-void member_say(struct loop *l, struct member *m, const char *text, size_t len)
+void bench_member_say(struct loop *l, struct member *m, const char *text, size_t len)
 {
 	if (bench_conn_send(&l->io, &m->conn, text, len) == CONN_LOST)
-		member_fail(l, m, l->io.why);
+		bench_member_fail(l, m, l->io.why);
 }
