@@ -151,7 +151,7 @@ static void many_sessions_are_found(void **state)
  * one goes on, so that none is forgotten. */
 static void a_sweep_stops_and_goes_on(void **state)
 {
-	enum { N = 30000 };
+	enum { N = 10000 };
 	struct session_stub st = {.max_sessions = N,
 				  .env.limits = {.records = 100000, .bytes = SIZE_MAX}};
 	static struct session *s[N];
