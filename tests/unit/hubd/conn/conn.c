@@ -184,7 +184,7 @@ static enum hub_code hold_at_h(struct peer *p, const char *text, size_t len)
 		conn_close(p->conn, CLOSE_NORMAL, "it wants to");
 	if (len && text[0] == 's')
 		send_text(p->conn, "answer");
-	return HUB_OK;
+	return len && text[0] == '!' ? HUB_BAD_TEXT : HUB_OK;
 }
 
 static void it_may_be_held_again_meanwhile(void **state)
@@ -218,6 +218,36 @@ static void it_may_be_held_again_meanwhile(void **state)
 	stub_round(t.w);
 	assert_int_equal(t.p.code, CLOSE_NORMAL);
 	end(&t);
+}
+
+/* At once or held, it is the door that says what becomes of it. */
+static void text_that_is_not_utf8_ends_it_where_the_door_says_so(void **state)
+{
+	static struct door strict = PEER_DOOR(&encoding_lines, &peer_dialect);
+
+	(void)state;
+	strict.utf8 = true;
+	for (int held = 0; held < 2; held++) {
+		struct place t = {0};
+		struct peer p;
+
+		start(&t);
+		peer_open(&p, t.w, &strict);
+		t.p.take = p.take = hold_at_h;
+		peer_say(&t.p, held ? "h" : "x");
+		peer_say(&p, held ? "h" : "x");
+		peer_say(&t.p, "!");
+		peer_say(&p, "!");
+		if (held) {
+			conn_release(t.p.conn);
+			conn_release(p.conn);
+		}
+		stub_round(t.w);
+		assert_int_equal(t.p.code, 0);
+		assert_int_equal(p.code, CLOSE_BAD_TEXT);
+		end(&t);
+		peer_free(&p);
+	}
 }
 
 /* A message whose front has come keeps its place beside those that are held. */
@@ -556,6 +586,7 @@ int main(void)
 	    cmocka_unit_test(a_write_that_fails_ends_it),
 	    cmocka_unit_test(messages_wait_while_it_is_held),
 	    cmocka_unit_test(it_may_be_held_again_meanwhile),
+	    cmocka_unit_test(text_that_is_not_utf8_ends_it_where_the_door_says_so),
 	    cmocka_unit_test(the_front_of_a_message_stays),
 	    cmocka_unit_test(messages_may_wait_when_the_peer_is_gone),
 	    cmocka_unit_test(what_waits_to_be_handled_has_bounds),
