@@ -206,16 +206,17 @@ static inline void session_stub_start(struct session_stub *st, unsigned workers,
 	struct session_env *env = &st->env;
 
 	archive_stub_init(&st->archive);
-	if (!st->hooks.start)
+	if (!st->hooks.start) {
 		st->hooks = loop_stub_hooks();
-	st->hooks.step[TURN_SESSIONS] = stub_session_step;
+		st->hooks.step[TURN_SESSIONS] = stub_session_step;
+	}
 	env->limits.records = env->limits.records ? env->limits.records : 256;
 	env->limits.bytes = env->limits.bytes ? env->limits.bytes : 1 << 20;
 	st->memory.max = st->memory.max ? st->memory.max : SIZE_MAX;
 	env->memory = &st->memory;
 	env->workers = &st->workers;
 	env->archive = archive ? &st->archive.archive : NULL;
-	env->events = &stub_events;
+	env->events = env->events ? env->events : &stub_events;
 	env->max_members = env->max_members ? env->max_members : 1000;
 	env->state_keys = env->state_keys ? env->state_keys : 10000;
 	env->presence_limit = env->presence_limit ? env->presence_limit : 100;
