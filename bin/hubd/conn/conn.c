@@ -164,6 +164,8 @@ void conn_idle(struct conn *c)
 	c->busy--;
 	if (c->gone)
 		worker_later(c->worker, TURN_REAP, &c->reap);
+	else if (c->finishing) /* that may have been the last that it waited for */
+		worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
 }
 
 /* --- sending */

@@ -583,6 +583,32 @@ static void it_waits_for_the_archive_too(void **state)
 	peer_free(&q);
 }
 
+/* It left while its past was being read: the answer finds no seat, but lets the connection end. */
+static void it_ends_when_the_last_answer_is_nobodys(void **state)
+{
+	struct member_stub st = {.s.env.limits = SMALL_LOG};
+	struct peer p, q;
+	uint64_t tail;
+
+	(void)state;
+	start_with_past(&st, &p, &q);
+	tail = log_tail(&st);
+	go_back(&st, &q, "join a since=5");
+	q.stalled = true;
+	stub_say(&st, &q, "say nothing");
+	stub_say(&st, &q, "leave a");
+	assert_null(q.conn->seats);
+	deliver_finish(q.conn);
+	stub_resume(&q);
+	stub_settle(&st.s.workers);
+	assert_int_equal(q.code, 0);
+	stub_read(&st, 6, tail - 1, 10);
+	assert_int_equal(q.code, CLOSE_NORMAL);
+	member_stub_end(&st);
+	peer_free(&p);
+	peer_free(&q);
+}
+
 static void the_end_waits_for_a_large_catch_up(void **state)
 {
 	struct member_stub st = {0};
@@ -655,6 +681,7 @@ int main(void)
 	    cmocka_unit_test(a_stalled_member_leaves_with_a_gap),
 	    cmocka_unit_test(who_ends_first_gets_all_it_asked_for),
 	    cmocka_unit_test(it_waits_for_the_archive_too),
+	    cmocka_unit_test(it_ends_when_the_last_answer_is_nobodys),
 	    cmocka_unit_test(the_end_waits_for_a_large_catch_up),
 	};
 
