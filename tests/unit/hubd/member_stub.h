@@ -105,9 +105,11 @@ static inline void stub_do(struct conn *c, char *text)
 static inline enum hub_code stub_take(struct conn *c, const char *text, size_t len)
 {
 	enum hub_code code = peer_take(c, text, len);
-	char *copy = strndup(text, len);
+	char *copy = malloc(len + 1);
 
 	stub_need(copy != NULL, "out of memory");
+	memcpy(copy, text, len);
+	copy[len] = '\0';
 	stub_do(c, copy);
 	free(copy);
 	return code;
