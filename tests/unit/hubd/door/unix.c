@@ -318,7 +318,7 @@ static void it_may_go_while_it_is_held(void **state)
 		say(&t, JOIN "{\"type\":\"x\"}\n{\"type\":\"y\"}\n");
 		while (!t.hub.m.s.archive.first)
 			stub_round(t.w);
-		say(&t, "{\"type\":\"z\"}\n{\"type\":\"last\"}\n");
+		say(&t, "{\"type\":\"z\"}\n{\"type\":\"last\"}");
 		close(t.fd);
 		t.fd = -1;
 		for (int i = 0; i < 10; i++)
