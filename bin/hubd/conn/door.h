@@ -62,6 +62,7 @@ struct door {
 	const char *name;
 	bool trusted; /* its peers may ask for what is not everybody's to know */
 	bool pings;   /* has a ping of its own to tell whether the peer lives */
+	bool utf8;    /* a message that is not UTF-8 ends the connection: RFC 6455 section 8.1 */
 	const struct encoding *encoding;
 	const struct dialect *dialect;
 

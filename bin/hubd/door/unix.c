@@ -220,7 +220,8 @@ static bool unix_read(struct unix_conn *u)
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (n < 0) {
+	if (n < 0 &&
+	    errno != ECONNRESET) { /* that is what it is called where answers were unread */
 		unix_end(u);
 		return false;
 	}

@@ -124,6 +124,7 @@ static void ws_close(struct conn *c, enum close_code code, const char *reason)
 static const struct door ws_door = {
     .name = "ws",
     .pings = true,
+    .utf8 = true,
     .encoding = &encoding_websocket,
     .dialect = &hub7_dialect,
     .write = ws_write,
@@ -154,14 +155,6 @@ static void ws_note_readable(struct ws *ws, struct conn *c)
 	ws->readable[ws->nreadable++] = c;
 }
 
-/* One whole message. RFC 6455 section 8.1 wants the connection failed over text that is not UTF-8.
- */
-static void ws_message(struct conn *c, const char *text, size_t len)
-{
-	if (conn_receive(c, text, len) == HUB_BAD_TEXT)
-		conn_close(c, CLOSE_BAD_TEXT, "text that is not UTF-8");
-}
-
 static void ws_receive(struct ws *ws, struct conn *c, struct lws *wsi, const char *text, size_t len)
 {
 	bool final = lws_is_final_fragment(wsi);
@@ -180,7 +173,7 @@ static void ws_receive(struct ws *ws, struct conn *c, struct lws *wsi, const cha
 		return;
 	}
 	if (final && !(c->input && c->input->part.len)) {
-		ws_message(c, text, len);
+		conn_receive(c, text, len);
 		return;
 	}
 	part = conn_part(c);
@@ -193,7 +186,7 @@ static void ws_receive(struct ws *ws, struct conn *c, struct lws *wsi, const cha
 
 		*part = (struct buf){0};
 		conn_part_done(c);
-		ws_message(c, whole.data, whole.len);
+		conn_receive(c, whole.data, whole.len);
 		buf_free(&whole);
 	}
 }

@@ -26,6 +26,8 @@ struct engine {
 
 	pthread_mutex_t mail_lock;
 	struct mail *mail_first, **mail_last;
+	bool asleep; /* under mail_lock: nothing wakes it any more; the rest is read as it is freed
+		      */
 	struct mail drain_mail;
 
 	struct turn_entry *list[TURN_STEPS]; /* ends with &end */
@@ -191,13 +193,16 @@ static void on_check(uv_check_t *handle)
 void worker_post_chain(struct worker *w, struct mail *first, struct mail *last)
 {
 	struct engine *en = engine_of(w);
+	bool asleep;
 
 	last->next = NULL;
 	pthread_mutex_lock(&en->mail_lock);
 	*en->mail_last = first;
 	en->mail_last = &last->next;
+	asleep = en->asleep;
 	pthread_mutex_unlock(&en->mail_lock);
-	uv_async_send(&en->async);
+	if (!asleep)
+		uv_async_send(&en->async);
 }
 
 void worker_post(struct worker *w, struct mail *mail)
@@ -345,6 +350,9 @@ void worker_free(struct worker *w)
 	}
 	en->started = false;
 	en->hooks->stop(w);
+	pthread_mutex_lock(&en->mail_lock);
+	en->asleep = true;
+	pthread_mutex_unlock(&en->mail_lock);
 	uv_close((uv_handle_t *)&en->async, NULL);
 	uv_close((uv_handle_t *)&en->check, NULL);
 	uv_close((uv_handle_t *)&en->idle, NULL);

@@ -10,8 +10,9 @@
 #include <assert.h>
 #include <sodium.h>
 
+#include "hubd/hub_stub.h"
 #include "json/json.h"
-#include "stub.h"
+#include "wire/id.h"
 #include "wire/wsframe.h"
 
 #define PEERS 3
@@ -24,47 +25,48 @@ static const char *const list[NPATHS] = {"type",     "session_id", "from",     "
 					 "from_seq", "to_seq",	   "snapshot", "recovered"};
 
 /* A session that a peer was told it is in, and the last record of it that it got. */
-struct seat {
+struct place {
 	char id[ENVELOPE_SESSION_MAX + 1];
 	uint64_t last;
-	struct seat *next;
+	struct place *next;
 	uint64_t snapshot; /* state records still to come */
 	uint64_t state;	   /* the seq of the last of them */
 };
 
-struct peer {
-	struct stub stub;
-	char id[IDENTITY_LEN + 1];
-	struct seat *seats;
+struct client {
+	struct peer peer;
+	char id[ID_LEN + 1];
+	struct place *places;
 };
 
-static struct hub hub = {
-    .opt = {.max_message = MESSAGE_MAX, .max_sessions = 6, .max_members = 2, .presence_limit = 2},
-    .limits.grace_ms = 1000000};
-static struct peer peers[PEERS];
+static struct hub_stub hub = {
+    .m = {.s = {.max_sessions = 6,
+		.env = {.max_members = 2, .presence_limit = 2, .limits.grace_ms = 1000000}},
+	  .conns.max_message = MESSAGE_MAX}};
+static struct client clients[PEERS];
 static struct json_paths *paths;
-static char ids[IDS_MAX][IDENTITY_LEN + 1]; /* all that there were in this input */
+static char ids[IDS_MAX][ID_LEN + 1]; /* all that there were in this input */
 static size_t nids;
 static bool gaps;  /* somebody does without echo, so numbers may be left out */
 static bool pasts; /* somebody wants a past, so numbers may go back */
 
 /* --- what a peer was sent --- */
 
-static struct seat **find_seat(struct peer *p, const char *id)
+static struct place **find_place(struct client *p, const char *id)
 {
-	struct seat **link = &p->seats;
+	struct place **link = &p->places;
 
 	while (*link && strcmp((*link)->id, id) != 0)
 		link = &(*link)->next;
 	return link;
 }
 
-static void leave_seat(struct seat **link)
+static void leave_place(struct place **link)
 {
-	struct seat *seat = *link;
+	struct place *place = *link;
 
-	*link = seat->next;
-	free(seat);
+	*link = place->next;
+	free(place);
 }
 
 static uint64_t number(const char *text, const struct json_member *m)
@@ -93,10 +95,10 @@ static void session_of(const char *text, const struct json_member *m, char *id)
 }
 
 /* A message of a member's, logged or direct. */
-static void check_member_message(struct peer *p, const char *text, const struct json_member *m)
+static void check_member_message(struct client *p, const char *text, const struct json_member *m)
 {
 	char session[ENVELOPE_SESSION_MAX + 1];
-	struct seat *seat;
+	struct place *place;
 	uint64_t seq;
 	size_t i = 0;
 
@@ -107,20 +109,20 @@ static void check_member_message(struct peer *p, const char *text, const struct 
 	session_of(text, &m[SESSION], session);
 	if (m[SEQ].type == JSON_NONE)
 		return;
-	seat = *find_seat(p, session);
-	assert(seat);
+	place = *find_place(p, session);
+	assert(place);
 	seq = number(text, &m[SEQ]);
-	if (seat->snapshot && !pasts) { /* the state: oldest first, nothing from behind the join */
-		assert(seq > seat->state && seq <= seat->last);
-		seat->state = seq;
-		seat->snapshot--;
+	if (place->snapshot && !pasts) { /* the state: oldest first, nothing from behind the join */
+		assert(seq > place->state && seq <= place->last);
+		place->state = seq;
+		place->snapshot--;
 		return;
 	}
-	assert(pasts || (gaps ? seq > seat->last : seq == seat->last + 1));
-	seat->last = seq;
+	assert(pasts || (gaps ? seq > place->last : seq == place->last + 1));
+	place->last = seq;
 }
 
-static void check_answer(struct peer *p, const char *text, const struct json_member *m)
+static void check_answer(struct client *p, const char *text, const struct json_member *m)
 {
 	static const char *const types[] = {"pong",
 					    "session_list",
@@ -132,14 +134,14 @@ static void check_answer(struct peer *p, const char *text, const struct json_mem
 					    "client_disconnected",
 					    "connection_status"};
 	char session[ENVELOPE_SESSION_MAX + 1];
-	struct seat **link;
+	struct place **link;
 	size_t i;
 
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (is(text, &m[TYPE], types[i]))
 			return;
 	session_of(text, &m[SESSION], session);
-	link = find_seat(p, session);
+	link = find_place(p, session);
 	if (is(text, &m[TYPE], "session_associated")) {
 		uint64_t seq = number(text, &m[SEQ]);
 
@@ -161,7 +163,7 @@ static void check_answer(struct peer *p, const char *text, const struct json_mem
 	}
 	assert(*link);
 	if (is(text, &m[TYPE], "session_left")) {
-		leave_seat(link);
+		leave_place(link);
 		return;
 	}
 	assert(is(text, &m[TYPE], "gap"));
@@ -170,9 +172,9 @@ static void check_answer(struct peer *p, const char *text, const struct json_mem
 	(*link)->last = number(text, &m[TO_SEQ]);
 }
 
-static void check_peer(struct peer *p)
+static void check_peer(struct client *p)
 {
-	struct buf *got = &p->stub.got;
+	struct buf *got = &p->peer.got;
 	size_t at = 0;
 
 	while (at < got->len) {
@@ -211,7 +213,7 @@ static void check_log(struct session *s)
 	for (seq = view.tail; seq <= view.head; seq++) {
 		const struct slot *slot;
 		const char *text;
-		char from[IDENTITY_LEN + 1], session[ENVELOPE_SESSION_MAX + 1];
+		char from[ID_LEN + 1], session[ENVELOPE_SESSION_MAX + 1];
 		struct json_member m[NPATHS];
 		struct json_scan scan;
 		size_t header;
@@ -221,7 +223,7 @@ static void check_log(struct session *s)
 		header = wsframe_header_len(c->data + slot->offset);
 		text = (const char *)c->data + slot->offset + header;
 		assert(json_scan(paths, text, slot->len - header, m, &scan) == JSON_OK);
-		identity_text(slot->sender, from);
+		id_text(slot->sender, from);
 		assert(is(text, &m[FROM], from) && !m[FROM].repeated);
 		assert(number(text, &m[SEQ]) == seq && !m[SEQ].repeated);
 		session_of(text, &m[SESSION], session);
@@ -232,8 +234,8 @@ static void check_log(struct session *s)
 
 static void check_logs(void)
 {
-	for (size_t i = 0; i < hub.registry.table_size; i++)
-		for (struct session *s = hub.registry.table[i]; s; s = s->hash_next)
+	for (size_t i = 0; i < hub.m.s.registry.table_size; i++)
+		for (struct session *s = hub.m.s.registry.table[i]; s; s = s->hash_next)
 			check_log(s);
 }
 
@@ -241,25 +243,25 @@ static void check_logs(void)
 
 static void turn(void)
 {
-	uv_run(worker_loop(hub.worker[0]), UV_RUN_NOWAIT);
+	stub_round(stub_worker(&hub.m, 0));
 	for (int i = 0; i < PEERS; i++)
-		check_peer(&peers[i]);
+		check_peer(&clients[i]);
 }
 
-static void open_peer(struct peer *p)
+static void open_peer(struct client *p)
 {
-	struct buf got = p->stub.got;
+	struct buf got = p->peer.got;
 
-	while (p->seats)
-		leave_seat(&p->seats);
-	stub_open(hub.worker[0], &p->stub);
-	p->stub.got = got;
-	identity_text(p->stub.conn->id, p->id);
+	while (p->places)
+		leave_place(&p->places);
+	hub_stub_open(&hub, &p->peer, 0);
+	p->peer.got = got;
+	id_text(p->peer.conn->id, p->id);
 	if (nids < IDS_MAX)
 		memcpy(ids[nids++], p->id, sizeof(p->id));
 }
 
-static void say(struct peer *p, const char *text, size_t len)
+static void say(struct client *p, const char *text, size_t len)
 {
 	struct buf b = {0};
 	char *copy;
@@ -267,7 +269,7 @@ static void say(struct peer *p, const char *text, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		if (text[i] == '%' && i + 1 < len && text[i + 1] >= 'a' &&
 		    text[i + 1] < 'a' + PEERS)
-			buf_puts(&b, peers[text[++i] - 'a'].id);
+			buf_puts(&b, clients[text[++i] - 'a'].id);
 		else
 			buf_put(&b, text[i] == '\v' ? "\n" : text + i, 1);
 	}
@@ -280,7 +282,7 @@ static void say(struct peer *p, const char *text, size_t len)
 		assert(copy);
 		if (b.len)
 			memcpy(copy, b.data, b.len);
-		conn_receive(p->stub.conn, copy, b.len);
+		conn_receive(p->peer.conn, copy, b.len);
 		free(copy);
 	}
 	buf_free(&b);
@@ -288,30 +290,30 @@ static void say(struct peer *p, const char *text, size_t len)
 
 static void step(const char *line, size_t len)
 {
-	struct peer *p = &peers[len > 1 ? (unsigned char)line[1] % PEERS : 0];
+	struct client *p = &clients[len > 1 ? (unsigned char)line[1] % PEERS : 0];
 
 	switch (len ? line[0] : 'p') {
 	case 'a':
 	case 'b':
 	case 'c':
-		p = &peers[line[0] - 'a'];
-		if (p->stub.conn)
+		p = &clients[line[0] - 'a'];
+		if (p->peer.conn)
 			say(p, line + 1, len - 1);
 		return;
 	case 's':
-		p->stub.stalled = true;
+		p->peer.stalled = true;
 		return;
 	case 'r':
-		if (p->stub.conn)
-			stub_resume(&p->stub);
+		if (p->peer.conn)
+			stub_resume(&p->peer);
 		return;
 	case 'f':
-		if (p->stub.conn)
-			conn_finish(p->stub.conn);
+		if (p->peer.conn)
+			deliver_finish(p->peer.conn);
 		return;
 	case 'x':
-		if (p->stub.conn)
-			stub_gone(&p->stub);
+		if (p->peer.conn)
+			peer_gone(&p->peer);
 		turn();
 		open_peer(p);
 		return;
@@ -325,7 +327,7 @@ static void start(void)
 	assert(sodium_init() >= 0);
 	paths = json_paths_new(list, NPATHS);
 	assert(paths);
-	stub_hub(&hub, 1);
+	hub_stub_start(&hub, 1, false);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -340,7 +342,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	gaps = false;
 	pasts = memmem(data, size, "since", 5) != NULL || memchr(data, '\\', size) != NULL;
 	for (int i = 0; i < PEERS; i++)
-		open_peer(&peers[i]);
+		open_peer(&clients[i]);
 	while (p < end && nids < IDS_MAX) {
 		const char *feed = memchr(p, '\n', (size_t)(end - p));
 		size_t len = (size_t)((feed ? feed : end) - p);
@@ -351,14 +353,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	turn();
 	check_logs();
 	for (int i = 0; i < PEERS; i++)
-		if (peers[i].stub.conn)
-			stub_gone(&peers[i].stub);
+		if (clients[i].peer.conn)
+			peer_gone(&clients[i].peer);
 	/* The first turn reaps them, the second hands out the news of it. */
 	turn();
 	turn();
 	turn();
-	registry_sweep(&hub, worker_now_ms(hub.worker[0]));
-	assert(registry_count(&hub.registry) == 0);
-	assert(atomic_load(&hub.memory.used) == 0);
+	registry_sweep(&hub.m.s.registry, worker_now_ms(stub_worker(&hub.m, 0)));
+	assert(registry_count(&hub.m.s.registry) == 0);
+	assert(atomic_load(&hub.m.s.memory.used) == 0);
 	return 0;
 }

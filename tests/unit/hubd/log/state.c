@@ -1,6 +1,6 @@
 /* A session's state against a plain list: the last record of each (key, type), oldest first, within
  * its limit, its memory counted to the byte, and snapshots that stay as they were. */
-#include "state.h"
+#include "log/state.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -35,12 +35,23 @@ static void make_frame(unsigned char *out, uint64_t seq, size_t len)
 		out[i] = (unsigned char)(seq * 7 + i * 13 + (i >> 8));
 }
 
+static struct state_entry *reserve(struct state *s, const char *key, struct span type, size_t len,
+				   size_t max, bool full)
+{
+	return state_reserve(s, state_hash(s, span(key)), span(key), type, len, max, full);
+}
+
+static void drop(struct state *s, const char *key)
+{
+	state_delete(s, state_hash(s, span(key)), span(key));
+}
+
 /* Reserves more than it then needs, as a session does. */
 static bool set(struct state *s, const char *key, const char *type, uint64_t seq, size_t len,
 		size_t max)
 {
 	static unsigned char frame[FRAME_MAX];
-	struct state_entry *e = state_reserve(s, span(key), span(type), len + 48, max, false);
+	struct state_entry *e = reserve(s, key, span(type), len + 48, max, false);
 
 	if (!e)
 		return false;
@@ -101,12 +112,12 @@ static void model_delete(struct model *m, const char *key)
 }
 
 struct walk {
+	const struct state *s;
 	const struct model *m;
 	size_t at;
 };
 
-static void compare(struct span key, struct span type, uint64_t seq, uint64_t sender,
-		    const void *frame, size_t len, void *arg)
+static void compare(uint64_t seq, const struct slot *tags, const void *frame, size_t len, void *arg)
 {
 	static unsigned char want[FRAME_MAX];
 	struct walk *w = arg;
@@ -114,12 +125,10 @@ static void compare(struct span key, struct span type, uint64_t seq, uint64_t se
 
 	assert_true(w->at < w->m->n);
 	e = &w->m->entry[w->at++];
-	assert_int_equal(key.len, strlen(e->key));
-	assert_memory_equal(key.p, e->key, key.len);
-	assert_int_equal(type.len, strlen(e->type));
-	assert_memory_equal(type.p, e->type, type.len);
+	assert_true(tags->key == state_hash(w->s, span(e->key)));
+	assert_int_equal(tags->class, RECORD_SET);
 	assert_int_equal(seq, e->seq);
-	assert_int_equal(sender, e->seq + 1000);
+	assert_int_equal(tags->sender, e->seq + 1000);
 	assert_int_equal(len, e->len);
 	make_frame(want, e->seq, len);
 	assert_memory_equal(frame, want, len);
@@ -127,7 +136,7 @@ static void compare(struct span key, struct span type, uint64_t seq, uint64_t se
 
 static void check_each(const struct state *s, const struct model *m)
 {
-	struct walk w = {m, 0};
+	struct walk w = {s, m, 0};
 
 	state_each(s, compare, &w);
 	assert_int_equal(w.at, m->n);
@@ -187,7 +196,7 @@ static void nothing_takes_nothing(void **arg)
 	assert_null(state_snapshot(&s, &out_of_memory));
 	assert_false(out_of_memory);
 	check_each(&s, &none);
-	state_delete(&s, span("k"));
+	drop(&s, "k");
 	assert_int_equal(used(&s), 0);
 	state_free(&s);
 	state_free(&s);
@@ -210,12 +219,12 @@ static void the_same_key_has_a_record_of_each_type(void **arg)
 	set(&s, "a", "y", 5, 5, 10);
 	check_each(&s, &m);
 	check_snapshot(&s, &m);
-	state_delete(&s, span("a"));
+	drop(&s, "a");
 	m = (struct model){want + 1, 1};
 	check_each(&s, &m);
 	check_snapshot(&s, &m);
-	state_delete(&s, span("a"));
-	state_delete(&s, span(""));
+	drop(&s, "a");
+	drop(&s, "");
 	check_each(&s, &m);
 	state_free(&s);
 	assert_int_equal(atomic_load(&memory.used), 0);
@@ -235,7 +244,7 @@ static void keys_and_types_do_not_run_together(void **arg)
 	set(&s, "a", "bc", 2, 3, 10);
 	set(&s, "", "abc", 3, 3, 10);
 	check_each(&s, &m);
-	state_delete(&s, span("a"));
+	drop(&s, "a");
 	want[1] = want[2];
 	m.n = 2;
 	check_each(&s, &m);
@@ -267,7 +276,7 @@ static void the_limit_counts_new_keys_only(void **arg)
 	assert_int_equal(used(&s), before);
 	assert_true(set(&s, "a", "x", 9, 4000, 2));
 	check_each(&s, &m);
-	state_delete(&s, span("b"));
+	drop(&s, "b");
 	assert_true(set(&s, "c", "x", 10, 3, 2));
 	state_free(&s);
 	assert_int_equal(atomic_load(&memory.used), 0);
@@ -288,17 +297,17 @@ static void a_full_hub_takes_no_more(void **arg)
 	set(&s, "a", "x", 1, 100, 10);
 	before = used(&s);
 	errno = 0;
-	assert_null(state_reserve(&s, span("b"), span("x"), 1, 10, true));
+	assert_null(reserve(&s, "b", span("x"), 1, 10, true));
 	assert_int_equal(errno, EDQUOT);
 	errno = 0;
-	assert_null(state_reserve(&s, span("a"), span("x"), 1000, 10, true));
+	assert_null(reserve(&s, "a", span("x"), 1000, 10, true));
 	assert_int_equal(errno, EDQUOT);
 	errno = 0;
-	assert_null(state_reserve(&s, span("b"), span("x"), 1, 1, true));
+	assert_null(reserve(&s, "b", span("x"), 1, 1, true));
 	assert_int_equal(errno, ENOSPC);
 	assert_int_equal(used(&s), before);
 	check_each(&s, &m);
-	e = state_reserve(&s, span("a"), span("x"), 148, 1, true);
+	e = reserve(&s, "a", span("x"), 148, 1, true);
 	assert_non_null(e);
 	state_abandon(&s, e);
 	assert_int_equal(used(&s), before);
@@ -320,7 +329,7 @@ static void what_is_abandoned_leaves_no_trace(void **arg)
 	state_init(&s, &memory);
 	set(&s, "a", "x", 1, 3, 10);
 	before = used(&s);
-	e = state_reserve(&s, span("b"), span("x"), 1000, 10, false);
+	e = reserve(&s, "b", span("x"), 1000, 10, false);
 	assert_non_null(e);
 	assert_int_equal(s.n, 2);
 	assert_true(used(&s) > before + 1000);
@@ -329,7 +338,7 @@ static void what_is_abandoned_leaves_no_trace(void **arg)
 	check_each(&s, &m);
 	check_snapshot(&s, &m);
 	/* What was there stays, with more room, also as the one at both ends of the list. */
-	e = state_reserve(&s, span("a"), span("x"), 4000, 10, false);
+	e = reserve(&s, "a", span("x"), 4000, 10, false);
 	assert_non_null(e);
 	state_abandon(&s, e);
 	check_each(&s, &m);
@@ -362,7 +371,7 @@ static void entries_may_move(void **arg)
 			struct state_entry *e;
 
 			snprintf(key, sizeof(key), "k%d", which[i]);
-			e = state_reserve(&s, span(key), span("x"), len + 60, 100, false);
+			e = reserve(&s, key, span("x"), len + 60, 100, false);
 			assert_non_null(e);
 			state_abandon(&s, e);
 			check_each(&s, &m);
@@ -396,8 +405,8 @@ static void snapshots_stay_as_they_were(void **arg)
 	later = state_snapshot(&s, &out_of_memory);
 	assert_ptr_not_equal(first, later);
 	chunk_unref(later);
-	state_delete(&s, span("b"));
-	state_delete(&s, span("a"));
+	drop(&s, "b");
+	drop(&s, "a");
 	assert_null(state_snapshot(&s, &out_of_memory));
 	check_chain(first, old, 2);
 	state_free(&s);
@@ -438,11 +447,10 @@ static void any_order_of_things_agrees_with_the_model(void **arg)
 		snprintf(key, sizeof(key), "%.*s%u", (int)(k % 17), "long-long-long-long", k);
 		snprintf(type, sizeof(type), "t%u", pick(3));
 		if (what < deletes) {
-			state_delete(&s, span(key));
+			drop(&s, key);
 			model_delete(&m, key);
 		} else if (what == 99) {
-			struct state_entry *e =
-			    state_reserve(&s, span(key), span(type), len, LIMIT, false);
+			struct state_entry *e = reserve(&s, key, span(type), len, LIMIT, false);
 
 			if (e)
 				state_abandon(&s, e);
@@ -472,7 +480,7 @@ static void any_order_of_things_agrees_with_the_model(void **arg)
 	check_each(&s, &m);
 	check_chain(holds, held.entry, held.n);
 	while (m.n) {
-		state_delete(&s, span(m.entry[m.n / 2].key));
+		drop(&s, m.entry[m.n / 2].key);
 		model_delete(&m, m.entry[m.n / 2].key);
 	}
 	check_each(&s, &m);

@@ -1,7 +1,8 @@
 /* The dedup window against a list of everything ever added: exactly the last 4096 messages are
  * known, each with its seq, however the hashes fall. */
-#include "dedup.h"
+#include "log/dedup.h"
 
+#include <sodium.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,48 @@ static void any_order_of_things_agrees_with_the_model(void **state)
 	free(hash);
 }
 
+static uint64_t hash_of(const char *key, uint64_t sender, const char *written)
+{
+	unsigned char bytes[DEDUP_KEY_LEN];
+	/* Of the exact size, so that a read behind it is seen. */
+	char *copy = malloc(strlen(written));
+	uint64_t hash;
+
+	assert_non_null(copy);
+	memcpy(bytes, key, sizeof(bytes));
+	memcpy(copy, written, strlen(written));
+	hash = dedup_hash(bytes, sender, (struct span){copy, strlen(written)});
+	free(copy);
+	return hash;
+}
+
+static void a_message_is_known_by_sender_and_msg_id(void **state)
+{
+	static const char key[] = "0123456789abcdef", other[] = "0123456789abcdeg";
+	char longest[ENVELOPE_MSG_ID_MAX + 3], escaped[6 * ENVELOPE_MSG_ID_MAX + 3];
+	uint64_t hash = hash_of(key, 7, "\"one\"");
+
+	(void)state;
+	assert_true(hash_of(key, 7, "\"one\"") == hash);
+	assert_true(hash_of(key, 8, "\"one\"") != hash);
+	assert_true(hash_of(key, 7, "\"onE\"") != hash);
+	assert_true(hash_of(key, 7, "\"on\"") != hash);
+	assert_true(hash_of(key, 7, "\"\"") != hash);
+	assert_true(hash_of(other, 7, "\"one\"") != hash);
+	/* However it is written. */
+	assert_true(hash_of(key, 7, "\"\\u006f\\u006Ee\"") == hash);
+	memset(longest, 'x', sizeof(longest));
+	longest[0] = longest[ENVELOPE_MSG_ID_MAX + 1] = '"';
+	longest[ENVELOPE_MSG_ID_MAX + 2] = '\0';
+	strcpy(escaped, "\"");
+	for (int i = 0; i < ENVELOPE_MSG_ID_MAX; i++)
+		strcat(escaped, "\\u0078");
+	strcat(escaped, "\"");
+	assert_true(hash_of(key, 7, longest) == hash_of(key, 7, escaped));
+	longest[ENVELOPE_MSG_ID_MAX] = 'y';
+	assert_true(hash_of(key, 7, longest) != hash_of(key, 7, escaped));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -190,8 +233,11 @@ int main(void)
 	    cmocka_unit_test(the_window_is_4096_messages),
 	    cmocka_unit_test(hashes_may_fall_together),
 	    cmocka_unit_test(any_order_of_things_agrees_with_the_model),
+	    cmocka_unit_test(a_message_is_known_by_sender_and_msg_id),
 	};
 
+	if (sodium_init() < 0)
+		return 1;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("dedup", tests, NULL, NULL);
 }
