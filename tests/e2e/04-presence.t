@@ -58,7 +58,7 @@ for my $i (0 .. $#killed) {
 	$c->send_bytes($c->{kind} eq 'ws' ? "\x81\xfe\x01" : '{"type":"ha') if $i % 3 == 0;
 	$i % 2 && $c->{kind} eq 'ws' ? $c->abort : $c->vanish;
 }
-becomes { user_count($observer, 'crowd')->{user_count} == $n / 2 + 1 } 'presence counts who is left', 30;
+becomes { user_count($observer, 'crowd')->{user_count} == $n / 2 + 1 } 'presence counts who is left';
 $who = user_count($observer, 'crowd');
 is_deeply([ sort map { $_->{client_id} } @{ $who->{members} } ],
 	[ sort map { $_->{id} } @crowd, $observer ], 'exactly those who are left are listed');

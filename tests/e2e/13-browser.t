@@ -67,7 +67,7 @@ is($joined->{protocol}, 'hub', 'the subprotocol is agreed');
 is($joined->{answer}{session_id}, 'page', 'the page has joined');
 is($joined->{answer}{user_count}, 2, 'as the second member');
 
-my $hello = $peer->next(60);
+my $hello = $peer->next;
 is($hello->{type}, 'hello', 'what the page sends arrives');
 is($hello->{text}, "gr\x{fc}\x{df}e \x{1f600}", 'in its own script');
 is($hello->{from}, $joined->{answer}{client_id}, 'from the page');

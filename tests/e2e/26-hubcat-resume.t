@@ -36,11 +36,11 @@ subtest 'twenty cuts' => sub {
 		$member->send_text(map { sprintf '{"type":"t","key":"%d","n":%d}', $_ % 7, $_ } $n + 1 .. $n + 20);
 		$n += 20;
 		!grep { $_->cuts < 20 } values %cut;
-	} 'the cuts', 60;
+	} 'the cuts', 300;
 	$member->send({ type => 'end' });
 	for my $over (sort keys %reader) {
 		my $proc = $reader{$over};
-		becomes { slurp($proc->{out}) =~ /"end"/ } "$over: the last record", 20;
+		becomes { slurp($proc->{out}) =~ /"end"/ } "$over: the last record";
 		my @got = seqs(lines($proc));
 		is_deeply(\@got, [ 1 .. $n + 1 ], "each of the $n records once, in order")
 		    or diag(slurp($proc->{err}));

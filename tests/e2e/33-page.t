@@ -70,7 +70,7 @@ for my $case ([ 'readme', $readme, 'match' ], [ 'manual', $manual, 'lobby' ]) {
 		    . "console.log = (...what) => report(\"$name\", what);\n</script>\n<script>\n$script</script>\n";
 		my $member = $hub->member('unix', $session);
 		my $chromium = open_page($name);
-		wait_for { serve(); @{ $member->{in} } } 'the page to say something', 60;
+		wait_for { serve(); @{ $member->{in} } } 'the page to say something';
 		my $hello = $member->wait_type('hello');
 		is($hello->{name}, 'Ann', 'the page says hello');
 		$member->send({ type => 'answer' });

@@ -174,8 +174,8 @@ subtest 'behind again before it has caught up' => sub {
 		# Some of what follows the gap, and no more.
 		my $gap = wait_for {
 			(grep { $c->{in}[$_] =~ /^\{"type":"gap"/ } 0 .. $#{ $c->{in} })[0]
-		} 'a gap', 20, $c;
-		wait_for { @{ $c->{in} } > $gap + 5 } 'some of the state', 20, $c;
+		} 'a gap', undef, $c;
+		wait_for { @{ $c->{in} } > $gap + 5 } 'some of the state', undef, $c;
 		$c->{reading} = 0;
 	}
 	publish($sender, \@readers, mixture(600));

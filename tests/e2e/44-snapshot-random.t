@@ -123,7 +123,7 @@ while (grep { @$_ } @queues) {
 	wait_for { @{ $observer->{in} } > $sent - 600 || $observer->{gone} } 'the observer to follow';
 }
 begin($_) for 'ws', 'unix';
-wait_for { @{ $observer->{in} } >= $total || $observer->{gone} } 'the observer to have all', 60;
+wait_for { @{ $observer->{in} } >= $total || $observer->{gone} } 'the observer to have all';
 my $all = [ undef, @{ $observer->{in} } ];
 is($#$all, $total, 'all is in the log');
 is(scalar(grep { $all->[$_] !~ /"seq":$_\}$/ } 1 .. $#$all), 0, 'numbered without a hole');
@@ -139,7 +139,7 @@ sub complete {
 }
 wait_for {
 	!grep { !complete($_->{c}) } @here
-} 'all that are there to have all', 60;
+} 'all that are there to have all';
 
 for my $join (@joins) {
 	my $first = $join->{c}{in}[0];

@@ -133,7 +133,7 @@ subtest 'a lagging member reads on from the store' => sub {
 		# More than the sockets hold is not in memory any more.
 		$_->{reading} = 1 for @slow;
 		for my $c (@slow) {
-			wait_for { seqs($c) >= 2010 || $c->{gone} } 'the records', 30;
+			wait_for { seqs($c) >= 2010 || $c->{gone} } 'the records';
 			is_deeply([ seqs($c) ], [ 1 .. 2010 ], "$policy, $c->{kind}: all, in order");
 			ok(!(grep { /"type":"gap"/ } @{ $c->{in} }), "$policy, $c->{kind}: no gap");
 			ok($c->alive, "$policy, $c->{kind}: not thrown out");
@@ -160,7 +160,7 @@ subtest 'pruning' => sub {
 	my $head = 5001;
 	my $of = sub { "session = (SELECT id FROM session WHERE name = '$_[0]')" };
 	my $tail = sub { sql("$dir/store.db", 'SELECT min(seq) FROM record WHERE ' . $of->('s')) };
-	becomes { $tail->() > $head - 150 } 'old records go', 15;
+	becomes { $tail->() > $head - 150 } 'old records go';
 	my $first = $tail->();
 	cmp_ok($first, '<=', $head - 99, 'as many are kept as was said, and what the same commit stored');
 	is(sql("$dir/store.db", 'SELECT count(*), max(seq) FROM record WHERE ' . $of->('s')),

@@ -70,7 +70,7 @@ subtest 'many, while others come' => sub {
 	$make->($n / 4);
 	$_->sync for @makers;
 	for my $w (0 .. $#watchers) {
-		wait_for { told($watchers[$w], $seen[$w]); keys %{ $seen[$w] } >= $i + 41 } "all $i sessions", 60;
+		wait_for { told($watchers[$w], $seen[$w]); keys %{ $seen[$w] } >= $i + 41 } "all $i sessions", 300;
 		is_deeply([ grep { $seen[$w]{$_} != 1 } keys %{ $seen[$w] } ], [], "watcher $w: all of them, once each");
 	}
 };

@@ -135,7 +135,7 @@ subtest 'what a crash of the hub has taken' => sub {
 	my $start = sub { @rec = (record($own, [ '-o', $file{one} ], 's'), record($own, [ '-o', $file{several} ], 's', 'other')) };
 	my $have = sub {
 		my ($n) = @_;
-		wait_for { !grep { ((raw_seqs($_))[-1] // 0) != $n } values %file } "both to have $n", 30;
+		wait_for { !grep { ((raw_seqs($_))[-1] // 0) != $n } values %file } "both to have $n";
 	};
 	$start->();
 	wait_for { slurp($file{$_}) =~ /"session_id":"s".*"joined"/s } "$_ to begin" for keys %file;
@@ -208,11 +208,11 @@ for my $slow ('disconnect', 'resync') {
 			$send->(200);
 			my $health = $own->health;
 			return $health->{slow_disconnects} + $health->{slow_resyncs} > 0 || $n > 20_000;
-		} 'the hub to lose patience', 60;
+		} 'the hub to lose patience';
 		$rec->kill('CONT');
-		wait_for { (-s $file) > 0 && slurp($file) =~ /"type":"gap"/ } 'a gap', 30;
+		wait_for { (-s $file) > 0 && slurp($file) =~ /"type":"gap"/ } 'a gap';
 		$send->(10);
-		wait_for { ((raw_seqs($file))[-1] // 0) == $n } 'all that comes then', 30;
+		wait_for { ((raw_seqs($file))[-1] // 0) == $n } 'all that comes then';
 		finish($rec);
 		is($rec->{status}, 0, 'the recorder ends well');
 		my $times = account($file);
@@ -279,7 +279,7 @@ subtest 'all' => sub {
 	killed($own);
 	$own = store_hub($home, workers => 4);
 	$publish->('later', @new);
-	wait_for { -s "$dir/later.ndjson" && !grep { $has->($_) ne '1 2' } @new } 'what comes after a restart', 40;
+	wait_for { -s "$dir/later.ndjson" && !grep { $has->($_) ne '1 2' } @new } 'what comes after a restart';
 	finish($rec);
 	is($rec->{status}, 0, 'all ends well');
 	is_deeply([ grep { $has->($_) ne '1 2' } @old ], [], 'the sessions that there were');
@@ -343,7 +343,7 @@ subtest 'several, split' => sub {
 subtest 'refusals' => sub {
 	my @u = ('-u', "unix:$hub->{socket}");
 	my $file = spew(scratch() . '/text', "no recording\n");
-	my $try = sub { return run([ 'hubreplay', 'record', @_ ], seconds => 20) };
+	my $try = sub { return run([ 'hubreplay', 'record', @_ ]) };
 	my %status = (
 		64 => [
 			[@u], [ @u, 'x' ], [ @u, '-o', 'a', '-d', 'b', 'x' ], [ @u, '-o', 'a', 'no such' ],
@@ -414,7 +414,7 @@ sub scripted {
 	my @open;
 	for my $script (@scripts) {
 		@open = ();
-		wait_for { IO::Select->new($listen)->can_read(0) } 'a connection', 30;
+		wait_for { IO::Select->new($listen)->can_read(0) } 'a connection';
 		push @open, $listen->accept;
 		wait_for { IO::Select->new($open[0])->can_read(0) } 'what it asks';
 		my $asked = readline $open[0];

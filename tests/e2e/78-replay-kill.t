@@ -94,7 +94,7 @@ sub kept {
 			$log[$1] = $text if $text =~ /"seq":(\d+)\}$/;
 		}
 		return @log > $joined->{seq};
-	} 'all that the hub has', 30, $c;
+	} 'all that the hub has', undef, $c;
 	return ($joined->{epoch}, \@log);
 }
 

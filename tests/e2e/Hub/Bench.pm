@@ -13,7 +13,7 @@ our @EXPORT = qw(bench audit_of all_came wrong_server);
 sub bench {
 	my ($url, @args) = @_;
 	my $file = scratch() . '/' . ++$Hub::Bench::runs . '.json';
-	my $run = run([ 'hubbench', '-u', $url, '--json', $file, @args ], seconds => 90);
+	my $run = run([ 'hubbench', '-u', $url, '--json', $file, @args ]);
 	my @lines = map { unjson($_) } split /\n/, slurp($file);
 	$run->{result} = pop @lines if @lines && $lines[-1]{type} eq 'hubbench_result';
 	$run->{seconds} = \@lines;

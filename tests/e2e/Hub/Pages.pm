@@ -160,7 +160,7 @@ sub _run_block {
 	spew("$dir/script", $script);
 	my $result = eval {
 		run([ '/bin/sh', '-c', 'cd "$1" && exec sh "$2"', 'sh', $page->{cwd}, "$dir/script" ],
-			env => $page->{env}, seconds => 30);
+			env => $page->{env});
 	};
 	return { failed => $@ || ($result->{status} ? $result->{err} : ''), dir => $dir };
 }
