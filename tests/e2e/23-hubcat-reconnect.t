@@ -16,9 +16,10 @@ sub feed {
 
 for my $over ('unix', 'ws') {
 	subtest "a restart, $over" => sub {
-		my $hub = Hub->start;
-		my ($port, $dir) = @$hub{qw(port dir)};
-		my @again = (dir => $dir, listen => "127.0.0.1:$port", args => [ '--history', 100_000 ]);
+		# Its port is free again when the next one comes.
+		my $hub = Hub->start(listen => own_address() . ':0');
+		my ($host, $port, $dir) = @$hub{qw(host port dir)};
+		my @again = (dir => $dir, listen => "$host:$port", args => [ '--history', 100_000 ]);
 		my $n = 20_000;
 		my ($cat, $to) = feed($hub->hubcat([ '-p', 's' ], over => $over));
 		my $member = $hub->member('unix', 's');
