@@ -88,7 +88,7 @@ subtest 'a recording' => sub {
 
 subtest 'a search' => sub {
 	my $run = bench($url{unix}, '--scenario', 'search', '-c', 5, '-d', 0.2, '--warmup', 0, '-r', 150,
-		'--expect', 'due<160', '--drain', 2);
+		'--expect', 'due<160');
 	my $r = $run->{result};
 	is($run->{status}, 0, 'exit 0') or diag($run->{err});
 	my @trials = @{ $r->{trials} };

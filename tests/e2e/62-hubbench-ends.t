@@ -3,7 +3,6 @@ use strict;
 use warnings;
 use Hub;
 use Hub::Bench;
-use IO::Socket::INET;
 use POSIX ();
 
 my $hub = Hub->start;
@@ -25,7 +24,7 @@ for my $signal (qw(INT TERM)) {
 		my $r = unjson((split /\n/, slurp($file))[-1]);
 		is($r->{type}, 'hubbench_result', 'a result');
 		ok($r->{happened}{interrupted}, 'which says that it was interrupted');
-		cmp_ok($r->{happened}{seconds}, '<', 60, 'of the time it had');
+		cmp_ok($r->{happened}{seconds}, '<', 3600, 'before the time it had');
 		is(audit_of({ result => $r }), '', 'what was under way has arrived');
 		cmp_ok($r->{happened}{sent}, '>', 0, 'and counts');
 		like(slurp($proc->{out}), qr/^verdict /m, 'and for people');
@@ -47,7 +46,7 @@ subtest 'a second signal' => sub {
 	my $server = wrong_server(lose => 2);
 	my $file = scratch() . '/second.json';
 	my $proc = spawn([ "$ENV{HUB_BUILD}/hubbench", '-u', $server->{url}, '--dialect', 'raw', '--json', $file,
-		'-d', 3600, '--warmup', 0, '--drain', 1000 ]);
+		'-d', 3600, '--warmup', 0, '--drain', 3600 ]);
 	wait_for { slurp($file) =~ /\n/ } 'a second of it';
 	$proc->kill('INT');
 	my $told = 0;
@@ -57,8 +56,7 @@ subtest 'a second signal' => sub {
 };
 
 subtest 'nobody there' => sub {
-	my $free = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport;
-	for my $nowhere ("ws://127.0.0.1:$free/ws", 'unix:' . scratch() . '/none') {
+	for my $nowhere ('ws://' . own_address() . ':4820/ws', 'unix:' . scratch() . '/none') {
 		my $run = run([ 'hubbench', '-u', $nowhere, '-c', 3 ]);
 		is($run->{status}, 69, "$nowhere: exit 69");
 		like($run->{err}, qr/^hubbench: \Q$nowhere\E: client \d: connect: .+\n\z/, 'one line says why');
@@ -103,7 +101,7 @@ for my $case (
 }
 
 subtest 'what it cannot have' => sub {
-	my $run = run([ 'hubbench', '-u', $url, '-c', 999_999 ]);
+	my $run = run([ 'sh', '-c', 'ulimit -n 200; exec "$@"', 'sh', "$ENV{HUB_BUILD}/hubbench", '-u', $url, '-c', 1000 ]);
 	is($run->{status}, 71, 'more clients than descriptors');
 	like($run->{err}, qr/ulimit -n \d+/, 'and the remedy');
 	$run = run([ 'hubbench', '-u', $url, '--json', '/nonexistent/file' ]);
