@@ -149,7 +149,10 @@ sub spawn {
 	my $out = $o{out} // scratch() . "/$n.out";
 	my $err = $o{err} // scratch() . "/$n.err";
 	my ($in, $stdin) = ($o{in} // '/dev/null');
-	pipe $in, $stdin or die "pipe: $!\n" if $in eq 'pipe';
+	if ($in eq 'pipe') {
+		undef $in;
+		pipe $in, $stdin or die "pipe: $!\n";
+	}
 	my $pid = fork // die "fork: $!\n";
 	if (!$pid) {
 		$SIG{$_} = 'DEFAULT' for qw(ALRM INT TERM HUP PIPE);
