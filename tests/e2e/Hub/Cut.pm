@@ -14,8 +14,8 @@ use Time::HiRes qw(time);
 
 my $started = 0;
 
-# Forwards to `to` (a socket's path, or a port). seed => for its dice, where HUB_TEST_SEED is not given; cuts => so many, then it leaves the
-# connections alone; bytes => cuts after that many at most, either way.
+# Forwards to `to` (a socket's path, or a port). seed => for its dice, where HUB_TEST_SEED is not given;
+# cuts => so many, then it leaves the connections alone; bytes => cuts after that many at most, either way.
 sub start {
 	my ($class, $to, %o) = @_;
 	my $self = bless { %o, seed => Hub::chance($o{seed} // 1), to => $to }, $class;
