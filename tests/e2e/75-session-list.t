@@ -87,6 +87,9 @@ subtest 'who has said all' => sub {
 };
 
 subtest 'not without end' => sub {
+	# A list that nobody reads must not fit into a socket.
+	my $socket = slurp('/proc/sys/net/core/wmem_default');
+	plan skip_all => "a socket takes $socket bytes here" if $socket > 500_000;
 	my @watchers = map { $hub->unix } 1 .. 80;
 	$_->send({ type => 'session_list' }) for @watchers;
 	my %said;
