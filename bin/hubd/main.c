@@ -1,183 +1,51 @@
-/* hubd: routes messages between the members of a session. Reads the options, makes the workers,
- * runs one of them in this thread, and takes the signals. */
+/* hubd: routes messages between the members of a session. This file knows all rooms and is known to
+ * none: it reads the options, hands each room what it needs, makes the workers, runs one of them in
+ * this thread, and takes the signals. */
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <sodium.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
-#include "base/clock.h"
+#include "auth/resume.h"
 #include "base/err.h"
-#include "base/opt.h"
 #include "base/url.h"
-#include "dispatch.h"
-#include "hub.h"
+#include "dialect/hub7.h"
+#include "door/doors.h"
+#include "door/listener.h"
 #include "json/json.h"
-#include "listener.h"
-#include "store.h"
-#include "tls.h"
-#include "worker.h"
+#include "member/member.h"
+#include "options.h"
+#include "session/registry.h"
+#include "store/store.h"
 
-#define KIB 1024.0
-#define MIB (1024.0 * KIB)
-#define GIB (1024.0 * MIB)
-#define SPARE_FDS 64 /* descriptors that are not connections */
-
-static const char *const slow_choices[] = {"disconnect", "resync", NULL};
-static const char *const sync_choices[] = {"full", "normal", "off", NULL};
-static const char *const log_choices[] = {"error", "warn", "info", "debug", NULL};
-
-#define AT(field) offsetof(struct hub_options, field)
-
-static const struct opt options[] = {
-    {'c', "config", "FILE", OPT_CONFIG, AT(config), 0, 0, NULL,
-     "read options from FILE (name = value)"},
-    {'l', "listen", "HOST:PORT", OPT_LIST, AT(listen), 0, 0, NULL,
-     "serve WebSocket there; may be repeated; none: nowhere (127.0.0.1:4820)"},
-    {'s', "socket", "PATH", OPT_STRING, AT(socket), 0, 0, NULL,
-     "the Unix socket; none: no socket ($XDG_RUNTIME_DIR/hub.sock)"},
-    {'w', "workers", "N", OPT_INT, AT(workers), 1, HUB_WORKERS_MAX, NULL,
-     "threads (the number of CPUs)"},
-    {0, "tls-cert", "FILE", OPT_STRING, AT(tls_cert), 0, 0, NULL,
-     "serve wss:// with this certificate chain (PEM)"},
-    {0, "tls-key", "FILE", OPT_STRING, AT(tls_key), 0, 0, NULL, "its private key (PEM)"},
-    {0, "max-message", "BYTES", OPT_SIZE, AT(max_message), 128, 64 * MIB, NULL,
-     "largest message taken (64k)"},
-    {0, "max-connections", "N", OPT_INT, AT(max_connections), 1, 10000000, NULL,
-     "connections at a time (what the descriptor limit allows)"},
-    {0, "max-sessions", "N", OPT_INT, AT(max_sessions), 1, 100000000, NULL,
-     "sessions at a time (100000)"},
-    {0, "max-members", "N", OPT_INT, AT(max_members), 1, 10000000, NULL,
-     "members of one session (100000)"},
-    {0, "history", "N", OPT_INT, AT(history), 1, 1000000000, NULL,
-     "records a session keeps at least (256)"},
-    {0, "history-bytes", "BYTES", OPT_SIZE, AT(history_bytes), 0, 1024 * GIB, NULL,
-     "bytes a session keeps, where that is more (1M)"},
-    {0, "history-memory", "BYTES", OPT_SIZE, AT(history_memory), MIB, 1024 * GIB, NULL,
-     "bytes that all sessions keep together (256M)"},
-    {0, "session-ttl", "SECONDS", OPT_SECONDS, AT(session_ttl), 0, 1e9, NULL,
-     "how long a session without members is kept (1h)"},
-    {0, "store", "FILE", OPT_STRING, AT(store), 0, 0, NULL,
-     "keep sessions in this SQLite database (nothing outlives hubd)"},
-    {0, "sync", "HOW", OPT_CHOICE, AT(sync), 0, 0, sync_choices,
-     "full, normal or off: what a power cut may take of the store (full)"},
-    {0, "keep-records", "N", OPT_INT, AT(keep_records), 0, 1e15, NULL,
-     "records of a session kept in the store; 0: all (0)"},
-    {0, "keep-days", "N", OPT_INT, AT(keep_days), 0, 1e6, NULL,
-     "days for which records are kept in the store; 0: for ever (0)"},
-    {0, "slow", "POLICY", OPT_CHOICE, AT(slow), 0, 0, slow_choices,
-     "what happens to a member that the history has overtaken (disconnect)"},
-    {0, "slow-after", "SECONDS", OPT_SECONDS, AT(slow_after), 0, 3600, NULL,
-     "how long a lagging member may rely on more than the history (2)"},
-    {0, "keys", "FILE", OPT_STRING, AT(keys), 0, 0, NULL,
-     "which messages are state: lines of type-glob, path, [delete] (built in)"},
-    {0, "state-keys", "N", OPT_INT, AT(state_keys), 0, 100000000, NULL,
-     "state records of one session (10000)"},
-    {0, "presence-limit", "N", OPT_INT, AT(presence_limit), 0, 1000000, NULL,
-     "members up to which each coming and going is told (100)"},
-    {0, "ping", "SECONDS", OPT_SECONDS, AT(ping), 0, 86400, NULL,
-     "silence after which a WebSocket client is pinged; 0: never (54)"},
-    {0, "pong", "SECONDS", OPT_SECONDS, AT(pong), 1, 86400, NULL,
-     "silence after which it is given up (60)"},
-    {0, "write-timeout", "SECONDS", OPT_SECONDS, AT(write_timeout), 1, 3600, NULL,
-     "time for a client to take what was sent (10)"},
-    {0, "drain", "SECONDS", OPT_SECONDS, AT(drain), 0, 3600, NULL,
-     "time over which clients are sent away at the end (2)"},
-    {0, "client-version", "STRING", OPT_STRING, AT(client_version), 0, 0, NULL,
-     "what version_check compares with (none: every client matches)"},
-    {0, "ready-fd", "N", OPT_INT, AT(ready_fd), 1, INT_MAX, NULL,
-     "write one line there when ready, then close it"},
-    {0, "log-level", "LEVEL", OPT_CHOICE, AT(log_level), 0, 0, log_choices,
-     "error, warn, info or debug (info)"},
-    {0, NULL, NULL, OPT_TRUE, 0, 0, 0, NULL, NULL},
+struct hub {
+	struct hub_options opt;
+	struct workers workers;
+	struct log_memory memory;
+	struct session_env env;
+	struct registry registry;
+	struct store_settings store_settings;
+	struct store *store; /* NULL: nothing outlives hubd */
+	struct conn_settings conns;
+	struct hub7 hub7;
+	struct door_settings door_settings;
+	struct keys *keys;
+	unsigned char secret[RESUME_KEY_LEN];
+	/* What rooms keep for each worker. */
+	struct members members[WORKERS_MAX];
+	struct doors doors[WORKERS_MAX];
 };
 
-static const struct opt_program program = {
-    .name = "hubd",
-    .synopsis = "[-c FILE] [-l HOST:PORT]... [-s PATH] [OPTION]...",
-    .summary = "Routes messages between the members of a session.",
-    .opts = options,
-};
+_Static_assert(RESUME_KEY_LEN >= DEDUP_KEY_LEN, "msg_ids are hashed with a part of the secret");
 
-static int64_t cpu_count(void)
+static int open_listeners(struct hub_options *opt, struct listeners *ls)
 {
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set) < 0)
-		return 1;
-	return CPU_COUNT(&set) > HUB_WORKERS_MAX ? HUB_WORKERS_MAX : CPU_COUNT(&set);
-}
-
-/* Takes as many descriptors as we may have. Returns how many that is. */
-static int64_t raise_nofile(void)
-{
-	struct rlimit lim;
-
-	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
-		return 1024;
-	lim.rlim_cur = lim.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &lim);
-	getrlimit(RLIMIT_NOFILE, &lim);
-	return lim.rlim_cur > 10000000 ? 10000000 : (int64_t)lim.rlim_cur;
-}
-
-static void read_options(struct hub_options *opt, int argc, char **argv)
-{
-	int64_t nofile = raise_nofile();
-	char why[512];
-
-	*opt = (struct hub_options){
-	    .workers = cpu_count(),
-	    .max_message = 64 * 1024,
-	    .max_connections = nofile - SPARE_FDS,
-	    .max_sessions = 100000,
-	    .max_members = 100000,
-	    .history = 256,
-	    .history_bytes = 1 << 20,
-	    .history_memory = 256 << 20,
-	    .session_ttl = 3600,
-	    .slow_after = 2,
-	    .presence_limit = 100,
-	    .state_keys = 10000,
-	    .ping = 54,
-	    .pong = 60,
-	    .write_timeout = 10,
-	    .drain = 2,
-	    .log_level = ERR_INFO,
-	};
-	if (opt_parse(&program, argc, argv, opt) != argc)
-		err_die(EX_USAGE, "there are no operands: '%s'", argv[argc - 1]);
-	err_init("hubd", (enum err_level)opt->log_level);
-	if (opt->ping > 0 && opt->pong <= opt->ping)
-		err_die(EX_USAGE, "pong (%g s) must be longer than ping (%g s)", opt->pong,
-			opt->ping);
-	if (!opt->tls_cert != !opt->tls_key)
-		err_die(EX_USAGE, "tls-cert and tls-key need each other");
-	if (opt->tls_cert && tls_check(opt->tls_cert, opt->tls_key, why, sizeof(why)) < 0)
-		err_die(EX_CONFIG, "%s", why);
-	if (nofile <= SPARE_FDS)
-		err_die(EX_CONFIG, "only %jd descriptors are allowed; raise the limit (ulimit -n)",
-			(intmax_t)nofile);
-	if (opt->max_connections > nofile - SPARE_FDS) {
-		err_log(ERR_WARN,
-			"max-connections: only %jd descriptors are allowed; raise the limit "
-			"(ulimit -n)",
-			(intmax_t)nofile);
-		opt->max_connections = nofile - SPARE_FDS;
-	}
-}
-
-static int open_listeners(struct hub *hub, struct listeners *ls)
-{
-	struct hub_options *opt = &hub->opt;
 	static char path[PATH_MAX];
 	size_t i;
 	int r;
@@ -227,10 +95,9 @@ static void ready_address(const char *text, bool local, void *arg)
 	buf_put_json(&r->line, text, strlen(text));
 }
 
-static void say_ready(const struct hub *hub, const struct listeners *ls)
+static void say_ready(int fd, const struct listeners *ls)
 {
 	struct ready r = {0};
-	int fd = (int)hub->opt.ready_fd;
 
 	buf_printf(&r.line,
 		   "{\"type\":\"ready\",\"version\":\"" HUB_VERSION "\",\"pid\":%jd,\"listen\":[",
@@ -251,13 +118,69 @@ static void say_ready(const struct hub *hub, const struct listeners *ls)
 	buf_free(&r.line);
 }
 
+/* --- the steps of a worker --- */
+
+/* One worker looks after the sessions. */
+static void second(struct worker *w)
+{
+	struct registry *registry = w->members->registry;
+
+	member_second(w);
+	doors_second(w);
+	if (w->index == 0)
+		registry_sweep(registry, worker_now_ms(w));
+}
+
+static void free_rooms(struct worker *w)
+{
+	doors_free(w);
+	members_free(w);
+}
+
+static const struct worker_hooks hooks = {
+    .start = doors_start,
+    .read_on = doors_read_on,
+    .step = {[TURN_SESSIONS] = deliver_session,
+	     [TURN_CONNECTIONS] = deliver_connection,
+	     [TURN_REAP] = seat_reap},
+    .due = conn_due,
+    .second = second,
+    .drain = deliver_drain,
+    .abort = conns_abort,
+    .stop = doors_stop,
+    .free = free_rooms,
+};
+
+/* Makes all workers, then starts their doors. Returns 0 or an exit status. */
+static int make_workers(struct hub *hub)
+{
+	unsigned i;
+
+	for (i = 0; i < (unsigned)hub->opt.workers; i++) {
+		struct worker *w = worker_new(&hub->workers, &hooks);
+
+		if (!w)
+			return EX_OSERR;
+		hub->members[i] = (struct members){.registry = &hub->registry,
+						   .resyncs = hub->opt.slow == SLOW_RESYNC};
+		hub->doors[i] = (struct doors){.set = &hub->door_settings};
+		w->conns = &hub->conns;
+		w->members = &hub->members[i];
+		w->hub7 = &hub->hub7;
+		w->doors = &hub->doors[i];
+	}
+	for (i = 0; i < hub->workers.n; i++)
+		if (worker_start(hub->workers.at[i]) < 0)
+			return EX_CONFIG;
+	return 0;
+}
+
 /* --- running --- */
 
 struct stopper {
-	struct hub *hub;
+	struct workers *workers;
 	struct listeners *listeners;
 	uv_signal_t term, intr;
-	struct mail drain[HUB_WORKERS_MAX];
 };
 
 /* The first signal drains; a second one ends at once. */
@@ -266,17 +189,15 @@ static void on_signal(uv_signal_t *handle, int signum)
 	struct stopper *st = handle->data;
 	unsigned i;
 
-	if (atomic_exchange(&st->hub->draining, true)) {
+	if (atomic_exchange(&st->workers->draining, true)) {
 		err_log(ERR_WARN, "stopped at once by a second signal");
 		_exit(0);
 	}
 	err_log(ERR_INFO, "signal %d: sending %u connections away", signum,
-		atomic_load(&st->hub->connections));
+		workers_connections(st->workers));
 	listeners_stop(st->listeners);
-	for (i = 0; i < st->hub->nworkers; i++) {
-		st->drain[i] = (struct mail){.kind = MAIL_DRAIN, .embedded = true};
-		worker_post(st->hub->worker[i], &st->drain[i]);
-	}
+	for (i = 0; i < st->workers->n; i++)
+		worker_drain(st->workers->at[i]);
 }
 
 static void *run_thread(void *arg)
@@ -288,9 +209,9 @@ static void *run_thread(void *arg)
 /* Worker 0 runs here, the others in threads of their own, until a signal has drained them all. */
 static int run(struct hub *hub, struct listeners *ls)
 {
-	struct stopper st = {.hub = hub, .listeners = ls};
-	uv_loop_t *loop = worker_loop(hub->worker[0]);
-	pthread_t threads[HUB_WORKERS_MAX];
+	struct stopper st = {.workers = &hub->workers, .listeners = ls};
+	uv_loop_t *loop = worker_loop(hub->workers.at[0]);
+	pthread_t threads[WORKERS_MAX];
 	unsigned i;
 	int r;
 
@@ -302,14 +223,14 @@ static int run(struct hub *hub, struct listeners *ls)
 	st.term.data = st.intr.data = &st;
 	uv_signal_start(&st.term, on_signal, SIGTERM);
 	uv_signal_start(&st.intr, on_signal, SIGINT);
-	for (i = 1; i < hub->nworkers; i++) {
-		r = pthread_create(&threads[i], NULL, run_thread, hub->worker[i]);
+	for (i = 1; i < hub->workers.n; i++) {
+		r = pthread_create(&threads[i], NULL, run_thread, hub->workers.at[i]);
 		if (r != 0)
 			err_die(EX_OSERR, "cannot start a thread: %s", strerror(r));
 	}
-	say_ready(hub, ls);
-	worker_run(hub->worker[0]);
-	for (i = 1; i < hub->nworkers; i++)
+	say_ready((int)hub->opt.ready_fd, ls);
+	worker_run(hub->workers.at[0]);
+	for (i = 1; i < hub->workers.n; i++)
 		pthread_join(threads[i], NULL);
 	uv_close((uv_handle_t *)&st.term, NULL);
 	uv_close((uv_handle_t *)&st.intr, NULL);
@@ -327,49 +248,97 @@ static struct keys *load_keys(const char *file)
 	return keys;
 }
 
+/* What the rooms are told of the options; the store has had its say about secret and run. */
+static void settle(struct hub *hub, uint32_t run)
+{
+	const struct hub_options *opt = &hub->opt;
+
+	hub->workers.drain_ms = (uint64_t)(opt->drain * 1000);
+	hub->memory.max = (size_t)opt->history_memory;
+	hub->env = (struct session_env){
+	    .limits = {.records = (size_t)opt->history,
+		       .bytes = (size_t)opt->history_bytes,
+		       .grace_ms = (int64_t)(opt->slow_after * 1000)},
+	    .memory = &hub->memory,
+	    .workers = &hub->workers,
+	    .archive = hub->store ? store_archive(hub->store) : NULL,
+	    .events = &member_events,
+	    .run = run,
+	    .max_members = (size_t)opt->max_members,
+	    .state_keys = (size_t)opt->state_keys,
+	    .presence_limit = (uint32_t)opt->presence_limit,
+	    .retains = opt->slow == SLOW_RESYNC,
+	};
+	hub->conns = (struct conn_settings){.max_message = (size_t)opt->max_message,
+					    .ping = opt->ping,
+					    .pong = opt->pong,
+					    .write_timeout = opt->write_timeout};
+	hub->hub7 = (struct hub7){.secret = hub->secret,
+				  .client_version = opt->client_version,
+				  .keys = hub->keys,
+				  .fields = hub7_fields(),
+				  .run = run,
+				  .keeps = hub->store != NULL};
+	hub->door_settings =
+	    (struct door_settings){.tls_cert = opt->tls_cert,
+				   .tls_key = opt->tls_key,
+				   .max_connections = (unsigned)opt->max_connections,
+				   .registry = &hub->registry};
+	if (!hub->hub7.fields || registry_init(&hub->registry, &hub->env, (size_t)opt->max_sessions,
+					       (uint64_t)(opt->session_ttl * 1000)) < 0)
+		err_die(EX_OSERR, "out of memory");
+}
+
 static int serve(struct hub *hub)
 {
-	struct listeners *ls = listeners_new(hub);
+	const struct hub_options *opt = &hub->opt;
+	struct listeners *ls =
+	    listeners_new(&hub->workers, (unsigned)opt->max_connections, opt->tls_cert != NULL);
+	uint32_t run_number;
 	unsigned i;
-	int status = EX_OSERR;
+	int status;
 
-	hub->control = dispatch_paths();
-	hub->keys = load_keys(hub->opt.keys);
-	randombytes_buf(hub->secret, sizeof(hub->secret));
-	randombytes_buf(&hub->run, sizeof(hub->run));
-	if (!ls || !hub->control || registry_init(&hub->registry) < 0)
+	if (!ls)
 		err_die(EX_OSERR, "out of memory");
-	if (hub->opt.store && !(hub->store = store_open(hub, hub->opt.store, &status)))
-		goto fail_listeners;
-	status = open_listeners(hub, ls);
+	hub->keys = load_keys(opt->keys);
+	randombytes_buf(hub->secret, sizeof(hub->secret));
+	randombytes_buf(&run_number, sizeof(run_number));
+	hub->store_settings = (struct store_settings){.file = opt->store,
+						      .sync = (enum store_sync)opt->sync,
+						      .keep_records = opt->keep_records,
+						      .keep_days = opt->keep_days};
+	if (opt->store) {
+		hub->store = store_open(&hub->store_settings, hub->secret, sizeof(hub->secret),
+					&run_number, &status);
+		if (!hub->store)
+			goto fail_store;
+	}
+	settle(hub, run_number);
+	status = open_listeners(&hub->opt, ls);
 	if (status != 0)
 		goto fail_listeners;
-	for (i = 0; i < hub->nworkers; i++) {
-		hub->worker[i] = worker_new(hub, i);
-		if (!hub->worker[i]) {
-			status = EX_CONFIG;
-			goto fail_workers;
-		}
-	}
-	if (hub->store && store_start(hub->store) < 0) {
+	status = make_workers(hub);
+	if (status != 0)
+		goto fail_workers;
+	if (hub->store && store_start(hub->store, &hub->env) < 0) {
 		err_log(ERR_ERROR, "cannot start a thread");
 		status = EX_OSERR;
-		goto fail_workers;
+	} else {
+		status = run(hub, ls);
 	}
-	status = run(hub, ls);
 	if (store_stop(hub->store) < 0 && status == 0)
 		status = EX_IOERR;
 fail_workers:
 	listeners_stop(ls);
-	for (i = 0; i < hub->nworkers; i++)
-		if (hub->worker[i])
-			worker_free(hub->worker[i]);
+	for (i = 0; i < hub->workers.n; i++)
+		worker_free(hub->workers.at[i]);
 fail_listeners:
 	listeners_stop(ls);
-	listeners_free(ls);
 	registry_free(&hub->registry);
+	json_paths_free(hub->hub7.fields);
 	store_free(hub->store);
-	json_paths_free(hub->control);
+fail_store:
+	listeners_free(ls);
 	keys_free(hub->keys);
 	return status;
 }
@@ -384,12 +353,7 @@ int main(int argc, char **argv)
 	signal(SIGXFSZ, SIG_IGN); /* a full store is an error like any other */
 	if (sodium_init() < 0)
 		err_die(EX_OSERR, "cannot initialise libsodium");
-	read_options(&hub.opt, argc, argv);
-	hub.nworkers = (unsigned)hub.opt.workers;
-	hub.limits = (struct log_limits){.records = (size_t)hub.opt.history,
-					 .bytes = (size_t)hub.opt.history_bytes,
-					 .grace_ms = (int64_t)(hub.opt.slow_after * 1000)};
-	hub.memory.max = (size_t)hub.opt.history_memory;
+	options_read(&hub.opt, argc, argv);
 	status = serve(&hub);
 	if (status == 0)
 		err_log(ERR_INFO, "stopped");

@@ -126,12 +126,12 @@ void state_take(struct state *s, const struct keys *keys, const struct recording
 {
 	char room[ENVELOPE_KEY_MAX], why[100];
 	struct envelope e;
-	struct span key;
+	struct span key, written;
 
 	/* As the hub reads it: what it would not take is no state. */
 	if (envelope_parse(&e, line->text, line->len, why, sizeof(why)) != HUB_OK)
 		return;
-	switch (keys_find(keys, &e, room, &key)) {
+	switch (keys_find(keys, &e, room, &key, &written)) {
 	case KEY_SET:
 		set(s, key, line);
 		break;

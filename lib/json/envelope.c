@@ -32,6 +32,7 @@ const char *hub_code_name(enum hub_code code)
 	static const char *const names[] = {
 	    [HUB_OK] = "ok",
 	    [HUB_BAD_JSON] = "bad_json",
+	    [HUB_BAD_TEXT] = "bad_json",
 	    [HUB_BAD_TYPE] = "bad_type",
 	    [HUB_BAD_FIELD] = "bad_field",
 	    [HUB_BAD_SESSION_ID] = "bad_session_id",
@@ -140,6 +141,8 @@ static enum hub_code check_fields(struct envelope *e, const char *text, const st
 	if (m[TO].type != JSON_NONE && m[TO].type != JSON_STRING && m[TO].type != JSON_ARRAY)
 		return refuse(why, whycap, HUB_BAD_FIELD,
 			      "to must be a client id or an array of them");
+	e->type_written = as_written(text, &m[TYPE]);
+	e->key_written = as_written(text, &m[KEY]);
 	e->timestamp = as_written(text, &m[TIMESTAMP]);
 	e->to = as_written(text, &m[TO]);
 	return HUB_OK;
@@ -216,7 +219,7 @@ enum hub_code envelope_parse(struct envelope *e, const char *text, size_t len, c
 		e->msg_id = as_written(text, &m[MSG_ID]);
 	if (scan.status != JSON_OK) {
 		snprintf(why, whycap, "%s at offset %u", json_strerror(scan.status), scan.at);
-		return HUB_BAD_JSON;
+		return scan.status == JSON_BAD_UTF8 ? HUB_BAD_TEXT : HUB_BAD_JSON;
 	}
 	if (scan.type != JSON_OBJECT)
 		return refuse(why, whycap, HUB_BAD_JSON, "a message must be a JSON object");
@@ -282,6 +285,15 @@ int envelope_record(const struct envelope *e, struct buf *out, struct span sessi
 	p = PUT(p, "\"");
 	out->len = (size_t)(p - out->data);
 	return 0;
+}
+
+size_t envelope_record_at(const struct envelope *e, const char *p)
+{
+	size_t at = (size_t)(p - e->text), cut = 0;
+
+	for (unsigned i = 0; i < e->ncut && e->cut[i].end <= at; i++)
+		cut += e->cut[i].end - e->cut[i].start;
+	return at - cut;
 }
 
 int envelope_strip(const struct envelope *e, struct buf *out)

@@ -21,6 +21,7 @@
 enum hub_code {
 	HUB_OK,
 	HUB_BAD_JSON,
+	HUB_BAD_TEXT, /* bad_json as well: not even UTF-8 */
 	HUB_BAD_TYPE,
 	HUB_BAD_FIELD,
 	HUB_BAD_SESSION_ID,
@@ -50,8 +51,10 @@ struct envelope {
 	size_t len;
 
 	struct span type;	/* unescaped; always there */
+	struct span type_written; /* the same as written, quotes included */
 	struct span session_id; /* unescaped and of the right form; p is NULL where absent */
 	struct span key;	/* unescaped; p is NULL where absent */
+	struct span key_written; /* the same as written */
 	struct span
 	    msg_id; /* as written, quotes included, for sending back; p is NULL where absent */
 	struct span timestamp; /* as written; p is NULL where absent */
@@ -83,6 +86,10 @@ enum hub_code envelope_parse(struct envelope *e, const char *text, size_t len, c
  * -ENOMEM. */
 int envelope_record(const struct envelope *e, struct buf *out, struct span session_id,
 		    uint64_t wall_ms, struct span from);
+
+/* Where envelope_record() puts the byte at p, which lies in e->text and in no field that is cut: an
+ * offset from the record's first byte. */
+size_t envelope_record_at(const struct envelope *e, const char *p);
 
 /* Appends the message's object without any of the hub's fields, line feeds and carriage returns
  * among its white space made spaces. Returns 0 or -ENOMEM. */

@@ -179,16 +179,34 @@ static const struct rule *match(const struct keys *keys, const struct envelope *
 	return NULL;
 }
 
+bool keys_value(struct span written, char room[ENVELOPE_KEY_MAX], struct span *key)
+{
+	int n;
+
+	if (written.len && written.p[0] != '"') {
+		*key = written;
+		return written.len <= ENVELOPE_KEY_MAX;
+	}
+	if (written.len < 2)
+		return false;
+	*key = (struct span){written.p + 1, written.len - 2};
+	if (!memchr(key->p, '\\', key->len))
+		return key->len <= ENVELOPE_KEY_MAX;
+	n = json_unescape(key->p, key->len, room, ENVELOPE_KEY_MAX);
+	*key = (struct span){room, n > 0 ? (size_t)n : 0};
+	return n >= 0;
+}
+
 enum key_rule keys_find(const struct keys *keys, const struct envelope *e,
-			char room[ENVELOPE_KEY_MAX], struct span *key)
+			char room[ENVELOPE_KEY_MAX], struct span *key, struct span *written)
 {
 	const struct rule *r = match(keys, e);
 	struct json_member members[KEYS_MAX];
 	enum key_rule found = r && r->delete ? KEY_DELETE : KEY_SET;
 	const struct json_member *m;
 	struct json_scan scan;
-	int n;
 
+	*written = e->key_written;
 	if (e->key.p) {
 		*key = e->key;
 		return found;
@@ -201,20 +219,11 @@ enum key_rule keys_find(const struct keys *keys, const struct envelope *e,
 	}
 	json_scan(keys->paths, e->text, e->len, members, &scan);
 	m = &members[r->path];
-	if (m->type == JSON_STRING) {
-		n = json_unescape(e->text + m->start + 1, m->end - m->start - 2, room,
-				  ENVELOPE_KEY_MAX);
-	} else if (m->type == JSON_NUMBER || m->type == JSON_TRUE || m->type == JSON_FALSE) {
-		n = m->end - m->start <= ENVELOPE_KEY_MAX ? (int)(m->end - m->start) : -1;
-		if (n > 0)
-			memcpy(room, e->text + m->start, (size_t)n);
-	} else {
+	if (m->type != JSON_STRING && m->type != JSON_NUMBER && m->type != JSON_TRUE &&
+	    m->type != JSON_FALSE)
 		return KEY_NONE;
-	}
-	if (n < 0)
+	*written = (struct span){e->text + m->start, m->end - m->start};
+	if (!keys_value(*written, room, key))
 		return KEY_BAD;
-	if (n == 0)
-		return KEY_NONE; /* no key is empty but that of a type alone */
-	*key = (struct span){room, (size_t)n};
-	return found;
+	return key->len ? found : KEY_NONE; /* no key is empty but that of a type alone */
 }

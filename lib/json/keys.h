@@ -3,6 +3,7 @@
 #ifndef HUB_KEYS_H
 #define HUB_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "json/envelope.h"
@@ -31,8 +32,12 @@ void keys_free(struct keys *keys); /* NULL is fine */
 
 /* What e is to the state. The first rule whose glob matches counts; the sender's own `key` goes
  * before the one at the path. Sets *key (of at most ENVELOPE_KEY_MAX bytes; it may lie in room) for
- * KEY_SET and KEY_DELETE. Borrows e. */
+ * KEY_SET and KEY_DELETE, and *written to the JSON value in e->text that it was read from (a string
+ * with its quotes, a number, true or false; empty where the type alone is the key). Borrows e. */
 enum key_rule keys_find(const struct keys *keys, const struct envelope *e,
-			char room[ENVELOPE_KEY_MAX], struct span *key);
+			char room[ENVELOPE_KEY_MAX], struct span *key, struct span *written);
+
+/* The key in such a value, in place or in room. False where it is none. */
+bool keys_value(struct span written, char room[ENVELOPE_KEY_MAX], struct span *key);
 
 #endif

@@ -1,0 +1,368 @@
+/* Invariant: a turn's lists are empty whenever the loop waits for events. */
+#include "loop/worker.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#define TICK_MS 1000
+#define DRAIN_LAST_MS 1500  /* behind the drain time: for peers to take what is due to them */
+#define DRAIN_GRACE_MS 3000 /* then to answer the close, until so much behind it */
+
+struct engine {
+	struct worker w; /* first: a worker is its engine */
+	const struct worker_hooks *hooks;
+	uv_loop_t loop;
+	uv_async_t async;
+	uv_prepare_t prepare;
+	uv_check_t check;
+	uv_idle_t idle; /* active while the next turn is to follow at once */
+	uv_timer_t tick;
+	uv_timer_t drain;
+
+	pthread_mutex_t mail_lock;
+	struct mail *mail_first, **mail_last;
+	struct mail drain_mail;
+
+	struct turn_entry *list[TURN_STEPS]; /* ends with &end */
+	struct turn_entry *next[TURN_STEPS]; /* for the turn to come */
+	bool more;			     /* something is in there */
+	struct turn_entry end;
+	struct buf scratch[WORKER_SCRATCH];
+	unsigned nscratch;
+
+	uint64_t wall_ms; /* of this turn, once it was asked for */
+	uint64_t drain_start_ms;
+	bool started, draining;
+};
+
+static struct engine *engine_of(struct worker *w)
+{
+	return (struct engine *)w;
+}
+
+struct uv_loop_s *worker_loop(struct worker *w)
+{
+	return &engine_of(w)->loop;
+}
+
+uint64_t worker_now_ms(struct worker *w)
+{
+	return uv_now(&engine_of(w)->loop);
+}
+
+uint64_t worker_wall_ms(struct worker *w)
+{
+	struct engine *en = engine_of(w);
+
+	if (!en->wall_ms)
+		en->wall_ms = clock_wall_ms();
+	return en->wall_ms;
+}
+
+struct buf *worker_scratch(struct worker *w)
+{
+	struct engine *en = engine_of(w);
+
+	assert(en->nscratch < WORKER_SCRATCH);
+	en->scratch[en->nscratch].len = 0;
+	return &en->scratch[en->nscratch++];
+}
+
+void worker_scratch_done(struct worker *w, struct buf *b)
+{
+	struct engine *en = engine_of(w);
+
+	en->nscratch--;
+	assert(b == &en->scratch[en->nscratch]);
+}
+
+void worker_connection_gone(struct worker *w)
+{
+	atomic_fetch_sub_explicit(&w->connections, 1, memory_order_relaxed);
+}
+
+unsigned workers_connections(const struct workers *all)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < all->n; i++)
+		n += atomic_load_explicit(&all->at[i]->connections, memory_order_relaxed);
+	return n;
+}
+
+/* --- the turn --- */
+
+bool worker_later(struct worker *w, enum turn_step step, struct turn_entry *e)
+{
+	struct engine *en = engine_of(w);
+
+	if (e->next)
+		return false;
+	e->next = en->list[step];
+	en->list[step] = e;
+	return true;
+}
+
+static void run_list(struct engine *en, enum turn_step step)
+{
+	while (en->list[step] != &en->end) {
+		struct turn_entry *e = en->list[step];
+
+		en->list[step] = e->next;
+		e->next = NULL;
+		en->hooks->step[step](&en->w, e);
+	}
+}
+
+/* While it is active the loop does not wait; turns stop it. */
+static void on_idle(uv_idle_t *handle)
+{
+	(void)handle;
+}
+
+bool worker_next_turn(struct worker *w, enum turn_step step, struct turn_entry *e)
+{
+	struct engine *en = engine_of(w);
+
+	if (e->next)
+		return false;
+	e->next = en->next[step];
+	en->next[step] = e;
+	uv_idle_start(&en->idle, on_idle);
+	en->more = true;
+	return true;
+}
+
+/* What the turn before has left for this one. */
+static void begin_turn(struct engine *en)
+{
+	enum turn_step step;
+
+	if (!en->more)
+		return;
+	en->more = false;
+	uv_idle_stop(&en->idle);
+	for (step = 0; step < TURN_STEPS; step++) {
+		struct turn_entry **last = &en->next[step];
+
+		while (*last != &en->end)
+			last = &(*last)->next;
+		*last = en->list[step];
+		en->list[step] = en->next[step];
+		en->next[step] = &en->end;
+	}
+}
+
+static void turn(struct engine *en)
+{
+	enum turn_step step = 0;
+
+	begin_turn(en);
+	if (en->started)
+		en->hooks->read_on(&en->w);
+	while (step < TURN_STEPS) {
+		if (en->list[step] == &en->end) {
+			step++;
+			continue;
+		}
+		run_list(en, step);
+		step = 0; /* what was done may have filled those before it */
+	}
+	en->wall_ms = 0;
+}
+
+static void on_prepare(uv_prepare_t *handle)
+{
+	turn(handle->data);
+}
+
+static void on_check(uv_check_t *handle)
+{
+	turn(handle->data);
+}
+
+/* --- the mailbox --- */
+
+void worker_post_chain(struct worker *w, struct mail *first, struct mail *last)
+{
+	struct engine *en = engine_of(w);
+
+	last->next = NULL;
+	pthread_mutex_lock(&en->mail_lock);
+	*en->mail_last = first;
+	en->mail_last = &last->next;
+	pthread_mutex_unlock(&en->mail_lock);
+	uv_async_send(&en->async);
+}
+
+void worker_post(struct worker *w, struct mail *mail)
+{
+	worker_post_chain(w, mail, mail);
+}
+
+static bool read_mail(struct engine *en)
+{
+	struct mail *mail;
+
+	pthread_mutex_lock(&en->mail_lock);
+	mail = en->mail_first;
+	en->mail_first = NULL;
+	en->mail_last = &en->mail_first;
+	pthread_mutex_unlock(&en->mail_lock);
+	if (!mail)
+		return false;
+	while (mail) {
+		struct mail *next = mail->next;
+
+		mail->run(&en->w, mail);
+		mail = next;
+	}
+	return true;
+}
+
+static void on_mail(uv_async_t *async)
+{
+	read_mail(async->data);
+}
+
+/* --- timers --- */
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct engine *en = timer->data;
+
+	wheel_advance(&en->w.wheel, (uint32_t)(uv_now(&en->loop) / 1000), en->hooks->due);
+	en->hooks->second(&en->w);
+}
+
+static void on_drain_tick(uv_timer_t *timer)
+{
+	struct engine *en = timer->data;
+	uint64_t total = en->w.all->drain_ms;
+	uint64_t past = uv_now(&en->loop) - en->drain_start_ms;
+
+	if (!atomic_load_explicit(&en->w.connections, memory_order_relaxed) ||
+	    past > total + DRAIN_GRACE_MS) {
+		uv_timer_stop(timer);
+		uv_stop(&en->loop);
+		return;
+	}
+	en->hooks->drain(&en->w, past < total ? total - past : 0, past > total + DRAIN_LAST_MS);
+}
+
+static void on_drain(struct worker *w, struct mail *mail)
+{
+	struct engine *en = engine_of(w);
+
+	(void)mail;
+	if (en->draining)
+		return;
+	en->draining = true;
+	en->drain_start_ms = uv_now(&en->loop);
+	uv_timer_start(&en->drain, on_drain_tick, 0, WORKER_DRAIN_TICK_MS);
+}
+
+void worker_drain(struct worker *w)
+{
+	struct engine *en = engine_of(w);
+
+	en->drain_mail.run = on_drain;
+	worker_post(w, &en->drain_mail);
+}
+
+/* --- life --- */
+
+struct worker *worker_new(struct workers *all, const struct worker_hooks *hooks)
+{
+	struct engine *en = calloc(1, sizeof(*en));
+	enum turn_step step;
+	int r;
+
+	if (!en) {
+		err_log(ERR_ERROR, "out of memory");
+		return NULL;
+	}
+	en->w.all = all;
+	en->w.index = all->n;
+	en->hooks = hooks;
+	en->mail_last = &en->mail_first;
+	for (step = 0; step < TURN_STEPS; step++)
+		en->list[step] = en->next[step] = &en->end;
+	pthread_mutex_init(&en->mail_lock, NULL);
+	r = uv_loop_init(&en->loop);
+	if (r < 0) {
+		err_log(ERR_ERROR, "cannot make an event loop: %s", uv_strerror(r));
+		pthread_mutex_destroy(&en->mail_lock);
+		free(en);
+		return NULL;
+	}
+	uv_async_init(&en->loop, &en->async, on_mail);
+	uv_prepare_init(&en->loop, &en->prepare);
+	uv_check_init(&en->loop, &en->check);
+	uv_idle_init(&en->loop, &en->idle);
+	uv_timer_init(&en->loop, &en->tick);
+	uv_timer_init(&en->loop, &en->drain);
+	en->async.data = en->prepare.data = en->check.data = en->tick.data = en->drain.data = en;
+	uv_prepare_start(&en->prepare, on_prepare);
+	uv_check_start(&en->check, on_check);
+	uv_timer_start(&en->tick, on_tick, TICK_MS, TICK_MS);
+	en->w.wheel.at = (uint32_t)(uv_now(&en->loop) / 1000);
+	all->at[all->n++] = &en->w;
+	return &en->w;
+}
+
+int worker_start(struct worker *w)
+{
+	struct engine *en = engine_of(w);
+	int r = en->hooks->start(w);
+
+	en->started = r == 0;
+	return r;
+}
+
+void worker_run(struct worker *w)
+{
+	uv_run(&engine_of(w)->loop, UV_RUN_DEFAULT);
+}
+
+void worker_free(struct worker *w)
+{
+	struct engine *en = engine_of(w);
+	unsigned i;
+
+	if (en->started) {
+		/* Mail may bring what is to be ended, and ending may bring mail. */
+		do {
+			en->hooks->abort(w);
+			turn(en);
+		} while (read_mail(en));
+		turn(en);
+	}
+	en->started = false;
+	en->hooks->stop(w);
+	uv_close((uv_handle_t *)&en->async, NULL);
+	uv_close((uv_handle_t *)&en->check, NULL);
+	uv_close((uv_handle_t *)&en->idle, NULL);
+	uv_close((uv_handle_t *)&en->tick, NULL);
+	uv_close((uv_handle_t *)&en->drain, NULL);
+	/* The prepare handle takes turns to the end; it does not keep the loop alive. */
+	uv_unref((uv_handle_t *)&en->prepare);
+	uv_run(&en->loop, UV_RUN_DEFAULT);
+	turn(en);
+	uv_close((uv_handle_t *)&en->prepare, NULL);
+	uv_run(&en->loop, UV_RUN_DEFAULT);
+	en->hooks->free(w);
+	if (uv_loop_close(&en->loop) < 0)
+		err_log(ERR_DEBUG, "worker %u: the event loop is still busy", w->index);
+	while (read_mail(en))
+		;
+	for (i = 0; i < WORKER_SCRATCH; i++)
+		buf_free(&en->scratch[i]);
+	pthread_mutex_destroy(&en->mail_lock);
+	free(en);
+}

@@ -1,0 +1,370 @@
+/* Flushing. Invariant: a member's cursor only moves over records that were handed to the door,
+ * skipped as its own, or named in a gap. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "member/member.h"
+#include "member/span.h"
+#include "member/watch.h"
+
+#define READ_BYTES (64 * 1024)	     /* from the archive at a time */
+#define CATCH_UP_BYTES (1024 * 1024) /* of a catch-up that one member gets in a turn */
+
+static bool has_archive(const struct seat *seat)
+{
+	return seat->m.session->env->archive != NULL;
+}
+
+/* --- from the archive */
+
+struct reading {
+	struct archive_job job; /* first */
+	struct conn *conn;
+	uint64_t client;
+	uint32_t version; /* of the seat, which may be gone or moved when the answer comes */
+};
+
+static void have_read(struct worker *w, struct mail *mail);
+
+/* Asks for the seat's next records, up to where the log has them. Returns 0, then they come later,
+ * or -ENOMEM. */
+static int read_back(struct seat *seat, uint64_t tail)
+{
+	struct session *s = seat->m.session;
+	struct reading *r = log_memory_tight(s->env->memory) ? NULL : malloc(sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	*r = (struct reading){.job = {.done = {.run = have_read},
+				      .worker = seat->conn->worker,
+				      .session = session_ref(s),
+				      .what = ARCHIVE_READ,
+				      .from = seat->m.cursor,
+				      .to = tail - 1,
+				      .max = READ_BYTES},
+			      .conn = seat->conn,
+			      .client = seat->m.client,
+			      .version = seat->m.version};
+	seat->reading = true;
+	conn_busy(seat->conn);
+	s->env->archive->ask(s->env->archive, &r->job);
+	return 0;
+}
+
+/* --- a member's records */
+
+/* What it gets before its next record; true where it has had it all. */
+static bool catch_up(struct conn *c, struct seat *seat)
+{
+	struct catchup *up = seat->m.catchup;
+	struct log_view view = {.chunk = up->chunk, .tail = 1, .head = up->n};
+	size_t bytes = 0;
+
+	while (up->at <= up->n) {
+		if (!span_write(c, &view, &up->at, up->skip, &bytes))
+			break;
+		if (bytes >= CATCH_UP_BYTES && up->at <= up->n) {
+			/* Others are not to wait for it. */
+			c->flush_seats = true;
+			worker_next_turn(c->worker, TURN_CONNECTIONS, &c->flush);
+			break;
+		}
+	}
+	if (up->at <= up->n)
+		return false;
+	member_drop_catchup(&seat->m);
+	return !c->closing && !c->blocked;
+}
+
+static void close_slow(struct conn *c)
+{
+	counter_add(&c->worker->counters, slow_disconnects, 1);
+	conn_close(c, CLOSE_SLOW, "too slow: fell behind the session's history");
+}
+
+/* The seat's next records are no longer to be had. True where it may go on. */
+static bool overtaken(struct conn *c, struct seat *seat)
+{
+	uint64_t from = seat->m.cursor, to;
+
+	if (c->worker->members->resyncs) {
+		if (c->blocked)
+			return false; /* until it reads, or the write timeout ends it */
+		if (session_resync(&seat->m, &to) == 0) {
+			counter_add(&c->worker->counters, slow_resyncs, 1);
+			deliver_gap(seat, from, to);
+			conn_flush(c);
+			return !c->closing && !c->blocked;
+		}
+	}
+	close_slow(c);
+	return false;
+}
+
+/* Gets the cursor into the log. True where it is there and more may be written. */
+static bool reach_log(struct conn *c, struct seat *seat, const struct log_view *view)
+{
+	for (;;) {
+		if (c->closing)
+			return false;
+		if (c->blocked) {
+			/* Who stalls is found out here, where nothing but the log could help. */
+			if (seat->m.cursor < view->tail && !seat->m.catchup && !has_archive(seat))
+				overtaken(c, seat);
+			return false;
+		}
+		if (seat->m.catchup && !catch_up(c, seat))
+			return false;
+		if (seat->m.cursor >= view->tail)
+			return true;
+		if (seat->reading || (has_archive(seat) && read_back(seat, view->tail) == 0))
+			return false;
+		if (!overtaken(c, seat))
+			return false;
+	}
+}
+
+/* As far as the door takes it, sends what is queued, and what the seat may read of the view. */
+static void flush_seat(struct conn *c, struct seat *seat, struct log_view *view)
+{
+	size_t bytes = 0;
+
+	if (c->closing)
+		return;
+	conn_flush(c);
+	if (!reach_log(c, seat, view))
+		return;
+	while (seat->m.cursor <= view->head) {
+		uint64_t skip =
+		    !seat->m.echo && seat->m.last_sent >= seat->m.cursor ? seat->m.client : 0;
+
+		if (!span_write(c, view, &seat->m.cursor, skip, &bytes))
+			return;
+	}
+}
+
+/* Returns the session's head. */
+static uint64_t flush_to_head(struct conn *c, struct seat *seat)
+{
+	struct log_view view;
+
+	session_view(seat->m.session, seat->m.cursor, &view);
+	flush_seat(c, seat, &view);
+	chunk_unref(view.chunk);
+	return view.head;
+}
+
+void deliver_gap(struct seat *seat, uint64_t from, uint64_t to)
+{
+	struct conn *c = seat->conn;
+	struct buf *b = worker_scratch(c->worker);
+
+	conn_send_scratch(c, b, c->door->dialect->gap(b, seat->m.session->id, from, to));
+}
+
+/* --- leaving */
+
+/* False where more is due to the seat, that will come. */
+static bool had_all(struct seat *seat)
+{
+	struct conn *c = seat->conn;
+	uint64_t head;
+
+	if (seat->acks_due)
+		return false;
+	head = flush_to_head(c, seat);
+	if (c->closing)
+		return true;
+	if (!c->blocked && (seat->reading || seat->m.catchup))
+		return false;
+	if (seat->m.cursor <= head)
+		deliver_gap(seat, seat->m.cursor, head);
+	return true;
+}
+
+void deliver_leave(struct seat *seat)
+{
+	struct conn *c = seat->conn;
+	struct session *s;
+	struct buf *b;
+
+	if (!had_all(seat)) {
+		seat->leaving = true;
+		return;
+	}
+	s = session_ref(seat->m.session);
+	b = worker_scratch(c->worker);
+	conn_send_scratch(c, b, c->door->dialect->left(b, s->id, seat_free(seat)));
+	session_unref(s);
+}
+
+/* --- all of a connection */
+
+/* Closes a connection that is to end, once it has got all that is due to it. */
+static void end_if_done(struct conn *c)
+{
+	const struct seat *seat;
+
+	if (c->closing || c->blocked || c->out.len || c->busy)
+		return;
+	for (seat = c->seats; seat; seat = seat->next)
+		if (seat->acks_due || seat->m.catchup)
+			return;
+	if (c->watching && watch_behind(c))
+		return;
+	conn_close(c, (enum close_code)c->code, c->reason);
+}
+
+static void flush_all(struct conn *c)
+{
+	struct seat *seat, *next;
+
+	conn_flush(c);
+	while (c->watching && !c->closing && !c->blocked && watch_next(c))
+		conn_flush(c);
+	for (seat = c->seats; seat && !c->closing && !c->blocked; seat = next) {
+		next = seat->next;
+		if (seat->leaving)
+			deliver_leave(seat);
+		else
+			flush_to_head(c, seat);
+	}
+	if (c->finishing)
+		end_if_done(c);
+}
+
+void deliver_connection(struct worker *w, struct turn_entry *e)
+{
+	struct conn *c = (struct conn *)(void *)((char *)e - offsetof(struct conn, flush));
+	bool all = c->flush_seats || c->finishing;
+
+	(void)w;
+	c->flush_seats = false;
+	if (all)
+		flush_all(c);
+	else
+		conn_flush(c);
+}
+
+void deliver_writable(struct conn *c)
+{
+	if (c->closing)
+		return;
+	if (c->blocked)
+		conn_heard(c); /* who takes what was sent lives */
+	c->blocked = false;
+	flush_all(c);
+}
+
+void deliver_finish(struct conn *c, enum close_code code, const char *reason)
+{
+	if (c->closing || c->finishing)
+		return;
+	c->finishing = true;
+	c->code = (uint16_t)code;
+	c->reason = reason;
+	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
+}
+
+/* --- at the end of the hub */
+
+#define GOODBYE "the hub is shutting down"
+
+static void count_open(struct conn *c, void *arg)
+{
+	size_t *n = arg;
+
+	*n += !c->closing && !c->finishing;
+}
+
+static void send_away(struct conn *c, void *arg)
+{
+	size_t *n = arg;
+
+	if (*n == 0 || c->closing || c->finishing)
+		return;
+	conn_hold(c); /* what it says now would never end */
+	deliver_finish(c, CLOSE_RESTART, GOODBYE);
+	--*n;
+}
+
+static void send_away_now(struct conn *c, void *arg)
+{
+	(void)arg;
+	conn_close(c, CLOSE_RESTART, GOODBYE);
+}
+
+void deliver_drain(struct worker *w, uint64_t left_ms, bool now)
+{
+	size_t n = 0;
+
+	conns_each(w, count_open, &n);
+	if (left_ms > WORKER_DRAIN_TICK_MS)
+		n = n * WORKER_DRAIN_TICK_MS / left_ms + 1;
+	conns_each(w, send_away, &n);
+	if (now)
+		conns_each(w, send_away_now, NULL);
+}
+
+static void have_read(struct worker *w, struct mail *mail)
+{
+	struct reading *r = (struct reading *)mail;
+	struct session *s = r->job.session;
+	struct member *m = session_find(s, r->client, r->version, w->index);
+	struct seat *seat = m ? seat_of(m) : NULL;
+	struct conn *c = r->conn;
+	struct chunk *chunk = r->job.chunk;
+
+	if (seat) {
+		seat->reading = false;
+		/* Else it was moved meanwhile. */
+		if (m->cursor == r->job.from && !m->catchup) {
+			if (chunk &&
+			    member_catch_up(m, chunk, r->job.n, m->echo ? 0 : m->client) == 0)
+				m->cursor += r->job.n;
+			else
+				overtaken(c, seat);
+			chunk = NULL;
+		}
+		c->flush_seats = true;
+		worker_later(w, TURN_CONNECTIONS, &c->flush);
+	}
+	chunk_unref(chunk);
+	free(r);
+	session_unref(s);
+	conn_idle(c);
+}
+
+/* --- all of a session */
+
+void deliver_wake(struct worker *w, struct session *s)
+{
+	struct shard *shard = session_shard(s, w->index);
+	struct log_view view;
+	struct member *m;
+	uint64_t low;
+
+	if (!shard || !shard->members)
+		return;
+	session_view(s, atomic_load_explicit(&shard->low, memory_order_relaxed), &view);
+	if (!view.chunk)
+		return;
+	low = view.head + 1;
+	for (m = shard->members; m; m = m->shard_next) {
+		struct conn *c = seat_of(m)->conn;
+
+		flush_seat(c, seat_of(m), &view);
+		if (m->cursor < low && !c->closing)
+			low = m->cursor;
+	}
+	atomic_store_explicit(&shard->low, low, memory_order_relaxed);
+	chunk_unref(view.chunk);
+}
+
+void deliver_session(struct worker *w, struct turn_entry *e)
+{
+	struct session *s = session_turn(w, e);
+
+	deliver_wake(w, s);
+	session_unref(s);
+}

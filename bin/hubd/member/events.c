@@ -1,0 +1,123 @@
+/* What sessions tell: of new records, of who came and went, of connections that are replaced, and
+ * of new sessions. A text is made once for all members of a worker that speak alike. */
+#include "member/member.h"
+#include "member/watch.h"
+
+/* A text that is made when the first connection wants it, and anew for one of another dialect. */
+struct told {
+	struct worker *w;
+	struct buf *text;
+	const struct dialect *dialect;
+	int status;
+};
+
+static struct told told_begin(struct worker *w)
+{
+	return (struct told){.w = w, .text = worker_scratch(w)};
+}
+
+/* Whether c's dialect is another one than the last: then the text is to be made. */
+static bool told_new(struct told *t, const struct conn *c)
+{
+	if (t->dialect == c->door->dialect)
+		return false;
+	t->dialect = c->door->dialect;
+	t->text->len = 0;
+	return true;
+}
+
+static void told_send(struct told *t, struct conn *c)
+{
+	if (t->status == 0)
+		conn_send(c, t->text->data, t->text->len);
+}
+
+static void on_presence(struct worker *w, struct session *s, const struct session_change *change)
+{
+	struct shard *shard = session_shard(s, w->index);
+	struct told t = told_begin(w);
+	struct member *m;
+
+	for (m = shard ? shard->members : NULL; m; m = m->shard_next) {
+		struct conn *c = seat_of(m)->conn;
+
+		if ((int32_t)(change->version - m->version) <= 0)
+			continue; /* joined later */
+		if (told_new(&t, c))
+			t.status = t.dialect->presence(t.text, s->id, change);
+		told_send(&t, c);
+	}
+	worker_scratch_done(w, t.text);
+}
+
+static void on_status(struct worker *w, struct session *s)
+{
+	struct shard *shard = session_shard(s, w->index);
+
+	shard->status_next = w->members->status;
+	w->members->status = shard;
+}
+
+static void tell_status(struct worker *w, struct shard *shard)
+{
+	struct session *s = shard->session;
+	struct told t = told_begin(w);
+	struct member *m;
+
+	session_status_told(shard);
+	for (m = shard->members; m; m = m->shard_next) {
+		struct conn *c = seat_of(m)->conn;
+
+		if (told_new(&t, c))
+			t.status = t.dialect->status(t.text, s->id, session_user_count(s));
+		told_send(&t, c);
+	}
+	worker_scratch_done(w, t.text);
+}
+
+void member_second(struct worker *w)
+{
+	while (w->members->status) {
+		struct shard *shard = w->members->status;
+
+		w->members->status = shard->status_next;
+		tell_status(w, shard);
+		session_unref(shard->session);
+	}
+}
+
+static void on_replaced(struct worker *w, struct session *s, uint64_t client, uint32_t version)
+{
+	struct member *m = session_find(s, client, version, w->index);
+
+	if (m)
+		conn_close(seat_of(m)->conn, CLOSE_REPLACED,
+			   "replaced by a new connection of the same client");
+}
+
+static void on_sessions(struct worker *w)
+{
+	struct watch *watch;
+
+	for (watch = w->members->watches; watch; watch = watch->next)
+		watch_later(watch);
+}
+
+const struct session_events member_events = {
+    .wake = deliver_wake,
+    .presence = on_presence,
+    .status = on_status,
+    .replaced = on_replaced,
+    .sessions = on_sessions,
+};
+
+void members_free(struct worker *w)
+{
+	while (w->members->status) {
+		struct shard *shard = w->members->status;
+
+		w->members->status = shard->status_next;
+		session_unref(shard->session);
+	}
+	buf_free(&w->members->cache.bytes);
+}

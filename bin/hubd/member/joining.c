@@ -1,0 +1,210 @@
+/* Joining, and moving a seat, which both may need the archive first: then the connection is held,
+ * and the same is tried again when the answer has come. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "member/member.h"
+
+#define MSG_ID_ROOM (6 * ENVELOPE_MSG_ID_MAX + 2) /* all of it escaped, and its quotes */
+
+/* A join under way. */
+struct joining {
+	struct archive_job job; /* first */
+	struct conn *conn;
+	struct session
+	    *session; /* the join is one of its users; what a move is about is the seat's */
+	struct session_from from;
+	bool echo;
+	uint16_t msg_id_len;
+	char msg_id[MSG_ID_ROOM];
+};
+
+static void fail(struct joining *j, enum hub_code code, const char *why)
+{
+	struct span msg_id = {j->msg_id_len ? j->msg_id : NULL, j->msg_id_len};
+
+	conn_error(j->conn, code, why, msg_id);
+}
+
+static void release(struct joining *j)
+{
+	struct worker *w = j->conn->worker;
+
+	registry_release(w->members->registry, j->session, worker_now_ms(w));
+}
+
+static void answer(struct joining *j, struct seat *seat, const struct session_joined *joined)
+{
+	struct conn *c = j->conn;
+
+	seat->m.echo = j->echo;
+	seat->leaving = false;
+	seat_link(c, seat);
+	c->door->dialect->joined(c, seat, &j->from, joined);
+	c->flush_seats = true;
+	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
+}
+
+static void opened(struct worker *w, struct mail *mail);
+
+/* Asks the archive, and takes a copy of *j until it answers. */
+static void ask(struct joining *j)
+{
+	struct archive *a = j->session->env->archive;
+	struct joining *later = malloc(sizeof(*later));
+
+	if (!later) {
+		release(j);
+		fail(j, HUB_INTERNAL, "out of memory");
+		return;
+	}
+	*later = *j;
+	later->job = (struct archive_job){.done = {.run = opened},
+					  .worker = j->conn->worker,
+					  .session = session_ref(j->session),
+					  .what = ARCHIVE_OPEN};
+	conn_busy(j->conn);
+	conn_hold(j->conn);
+	a->ask(a, &later->job);
+}
+
+static struct seat *new_seat(struct joining *j)
+{
+	struct seat *seat = calloc(1, sizeof(*seat));
+	struct conn *c = j->conn;
+
+	if (!seat)
+		return NULL;
+	seat->conn = c;
+	seat->m.client = c->id;
+	seat->m.born = c->born;
+	seat->m.worker = (uint8_t)c->worker->index;
+	seat->m.info = c->info;
+	seat->m.echo = j->echo;
+	return seat;
+}
+
+/* Takes the join's use of the session. */
+static void join(struct joining *j)
+{
+	static const char *const reasons[] = {
+	    [HUB_SESSION_FULL] = "the session has as many members as the hub allows",
+	    [HUB_INTERNAL] = "out of memory, or the session cannot be read from the store",
+	};
+	struct seat *seat = new_seat(j);
+	struct session_joined joined = {0};
+	enum hub_code code =
+	    seat ? session_join(j->session, &seat->m, &j->from, &joined) : HUB_INTERNAL;
+
+	if (code == HUB_OK && !joined.ask) {
+		answer(j, seat, &joined);
+		return;
+	}
+	free(seat);
+	if (code == HUB_OK) {
+		ask(j);
+		return;
+	}
+	release(j);
+	if (code == HUB_FORBIDDEN)
+		conn_close(j->conn, CLOSE_REPLACED,
+			   "replaced by a new connection of the same client");
+	else
+		fail(j, code, reasons[code]);
+}
+
+/* Takes the use of the session that the move has beside the seat's own. */
+static void move(struct joining *j, struct seat *seat)
+{
+	struct session *s = j->session;
+	struct session_joined joined = {
+	    .epoch = s->epoch, .seq = seat->m.cursor - 1, .user_count = session_user_count(s)};
+
+	if (j->from.has_since && session_seek(&seat->m, &j->from, &joined) != HUB_OK) {
+		conn_close(j->conn, CLOSE_INTERNAL, "out of memory");
+	} else if (joined.ask) {
+		ask(j);
+		return;
+	} else {
+		seat_unlink(seat);
+		answer(j, seat, &joined);
+	}
+	release(j);
+}
+
+static void join_or_move(struct joining *j)
+{
+	struct seat *seat =
+	    seat_find_any(j->conn, (struct span){j->session->id, j->session->id_len});
+
+	if (seat)
+		move(j, seat);
+	else
+		join(j);
+}
+
+static void opened(struct worker *w, struct mail *mail)
+{
+	struct joining *j = (struct joining *)mail;
+	struct conn *c = j->conn;
+
+	(void)w;
+	session_unref(j->job.session);
+	if (c->closing) {
+		release(j);
+	} else if (j->job.status < 0) {
+		release(j);
+		fail(j, HUB_INTERNAL,
+		     "out of memory, or the session cannot be read from the store");
+	} else {
+		j->from.opened = true;
+		j->from.stored = j->job.tail;
+		join_or_move(j);
+	}
+	free(j);
+	conn_release(c);
+	conn_idle(c);
+}
+
+static unsigned count_seats(const struct conn *c)
+{
+	const struct seat *seat;
+	unsigned n = 0;
+
+	for (seat = c->seats; seat; seat = seat->next)
+		n++;
+	return n;
+}
+
+void member_join(struct conn *c, const struct join_request *request)
+{
+	struct workers *all = c->worker->all;
+	struct joining j = {.conn = c, .from = request->from, .echo = request->echo};
+	enum hub_code code = HUB_OK;
+
+	if (request->msg_id.p && request->msg_id.len <= sizeof(j.msg_id)) {
+		j.msg_id_len = (uint16_t)request->msg_id.len;
+		memcpy(j.msg_id, request->msg_id.p, request->msg_id.len);
+	}
+	if (!seat_find_any(c, request->session)) {
+		if (atomic_load_explicit(&all->draining, memory_order_relaxed)) {
+			fail(&j, HUB_SHUTTING_DOWN, "the hub is shutting down");
+			return;
+		}
+		if (count_seats(c) >= SEATS_MAX) {
+			fail(&j, HUB_SESSION_FULL, "a connection may be in 64 sessions at most");
+			return;
+		}
+		/* Who it is can only change while nobody knows it. */
+		if (request->resumes && !c->seats)
+			c->id = request->client;
+	}
+	j.session = registry_use(c->worker->members->registry, request->session, &code);
+	if (!j.session)
+		fail(&j, code,
+		     code == HUB_HUB_FULL
+			 ? "the hub has as many sessions as it allows"
+			 : "out of memory, or the session cannot be read from the store");
+	else
+		join_or_move(&j);
+}

@@ -1,0 +1,321 @@
+/* Who is in a session. Invariant: a member stands in the table and in its worker's shard, or in
+ * neither; what members are told of each other comes in the order of the member list's versions. */
+#include <stdlib.h>
+
+#include "session/session.h"
+
+/* --- the table, under the lock */
+
+static struct member **bucket_of(struct session *s, uint64_t client)
+{
+	return &s->table[client & (s->table_size - 1)];
+}
+
+static struct member *lookup(struct session *s, uint64_t client)
+{
+	struct member *m = *bucket_of(s, client);
+
+	while (m && m->client != client)
+		m = m->hash_next;
+	return m;
+}
+
+/* Doubles the table; where memory is out the chains just grow longer. */
+static void table_grow(struct session *s)
+{
+	uint32_t old_size = s->table_size, i;
+	struct member **old = s->table,
+		      **table = calloc(2 * (size_t)old_size, sizeof(struct member *));
+
+	if (!table)
+		return;
+	s->table = table;
+	s->table_size = 2 * old_size;
+	for (i = 0; i < old_size; i++) {
+		struct member *m = old[i];
+
+		while (m) {
+			struct member *next = m->hash_next, **bucket = bucket_of(s, m->client);
+
+			m->hash_next = *bucket;
+			*bucket = m;
+			m = next;
+		}
+	}
+	free(old);
+}
+
+static void table_add(struct session *s, struct member *m)
+{
+	struct member **bucket;
+
+	if (s->nmembers >= s->table_size)
+		table_grow(s);
+	bucket = bucket_of(s, m->client);
+	m->hash_next = *bucket;
+	*bucket = m;
+	s->nmembers++;
+}
+
+static void table_remove(struct session *s, struct member *m)
+{
+	struct member **link = bucket_of(s, m->client);
+
+	while (*link != m)
+		link = &(*link)->hash_next;
+	*link = m->hash_next;
+	s->nmembers--;
+}
+
+static void shard_add(struct shard *shard, struct member *m)
+{
+	m->shard_next = shard->members;
+	m->shard_link = &shard->members;
+	if (shard->members)
+		shard->members->shard_link = &m->shard_next;
+	shard->members = m;
+	atomic_fetch_add_explicit(&shard->n, 1, memory_order_relaxed);
+}
+
+static void shard_remove(struct shard *shard, struct member *m)
+{
+	*m->shard_link = m->shard_next;
+	if (m->shard_next)
+		m->shard_next->shard_link = m->shard_link;
+	if (atomic_fetch_sub_explicit(&shard->n, 1, memory_order_relaxed) == 1)
+		atomic_store_explicit(&shard->low, UINT64_MAX, memory_order_relaxed);
+}
+
+/* --- telling the workers, under the lock, so that each hears of changes in their order */
+
+struct change_mail {
+	struct mail mail;
+	struct session *session; /* a reference */
+	struct session_change change;
+};
+
+static void on_change(struct worker *w, struct mail *mail)
+{
+	struct change_mail *m = (struct change_mail *)mail;
+
+	m->session->env->events->presence(w, m->session, &m->change);
+	session_unref(m->session);
+	free(m);
+}
+
+struct replaced_mail {
+	struct mail mail;
+	struct session *session; /* a reference */
+	uint64_t client;
+	uint32_t version;
+};
+
+static void on_replaced(struct worker *w, struct mail *mail)
+{
+	struct replaced_mail *m = (struct replaced_mail *)mail;
+
+	m->session->env->events->replaced(w, m->session, m->client, m->version);
+	session_unref(m->session);
+	free(m);
+}
+
+/* One worker hears of one change, as far as there is memory. */
+static void post_change(struct session *s, unsigned i, const struct session_change *change)
+{
+	struct change_mail *m = malloc(sizeof(*m));
+
+	if (!m)
+		return;
+	m->mail.run = on_change;
+	m->session = session_ref(s);
+	m->change = *change;
+	worker_post(s->env->workers->at[i], &m->mail);
+}
+
+/* Tells the members that one came or went: each of it, or, in a large session, the new count once a
+ * second. */
+static void announce(struct session *s, bool joined, uint64_t client)
+{
+	struct session_change change = {joined, client, s->nmembers, s->version};
+	unsigned i;
+
+	for (i = 0; i < s->env->workers->n; i++) {
+		struct shard *shard = session_shard(s, i);
+
+		if (!shard || !atomic_load_explicit(&shard->n, memory_order_relaxed))
+			continue;
+		if (s->nmembers <= s->env->presence_limit) {
+			post_change(s, i, &change);
+		} else if (!atomic_exchange(&shard->status_due, true)) {
+			session_ref(s);
+			worker_post(s->env->workers->at[i], &shard->status);
+		}
+	}
+}
+
+void session_status_told(struct shard *shard)
+{
+	atomic_store(&shard->status_due, false);
+}
+
+/* Whether a younger connection of m's client is here: workers get to what came in when they can, so
+ * the last to join need not be the last to come. */
+static bool outlived(struct session *s, const struct member *m)
+{
+	const struct member *other;
+
+	for (other = *bucket_of(s, m->client); other; other = other->hash_next)
+		if (other->client == m->client && (int32_t)(other->born - m->born) > 0)
+			return true;
+	return false;
+}
+
+/* Tells the other connections of m's client to go. */
+static void replace_others(struct session *s, const struct member *m)
+{
+	const struct member *other;
+
+	for (other = *bucket_of(s, m->client); other; other = other->hash_next) {
+		struct replaced_mail *mail;
+
+		if (other == m || other->client != m->client)
+			continue;
+		mail = malloc(sizeof(*mail));
+		if (!mail)
+			continue;
+		*mail = (struct replaced_mail){
+		    {.run = on_replaced}, session_ref(s), other->client, other->version};
+		worker_post(s->env->workers->at[other->worker], &mail->mail);
+	}
+}
+
+/* --- joining and leaving */
+
+static enum hub_code join_locked(struct session *s, struct member *m,
+				 const struct session_from *from, struct session_joined *out)
+{
+	bool back = lookup(s, m->client) != NULL;
+	struct shard *shard = session_shard_make(s, m->worker);
+	enum hub_code code;
+
+	if (!shard)
+		return HUB_INTERNAL;
+	if (s->nmembers >= s->env->max_members && !back)
+		return HUB_SESSION_FULL;
+	if (outlived(s, m))
+		return HUB_FORBIDDEN;
+	code = session_seek_locked(s, m, from, out);
+	if (code != HUB_OK || out->ask)
+		return code;
+	m->session = session_ref(s);
+	m->version = ++s->version;
+	blob_ref(m->info);
+	table_add(s, m);
+	shard_add(shard, m);
+	out->user_count = s->nmembers;
+	if (back)
+		replace_others(s, m);
+	else
+		announce(s, true, m->client);
+	return HUB_OK;
+}
+
+enum hub_code session_join(struct session *s, struct member *m, const struct session_from *from,
+			   struct session_joined *out)
+{
+	enum hub_code code;
+
+	*out = (struct session_joined){0};
+	pthread_mutex_lock(&s->lock);
+	code = join_locked(s, m, from, out);
+	pthread_mutex_unlock(&s->lock);
+	return code;
+}
+
+uint32_t session_leave(struct member *m)
+{
+	struct session *s = m->session;
+	uint32_t left;
+
+	pthread_mutex_lock(&s->lock);
+	table_remove(s, m);
+	shard_remove(session_shard(s, m->worker), m);
+	left = s->nmembers;
+	s->version++;
+	if (!lookup(s, m->client)) /* else it is here by another connection */
+		announce(s, false, m->client);
+	pthread_mutex_unlock(&s->lock);
+
+	member_drop_catchup(m);
+	blob_unref(m->info);
+	m->info = NULL;
+	m->session = NULL;
+	session_unref(s);
+	return left;
+}
+
+/* --- looking */
+
+void session_set_info(struct member *m, struct blob *info)
+{
+	struct blob *old;
+
+	pthread_mutex_lock(&m->session->lock);
+	old = m->info;
+	m->info = blob_ref(info);
+	pthread_mutex_unlock(&m->session->lock);
+	blob_unref(old);
+}
+
+struct worker *session_locate(struct session *s, uint64_t client)
+{
+	struct worker *w = NULL;
+	const struct member *m;
+
+	pthread_mutex_lock(&s->lock);
+	m = lookup(s, client);
+	if (m)
+		w = s->env->workers->at[m->worker];
+	pthread_mutex_unlock(&s->lock);
+	return w;
+}
+
+struct member *session_find(struct session *s, uint64_t client, uint32_t version, unsigned self)
+{
+	struct member *m;
+
+	pthread_mutex_lock(&s->lock);
+	for (m = *bucket_of(s, client); m; m = m->hash_next)
+		if (m->client == client && m->worker == self && (!version || m->version == version))
+			break;
+	pthread_mutex_unlock(&s->lock);
+	return m;
+}
+
+uint32_t session_each_member(struct session *s, size_t max,
+			     void (*each)(const struct member *m, void *arg), void *arg)
+{
+	size_t n = 0;
+	uint32_t i, all;
+
+	pthread_mutex_lock(&s->lock);
+	for (i = 0; i < s->table_size && n < max; i++) {
+		const struct member *m;
+
+		for (m = s->table[i]; m && n < max; m = m->hash_next, n++)
+			each(m, arg);
+	}
+	all = s->nmembers;
+	pthread_mutex_unlock(&s->lock);
+	return all;
+}
+
+uint32_t session_user_count(struct session *s)
+{
+	uint32_t n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->nmembers;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}

@@ -1,0 +1,343 @@
+/* Invariant: a session is in the table and in the list of all, and in the list of idle ones exactly
+ * when it has no users. No session is freed, and none but one is locked, under the registry's lock.
+ */
+#include "session/registry.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define SWEEP_SPELL_MS 4 /* of one sweep's two halves */
+#define SWEEP_STEP 64	 /* sessions between two looks at the clock */
+
+static struct session **registry_link(struct registry *r, struct span id)
+{
+	uint64_t hash;
+	struct session **link;
+
+	/* Keyed, for names come from outside. */
+	crypto_shorthash((unsigned char *)&hash, (const unsigned char *)id.p, id.len, r->key);
+	link = &r->table[hash & (r->table_size - 1)];
+	while (*link && ((*link)->id_len != id.len || memcmp((*link)->id, id.p, id.len) != 0))
+		link = &(*link)->hash_next;
+	return link;
+}
+
+/* Free for the next one before the watches look, so that nothing is missed. */
+static void on_news(struct worker *w, struct mail *mail)
+{
+	struct registry_news *news = (struct registry_news *)mail;
+
+	atomic_store(&news->posted, false);
+	news->registry->env->events->sessions(w);
+}
+
+int registry_init(struct registry *r, const struct session_env *env, size_t max, uint64_t ttl_ms)
+{
+	unsigned i;
+
+	*r = (struct registry){.env = env, .max = max, .ttl_ms = ttl_ms, .table_size = 1024};
+	for (i = 0; i < WORKERS_MAX; i++) {
+		r->news[i].registry = r;
+		r->news[i].mail.run = on_news;
+	}
+	r->table = calloc(r->table_size, sizeof(struct session *));
+	if (!r->table)
+		return -ENOMEM;
+	crypto_shorthash_keygen(r->key);
+	pthread_mutex_init(&r->lock, NULL);
+	return 0;
+}
+
+void registry_free(struct registry *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->table_size; i++) {
+		while (r->table[i]) {
+			struct session *s = r->table[i];
+
+			r->table[i] = s->hash_next;
+			session_unref(s);
+		}
+	}
+	free(r->table);
+	pthread_mutex_destroy(&r->lock);
+}
+
+static void registry_grow(struct registry *r)
+{
+	struct session **old = r->table,
+		       **table = calloc(2 * r->table_size, sizeof(struct session *));
+	size_t old_size = r->table_size, i;
+
+	if (!table)
+		return;
+	r->table = table;
+	r->table_size *= 2;
+	for (i = 0; i < old_size; i++) {
+		while (old[i]) {
+			struct session *s = old[i], **link;
+
+			old[i] = s->hash_next;
+			s->hash_next = NULL;
+			link = registry_link(r, (struct span){s->id, s->id_len});
+			*link = s;
+		}
+	}
+	free(old);
+}
+
+static void idle_unlink(struct registry *r, struct session *s)
+{
+	*(s->idle_prev ? &s->idle_prev->idle_next : &r->idle_first) = s->idle_next;
+	*(s->idle_next ? &s->idle_next->idle_prev : &r->idle_last) = s->idle_prev;
+	s->idle_prev = s->idle_next = NULL;
+	s->idle = false;
+}
+
+static void idle_append(struct registry *r, struct session *s, uint64_t now_ms)
+{
+	s->idle = true;
+	s->idle_since_ms = now_ms;
+	s->idle_prev = r->idle_last;
+	*(r->idle_last ? &r->idle_last->idle_next : &r->idle_first) = s;
+	r->idle_last = s;
+}
+
+/* --- all of them, and who is told of them */
+
+static void all_append(struct registry *r, struct session *s)
+{
+	struct registry_watch *w;
+
+	s->all_prev = r->last;
+	*(r->last ? &r->last->all_next : &r->first) = s;
+	r->last = s;
+	for (w = r->watches; w; w = w->next) {
+		if (w->at)
+			continue;
+		w->at = s;
+		if (!atomic_exchange(&r->news[w->worker->index].posted, true))
+			worker_post(w->worker, &r->news[w->worker->index].mail);
+	}
+}
+
+static void all_unlink(struct registry *r, struct session *s)
+{
+	struct registry_watch *w;
+
+	for (w = r->watches; w; w = w->next)
+		if (w->at == s)
+			w->at = s->all_next;
+	if (r->trim_at == s)
+		r->trim_at = s->all_next;
+	*(s->all_prev ? &s->all_prev->all_next : &r->first) = s->all_next;
+	*(s->all_next ? &s->all_next->all_prev : &r->last) = s->all_prev;
+}
+
+bool registry_watch(struct registry *r, struct registry_watch *w, struct worker *worker)
+{
+	bool room;
+
+	pthread_mutex_lock(&r->lock);
+	room = w->link || r->nwatches < REGISTRY_WATCHES_MAX;
+	if (room && !w->link) {
+		r->nwatches++;
+		w->worker = worker;
+		w->next = r->watches;
+		w->link = &r->watches;
+		if (w->next)
+			w->next->link = &w->next;
+		r->watches = w;
+	}
+	w->at = r->first;
+	pthread_mutex_unlock(&r->lock);
+	return room;
+}
+
+void registry_unwatch(struct registry *r, struct registry_watch *w)
+{
+	pthread_mutex_lock(&r->lock);
+	if (w->link) {
+		r->nwatches--;
+		*w->link = w->next;
+		if (w->next)
+			w->next->link = w->link;
+		w->link = NULL;
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+int registry_list(struct registry *r, struct registry_watch *w, struct buf *out, size_t max,
+		  bool *more)
+{
+	size_t start = out->len;
+	int status = 0;
+
+	pthread_mutex_lock(&r->lock);
+	while (w->at && out->len - start < max && status == 0) {
+		status = buf_printf(out, "%s\"%s\"", out->len > start ? "," : "", w->at->id);
+		w->at = w->at->all_next;
+	}
+	*more = w->at != NULL;
+	pthread_mutex_unlock(&r->lock);
+	return status;
+}
+
+bool registry_behind(struct registry *r, const struct registry_watch *w)
+{
+	bool behind;
+
+	pthread_mutex_lock(&r->lock);
+	behind = w->at != NULL;
+	pthread_mutex_unlock(&r->lock);
+	return behind;
+}
+
+/* Takes an idle session out: the reference is the caller's to give up without the lock. False where
+ * that must wait for the archive. */
+static bool registry_take(struct registry *r, struct session *s)
+{
+	struct session **link;
+	bool unstored;
+
+	pthread_mutex_lock(&s->lock);
+	unstored = r->env->archive && s->stored < s->log.head;
+	pthread_mutex_unlock(&s->lock);
+	if (unstored)
+		return false;
+	link = registry_link(r, (struct span){s->id, s->id_len});
+	idle_unlink(r, s);
+	all_unlink(r, s);
+	*link = s->hash_next;
+	r->n--;
+	return true;
+}
+
+/* A new session in its place, or NULL with *code set. */
+static struct session *registry_add(struct registry *r, struct span id, enum hub_code *code)
+{
+	struct session *s;
+
+	if (r->n >= r->max) {
+		*code = HUB_HUB_FULL;
+		return NULL;
+	}
+	s = session_new(r->env, id);
+	if (!s) {
+		*code = HUB_INTERNAL;
+		return NULL;
+	}
+	*registry_link(r, id) = s;
+	all_append(r, s);
+	if (++r->n > r->table_size)
+		registry_grow(r);
+	return s;
+}
+
+struct session *registry_use(struct registry *r, struct span id, enum hub_code *code)
+{
+	struct session *s, *idlest, *dropped = NULL;
+
+	pthread_mutex_lock(&r->lock);
+	s = *registry_link(r, id);
+	idlest = r->idle_first;
+	if (s && s->idle)
+		idle_unlink(r, s);
+	if (!s && r->n >= r->max && idlest && registry_take(r, idlest))
+		dropped = idlest;
+	if (!s)
+		s = registry_add(r, id, code);
+	if (s)
+		s->users++;
+	pthread_mutex_unlock(&r->lock);
+	session_unref(dropped);
+	return s;
+}
+
+void registry_release(struct registry *r, struct session *s, uint64_t now_ms)
+{
+	pthread_mutex_lock(&r->lock);
+	if (--s->users == 0)
+		idle_append(r, s, now_ms);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* The next idle session whose time is over, taken out, or NULL. */
+static struct session *take_expired(struct registry *r, uint64_t now_ms)
+{
+	struct session *s;
+
+	pthread_mutex_lock(&r->lock);
+	s = r->idle_first;
+	/* Signed: the clock of the worker that wrote it may be ahead of ours. */
+	if (s && (((int64_t)(now_ms - s->idle_since_ms) < (int64_t)r->ttl_ms &&
+		   !log_memory_over(r->env->memory)) ||
+		  !registry_take(r, s)))
+		s = NULL;
+	pthread_mutex_unlock(&r->lock);
+	return s;
+}
+
+/* References on the sessions that are next in turn, SWEEP_STEP at most; 0 at the end. */
+static size_t take_next(struct registry *r, struct session *out[SWEEP_STEP])
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&r->lock);
+	for (; n < SWEEP_STEP && r->trim_at; r->trim_at = r->trim_at->all_next)
+		out[n++] = session_ref(r->trim_at);
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+static void trim_next(struct registry *r, uint64_t now_ms)
+{
+	uint64_t start = clock_mono_ms();
+	struct session *some[SWEEP_STEP];
+	size_t n, i;
+
+	pthread_mutex_lock(&r->lock);
+	if (!r->trim_at)
+		r->trim_at = r->first;
+	pthread_mutex_unlock(&r->lock);
+	while (log_memory_over(r->env->memory) && (n = take_next(r, some)) > 0) {
+		for (i = 0; i < n; i++) {
+			pthread_mutex_lock(&some[i]->lock);
+			session_trim(some[i], now_ms);
+			pthread_mutex_unlock(&some[i]->lock);
+			session_unref(some[i]);
+		}
+		if (clock_mono_ms() - start >= SWEEP_SPELL_MS)
+			return;
+	}
+}
+
+void registry_sweep(struct registry *r, uint64_t now_ms)
+{
+	uint64_t start = clock_mono_ms();
+	struct session *s;
+	size_t n;
+
+	for (n = 1; (s = take_expired(r, now_ms)) != NULL; n++) {
+		session_unref(s);
+		if (n % SWEEP_STEP == 0 && clock_mono_ms() - start >= SWEEP_SPELL_MS)
+			break;
+	}
+	if (log_memory_over(r->env->memory))
+		trim_next(r, now_ms);
+}
+
+size_t registry_count(struct registry *r)
+{
+	size_t n;
+
+	pthread_mutex_lock(&r->lock);
+	n = r->n;
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}

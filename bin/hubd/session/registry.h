@@ -1,0 +1,81 @@
+/* All sessions by name, and those without users in the order in which they became so. */
+#ifndef HUBD_REGISTRY_H
+#define HUBD_REGISTRY_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "json/envelope.h"
+#include "loop/worker.h"
+#include "session/session.h"
+
+#define REGISTRY_WATCHES_MAX 64
+
+/* Who is told of sessions: a cursor on the list of them. */
+struct registry_watch {
+	struct registry_watch *next, **link;
+	struct session *at; /* the next one that it is to be told of, or NULL */
+	struct worker *worker;
+};
+
+/* A worker whose watches have something new before them. */
+struct registry_news {
+	struct mail mail; /* in the mailbox while posted */
+	struct registry *registry;
+	atomic_bool posted;
+};
+
+struct registry {
+	const struct session_env *env;
+	size_t max;	 /* sessions */
+	uint64_t ttl_ms; /* of one without users */
+	pthread_mutex_t lock;
+	struct session *first, *last; /* all, as they came into being */
+	struct registry_watch *watches;
+	unsigned nwatches;
+	struct session *trim_at; /* where the next sweep goes on, or NULL: at the first */
+	struct session **table;
+	size_t table_size; /* a power of two */
+	size_t n;
+	unsigned char key[16];			/* of the hash: session names come from outside */
+	struct session *idle_first, *idle_last; /* without users, longest first */
+	struct registry_news news[WORKERS_MAX];
+};
+
+/* Borrows env. Returns 0 or -ENOMEM. */
+int registry_init(struct registry *r, const struct session_env *env, size_t max, uint64_t ttl_ms);
+void registry_free(struct registry *r);
+
+/* Drops sessions that have been without users for longer than ttl_ms, or while all logs together
+ * are over their limit, and trims logs while they are. Stops after some milliseconds and goes on
+ * there when it is called again; called about once a second by one worker. */
+void registry_sweep(struct registry *r, uint64_t now_ms);
+
+/* How many sessions there are. */
+size_t registry_count(struct registry *r);
+
+/* Finds or creates the session and counts the caller as a user. Borrowed: the registry keeps it
+ * while it has users. NULL with *code set (HUB_HUB_FULL, HUB_INTERNAL) where that is not possible.
+ */
+struct session *registry_use(struct registry *r, struct span id, enum hub_code *code);
+
+/* The caller uses the session no more. */
+void registry_release(struct registry *r, struct session *s, uint64_t now_ms);
+
+/* Adds a watch, from the first session on, or sets it there again; events->sessions() tells its
+ * worker whenever there is something new behind its end. False where there are too many. */
+bool registry_watch(struct registry *r, struct registry_watch *w, struct worker *worker);
+void registry_unwatch(struct registry *r, struct registry_watch *w);
+
+/* Appends the names of the next sessions to out, in quotes and with commas between, some max bytes
+ * of them. *more: there are others. Returns 0 or -ENOMEM. */
+int registry_list(struct registry *r, struct registry_watch *w, struct buf *out, size_t max,
+		  bool *more);
+
+/* Whether there are sessions that it has not been told of. */
+bool registry_behind(struct registry *r, const struct registry_watch *w);
+
+#endif

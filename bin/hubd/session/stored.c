@@ -1,0 +1,164 @@
+/* What an archive has of a session. Invariant: `stored` never goes back, and who waits for a record
+ * up to it has been told. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "session/session.h"
+
+void session_image_init(struct session_image *image, const struct session_env *env)
+{
+	*image = (struct session_image){0};
+	state_init(&image->state, env->memory);
+}
+
+void session_image_free(struct session_image *image, const struct session_env *env)
+{
+	session_count_dedup(env, dedup_bytes(&image->dedup), 0);
+	dedup_free(&image->dedup);
+	state_free(&image->state);
+	free(image->crashes);
+	image->crashes = NULL;
+}
+
+int session_image_ack(struct session_image *image, const struct session_env *env, uint64_t hash,
+		      uint64_t seq)
+{
+	size_t before = dedup_bytes(&image->dedup);
+	int r = dedup_reserve(&image->dedup);
+
+	session_count_dedup(env, before, dedup_bytes(&image->dedup));
+	if (r == 0)
+		dedup_add(&image->dedup, hash, seq);
+	return r;
+}
+
+bool session_wants_image(struct session *s)
+{
+	bool loaded;
+
+	pthread_mutex_lock(&s->lock);
+	loaded = s->loaded;
+	pthread_mutex_unlock(&s->lock);
+	return !loaded;
+}
+
+void session_load(struct session *s, struct session_image *image)
+{
+	pthread_mutex_lock(&s->lock);
+	if (!s->loaded && image->found) {
+		s->epoch = image->epoch;
+		s->stored = image->head;
+		log_resume(&s->log, image->head);
+		/* Both are empty: nobody can have published before. */
+		s->state = image->state;
+		s->dedup = image->dedup;
+		s->crashes = image->crashes;
+		*image = (struct session_image){0};
+		state_init(&image->state, s->env->memory);
+	}
+	s->loaded = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* --- who waits */
+
+static struct stored_wait **wait_at(struct waits *w, uint32_t i)
+{
+	return &w->at[(w->first + i) & (w->cap - 1)];
+}
+
+int session_wait_reserve(struct session *s)
+{
+	struct waits *w = &s->waits;
+	struct waits more = {.cap = w->cap ? 2 * w->cap : 16, .n = w->n};
+	uint32_t i;
+
+	if (w->n < w->cap)
+		return 0;
+	more.at = malloc(more.cap * sizeof(*more.at));
+	if (!more.at)
+		return -ENOMEM;
+	for (i = 0; i < w->n; i++)
+		more.at[i] = *wait_at(w, i);
+	free(w->at);
+	*w = more;
+	return 0;
+}
+
+/* The place of seq: the first one that is not before it. Nearly always that is the end. */
+static uint32_t waits_find(struct waits *w, uint64_t seq)
+{
+	uint32_t low = 0, high = w->n;
+
+	if (w->n && (*wait_at(w, w->n - 1))->seq < seq)
+		return w->n;
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if ((*wait_at(w, mid))->seq < seq)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+bool session_wait(struct session *s, struct stored_wait *wait, uint64_t seq)
+{
+	struct waits *w = &s->waits;
+	uint32_t place = waits_find(w, seq), i;
+	struct stored_wait **there = place < w->n ? wait_at(w, place) : NULL;
+
+	wait->seq = seq;
+	if (there && (*there)->seq == seq) {
+		if ((*there)->version == wait->version)
+			return false;
+		free(*there);
+		*there = wait;
+		return true;
+	}
+	for (i = w->n++; i > place; i--)
+		*wait_at(w, i) = *wait_at(w, i - 1);
+	*wait_at(w, place) = wait;
+	return true;
+}
+
+/* Takes out the first where it is for a seq up to that one, or returns NULL. */
+static struct stored_wait *waits_take(struct waits *w, uint64_t seq)
+{
+	struct stored_wait *wait = w->n ? *wait_at(w, 0) : NULL;
+
+	if (!wait || wait->seq > seq)
+		return NULL;
+	w->first++;
+	if (--w->n == 0) {
+		free(w->at);
+		*w = (struct waits){0};
+	}
+	return wait;
+}
+
+void session_stored(struct session *s, uint64_t seq)
+{
+	struct mail *first[WORKERS_MAX] = {0}, *last[WORKERS_MAX];
+	struct stored_wait *wait;
+	unsigned i;
+
+	pthread_mutex_lock(&s->lock);
+	s->stored = seq;
+	session_trim(s, clock_mono_ms()); /* it had to wait for this */
+	while ((wait = waits_take(&s->waits, seq)) != NULL) {
+		i = wait->worker->index;
+		wait->session = session_ref(s);
+		if (first[i])
+			last[i]->next = &wait->done;
+		else
+			first[i] = &wait->done;
+		last[i] = &wait->done;
+	}
+	pthread_mutex_unlock(&s->lock);
+	for (i = 0; i < s->env->workers->n; i++)
+		if (first[i])
+			worker_post_chain(s->env->workers->at[i], first[i], last[i]);
+}

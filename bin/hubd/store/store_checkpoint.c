@@ -1,0 +1,101 @@
+/* What was committed stands in the write-ahead log, and has to be moved into the database some
+ * time: two waits for the disk. A thread of its own does it, beside the commits. But the log begins
+ * anew only at a moment when all of it was moved, and under load there is always a commit that came
+ * meanwhile; so now and then the writer moves the little that the thread has left, between two
+ * commits. */
+#include "store/store_impl.h"
+
+#define MOVE_PAGES 2000	 /* that are worth a pass of the thread */
+#define ANEW_PAGES 16000 /* after which the log is to begin anew */
+#define LEFT_PAGES 2000	 /* that the writer itself may move */
+#define IDLE_MS 1000	 /* without a commit: everything is moved, and the log made empty */
+#define RETRY_MS 1000	 /* after an error */
+
+/* Called by SQLite in each commit. */
+static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct store *st = arg;
+
+	(void)db;
+	(void)name;
+	pthread_mutex_lock(&st->wal_lock);
+	if (pages < st->wal_pages)
+		st->wal_moved = 0; /* it began anew */
+	st->wal_pages = pages;
+	if (!st->wal_busy && pages - st->wal_moved >= MOVE_PAGES)
+		pthread_cond_signal(&st->wal_wake);
+	pthread_mutex_unlock(&st->wal_lock);
+	return SQLITE_OK;
+}
+
+void store_checkpoint_init(struct store *st)
+{
+	sqlite3_wal_hook(st->db, on_commit, st);
+}
+
+void store_checkpoint_step(struct store *st)
+{
+	int all = 0, moved = 0;
+	bool due;
+
+	pthread_mutex_lock(&st->wal_lock);
+	due = !st->wal_busy && st->wal_pages >= ANEW_PAGES && st->wal_pages > st->wal_moved &&
+	      st->wal_pages - st->wal_moved <= LEFT_PAGES;
+	pthread_mutex_unlock(&st->wal_lock);
+	if (!due)
+		return;
+	sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &all, &moved);
+	pthread_mutex_lock(&st->wal_lock);
+	/* Somebody who reads may have kept it from being whole: not at once again. */
+	st->wal_moved = st->wal_pages;
+	pthread_mutex_unlock(&st->wal_lock);
+}
+
+/* Waits until there is something to do: SQLITE_CHECKPOINT_PASSIVE, or _TRUNCATE when nothing was
+ * committed for a while; -1 at the end. */
+static int wait(struct store *st, int *seen)
+{
+	int mode = -1;
+
+	pthread_mutex_lock(&st->wal_lock);
+	while (!st->wal_stop && mode < 0) {
+		struct timespec until = store_in_ms(IDLE_MS);
+		int before = st->wal_pages;
+		int r = pthread_cond_timedwait(&st->wal_wake, &st->wal_lock, &until);
+
+		if (st->wal_pages - st->wal_moved >= MOVE_PAGES)
+			mode = SQLITE_CHECKPOINT_PASSIVE;
+		else if (r != 0 && st->wal_pages == before && st->wal_pages != *seen)
+			mode = SQLITE_CHECKPOINT_TRUNCATE;
+	}
+	*seen = st->wal_pages;
+	st->wal_busy = mode >= 0;
+	pthread_mutex_unlock(&st->wal_lock);
+	return mode;
+}
+
+void *store_checkpoint_thread(void *store)
+{
+	struct store *st = store;
+	sqlite3 *db = store_connect(st, true);
+	int mode, all = 0, moved = 0, seen = 0;
+
+	if (!db)
+		return NULL; /* the log grows, until the hub is started again */
+	sqlite3_busy_timeout(db, 0);
+	while ((mode = wait(st, &seen)) >= 0) {
+		int r = sqlite3_wal_checkpoint_v2(db, NULL, mode, &all, &moved);
+		struct timespec until = store_in_ms(RETRY_MS);
+
+		pthread_mutex_lock(&st->wal_lock);
+		st->wal_busy = false;
+		if (r == SQLITE_OK && mode == SQLITE_CHECKPOINT_PASSIVE && all <= st->wal_pages)
+			st->wal_moved = moved;
+		while (r != SQLITE_OK && !st->wal_stop &&
+		       pthread_cond_timedwait(&st->wal_wake, &st->wal_lock, &until) == 0)
+			;
+		pthread_mutex_unlock(&st->wal_lock);
+	}
+	sqlite3_close(db);
+	return NULL;
+}

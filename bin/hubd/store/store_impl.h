@@ -1,0 +1,135 @@
+/* What the files of the store share; private to them. store.c begins and ends it, store_open.c
+ * opens the database, store_write.c writes in a thread, store_prune.c drops what is old, in the
+ * same thread, store_checkpoint.c moves the write-ahead log in its thread, store_read.c reads, in
+ * threads of its own, store_sql.c is what they say to SQLite. */
+#ifndef HUBD_STORE_IMPL_H
+#define HUBD_STORE_IMPL_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "store/store.h"
+
+#define STORE_READERS 2
+#define STORE_BUSY_MS 5000 /* for somebody else's look at the database */
+/* Of one message in the dedup window: seq and hash, lowest byte first. */
+#define STORE_ACK_BYTES 16
+
+enum write_stmt {
+	BEGIN,
+	COMMIT,
+	ROLLBACK,
+	FIND_SESSION,
+	PUT_SESSION,
+	NEW_SESSION,
+	PUT_BATCH,
+	PUT_STATE,
+	DROP_STATE,
+	PUT_ACK,
+	DROP_ACKS,
+	NEXT_SESSION,
+	FIRST_BATCH,
+	DROP_BATCH,
+	WRITE_STMTS
+};
+
+struct store {
+	struct archive archive; /* first */
+	const struct store_settings *set;
+	const struct session_env *env; /* once it is started */
+	int lock_fd; /* holds the lock against another hubd; closed last (see POSIX locks in
+			fcntl(2)) */
+
+	/* The writer's. */
+	sqlite3 *db;
+	sqlite3_stmt *stmt[WRITE_STMTS];
+	struct buf bodies;   /* scratch: of a batch */
+	struct buf messages; /* scratch: of what a commit has of a session, those with an ack */
+	int64_t prune_at;    /* the session looked at last */
+	uint64_t prune_ms;   /* when the next round is due */
+	bool prune_again;    /* the step before had more to do */
+	_Atomic(const char *) failing;
+
+	/* Its list, under `lock`. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct session *first, **last; /* sessions to write, each with a reference */
+	bool stop;
+
+	/* Requests, under jobs_lock. */
+	pthread_mutex_t jobs_lock;
+	pthread_cond_t jobs_wake;
+	struct archive_job *jobs_first, **jobs_last;
+	bool jobs_stop;
+
+	/* The write-ahead log, in pages; under wal_lock. */
+	pthread_mutex_t wal_lock;
+	pthread_cond_t wal_wake;
+	int wal_pages; /* written since it began anew */
+	int wal_moved; /* of them: in the database */
+	bool wal_busy; /* its thread is moving some */
+	bool wal_stop;
+
+	pthread_t writer, mover, readers[STORE_READERS];
+	unsigned nreaders;
+	bool writer_started, mover_started;
+};
+
+/* --- store_sql.c */
+
+/* Static text for people. */
+const char *store_db_error(sqlite3 *db);
+
+/* Runs a statement that gives no rows of interest. Returns 0 or -EIO. */
+int store_run(sqlite3_stmt *q);
+
+void store_bind_text(sqlite3_stmt *q, int i, const char *text, size_t len);
+
+/* Prepares n statements. Returns 0 or -EIO. */
+int store_prepare(sqlite3 *db, const char *const *sql, sqlite3_stmt **stmt, int n);
+
+/* A value of len bytes in the table of such. Returns 0 or -EIO. */
+int store_set_meta(sqlite3 *db, const char *name, const void *value, size_t len);
+
+/* The PRAGMA that makes a connection sync as the option says. */
+const char *store_sync_sql(enum store_sync sync);
+
+/* Another connection to the database, for one thread; writes: it may write. NULL after logging why.
+ */
+sqlite3 *store_connect(struct store *st, bool writes);
+
+/* The time in ms from now, for a condition on the monotonic clock. */
+struct timespec store_in_ms(uint64_t ms);
+void store_cond_init(pthread_cond_t *cond);
+
+/* --- store_open.c: the writer's connection; 0, or an exit status after logging why */
+int store_open_db(struct store *st, unsigned char *secret, size_t secret_len, uint32_t *run);
+
+/* --- store_write.c */
+extern const char *const store_write_sql[WRITE_STMTS];
+void *store_write_thread(void *store);
+void store_wake(struct archive *a, struct session *s);
+const char *store_failing(struct archive *a);
+
+/* --- store_prune.c: some small steps, where it is time for them. */
+void store_prune(struct store *st);
+
+/* --- store_checkpoint.c */
+void *store_checkpoint_thread(void *store);
+
+/* Makes the writer's connection count pages and leave moving them to the thread. */
+void store_checkpoint_init(struct store *st);
+
+/* For the writer, between two commits: what is left to be done there. */
+void store_checkpoint_step(struct store *st);
+
+/* --- store_read.c */
+void *store_read_thread(void *store);
+void store_ask(struct archive *a, struct archive_job *job);
+
+#endif

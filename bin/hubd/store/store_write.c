@@ -1,0 +1,341 @@
+/* The thread that writes: what has come since the last commit makes the next one. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "json/keys.h"
+#include "store/store_impl.h"
+#include "wire/id.h"
+#include "wire/wsframe.h"
+
+#define RETRY_MS 1000	  /* after a write that failed */
+#define LOOK_MS 200	  /* with nothing to write: for what is to be pruned */
+#define BATCH_BYTES 65536 /* of a row; one record may be longer */
+
+const char *const store_write_sql[WRITE_STMTS] = {
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [ROLLBACK] = "ROLLBACK",
+    [FIND_SESSION] = "SELECT id FROM session WHERE name = ?1",
+    [PUT_SESSION] = "UPDATE session SET head = ?2, written = ?3 WHERE id = ?1",
+    [NEW_SESSION] = "INSERT INTO session (name, epoch, head, written) VALUES (?1, ?2, ?3, ?4)",
+    [PUT_BATCH] = "INSERT INTO batch (session, seq, n, time, bodies) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [PUT_STATE] = "INSERT OR REPLACE INTO state (session, key, type, seq, sender, body)"
+		  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [DROP_STATE] = "DELETE FROM state WHERE session = ?1 AND key = ?2",
+    [PUT_ACK] = "INSERT INTO ack (session, seq, n, messages) VALUES (?1, ?2, ?3, ?4)",
+    [DROP_ACKS] = "DELETE FROM ack WHERE session = ?1 AND seq <= (SELECT max(seq) FROM"
+		  " (SELECT seq, sum(n) OVER (ORDER BY seq DESC) - n AS later FROM ack"
+		  " WHERE session = ?1) WHERE later >= ?2)",
+    [NEXT_SESSION] = "SELECT id, head FROM session WHERE id > ?1 ORDER BY id LIMIT 1",
+    [FIRST_BATCH] =
+	"SELECT id, seq + n - 1, time FROM batch WHERE session = ?1 ORDER BY seq LIMIT 1",
+    [DROP_BATCH] = "DELETE FROM batch WHERE id = ?1",
+};
+
+/* One session's part of a commit. */
+struct batch {
+	struct session *session; /* a reference */
+	struct chunk *chunk;	 /* a reference; from `from` on */
+	uint64_t from, to;
+	struct batch *next;
+};
+
+/* The message in a record's frame. */
+static struct span frame_text(const unsigned char *frame, size_t len)
+{
+	size_t header = wsframe_header_len(frame);
+
+	return (struct span){(const char *)frame + header, len - header};
+}
+
+/* Numbers in the dedup window's blobs: 64 bits, the lowest byte first. */
+static int put_number(struct buf *b, uint64_t n)
+{
+	unsigned char bytes[8];
+	int i;
+
+	for (i = 0; i < 8; i++)
+		bytes[i] = (unsigned char)(n >> (8 * i));
+	return buf_put(b, bytes, sizeof(bytes));
+}
+
+/* The record's part of the state, by its tags. */
+static int put_state(struct store *st, int64_t session, const struct slot *slot, struct span body,
+		     uint64_t seq)
+{
+	char id[ID_LEN + 1], key_room[ENVELOPE_KEY_MAX], type_room[ENVELOPE_KEY_MAX];
+	sqlite3_stmt *q = st->stmt[slot->class == RECORD_SET ? PUT_STATE : DROP_STATE];
+	struct span key = {"", 0}, type;
+
+	if (slot->key_len &&
+	    !keys_value((struct span){body.p + slot->key_at, slot->key_len}, key_room, &key))
+		return -EINVAL;
+	sqlite3_bind_int64(q, 1, session);
+	store_bind_text(q, 2, key.p, key.len);
+	if (slot->class == RECORD_SET) {
+		if (!keys_value((struct span){body.p + slot->type_at, slot->type_len}, type_room,
+				&type))
+			return -EINVAL;
+		id_text(slot->sender, id);
+		store_bind_text(q, 3, type.p, type.len);
+		sqlite3_bind_int64(q, 4, (int64_t)seq);
+		store_bind_text(q, 5, id, ID_LEN);
+		store_bind_text(q, 6, body.p, body.len);
+	}
+	return store_run(q);
+}
+
+/* A record, but for its body. */
+static int put_record(struct store *st, int64_t session, const struct slot *slot, struct span body,
+		      uint64_t seq)
+{
+	if (slot->acked &&
+	    (put_number(&st->messages, seq) < 0 || put_number(&st->messages, slot->msg) < 0))
+		return -ENOMEM;
+	return slot->class == RECORD_PLAIN ? 0 : put_state(st, session, slot, body, seq);
+}
+
+static int put_session(struct store *st, const struct session *s, uint64_t head, int64_t now,
+		       int64_t *id)
+{
+	sqlite3_stmt *q = st->stmt[FIND_SESSION];
+	int r;
+
+	store_bind_text(q, 1, s->id, s->id_len);
+	r = sqlite3_step(q);
+	if (r == SQLITE_ROW)
+		*id = sqlite3_column_int64(q, 0);
+	sqlite3_reset(q);
+	if (r == SQLITE_ROW) {
+		q = st->stmt[PUT_SESSION];
+		sqlite3_bind_int64(q, 1, *id);
+		sqlite3_bind_int64(q, 2, (int64_t)head);
+		sqlite3_bind_int64(q, 3, now);
+		return store_run(q);
+	}
+	if (r != SQLITE_DONE)
+		return -EIO;
+	q = st->stmt[NEW_SESSION];
+	store_bind_text(q, 1, s->id, s->id_len);
+	sqlite3_bind_int64(q, 2, (int64_t)s->epoch);
+	sqlite3_bind_int64(q, 3, (int64_t)head);
+	sqlite3_bind_int64(q, 4, now);
+	r = store_run(q);
+	*id = sqlite3_last_insert_rowid(st->db);
+	return r;
+}
+
+/* A row with the bodies of the records first to last. */
+static int put_bodies(struct store *st, int64_t session, uint64_t first, uint64_t last, int64_t now)
+{
+	sqlite3_stmt *q = st->stmt[PUT_BATCH];
+
+	sqlite3_bind_int64(q, 1, session);
+	sqlite3_bind_int64(q, 2, (int64_t)first);
+	sqlite3_bind_int64(q, 3, (int64_t)(last - first) + 1);
+	sqlite3_bind_int64(q, 4, now);
+	store_bind_text(q, 5, st->bodies.data, st->bodies.len);
+	return store_run(q);
+}
+
+/* The batch's part of the dedup window. Now and then the window's older part goes. */
+static int put_acks(struct store *st, int64_t session, const struct batch *b)
+{
+	sqlite3_stmt *q = st->stmt[PUT_ACK];
+	int r;
+
+	sqlite3_bind_int64(q, 1, session);
+	sqlite3_bind_int64(q, 2, (int64_t)b->to);
+	sqlite3_bind_int64(q, 3, (int64_t)(st->messages.len / STORE_ACK_BYTES));
+	sqlite3_bind_blob64(q, 4, st->messages.data, st->messages.len, SQLITE_STATIC);
+	r = store_run(q);
+	if (r < 0 || (b->from - 1) / DEDUP_MAX == b->to / DEDUP_MAX)
+		return r;
+	q = st->stmt[DROP_ACKS];
+	sqlite3_bind_int64(q, 1, session);
+	sqlite3_bind_int64(q, 2, DEDUP_MAX);
+	return store_run(q);
+}
+
+static int put_batch(struct store *st, const struct batch *b)
+{
+	const struct chunk *c = b->chunk;
+	int64_t session = 0, now = (int64_t)clock_wall_ms();
+	uint64_t seq, first = b->from;
+	int r = put_session(st, b->session, b->to, now, &session);
+
+	st->bodies.len = st->messages.len = 0;
+	for (seq = b->from; seq <= b->to && r == 0; seq++) {
+		struct span body;
+		const struct slot *slot;
+
+		c = chunk_find(c, seq);
+		slot = chunk_slot(c, seq - c->first);
+		body = frame_text(c->data + slot->offset, slot->len);
+		if (st->bodies.len && st->bodies.len + 1 + body.len > BATCH_BYTES) {
+			r = put_bodies(st, session, first, seq - 1, now);
+			first = seq;
+			st->bodies.len = 0;
+		}
+		if (r == 0)
+			r = put_record(st, session, slot, body, seq);
+		if (r == 0 && ((st->bodies.len && buf_put(&st->bodies, "\n", 1) < 0) ||
+			       buf_put(&st->bodies, body.p, body.len) < 0))
+			r = -ENOMEM;
+	}
+	if (r == 0)
+		r = put_bodies(st, session, first, b->to, now);
+	if (r == 0 && st->messages.len)
+		r = put_acks(st, session, b);
+	return r;
+}
+
+/* What a session has that is not stored, or NULL. Takes the reference. */
+static struct batch *batch_new(struct store *st, struct session *s)
+{
+	struct batch *b = calloc(1, sizeof(*b));
+	struct log_view view;
+
+	pthread_mutex_lock(&s->lock);
+	s->storing = false;
+	if (!b) {
+		pthread_mutex_unlock(&s->lock);
+		store_wake(&st->archive, s); /* again */
+		session_unref(s);
+		return NULL;
+	}
+	b->from = s->stored + 1;
+	log_view(&s->log, b->from, &view);
+	pthread_mutex_unlock(&s->lock);
+	if (!view.chunk) {
+		session_unref(s);
+		free(b);
+		return NULL;
+	}
+	b->session = s;
+	b->chunk = view.chunk;
+	b->to = view.head;
+	return b;
+}
+
+static void batch_free(struct batch *b)
+{
+	chunk_unref(b->chunk);
+	session_unref(b->session);
+	free(b);
+}
+
+/* One transaction. Returns 0, or -errno with nothing changed. */
+static int commit(struct store *st, const struct batch *all)
+{
+	const struct batch *b;
+	int r = store_run(st->stmt[BEGIN]);
+
+	for (b = all; b && r == 0; b = b->next)
+		r = put_batch(st, b);
+	if (r == 0)
+		r = store_run(st->stmt[COMMIT]);
+	if (r < 0) {
+		const char *why = r == -EINVAL	 ? "a record cannot be read back"
+				  : r == -ENOMEM ? "out of memory"
+						 : store_db_error(st->db);
+
+		if (!atomic_exchange(&st->failing, why))
+			err_log(ERR_ERROR,
+				"store %s: %s; publishers are refused until it is mended",
+				st->set->file, why);
+		if (!sqlite3_get_autocommit(st->db))
+			store_run(st->stmt[ROLLBACK]);
+		return r;
+	}
+	if (atomic_exchange(&st->failing, NULL))
+		err_log(ERR_INFO, "store %s: writing again", st->set->file);
+	return 0;
+}
+
+/* Writes what the sessions have. Takes the list and its references. */
+static void write_sessions(struct store *st, struct session *list)
+{
+	struct batch *all = NULL, **last = &all, *b;
+
+	while (list) {
+		struct session *next = list->store_next;
+
+		*last = batch_new(st, list);
+		if (*last)
+			last = &(*last)->next;
+		list = next;
+	}
+	if (!all)
+		return;
+	if (commit(st, all) < 0) {
+		for (b = all; b; b = b->next)
+			store_wake(&st->archive, b->session); /* again, after a pause */
+	} else {
+		for (b = all; b; b = b->next)
+			session_stored(b->session, b->to);
+	}
+	while ((b = all) != NULL) {
+		all = b->next;
+		batch_free(b);
+	}
+}
+
+void *store_write_thread(void *store)
+{
+	struct store *st = store;
+	bool stop = false;
+
+	while (!stop) {
+		struct session *list;
+
+		pthread_mutex_lock(&st->lock);
+		if (!st->stop && (!st->first || atomic_load(&st->failing))) {
+			struct timespec until =
+			    store_in_ms(atomic_load(&st->failing) ? RETRY_MS : LOOK_MS);
+
+			pthread_cond_timedwait(&st->wake, &st->lock, &until);
+		}
+		list = st->first;
+		st->first = NULL;
+		st->last = &st->first;
+		stop = st->stop;
+		pthread_mutex_unlock(&st->lock);
+		write_sessions(st, list);
+		if (!atomic_load(&st->failing)) {
+			store_prune(st);
+			store_checkpoint_step(st);
+		}
+	}
+	return NULL;
+}
+
+void store_wake(struct archive *a, struct session *s)
+{
+	struct store *st = (struct store *)a;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->storing || s->stored >= s->log.head) {
+		pthread_mutex_unlock(&s->lock);
+		return;
+	}
+	s->storing = true;
+	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&st->lock);
+	s->store_next = NULL;
+	*st->last = session_ref(s);
+	st->last = &s->store_next;
+	pthread_cond_signal(&st->wake);
+	pthread_mutex_unlock(&st->lock);
+}
+
+const char *store_failing(struct archive *a)
+{
+	struct store *st = (struct store *)a;
+
+	return atomic_load_explicit(&st->failing, memory_order_relaxed);
+}
