@@ -1,7 +1,7 @@
-/* The WebSocket transport: libwebsockets on the caller's loop does the connection, TLS, the
- * handshake and the closing; the frames out are ours, many small messages in one write. One context
- * per client, which outlives its connections; events of a connection that was dropped are told from
- * the present one's. */
+/* Over a WebSocket: libwebsockets on the owner's loop does the connection, TLS, the handshake and
+ * the closing; the frames out are ours, many small messages in one write. One context, which
+ * outlives its connections. Invariant: events are of wsi, and only while `open`; those of a
+ * connection that was dropped end here. */
 #include <libwebsockets.h>
 #include <openssl/x509.h>
 #include <sodium.h>
@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/client_impl.h"
+#include "base/buf.h"
+#include "transport/transport.h"
 
 #define WRITE_MAX (64 << 10) /* bytes of frames in one write; a longer message goes alone */
 #define READ_MAX (32 << 10)
@@ -18,9 +19,10 @@
 #define END_TURNS 8 /* of the loop until libwebsockets' handles are closed; it needs three */
 
 struct ws {
-	struct client *c;
+	struct transport *t;
 	struct lws_context *context;
 	struct lws *wsi; /* the present connection */
+	bool open;	 /* it was neither told as lost nor dropped */
 	bool may_write;
 	bool finishing;
 	bool inside;	   /* an event of wsi */
@@ -99,12 +101,12 @@ static size_t ws_frames(struct ws *w, const char *lines, size_t len, unsigned ch
 	return taken;
 }
 
-static size_t ws_send(struct client *c, const char *lines, size_t len)
+static size_t ws_send(struct transport *t, const char *lines, size_t len)
 {
 	unsigned char out[LWS_PRE + WRITE_MAX], *big = NULL, *frames = out + LWS_PRE;
 	const char *feed = memchr(lines, '\n', len);
 	size_t first = feed ? (size_t)(feed - lines) : len, cap = WRITE_MAX, taken, used;
-	struct ws *w = c->link;
+	struct ws *w = t->link;
 
 	if (!w->wsi)
 		return 0;
@@ -115,8 +117,10 @@ static size_t ws_send(struct client *c, const char *lines, size_t len)
 	if (first + FRAME_HEADER_MAX > cap) {
 		cap = first + FRAME_HEADER_MAX;
 		big = malloc(LWS_PRE + cap);
-		if (!big)
+		if (!big) {
+			lws_callback_on_writable(w->wsi);
 			return 0;
+		}
 		frames = big + LWS_PRE;
 	}
 	taken = ws_frames(w, lines, len, frames, cap, &used);
@@ -132,43 +136,60 @@ static size_t ws_send(struct client *c, const char *lines, size_t len)
 
 /* --- events */
 
+static void ws_drop(struct transport *t)
+{
+	struct ws *w = t->link;
+	struct lws *wsi = w ? w->wsi : NULL;
+
+	if (w)
+		w->open = false;
+	if (!wsi)
+		return;
+	w->wsi = NULL;
+	buf_free(&w->pieces);
+	/* Within its own event it is the event's result that closes it. */
+	if (!w->inside)
+		lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+}
+
 static void ws_received(struct ws *w, struct lws *wsi, const char *p, size_t len)
 {
 	bool whole = lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0;
 
 	if (whole && !w->pieces.len) {
-		client_on_message(w->c, p, len);
+		w->t->events->received(w->t->arg, p, len);
 		return;
 	}
-	if (w->pieces.len + len > CLIENT_MESSAGE_MAX || buf_put(&w->pieces, p, len) < 0) {
-		w->c->transport->drop(w->c);
-		client_on_lost(w->c, LOSS_RETRY, 0, "a message from the hub is too long");
+	if (w->pieces.len + len > TRANSPORT_MESSAGE_MAX || buf_put(&w->pieces, p, len) < 0) {
+		ws_drop(w->t);
+		w->t->events->lost(w->t->arg, LOSS_RETRY, 0, "a message from the hub is too long");
 		return;
 	}
 	if (whole) {
 		struct buf message = w->pieces;
 
 		w->pieces = (struct buf){0};
-		client_on_message(w->c, message.data, message.len);
+		w->t->events->received(w->t->arg, message.data, message.len);
 		buf_free(&message);
 	}
 }
 
-static void ws_lost(struct ws *w, enum client_loss loss, int code, const char *reason)
+static void ws_lost(struct ws *w, enum transport_loss loss, int code, const char *reason)
 {
 	char text[160];
 
 	/* The reason may lie in libwebsockets or in *w. */
 	snprintf(text, sizeof(text), "%s", reason);
 	w->wsi = NULL;
+	w->open = false;
 	buf_free(&w->pieces);
-	client_on_lost(w->c, loss, code, text);
+	w->t->events->lost(w->t->arg, loss, code, text);
 }
 
 static void ws_not_connected(struct ws *w, struct lws *wsi, const char *what)
 {
 	unsigned status = lws_http_client_http_response(wsi);
-	enum client_loss loss = LOSS_RETRY;
+	enum transport_loss loss = LOSS_RETRY;
 	char reason[160];
 
 	if (w->tls_error) {
@@ -194,7 +215,7 @@ static void ws_closed(struct ws *w)
 {
 	const char *reason = w->reason[0] ? w->reason : "closed by the hub";
 
-	ws_lost(w, client_loss_of(w->close_code), w->close_code, reason);
+	ws_lost(w, LOSS_RETRY, w->close_code, reason);
 }
 
 /* The hub's close frame: a code in network order and a reason. */
@@ -214,7 +235,7 @@ static int ws_writable(struct ws *w, struct lws *wsi)
 		return -1;
 	}
 	w->may_write = true;
-	client_on_writable(w->c);
+	w->t->events->writable(w->t->arg);
 	w->may_write = false;
 	return 0;
 }
@@ -225,7 +246,7 @@ static int ws_event(struct ws *w, struct lws *wsi, enum lws_callback_reasons rea
 {
 	switch (reason) {
 	case LWS_CALLBACK_CLIENT_ESTABLISHED:
-		client_on_open(w->c);
+		w->t->events->connected(w->t->arg);
 		return 0;
 	case LWS_CALLBACK_CLIENT_RECEIVE:
 		ws_received(w, wsi, in, len);
@@ -267,7 +288,7 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 	struct ws *w = wsi ? lws_context_user(lws_get_context(wsi)) : NULL;
 	int r;
 
-	if (!w || w->wsi != wsi || w->c->freed)
+	if (!w || w->wsi != wsi || !w->open)
 		return ws_may_close(reason) ? -1 : 0;
 	w->inside = true;
 	r = ws_event(w, wsi, reason, user, in, len);
@@ -280,23 +301,23 @@ static const struct lws_protocols ws_protocols[] = {
     {.name = "hub",
      .callback = ws_callback,
      .rx_buffer_size = READ_MAX,
-     .tx_packet_size = WRITE_MAX + CLIENT_MESSAGE_MAX},
+     .tx_packet_size = WRITE_MAX + TRANSPORT_MESSAGE_MAX},
     {0},
 };
 
 /* --- the transport */
 
-static int ws_context(struct client *c, struct ws *w)
+static int ws_context(struct transport *t, struct ws *w)
 {
-	void *loops[] = {c->loop};
+	void *loops[] = {t->loop};
 	struct lws_context_creation_info info = {
 	    .port = CONTEXT_PORT_NO_LISTEN,
 	    .protocols = ws_protocols,
 	    .options = LWS_SERVER_OPTION_LIBUV |
-		       (c->url.scheme == URL_WSS ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
+		       (t->url->scheme == URL_WSS ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
 	    .foreign_loops = loops,
 	    .fd_limit_per_thread = 8,
-	    .timeout_secs = c->options.connect_ms / 1000 + 5, /* ours comes first */
+	    .timeout_secs = t->connect_ms / 1000 + 5, /* ours comes first */
 	    .pt_serv_buf_size = READ_MAX,
 	    .http_proxy_address = "", /* not $http_proxy: the hub is where the URL says */
 	    .user = w,
@@ -307,16 +328,16 @@ static int ws_context(struct client *c, struct ws *w)
 	return w->context ? 0 : -1;
 }
 
-static void ws_open(struct client *c)
+static void ws_open(struct transport *t)
 {
-	struct ws *w = c->link;
+	struct ws *w = t->link;
 	struct lws_client_connect_info info = {
-	    .address = c->url.host,
-	    .port = c->url.port,
-	    .path = c->url.path,
-	    .host = c->url.host,
+	    .address = t->url->host,
+	    .port = t->url->port,
+	    .path = t->url->path,
+	    .host = t->url->host,
 	    .ssl_connection =
-		LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (c->url.scheme == URL_WSS ? LCCSCF_USE_SSL : 0),
+		LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (t->url->scheme == URL_WSS ? LCCSCF_USE_SSL : 0),
 	    .protocol = "hub",
 	    .local_protocol_name = "hub",
 	    .alpn = "http/1.1",
@@ -324,59 +345,46 @@ static void ws_open(struct client *c)
 
 	if (!w) {
 		w = calloc(1, sizeof(*w));
-		c->link = w;
+		t->link = w;
 		if (w)
-			w->c = c;
+			w->t = t;
 	}
-	if (!w || (!w->context && ws_context(c, w) < 0)) {
-		client_on_lost(c, LOSS_RETRY, 0, "cannot set up libwebsockets");
+	if (!w || (!w->context && ws_context(t, w) < 0)) {
+		t->events->lost(t->arg, LOSS_RETRY, 0, "cannot set up libwebsockets");
 		return;
 	}
+	w->open = true;
 	w->finishing = w->may_write = false;
 	w->close_code = w->tls_error = 0;
 	w->reason[0] = '\0';
 	info.context = w->context;
 	info.pwsi = &w->wsi;
-	if (!lws_client_connect_via_info(&info) && c->status.state == CLIENT_CONNECTING &&
-	    !c->freed)
+	/* It may have told the reason meanwhile. */
+	if (!lws_client_connect_via_info(&info) && w->open)
 		ws_lost(w, LOSS_RETRY, 0, "no connection; is the host name right?");
 }
 
-static void ws_flow(struct client *c)
+static void ws_flow(struct transport *t)
 {
-	struct ws *w = c->link;
+	struct ws *w = t->link;
 
 	if (w && w->wsi)
-		lws_rx_flow_control(w->wsi, !c->paused);
+		lws_rx_flow_control(w->wsi, !t->paused);
 }
 
-static void ws_finish(struct client *c)
+static void ws_finish(struct transport *t)
 {
-	struct ws *w = c->link;
+	struct ws *w = t->link;
 
 	w->finishing = true;
 	lws_callback_on_writable(w->wsi);
 }
 
-static void ws_drop(struct client *c)
-{
-	struct ws *w = c->link;
-	struct lws *wsi = w ? w->wsi : NULL;
-
-	if (!wsi)
-		return;
-	w->wsi = NULL;
-	buf_free(&w->pieces);
-	/* Within its own event it is the event's result that closes it. */
-	if (!w->inside)
-		lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
-}
-
 /* libwebsockets closes its handles over some turns of the loop and does not say when it is done;
  * only then may the context be destroyed for good, with the same call again. */
-static bool ws_end(struct client *c)
+static bool ws_end(struct transport *t)
 {
-	struct ws *w = c->link;
+	struct ws *w = t->link;
 
 	if (!w)
 		return true;
@@ -389,11 +397,11 @@ static bool ws_end(struct client *c)
 	}
 	buf_free(&w->pieces);
 	free(w);
-	c->link = NULL;
+	t->link = NULL;
 	return true;
 }
 
-const struct client_transport client_ws = {
+const struct transport_kind transport_ws = {
     .open = ws_open,
     .send = ws_send,
     .flow = ws_flow,
