@@ -19,7 +19,7 @@ for my $workers (1, 4) {
 		my $pipe = spawn($hub->hubcat([ '-p', 'match' ]), in => data_file('positions'));
 		my $player = $hub->member('ws', 'match', echo => JSON::PP::false());
 		$player->send_text(@{ $sent{match} });
-		wait_for { !grep { @{ $_->{in} } < $total && !$_->{gone} } @members } 'all to have all', 60;
+		wait_for { !grep { @{ $_->{in} } < $total && !$_->{gone} } @members } 'all to have all', 300;
 		wait_for { @{ $player->{in} } == 6358 } 'the other sender\'s records';
 		is($pipe->wait, 0, 'hubcat is content');
 

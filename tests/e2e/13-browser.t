@@ -3,71 +3,30 @@
 use strict;
 use warnings;
 use Hub;
-use IO::Select;
-use IO::Socket::INET;
+use Hub::Web;
 
-my ($browser) = grep { -x } map { my $dir = $_; map { "$dir/$_" } qw(chromium chromium-browser) }
-    split /:/, $ENV{PATH};
-plan skip_all => 'no chromium here' unless $browser;
+plan skip_all => 'no chromium here' unless Hub::Web::browser();
 
 my $hub = Hub->start(args => [ '--history', 1000 ]);
-my $page = do { local $/; <DATA> };
-my $http = IO::Socket::INET->new(Listen => 10, LocalAddr => '127.0.0.1') or die "listen: $!\n";
-my %report;
-
-# Serves what was asked: the page, or takes its report. A browser opens connections long before it says
-# anything on them.
-my $select = IO::Select->new($http);
-
-sub serve {
-	for my $fh ($select->can_read(0)) {
-		if ($fh == $http) {
-			$select->add($http->accept);
-		} else {
-			$select->remove($fh);
-			answer($fh);
-		}
-	}
-}
-
-sub answer {
-	my ($c) = @_;
-	my ($request, $body, $length) = ('', '', 0);
-	while (my $line = <$c>) {
-		$request .= $line;
-		$length = $1 if $line =~ /^content-length: (\d+)/i;
-		last if $line eq "\r\n";
-	}
-	read $c, $body, $length if $length;
-	$report{$1} = unjson($body) if $request =~ m{^POST /(\w+)};
-	my $answer = $request =~ m{^GET /page\b} ? $page : '';
-	print $c "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n",
-	    'Content-Length: ', length $answer, "\r\n\r\n$answer";
-	close $c;
-}
+my $web = Hub::Web->start(page => do { local $/; <DATA> });
+my $report = $web->{report};
 
 sub wait_report {
 	my ($name) = @_;
-	wait_for { serve(); $report{failed} || $report{$name} } "the page's report: $name", 60;
-	die 'the page says: ' . json($report{failed}) . "\n" if $report{failed};
-	return $report{$name};
+	wait_for { $web->serve; $report->{failed} || $report->{$name} } "the page's report: $name", 300;
+	die 'the page says: ' . json($report->{failed}) . "\n" if $report->{failed};
+	return $report->{$name}[0];
 }
 
 my $peer = $hub->member('unix', 'page');
-my $url = 'http://127.0.0.1:' . $http->sockport . "/page?ws://127.0.0.1:$hub->{port}/ws";
-my $chromium = spawn(
-	[ $browser, qw(--headless --no-sandbox --disable-gpu --disable-quic --no-first-run),
-		qw(--disable-background-networking --disable-component-update --disable-sync),
-		qw(--disable-dev-shm-usage --remote-debugging-port=0),
-		'--user-data-dir=' . scratch() . '/chromium', $url ],
-	env => { HOME => scratch() });
+my $chromium = $web->open('page', "?ws://127.0.0.1:$hub->{port}/ws");
 
 my $joined = wait_report('joined');
 is($joined->{protocol}, 'hub', 'the subprotocol is agreed');
 is($joined->{answer}{session_id}, 'page', 'the page has joined');
 is($joined->{answer}{user_count}, 2, 'as the second member');
 
-my $hello = $peer->next(60);
+my $hello = $peer->next;
 is($hello->{type}, 'hello', 'what the page sends arrives');
 is($hello->{text}, "gr\x{fc}\x{df}e \x{1f600}", 'in its own script');
 is($hello->{from}, $joined->{answer}{client_id}, 'from the page');
@@ -85,8 +44,7 @@ is($got->{private}, 1, 'and a direct one');
 kill 'TERM', $hub->pid;
 is(wait_report('closed')->{code}, 1012, 'the page is told of the restart');
 $hub->ended;
-$chromium->kill('TERM');
-eval { $chromium->wait; 1 } or $chromium->kill('KILL');
+$web->close($chromium);
 done_testing;
 
 __DATA__

@@ -36,7 +36,7 @@ is_deeply([ map { /"seq":(\d+)/ } splice @{ $unix->{in} } ], [ 2 .. 401 ], 'and 
 
 my $plain = $hub->tcp;
 $plain->send_bytes("GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
-wait_for { $plain->{gone} || $plain->{complete} } 'an end to plain HTTP', 30, $plain;
+wait_for { $plain->{gone} || $plain->{complete} } 'an end to plain HTTP', undef, $plain;
 isnt($plain->{status} // 0, 200, 'plain HTTP gets nothing');
 
 my $https = run([ @client, '-ign_eof' ],

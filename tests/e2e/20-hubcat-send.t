@@ -73,7 +73,7 @@ subtest 'too large for the hub' => sub {
 	my $unix = run($hub->hubcat([ '-p', 'big' ]), in => "$big\n{\"type\":\"after\"}\n");
 	is($unix->{status}, 1, 'over the Unix socket the hub says so');
 	like($unix->{err}, qr/hub: too_large/, 'in words');
-	my $ws = run($hub->hubcat([ '-p', 'big' ], over => 'ws'), in => "$big\n{\"type\":\"after\"}\n", seconds => 20);
+	my $ws = run($hub->hubcat([ '-p', 'big' ], over => 'ws'), in => "$big\n{\"type\":\"after\"}\n");
 	is($ws->{status}, 65, 'a WebSocket is closed, and not tried for ever');
 	like($ws->{err}, qr/not known to have reached the hub: /, 'with what that leaves undone');
 };

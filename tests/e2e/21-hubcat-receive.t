@@ -56,10 +56,11 @@ subtest 'lingering' => sub {
 };
 
 subtest 'giving up' => sub {
-	is(run($hub->hubcat([ '-l', '-w', 0.2, 'silence' ]))->{status}, 1, '-w ends with 1 where nothing comes');
+	# Time enough to get there: before that it would be 69.
+	is(run($hub->hubcat([ '-l', '-w', 5, 'silence' ]))->{status}, 1, '-w ends with 1 where nothing comes');
 	is(run([ 'hubcat', '-u', 'unix:' . scratch() . '/none', '-l', '-w', 0.2, 's' ])->{status}, 69,
 		'with 69 where there is no hub');
-	is(run($hub->hubcat([ '-p', '-w', 5, 'silence' ]), in => qq({"type":"a"}\n))->{status}, 0, 'and not before');
+	is(run($hub->hubcat([ '-p', '-w', 100, 'silence' ]), in => qq({"type":"a"}\n))->{status}, 0, 'and not before');
 };
 
 subtest 'what is printed' => sub {

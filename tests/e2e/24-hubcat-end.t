@@ -64,9 +64,12 @@ SKIP: {
 		unlike($dull->{out}, qr/\e\[3/, 'none with NO_COLOR');
 		my $piped = run([ $script, '-qec', "printf '%s' '$in' | $line | cat", '/dev/null' ]);
 		unlike($piped->{out}, qr/\e\[3/, 'none into a pipe');
-		$line = join ' ', map { "'$_'" } @{ $hub->hubcat([ '-l', '-w', 1, 'tty' ]) };
-		my $status = run([ $script, '-qec', "$line >/dev/null", '/dev/null' ]);
-		like($status->{out}, qr/\r\e\[Ktty: joined, 0 received/, 'a status line where the output goes elsewhere');
+		$line = join ' ', map { "'$_'" } @{ $hub->hubcat([ '-l', 'tty' ]) };
+		my $status = spawn([ $script, '-qec', "$line >/dev/null", '/dev/null' ]);
+		becomes { slurp($status->{out}) =~ /\r\e\[Ktty: joined, 0 received/ }
+		'a status line where the output goes elsewhere';
+		$status->kill('TERM');
+		$status->wait;
 	};
 }
 

@@ -42,7 +42,7 @@ for my $example (@examples) {
 	# The command goes on while its lines are indented; then stands its output.
 	my ($command, $output) = $example =~ /\A([^\n]*\n(?:    [^\n]*\n)*)(.*)\z/s;
 	chomp $command;
-	my $r = run([ 'sh', '-c', $command ], seconds => 10,
+	my $r = run([ 'sh', '-c', $command ],
 		env => { HUB_URL => "unix:$hub->{socket}", PATH => "$build:$ENV{PATH}" });
 	is($r->{status}, 0, $command);
 	is($r->{out}, $output, 'prints what the page says');

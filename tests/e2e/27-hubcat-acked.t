@@ -39,11 +39,11 @@ subtest 'twenty cuts' => sub {
 			$r->{n} += 100;
 		}
 		return $done;
-	} 'the cuts', 80;
+	} 'the cuts', 300;
 	close $_->{to} for values %run;
 	for my $over (sort keys %run) {
 		my ($member, $proc, $n) = @{ $run{$over} }{qw(member proc n)};
-		is($proc->wait(40) >> 8, 0, "$over: exit 0") or diag(slurp($proc->{err}));
+		is($proc->wait >> 8, 0, "$over: exit 0") or diag(slurp($proc->{err}));
 		wait_for { @{ $member->{in} } >= $n } 'all of them';
 		my @in = splice @{ $member->{in} };
 		is_deeply([ $member->sync ], [], 'and no more');

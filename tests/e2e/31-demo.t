@@ -16,11 +16,9 @@ sub left {
 }
 
 subtest 'the demo' => sub {
-	my $started = Time::HiRes::time();
-	my $demo = run([ $run, $ENV{HUB_BUILD} ], seconds => 60);
+	my $demo = run([ $run, $ENV{HUB_BUILD} ]);
 	is($demo->{status}, 0, 'status 0') or diag($demo->{out});
 	is($demo->{err}, '', 'nothing to complain of');
-	cmp_ok(Time::HiRes::time() - $started, '<', 60, 'within a minute') if no_sanitizer();
 	for my $side ('ws', 'unix') {
 		my @seen = $demo->{out} =~ /^  $side +(minute \d+: goal for \w+, \w+)$/mg;
 		is_deeply(\@seen, [ map { "minute $_" } '2: goal for Home, Player9', '59: goal for Home, Player5',
@@ -38,20 +36,35 @@ subtest 'the demo' => sub {
 	}
 };
 
+# The match stands still until the hub is killed, behind the first goal.
 subtest 'a hub that is killed midway' => sub {
-	my $demo = spawn([ $run, $ENV{HUB_BUILD} ]);
-	wait_for { slurp($demo->{out}) =~ /goal for/ } 'a first goal', 30;
+	my $dir = scratch() . '/midway';
+	mkdir $_ or die "$_: $!\n" for $dir, map { "$dir/$_" } 'demo', 'match';
+	symlink root() . '/examples/data', "$dir/data" or die;
+	spew("$dir/demo/run", slurp($run));
+	spew("$dir/match/play", <<"END");
+#!/bin/sh
+sed -n '1,700p' $dir/data/match.ndjson
+until [ -e $dir/killed ]; do sleep 0.05; done
+sed -n '701,\$p' $dir/data/match.ndjson
+END
+	chmod 0755, "$dir/demo/run", "$dir/match/play";
+	my $demo = spawn([ "$dir/demo/run", $ENV{HUB_BUILD} ]);
+	wait_for { slurp($demo->{out}) =~ /ws +minute.*goal for/ && slurp($demo->{out}) =~ /unix +minute.*goal for/ }
+	'a first goal';
 	my ($pid) = slurp($demo->{out}) =~ /hub is process (\d+):/;
 	kill 'KILL', $pid;
-	is($demo->wait(60) >> 8, 1, 'status 1');
+	wait_for { !-e "/proc/$pid" || slurp("/proc/$pid/stat") =~ /\) Z/ } 'the hub to be dead';
+	spew("$dir/killed", '');
+	is($demo->wait >> 8, 1, 'status 1');
 	my $out = slurp($demo->{out});
 	for my $side ('ws', 'unix') {
 		my ($got) = $out =~ /^  $side +(\d+) of $records records, in order; [0-3] of 4 goals$/m;
-		cmp_ok($got // $records, '<', $records, "$side: some are missing");
+		cmp_ok($got // $records, '<=', 700, "$side: those behind it are missing");
 	}
 	like(slurp($demo->{err}), qr/^demo: records are missing$/m, 'it says so');
-	my ($dir) = $out =~ m{unix:(/\S+)/hub\.sock};
-	ok($dir && !-e $dir, 'its directory is gone');
+	my ($its) = $out =~ m{unix:(/\S+)/hub\.sock};
+	ok($its && !-e $its, 'its directory is gone');
 };
 
 # One side loses a record on the way.
@@ -68,7 +81,7 @@ case " \$* " in
 esac
 END
 	chmod 0755, "$dir/hubcat";
-	my $demo = run([ $run, $dir ], seconds => 90);
+	my $demo = run([ $run, $dir ]);
 	is($demo->{status}, 1, 'status 1');
 	like($demo->{out}, qr/^  ws +@{[ $records - 1 ]} of $records records, NOT in order; 4 of 4 goals$/m, 'it is missed');
 	like($demo->{out}, qr/^  unix +$records of $records records, in order; 4 of 4 goals$/m, 'on that side only');

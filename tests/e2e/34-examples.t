@@ -30,7 +30,7 @@ sub play {
 	my ($name, $build, @more) = @_;
 	my $tmp = scratch() . '/tmp' . ++$played;
 	mkdir $tmp or die "$tmp: $!\n";
-	my $r = run([ example($name), $build // $ENV{HUB_BUILD}, @more ], seconds => 60, env => { TMPDIR => $tmp });
+	my $r = run([ example($name), $build // $ENV{HUB_BUILD}, @more ], env => { TMPDIR => $tmp });
 	is_deeply([ glob "$tmp/*" ], [], "$name: leaves no files");
 	is_deeply([ grep { slurp($_) =~ /\Q$tmp\E/ } glob '/proc/[0-9]*/cmdline' ], [], "$name: and no processes");
 	return $r;

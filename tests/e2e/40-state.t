@@ -16,7 +16,7 @@ sub state_of {
 		my $joined = $c->join_session($s);
 		my @got = $c->sync;
 		# A pong does not wait for records, so they may come behind it.
-		wait_for { @got + @{ $c->{in} } >= $joined->{snapshot} } 'the state', 20, $c;
+		wait_for { @got + @{ $c->{in} } >= $joined->{snapshot} } 'the state', undef, $c;
 		push @got, map { unjson($_) } splice @{ $c->{in} };
 		is(scalar @got, $joined->{snapshot}, "$t: as many records as promised") or diag(json(\@got));
 		push @seen, \@got;

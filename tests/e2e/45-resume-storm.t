@@ -1,10 +1,11 @@
 # Runs alone: a thousand connections. All of them are cut at once, in the middle of a stream, and come back
-# with what they had last: within two seconds, and without missing or repeating a record. So does one that
-# is cut again and again, as a receiver and as a sender.
+# with what they had last: about as soon as they came first, and without missing or repeating a record. So
+# does one that is cut again and again, as a receiver and as a sender.
+#
+# HUB_TEST_SEED repeats a run of these.
 use strict;
 use warnings;
 use Hub;
-use Time::HiRes qw(time);
 
 need_files(4096);
 my $false = JSON::PP::false();
@@ -36,12 +37,13 @@ sub open_all {
 }
 
 subtest 'a thousand at once' => sub {
-	my $hub = Hub->start(args => [ '--presence-limit', 10 ]);
+	# It keeps what they miss, however long they are away.
+	my $hub = Hub->start(args => [ '--presence-limit', 10, '--history', 1_000_000, '--history-bytes', '256M' ]);
 	my $sender = $hub->member('unix', 's', echo => $false);
-	my ($sent, $next) = (0, time);
+	my ($sent, $next) = (0, now());
 	# Fifty records a second, whatever else happens.
 	my $stream = sub {
-		while (time >= $next) {
+		while (now() >= $next) {
 			$sender->send_text(qq({"type":"tick","n":) . ++$sent . '}');
 			$next += 0.02;
 		}
@@ -52,9 +54,9 @@ subtest 'a thousand at once' => sub {
 	my $join_all = sub {
 		my ($start, $clients, @past) = @_;
 		my (@answered, @asked);
-		my $deadline = time + 60 * slow();
+		my $deadline = now() + 300 * slow();
 		while (grep { !defined } @answered[ 0 .. $#$clients ]) {
-			die "they do not come back\n" if time > $deadline;
+			die "they do not come back\n" if now() > $deadline;
 			$stream->(0.01);
 			for my $i (grep { !defined $answered[$_] } 0 .. $#$clients) {
 				my $c = $clients->[$i];
@@ -62,30 +64,30 @@ subtest 'a thousand at once' => sub {
 				next if $c->{kind} eq 'http';
 				$c->send({ type => 'session_associate', session_id => 's', %{ $past[$i] || {} } })
 				    unless $asked[$i]++;
-				$answered[$i] = time - $start if @{ $c->{in} };
+				$answered[$i] = now() - $start if @{ $c->{in} };
 			}
 		}
 		return sort { $a <=> $b } @answered;
 	};
 
+	my $start = now();
 	my @first = open_all($hub, $clients);
-	$join_all->(time, \@first);
-	my $until = time + 1;
-	$stream->(0.01) while time < $until;
+	my @came = $join_all->($start, \@first);
+	# Until all are in the middle of it.
+	wait_for { $stream->(0.01); !grep { !seqs($_) } @first } 'each to have a record';
 	my @joined = map { unjson($_->{in}[0]) } @first;
 	my @had = map { [ seqs($_) ] } @first;
-	is(scalar(grep { !@$_ } @had), 0, 'all are in the middle of it');
 
 	# Half of them go without a word.
-	my $cut = time;
+	my $cut = now();
 	$_ % 4 < 2 ? $first[$_]->vanish : $first[$_]->abort for 0 .. $#first;
 	my @second = open_all($hub, $clients);
 	my @past = map {
 		{ since => $had[$_][-1] + 0, epoch => $joined[$_]{epoch}, resume => $joined[$_]{resume}, echo => $false }
 	} 0 .. $#first;
 	my @took = $join_all->($cut, \@second, @past);
-	$until = time + 0.5;
-	$stream->(0.01) while time < $until;
+	my $until = $sent + 25;
+	$stream->(0.01) while $sent < $until;
 	$sender->send({ type => 'end' });
 	my $end = $sent + 1;
 	wait_for { !grep { ($_->{in}[-1] // '') !~ /"seq":$end\}$/ && !$_->{gone} } @second } 'the end';
@@ -102,10 +104,11 @@ subtest 'a thousand at once' => sub {
 	is(scalar @again, 0, 'all could go on where they were');
 	is(scalar @other, 0, 'as who they were');
 	is(scalar @wrong, 0, 'with every record once') or diag(join "\n", @wrong[ 0 .. ($#wrong > 5 ? 5 : $#wrong) ]);
-	my $p99 = $took[ int 0.99 * $#took ];
-	diag(sprintf 'resumed: median %.2f s, p99 %.2f s, last %.2f s', $took[ @took / 2 ], $p99, $took[-1])
-	    if $ENV{HUB_TEST_VERBOSE};
-	cmp_ok($p99, '<', 2 * slow(), 'within two seconds');
+	my ($p99, $first_p99) = map { $_->[ int 0.99 * $#$_ ] } \@took, \@came;
+	note sprintf 'resumed: median %.2f s, p99 %.2f s, last %.2f s; joined: p99 %.2f s', $took[ @took / 2 ], $p99,
+	    $took[-1], $first_p99;
+	# What they have to wait for, beside the machine, is nothing: as much as it needed for them before.
+	cmp_ok($p99, '<', 2 * slow() + 10 * $first_p99, 'soon, for what the machine can do');
 	becomes { $hub->health->{connections} == $clients + 2 } 'nothing is left of the old connections';
 	my ($c) = @second;
 	$c->send({ type => 'presence' });
@@ -128,8 +131,8 @@ sub cut {
 }
 
 subtest 'cut fifty times, receiving' => sub {
-	srand 50;
-	my $hub = Hub->start(workers => 4);
+	chance(50);
+	my $hub = Hub->start(workers => 4, args => [ '--history', 10_000 ]);
 	my $sender = $hub->member('unix', 's', echo => $false);
 	my ($last, $cuts, @got, @answers) = (0, 0);
 	my $c = $hub->client('ws');
@@ -167,7 +170,7 @@ subtest 'cut fifty times, receiving' => sub {
 };
 
 subtest 'cut fifty times, sending' => sub {
-	srand 51;
+	chance(51);
 	my $hub = Hub->start(workers => 4);
 	my $witness = $hub->member('ws', 's');
 	my $c = $hub->client('unix');

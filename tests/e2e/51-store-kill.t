@@ -8,12 +8,8 @@ use warnings;
 use File::Copy qw(copy);
 use Hub;
 use Hub::Store;
-use Time::HiRes qw(time);
 
-my $seed = $ENV{HUB_TEST_SEED} || time ^ $$;
-srand $seed;
-note "HUB_TEST_SEED=$seed";
-
+chance();
 my $window = 64;
 my $rounds = no_sanitizer() ? 30 : 10;
 my $pad = 'x' x 100;
@@ -62,13 +58,20 @@ sub keep_sending {
 	}
 }
 
+# For a random time, which begins at once, or with an ack.
 sub load {
-	my ($seconds, @publishers) = @_;
-	my $end = time + $seconds;
-	while (time < $end) {
+	my ($wait, @publishers) = @_;
+	my $acked = sub { my $n = 0; $n += keys %{ $_->{acked} } for @publishers; return $n };
+	my $before = $acked->();
+	if ($wait) {
+		wait_for { keep_sending($_) for @publishers; $acked->() > $before } 'an ack';
+	}
+	my $end = now() + 0.02 + rand(0.13) * slow();
+	do {
 		keep_sending($_) for @publishers;
 		pump(0.005);
-	}
+	} while now() < $end;
+	keep_sending($_) for @publishers;
 }
 
 # What is wrong with the records of a hub, given what had been acknowledged; an empty list if nothing is.
@@ -115,7 +118,7 @@ subtest "kill -9, $rounds rounds" => sub {
 		$epoch //= $publishers[0]{epoch};
 		$same += $_->{epoch} eq $epoch for @publishers;
 		my $acked = keys(%{ $publishers[0]{acked} }) + keys %{ $publishers[1]{acked} };
-		load(0.02 + rand(0.13) * slow(), @publishers);
+		load($round % 4, @publishers);
 		killed($hub);
 		# What hubd had sent before it was killed counts.
 		wait_for { $publishers[0]{client}{gone} && $publishers[1]{client}{gone} } 'the hub to be gone';
@@ -155,7 +158,7 @@ subtest 'a copy made while it is written' => sub {
 	my $copies = no_sanitizer() ? 8 : 3;
 	my $checked = 0;
 	for my $copy (1 .. $copies) {
-		load(0.02 + rand(0.13) * slow(), @publishers);
+		load(1, @publishers);
 		my @before = map { +{ %$_, acked => { %{ $_->{acked} } } } } @publishers;
 		$checked += keys %{ $_->{acked} } for @before;
 		my $there = store_dir();

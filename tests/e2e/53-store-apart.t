@@ -31,7 +31,7 @@ sub pings_until(&$) {
 			$c->send({ type => 'ping' });
 		}
 		$condition->();
-	} 'the join', 60;
+	} 'the join', 300;
 	return $n;
 }
 
@@ -52,9 +52,10 @@ for my $transport ('unix', 'ws') {
 			($joined) = grep { /session_associated/ } @{ $joining->{in} } unless $joined;
 			$joined;
 		} $other;
-		cmp_ok($n, '>=', 5, "its worker is there for others meanwhile ($n pings)");
+		# Where the worker has to do both, it is one, or two.
+		cmp_ok($n, '>=', 3, "its worker is there for others meanwhile ($n pings)");
 		is(unjson($joined)->{snapshot}, $keys, 'the session is the large one');
-		wait_for { grep { /"type":"hello"/ } @{ $joining->{in} } } 'what it said behind the join', 60;
+		wait_for { grep { /"type":"hello"/ } @{ $joining->{in} } } 'what it said behind the join';
 		my @kinds = map { /"type":"(session_associated|pong|hello)"/ ? $1 : () } @{ $joining->{in} };
 		is_deeply(\@kinds, [ 'session_associated', 'pong', 'hello' ], 'in order');
 		$hub->stop;
@@ -72,7 +73,7 @@ subtest 'gone meanwhile' => sub {
 	my $watcher = $hub->client('unix');
 	wait_for {
 		$hub->health->{records} >= 50;
-	} 'what it said', 60;
+	} 'what it said';
 	is($hub->health->{records}, 50, 'what it said is kept');
 	$hub->stop;
 };

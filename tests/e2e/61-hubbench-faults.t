@@ -5,13 +5,33 @@ use warnings;
 use Hub;
 use Hub::Bench;
 
-my @raw = ('--dialect', 'raw', '--warmup', 0, '-d', 0.5, '-r', 1000, '--drain', 0.5);
+my @raw = ('--dialect', 'raw', '--warmup', 0, '-d', 0.5, '-r', 1000);
 
 sub runs_against {
 	my ($server, @args) = @_;
-	my $run = bench($server->{url}, @raw, @args);
+	return ended(begun($server, @raw, @args));
+}
+
+sub begun {
+	my ($server, @args) = @_;
+	return [ $server, begin_bench($server->{url}, @args) ];
+}
+
+sub ended {
+	my ($server, $bench) = @{ $_[0] };
+	my $run = end_bench($bench);
 	return ($run, $run->{result}, $server->did);
 }
+
+# What is lost is waited for till the end, which is to be long enough for all that is not. Therefore these are
+# on their way together.
+my @wait = ('--drain', 15 * slow());
+my %lossy = (
+	one => begun(wrong_server(lose => 1000), @raw, @wait, '-c', 10, '--publishers', 3),
+	many => begun(wrong_server(lose => 3), @raw, @wait, '-c', 7, '--publishers', 2),
+	socketio => begun(wrong_server(socketio => 1, lose => 500), '--dialect', 'socketio', '--event', 'm', '--room',
+		'hall', '--join-event', 'enter', '-c', 5, '-r', 500, '-d', 1, '--warmup', 0, @wait),
+	drop => begun(wrong_server(drop => 100), @raw, @wait, '-c', 10, '--publishers', 1));
 
 subtest 'all well' => sub {
 	my ($run, $r, $did) = runs_against(wrong_server(), '-c', 10, '--publishers', 3, '--threads', 2);
@@ -22,7 +42,7 @@ subtest 'all well' => sub {
 };
 
 subtest 'one in a thousand is lost' => sub {
-	my ($run, $r, $did) = runs_against(wrong_server(lose => 1000), '-c', 10, '--publishers', 3);
+	my ($run, $r, $did) = ended($lossy{one});
 	is($did->{lost}, 5, 'the server has lost some');
 	is(audit_of($run), "lost $did->{lost}", 'exactly these');
 	is($r->{audit}{delivered}, 5000 - 5, 'the others came');
@@ -32,7 +52,7 @@ subtest 'one in a thousand is lost' => sub {
 };
 
 subtest 'all but one in three' => sub {
-	my ($run, $r, $did) = runs_against(wrong_server(lose => 3), '-c', 7, '--publishers', 2);
+	my ($run, $r, $did) = ended($lossy{many});
 	cmp_ok($did->{lost}, '>', 1000, 'the server has lost many');
 	is(audit_of($run), "lost $did->{lost}", 'exactly these');
 };
@@ -65,10 +85,7 @@ subtest 'many messages in one' => sub {
 };
 
 subtest 'Socket.IO' => sub {
-	my $server = wrong_server(socketio => 1, lose => 500);
-	my $run = bench($server->{url}, '--dialect', 'socketio', '--event', 'm', '--room', 'hall', '--join-event', 'enter',
-		'-c', 5, '-r', 500, '-d', 1, '--warmup', 0, '--drain', 0.5);
-	my ($r, $did) = ($run->{result}, $server->did);
+	my ($run, $r, $did) = ended($lossy{socketio});
 	is_deeply([ @$did{qw(joined pongs)} ], [ 5, 5 ], 'all joined, and answered its ping');
 	is(audit_of($run), "lost $did->{lost}", 'the audit is right');
 	is($did->{lost}, 5, 'some are lost');
@@ -76,7 +93,7 @@ subtest 'Socket.IO' => sub {
 };
 
 subtest 'a member is thrown out' => sub {
-	my ($run, $r, $did) = runs_against(wrong_server(drop => 100), '-c', 10, '--publishers', 1);
+	my ($run, $r, $did) = ended($lossy{drop});
 	cmp_ok($r->{happened}{reconnects}, '>=', 1, 'it came back');
 	is($r->{audit}{duplicated} + $r->{audit}{reordered}, 0, 'nothing else is wrong');
 	like($r->{happened}{first_error}, qr/^client 0: (?:closed by the server|(?:read|write): )/, 'it is told');
@@ -89,7 +106,7 @@ subtest 'a server that stands still' => sub {
 	my $run = bench($server->{url}, '--dialect', 'raw', '--warmup', 0, '-d', 3, '-r', 1000, '-b', 4000, '-c', 2,
 		'--publishers', 1);
 	my ($r, $did) = ($run->{result}, $server->did);
-	is($did->{stalls}, 2, 'it stood still twice');
+	cmp_ok($did->{stalls}, '>=', 2, 'it stood still twice, or more often where it took longer');
 	is(audit_of($run), '', 'all came in the end');
 	my ($every, $sent) = @{ $r->{latency_ns} }{qw(every every_sent)};
 	is($every->{n}, 6000, 'all messages count, whenever they went out');

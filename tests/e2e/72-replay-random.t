@@ -1,6 +1,8 @@
 # One thread.
 # Recordings drawn at random, with gaps, resyncs and other logs: what is cut from them is a recording with
 # the right state, and what was cut apart, or recorded twice with different holes, merges to what it was.
+#
+# HUB_TEST_SEED draws others.
 use strict;
 use warnings;
 use Hub;
@@ -8,7 +10,7 @@ use Hub;
 my $dir = scratch();
 my $rounds = no_sanitizer() ? 12 : 4;
 my $start = 1_700_000_000_000;
-srand($ENV{HUB_TEST_SEED} // 7);
+chance(7);
 my $file = 0;
 
 sub replay {

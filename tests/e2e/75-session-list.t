@@ -70,7 +70,7 @@ subtest 'many, while others come' => sub {
 	$make->($n / 4);
 	$_->sync for @makers;
 	for my $w (0 .. $#watchers) {
-		wait_for { told($watchers[$w], $seen[$w]); keys %{ $seen[$w] } >= $i + 41 } "all $i sessions", 60;
+		wait_for { told($watchers[$w], $seen[$w]); keys %{ $seen[$w] } >= $i + 41 } "all $i sessions", 300;
 		is_deeply([ grep { $seen[$w]{$_} != 1 } keys %{ $seen[$w] } ], [], "watcher $w: all of them, once each");
 	}
 };
@@ -87,6 +87,9 @@ subtest 'who has said all' => sub {
 };
 
 subtest 'not without end' => sub {
+	# A list that nobody reads must not fit into a socket.
+	my $socket = slurp('/proc/sys/net/core/wmem_default');
+	plan skip_all => "a socket takes $socket bytes here" if $socket > 500_000;
 	my @watchers = map { $hub->unix } 1 .. 80;
 	$_->send({ type => 'session_list' }) for @watchers;
 	my %said;

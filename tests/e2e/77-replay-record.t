@@ -22,11 +22,13 @@ sub publish {
 subtest 'a session' => sub {
 	my $keep = publish('one', { key => 'a', n => 1 }, { n => 2 }, { key => 'b', n => 3 });
 	my $file = scratch() . '/one.ndjson';
+	my $start = now();
 	my $rec = record($hub, [ '-o', $file ], 'one');
 	recording($file);
 	publish('one', { n => 4, s => "\x{e9} \" }" }, { n => 5 });
 	publish('other', { n => 6 });
 	finish($rec);
+	my $took = 1000 * (now() - $start);
 	is($rec->{status}, 0, 'SIGTERM ends it well');
 	is(slurp($rec->{err}), '', 'and it says nothing');
 	my ($head, $snapshot, @lines) = lines($file);
@@ -34,7 +36,7 @@ subtest 'a session' => sub {
 	is("@$snapshot{qw(type seq records)}", 'snapshot 3 2', 'then the state');
 	is_deeply([ map { $_->{n} } @lines ], [ 1, 3, 4, 5 ], 'and what came');
 	is_deeply([ map { $_->{seq} } @lines ], [ 1, 3, 4, 5 ], 'under their numbers');
-	ok(!(grep { $_->{t} < 0 || $_->{t} > 60_000 } @lines), 'with their times');
+	ok(!(grep { $_->{t} < 0 || $_->{t} > $took } @lines), 'with their times');
 	my $c = $hub->member('unix', 'one', since => 3);
 	my $raw = slurp($file);
 	for (4, 5) {
@@ -135,7 +137,7 @@ subtest 'what a crash of the hub has taken' => sub {
 	my $start = sub { @rec = (record($own, [ '-o', $file{one} ], 's'), record($own, [ '-o', $file{several} ], 's', 'other')) };
 	my $have = sub {
 		my ($n) = @_;
-		wait_for { !grep { ((raw_seqs($_))[-1] // 0) != $n } values %file } "both to have $n", 30;
+		wait_for { !grep { ((raw_seqs($_))[-1] // 0) != $n } values %file } "both to have $n";
 	};
 	$start->();
 	wait_for { slurp($file{$_}) =~ /"session_id":"s".*"joined"/s } "$_ to begin" for keys %file;
@@ -201,18 +203,29 @@ for my $slow ('disconnect', 'resync') {
 			}
 			$c->sync;
 		};
+		# Where it falls behind by itself there is a gap, and behind that must come another one.
+		my $up_to_date = sub {
+			my ($last, $next) = ($n, now() + 2);
+			wait_for {
+				if (now() > $next) {
+					$send->(1);
+					($last, $next) = ($n, now() + 2);
+				}
+				((raw_seqs($file))[-1] // 0) == $last;
+			} $_[0], 300;
+		};
 		$send->(30);
-		wait_for { ((raw_seqs($file))[-1] // 0) == 30 } 'the first';
+		$up_to_date->('the first');
 		$rec->kill('STOP');
 		wait_for {
 			$send->(200);
 			my $health = $own->health;
 			return $health->{slow_disconnects} + $health->{slow_resyncs} > 0 || $n > 20_000;
-		} 'the hub to lose patience', 60;
+		} 'the hub to lose patience';
 		$rec->kill('CONT');
-		wait_for { (-s $file) > 0 && slurp($file) =~ /"type":"gap"/ } 'a gap', 30;
+		wait_for { (-s $file) > 0 && slurp($file) =~ /"type":"gap"/ } 'a gap';
 		$send->(10);
-		wait_for { ((raw_seqs($file))[-1] // 0) == $n } 'all that comes then', 30;
+		$up_to_date->('all that comes then');
 		finish($rec);
 		is($rec->{status}, 0, 'the recorder ends well');
 		my $times = account($file);
@@ -279,7 +292,7 @@ subtest 'all' => sub {
 	killed($own);
 	$own = store_hub($home, workers => 4);
 	$publish->('later', @new);
-	wait_for { -s "$dir/later.ndjson" && !grep { $has->($_) ne '1 2' } @new } 'what comes after a restart', 40;
+	wait_for { -s "$dir/later.ndjson" && !grep { $has->($_) ne '1 2' } @new } 'what comes after a restart';
 	finish($rec);
 	is($rec->{status}, 0, 'all ends well');
 	is_deeply([ grep { $has->($_) ne '1 2' } @old ], [], 'the sessions that there were');
@@ -343,7 +356,7 @@ subtest 'several, split' => sub {
 subtest 'refusals' => sub {
 	my @u = ('-u', "unix:$hub->{socket}");
 	my $file = spew(scratch() . '/text', "no recording\n");
-	my $try = sub { return run([ 'hubreplay', 'record', @_ ], seconds => 20) };
+	my $try = sub { return run([ 'hubreplay', 'record', @_ ]) };
 	my %status = (
 		64 => [
 			[@u], [ @u, 'x' ], [ @u, '-o', 'a', '-d', 'b', 'x' ], [ @u, '-o', 'a', 'no such' ],
@@ -393,6 +406,7 @@ subtest 'a full disk' => sub {
 
 subtest 'a file that was begun before this machine' => sub {
 	my $start = int(time - 10 * 365 * 86_400) * 1000;
+	my $before = time;
 	my $file = spew(scratch() . '/old.ndjson',
 		qq({"type":"recording","version":1,"session_id":"old","start":$start}\n));
 	my $rec = record($hub, [ '-o', $file ], 'old');
@@ -400,8 +414,8 @@ subtest 'a file that was begun before this machine' => sub {
 	publish('old', { n => 1 });
 	finish($rec);
 	my ($last) = reverse lines($file);
-	my $off = $last->{t} - (time * 1000 - $start);
-	ok(abs $off < 60_000, 'its times are those since then') or diag("$last->{t}, off by $off ms");
+	my $at = ($start + $last->{t}) / 1000;
+	ok($at > $before - 1 && $at < time + 2, 'its times are those since then') or diag("$at, not from $before on");
 };
 
 # A hub that says what the test wants: each script answers the first line of one connection, which is then
@@ -414,7 +428,7 @@ sub scripted {
 	my @open;
 	for my $script (@scripts) {
 		@open = ();
-		wait_for { IO::Select->new($listen)->can_read(0) } 'a connection', 30;
+		wait_for { IO::Select->new($listen)->can_read(0) } 'a connection';
 		push @open, $listen->accept;
 		wait_for { IO::Select->new($open[0])->can_read(0) } 'what it asks';
 		my $asked = readline $open[0];

@@ -8,11 +8,8 @@ use warnings;
 use Hub;
 use Hub::Replay;
 use Hub::Store;
-use Time::HiRes qw(time);
 
-my $seed = $ENV{HUB_TEST_SEED} || time ^ $$;
-srand $seed;
-note "HUB_TEST_SEED=$seed";
+chance();
 
 my $rounds = $ENV{HUB_TEST_ROUNDS} || (no_sanitizer() ? 6 : 3);
 my $false = JSON::PP::false();
@@ -38,13 +35,13 @@ sub keep_publishing {
 # Publishes until the condition holds.
 sub publishing_until(&$$) {
 	my ($condition, $what, $t) = @_;
-	wait_for { keep_publishing($t); $condition->() } $what, 30;
+	wait_for { keep_publishing($t); $condition->() } $what;
 }
 
 sub publish_for {
 	my ($t, $seconds) = @_;
-	my $end = time + $seconds;
-	keep_publishing($t) while time < $end;
+	my $end = now() + $seconds;
+	keep_publishing($t) while now() < $end;
 }
 
 # The file as its reader has it: of each epoch [text of record 1, ...], undef where a gap names it. Dies
@@ -94,7 +91,7 @@ sub kept {
 			$log[$1] = $text if $text =~ /"seq":(\d+)\}$/;
 		}
 		return @log > $joined->{seq};
-	} 'all that the hub has', 30, $c;
+	} 'all that the hub has', undef, $c;
 	return ($joined->{epoch}, \@log);
 }
 

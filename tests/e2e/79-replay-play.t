@@ -6,13 +6,12 @@ use Hub;
 use Hub::Replay;
 use IO::Handle;
 use POSIX ();
-use Time::HiRes qw(time);
 
 my $hub = Hub->start;
 my @u = ('-u', "unix:$hub->{socket}");
 my $dir = scratch();
 
-sub play { return run([ 'hubreplay', 'play', @u, @_ ], seconds => 60) }
+sub play { return run([ 'hubreplay', 'play', @u, @_ ]) }
 
 # A message as its sender had it: without what is the hub's, and without msg_id.
 sub bare {
@@ -87,7 +86,7 @@ sub session {
 	my ($s) = @_;
 	my $c = $hub->unix;
 	my $j = $c->join_session($s, since => 0);
-	wait_for { @{ $c->{in} } >= $j->{seq} } 'what was played', 20, $c;
+	wait_for { @{ $c->{in} } >= $j->{seq} } 'what was played', undef, $c;
 	return @{ $c->{in} };
 }
 
@@ -137,16 +136,13 @@ subtest 'several sessions' => sub {
 subtest 'time' => sub {
 	my $file = make('timed.ndjson', map { [ $_ * 40, qq({"type":"n","n":$_}) ] } 0 .. 20);
 	my $c = $hub->member('unix', 'timed');
+	my $start = now();
 	my $play = spawn([ "$ENV{HUB_BUILD}/hubreplay", 'play', @u, '--as', 'timed', '-v', $file ]);
-	my @at;
-	wait_for {
-		push @at, map { time } grep { /"type":"n"/ } splice @{ $c->{in} };
-		@at == 21;
-	} 'all of it', 20, $c;
-	cmp_ok($at[-1] - $at[0], '>=', 0.79, 'not faster than it was');
+	wait_for { @{ $c->{in} } == 21 } 'all of it', undef, $c;
+	# A busy machine makes it slower, never faster.
+	cmp_ok(now() - $start, '>=', 0.8, 'not faster than it was');
 	is($play->wait, 0, 'played');
 	like(slurp($play->{err}), qr/21 messages sent.*\n.*late by: p50 [\d.]+ ms, p99 [\d.]+ ms/, '-v tells how late');
-	my $start = time;
 	is(play('--speed', 1000, '--as', 'quick', $file)->{status}, 0, 'a thousand times as fast');
 	is(play('--speed', 100, '--as', 'part', '--from', '0.2', '--to', '0.4', $file)->{status}, 0, 'a part');
 	is_deeply([ map { unjson($_)->{n} } session('part') ], [ 5 .. 9 ], 'from and to');
@@ -160,18 +156,24 @@ subtest 'a hub that goes and comes' => sub {
 	my $home = File::Temp::tempdir('XXXXXX', DIR => scratch());
 	my @args = ('--store', "$home/store.db");
 	my $own = Hub->start(dir => $home, args => \@args);
-	my $file = make('long.ndjson', map { [ $_ * 0.2, qq({"type":"n","n":$_}) ] } 1 .. 5000);
-	my $play = spawn([ "$ENV{HUB_BUILD}/hubreplay", 'play', '-u', "unix:$own->{socket}", '--as', 's', $file ]);
+	my @lines = split /^/, slurp(make('long.ndjson', map { [ $_ * 0.2, qq({"type":"n","n":$_}) ] } 1 .. 5000));
+	my $play = spawn([ "$ENV{HUB_BUILD}/hubreplay", 'play', '-u', "unix:$own->{socket}", '--as', 's', '-' ], in => 'pipe');
+	my $to = $play->{stdin};
+	$to->autoflush(1);
+	# The second half is there when the hub is not.
+	print $to splice @lines, 0, 2500;
 	wait_for { $own->health->{records} > 300 } 'some of it';
 	$own->forget;
 	$own->{proc}->kill('KILL');
 	$own->{proc}->wait;
 	$own = Hub->start(dir => $home, args => \@args);
-	is($play->wait(60) >> 8, 0, 'played to the end');
+	print $to @lines;
+	close $to;
+	is($play->wait >> 8, 0, 'played to the end');
 	like(slurp($play->{err}), qr/trying again/, 'and says that it was lost');
 	my $c = $own->unix;
 	my $j = $c->join_session('s', since => 0);
-	wait_for { @{ $c->{in} } >= $j->{seq} } 'all', 20, $c;
+	wait_for { @{ $c->{in} } >= $j->{seq} } 'all', undef, $c;
 	is_deeply([ map { unjson($_)->{n} } @{ $c->{in} } ], [ 1 .. 5000 ], 'each message once, in order');
 	$own->stop;
 };
@@ -210,7 +212,7 @@ subtest 'on a terminal' => sub {
 		[ $setsid, '-c', "$ENV{HUB_BUILD}/hubreplay", 'play', @u, '--as', 'keys', $file ],
 		in => $slave, err => $slave);
 	wait_for { raw($slave) } 'the keys to be taken';
-	wait_for { $shows->(qr{\r\e\[K0:0\d\.\d/(?:1:59\.9|2:00\.0)  \d+ messages}) } 'the position';
+	wait_for { $shows->(qr{\r\e\[K\d:\d\d\.\d/(?:1:59\.9|2:00\.0)  \d+ messages}) } 'the position';
 	# How far it goes from one message to the next, where that is not one.
 	my $steps = sub {
 		my @n = map { unjson($_)->{n} } session('keys');

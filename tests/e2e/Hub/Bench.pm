@@ -7,14 +7,25 @@ use warnings;
 use Exporter 'import';
 use Hub;
 
-our @EXPORT = qw(bench audit_of all_came wrong_server);
+our @EXPORT = qw(bench begin_bench end_bench audit_of all_came wrong_server);
 
-# Runs hubbench: {status, err, result (undef where there is none), seconds}.
-sub bench {
+# Runs hubbench: {status, out, err, result (undef where there is none), seconds}. Where nothing is lost it need
+# not wait, so it may wait for long for what is under way.
+sub bench { return end_bench(begin_bench(@_)) }
+
+# The same for several at once: to be given to end_bench().
+sub begin_bench {
 	my ($url, @args) = @_;
 	my $file = scratch() . '/' . ++$Hub::Bench::runs . '.json';
-	my $run = run([ 'hubbench', '-u', $url, '--json', $file, @args ], seconds => 90);
-	my @lines = map { unjson($_) } split /\n/, slurp($file);
+	my $proc = spawn([ "$ENV{HUB_BUILD}/hubbench", '-u', $url, '--json', $file, '--drain', 120, @args ]);
+	return { proc => $proc, file => $file };
+}
+
+sub end_bench {
+	my ($begun) = @_;
+	my $proc = $begun->{proc};
+	my $run = { status => $proc->wait >> 8, out => slurp($proc->{out}), err => slurp($proc->{err}) };
+	my @lines = map { unjson($_) } split /\n/, slurp($begun->{file});
 	$run->{result} = pop @lines if @lines && $lines[-1]{type} eq 'hubbench_result';
 	$run->{seconds} = \@lines;
 	return $run;

@@ -15,9 +15,9 @@ use IO::Poll qw(POLLIN POLLOUT POLLERR POLLHUP);
 use JSON::PP ();
 use Scalar::Util qw(weaken);
 use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY);
-use Time::HiRes qw(time);
+use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
-our @EXPORT_OK = qw(pump wait_for json unjson slow);
+our @EXPORT_OK = qw(pump wait_for json unjson slow now);
 
 $SIG{PIPE} = 'IGNORE';
 
@@ -40,15 +40,23 @@ sub unjson {
 	return $value;
 }
 
+# Seconds on a clock that nobody sets.
+sub now {
+	return clock_gettime(CLOCK_MONOTONIC);
+}
+
 # wait_for { condition } 'what', SECONDS, clients...: the condition's value once it is true; dies at
-# the deadline. Without clients, all of the process are served meanwhile.
+# the deadline, which is for what does not come at all and says nothing of how fast it has to be. Without
+# clients, all of the process are served meanwhile.
 sub wait_for(&$;$@) {
 	my ($condition, $what, $seconds, @clients) = @_;
-	my $deadline = time + ($seconds || 20) * slow();
+	my $deadline = now() + ($seconds || 120) * slow();
+	# Where this process stood still all the time, what it waits for may lie there unread.
+	my $late = 0;
 	while (1) {
 		my $value = $condition->();
 		return $value if $value;
-		die "gave up waiting for $what\n" if time > $deadline;
+		die "gave up waiting for $what\n" if now() > $deadline && $late++ > 5;
 		pump(0.02, @clients);
 	}
 }
@@ -110,10 +118,10 @@ sub unix {
 # A plain TCP connection that has said nothing yet.
 sub tcp {
 	my ($class, $port, %o) = @_;
-	my $rcvbuf = delete $o{rcvbuf};
+	my ($rcvbuf, $host) = delete @o{qw(rcvbuf host)};
 	socket(my $fh, AF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
 	setsockopt $fh, SOL_SOCKET, SO_RCVBUF, $rcvbuf if $rcvbuf;
-	connect $fh, pack_sockaddr_in($port, INADDR_LOOPBACK) or die "connect $port: $!\n";
+	connect $fh, pack_sockaddr_in($port, inet_aton($host // '127.0.0.1')) or die "connect $port: $!\n";
 	setsockopt $fh, IPPROTO_TCP, TCP_NODELAY, 1;
 	return $class->_new($fh, kind => 'http', %o);
 }
@@ -134,7 +142,7 @@ sub ws {
 	$self->send_bytes(join "\r\n", @lines, '', '');
 	my $reading = $self->{reading};
 	$self->{reading} = 1;
-	wait_for { $self->{status} || $self->{gone} } 'an answer to the handshake', 20, $self;
+	wait_for { $self->{status} || $self->{gone} } 'an answer to the handshake', undef, $self;
 	$self->{reading} = $reading;
 	$self->{status} ||= 0;
 	return $self if $ask{refused};

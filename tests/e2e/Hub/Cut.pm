@@ -14,11 +14,11 @@ use Time::HiRes qw(time);
 
 my $started = 0;
 
-# Forwards to `to` (a socket's path, or a port). seed => for its dice; cuts => so many, then it leaves the
-# connections alone; bytes => cuts after that many at most, either way.
+# Forwards to `to` (a socket's path, or a port). seed => for its dice, where HUB_TEST_SEED is not given;
+# cuts => so many, then it leaves the connections alone; bytes => cuts after that many at most, either way.
 sub start {
 	my ($class, $to, %o) = @_;
-	my $self = bless { seed => 1, %o, to => $to }, $class;
+	my $self = bless { %o, seed => Hub::chance($o{seed} // 1), to => $to }, $class;
 	my $n = ++$started;
 	$self->{count} = Hub::spew(Hub::scratch() . "/cut$n.count", '');
 	$self->{tcp} = $to =~ /^\d+$/;
@@ -85,9 +85,9 @@ sub run {
 sub _run {
 	my ($self) = @_;
 	$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP ALRM);
+	alarm 0;
 	$SIG{USR1} = sub { $self->{shut} = 1; $self->{cut_now} = 1 };
 	$SIG{USR2} = sub { $self->{shut} = 0 };
-	alarm 300;
 	CORE::open $self->{tell}, '>>', $self->{count} or die "$self->{count}: $!\n";
 	$self->{tell}->autoflush(1);
 	my %side;    # descriptor => one end

@@ -37,7 +37,7 @@ sub finish {
 sub text {
 	my ($file) = @_;
 	return slurp($file) if $file !~ /\.zst$/;
-	my $result = run([ '/usr/bin/zstd', '-dcq', $file ]);
+	my $result = run([ 'zstd', '-dcq', $file ]);
 	return $result->{out};
 }
 

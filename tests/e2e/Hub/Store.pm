@@ -25,7 +25,7 @@ sub store_hub {
 # The rows that a query gives, columns joined by |.
 sub sql {
 	my ($file, $query) = @_;
-	my $result = run([ 'sqlite3', '-batch', '-cmd', '.timeout 5000', $file, $query ], seconds => 20);
+	my $result = run([ 'sqlite3', '-batch', '-cmd', '.timeout 5000', $file, $query ]);
 	die "sqlite3: $result->{err}\n" if $result->{status};
 	return wantarray ? split /\n/, $result->{out} : $result->{out} =~ s/\n\z//r;
 }
