@@ -191,7 +191,7 @@ static inline void trace_bytes(struct buf *out, const char *name, const void *da
 }
 
 static inline void trace_event(struct buf *out, struct trace_message *m, enum websocket_event event,
-			       const struct websocket_read *e)
+			       const struct websocket_piece *e)
 {
 	switch (event) {
 	case WEBSOCKET_DATA:
@@ -239,7 +239,7 @@ static inline void trace_frames(struct buf *out, const unsigned char *data, size
 		size_t n = trace_step(&split, len - at - kept) + kept, before;
 		unsigned char *copy = (unsigned char *)trace_copy(data + at, n), *p = copy,
 			      *from = p;
-		struct websocket_read e;
+		struct websocket_piece e;
 		enum websocket_event event;
 
 		for (;;) {

@@ -50,6 +50,7 @@ enum http1_method {
 /* What stands in a request line (RFC 9112 section 3.2). The spans of the form that it has not are
  * empty. */
 struct http1_target {
+	struct http1_span text;	     /* as it came */
 	struct http1_span authority; /* of the absolute and the authority form */
 	struct http1_span path;	 /* never empty but in the authority form; "*" in the asterisk form.
 				    The syntax of its escapes is checked; http1_decode_path() */

@@ -175,7 +175,7 @@ static const char *authority_form(struct http1_target *target, struct http1_span
 int http1_target_parse(struct http1_target *target, struct http1_span text,
 		       enum http1_method method, const char **why)
 {
-	*target = (struct http1_target){.path = {NULL, 0}};
+	*target = (struct http1_target){.text = text};
 	if (method == HTTP1_CONNECT) {
 		*why = authority_form(target, text);
 	} else if (text.len == 1 && text.p[0] == '*') {

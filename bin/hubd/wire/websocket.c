@@ -26,7 +26,7 @@ struct header {
 	size_t size; /* bytes of the header, with the mask */
 };
 
-static enum websocket_event fail(struct websocket_in *in, struct websocket_read *e,
+static enum websocket_event fail(struct websocket_in *in, struct websocket_piece *e,
 				 enum websocket_code code, const char *why)
 {
 	in->flags = ENDED;
@@ -54,6 +54,8 @@ static const char *first_bytes(const struct websocket_in *in, const unsigned cha
 		return "a control frame in fragments";
 	if (opcode >= CLOSE && (p[1] & 0x7f) > WEBSOCKET_CONTROL_MAX)
 		return "a control frame that is too long";
+	if (opcode == CLOSE && (p[1] & 0x7f) == 1)
+		return "half a close code";
 	if (opcode == CONTINUATION && !(in->flags & OPEN))
 		return "a continuation of nothing";
 	if ((opcode == TEXT_FRAME || opcode == BINARY_FRAME) && in->flags & OPEN)
@@ -74,7 +76,7 @@ static uint64_t big_endian(const unsigned char *p, size_t n)
 
 /* Judges as much of a header as is there. WEBSOCKET_DATA: it is whole, and in *h. */
 static enum websocket_event take_header(struct websocket_in *in, const unsigned char *p, size_t n,
-					uint32_t limit, struct header *h, struct websocket_read *e)
+					uint32_t limit, struct header *h, struct websocket_piece *e)
 {
 	size_t extra;
 	const char *why;
@@ -151,7 +153,7 @@ static bool take_bytes(struct websocket_in *in, unsigned char *p, size_t n)
 
 /* What is there of the payload of a data frame. WEBSOCKET_MORE: nothing to tell. */
 static enum websocket_event take_payload(struct websocket_in *in, unsigned char **p,
-					 unsigned char *end, struct websocket_read *e)
+					 unsigned char *end, struct websocket_piece *e)
 {
 	size_t n = (size_t)(end - *p);
 
@@ -182,15 +184,13 @@ static enum websocket_event take_payload(struct websocket_in *in, unsigned char 
 	return WEBSOCKET_DATA;
 }
 
-/* RFC 6455 section 5.5.1 */
-static enum websocket_event take_close(struct websocket_in *in, struct websocket_read *e)
+/* RFC 6455 section 5.5.1: nothing, or a code of two bytes and a reason */
+static enum websocket_event take_close(struct websocket_in *in, struct websocket_piece *e)
 {
 	uint8_t utf8 = UTF8_STREAM_WHOLE;
 
 	e->code = WEBSOCKET_NO_CODE;
-	if (e->len == 1)
-		return fail(in, e, WEBSOCKET_PROTOCOL_ERROR, "half a close code");
-	if (e->len >= 2) {
+	if (e->len) {
 		e->code = (uint16_t)big_endian(e->data, 2);
 		if (!websocket_code_valid(e->code))
 			return fail(in, e, WEBSOCKET_PROTOCOL_ERROR, "a close code that is none");
@@ -206,7 +206,7 @@ static enum websocket_event take_close(struct websocket_in *in, struct websocket
 /* A control frame is taken whole: it leaves the state of the message around it as it is. */
 static enum websocket_event take_control(struct websocket_in *in, unsigned char **p,
 					 unsigned char *end, const struct header *h,
-					 struct websocket_read *e)
+					 struct websocket_piece *e)
 {
 	unsigned char mask[4];
 
@@ -234,12 +234,12 @@ static void enter_frame(struct websocket_in *in, const unsigned char *mask, cons
 }
 
 enum websocket_event websocket_read(struct websocket_in *in, unsigned char **p, unsigned char *end,
-				    uint32_t limit, struct websocket_read *e)
+				    uint32_t limit, struct websocket_piece *e)
 {
 	enum websocket_event event;
 	struct header h;
 
-	*e = (struct websocket_read){0};
+	*e = (struct websocket_piece){0};
 	while (!(in->flags & ENDED)) {
 		if (in->flags & IN_FRAME) {
 			if (*p == end && in->left)

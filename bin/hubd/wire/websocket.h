@@ -46,7 +46,7 @@ enum websocket_event {
 			     behind it */
 };
 
-struct websocket_read {
+struct websocket_piece {
 	unsigned char *data; /* in the piece, unmasked; good until the caller changes it */
 	size_t len;
 	bool text;	  /* of the whole message; else binary */
@@ -65,7 +65,7 @@ struct websocket_read {
  * that a message may fail with 1007 after pieces of it were given. What RFC 6455 forbids a client
  * fails with 1002. Behind a close or a failure all bytes are dropped. */
 enum websocket_event websocket_read(struct websocket_in *in, unsigned char **p, unsigned char *end,
-				    uint32_t limit, struct websocket_read *e);
+				    uint32_t limit, struct websocket_piece *e);
 
 /* True between two messages, with no front of a frame taken. */
 bool websocket_idle(const struct websocket_in *in);

@@ -213,6 +213,7 @@ static const struct {
      "bye)",
      "close:1000 (bye)"},
     {"5.5.1", "88(\x03)", "fail:1002"},
+    {"5.5.1", "x(8881)", "fail:1002"}, /* no later than that */
     {"5.5.1", "88(\x03\xe8\xff)", "fail:1007"},
     {"5.5.1", "88(\x03\xe8\xe2\x82)", "fail:1007"},
     {"5.5.1", "88(\x03\xe8\xe2\x82\xac)", "close:1000 (\xe2\x82\xac)"},
@@ -333,7 +334,7 @@ static void the_limit_is_for_the_caller(void **state)
 static void a_limit_may_sink_inside_a_message(void **state)
 {
 	struct websocket_in in = {0};
-	struct websocket_read e;
+	struct websocket_piece e;
 	struct buf bytes = {0};
 	unsigned char *p, *end;
 
@@ -362,7 +363,7 @@ static void masks_go_on_at_any_place(void **state)
 		for (size_t len = 0; len <= sizeof(payload); len++) {
 			for (size_t cut = 0; cut <= len; cut += 1 + len / 10) {
 				struct websocket_in in = {0};
-				struct websocket_read e;
+				struct websocket_piece e;
 				unsigned char *p = memory + align, *q;
 
 				memcpy(p, "\x82\x80\x12\x34\x56\x78", 6);
