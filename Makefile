@@ -4,6 +4,7 @@
 #   make check    lint and all tests    make bench    hubd beside its peers (first: make bench-peers)
 #   make asan     the tests under AddressSanitizer and UBSan (make tsan: threads)
 #   make fuzz     the fuzz targets, FUZZ_SECONDS each
+#   make conformance   hubd's parsers beside those of others (npm brings one)
 #   make deps     installs what pkg-config does not find
 
 CC ?= cc
@@ -34,7 +35,7 @@ lib_obj := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter lib/%,$(src)))
 tools := $(tool_src:%.c=$(BUILD)/%)
 exe := $(programs:%=$(BUILD)/%)
 
-.PHONY: all demo check test lint lint-objects bench bench-peers bench-check asan tsan fuzz install uninstall clean deps
+.PHONY: all demo check test lint lint-objects bench bench-peers bench-check conformance asan tsan fuzz install uninstall clean deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -139,6 +140,9 @@ bench-peers:
 # hubbench's figures beside those of another generator.
 bench-check: all
 	@tests/bench/check $(BUILD)
+
+conformance: $(BUILD)/tests/conformance/wire
+	@tests/conformance/wire-peers $(BUILD)
 
 # The same tests, built apart; 4 workers so that threads meet.
 asan:

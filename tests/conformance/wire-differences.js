@@ -16,7 +16,7 @@ const method = d => line(d).split(' ', 1)[0];
 const target = d => line(d).replace(/^\S+ +/, '').replace(/ +HTTP\/\d\.\d$/, '');
 const head = d => d.text.split('\r\n\r\n', 1)[0];
 const values = (d, name) => head(d).split('\r\n').slice(1).filter(l => l.toLowerCase().startsWith(name + ':'))
-	.map(l => l.slice(name.length + 1).trim());
+	.map(l => l.slice(name.length + 1).replace(/^[ \t]+|[ \t]+$/g, ''));
 const value = (d, name) => values(d, name).join(', ');
 const upgrades = d => method(d) === 'CONNECT' || /\bupgrade\b/i.test(value(d, 'connection')) && values(d, 'upgrade').length > 0;
 const body = d => d.text.slice(head(d).length + 4);
@@ -83,9 +83,10 @@ exports.headDifferences = [
 		is: refuse('Transfer-Encoding in HTTP/1.0', d => / HTTP\/1\.0$/.test(line(d)) && values(d, 'transfer-encoding').length) },
 	{ what: 'Node takes a Content-Length from 2^63 to 2^64 - 1 (RFC 9110 8.6 leaves the limit open)',
 		is: refuse('a Content-Length that is too large', d => BigInt(value(d, 'content-length')) >= 1n << 63n) },
-	{ what: 'Node leaves expectations to whom it upgrades for, and goes on to the next request behind its 417',
+	{ what: 'Node takes 100-continue beside others, leaves Expect to who upgrades, goes on behind its 417 (RFC 9110 10.1.1)',
 		is: refuse('an expectation that is not 100-continue', d => value(d, 'expect').toLowerCase() !== '100-continue' &&
-			(upgrades(d) || d.theirs === 'more' || d.y && !(has(d.y, 'expect') && d.y.target === hex(target(d))))) },
+			(upgrades(d) || d.theirs === 'more' || /\b100-continue\b/i.test(value(d, 'expect')) ||
+				d.y && !(has(d.y, 'expect') && d.y.target === hex(target(d))))) },
 	{ what: 'Node skips any line ends before a request, also halves (RFC 9112 2.2: at least one empty line)',
 		is: d => [ 'empty lines before the request', 'a control character, or half a line end' ].includes(d.ours) &&
 			[ 'accepts', 'more' ].includes(d.theirs) && /^(\n|\r(?!\n)|\r\n[\r\n])/.test(d.text) },
@@ -111,7 +112,8 @@ exports.headDifferences = [
 	{ what: 'Node reads the grammar of chunk extensions, which we ignore within a limit (RFC 9112 7.1.1)',
 		is: d => d.kind === 'body' && d.ours === 'done' && /chunk extension/.test(d.theirs) && /(^|\n)[0-9a-f]+[ \t]*;/i.test(body(d)) },
 	{ what: 'Node refuses a Content-Length among the trailers, which we ignore (RFC 9110 6.5.1)',
-		is: take('HPE_INVALID_CONTENT_LENGTH', d => d.kind === 'body' && /\r\n0+[^\n]*\r\n([^\r\n]+\r\n)*content-length:/i.test('\r\n' + body(d))) },
+		is: take('HPE_INVALID_CONTENT_LENGTH', d => d.kind === 'body' &&
+			/\r\n0+[^\n]*\r\n([^\r\n]+\r\n)*content-length:/i.test('\r\n' + body(d))) },
 
 	// --- handshakes, where both took the head
 	{ what: 'ws takes "websocket" as the only element of Upgrade (RFC 9110 7.8: a list)',

@@ -9,11 +9,11 @@
  *	case HTTP1_REFUSED: answer head.status, then close
  *	}
  *
- * Where RFC 9112 lets a server choose, it refuses: a line feed without its carriage return (section
- * 2.2), white space where one space belongs (section 3), obsolete folding (5.2), a Content-Length
- *that is repeated (6.3). After a refusal nobody knows where the next request would start, so that
- *the connection must close. Two things it lets pass: one empty line before the request
- *(section 2.2), and the characters of a target that browsers do not escape (http1_chars.h). */
+ * Where RFC 9112 lets a server choose, it refuses: a line feed without its carriage return
+ * (section 2.2), white space where one space belongs (section 3), obsolete folding (section 5.2), a
+ * Content-Length that is repeated (section 6.3). After a refusal nobody knows where the next
+ * request would start, so that the connection must close. Two things it lets pass: one empty line
+ * before the request (section 2.2), and what browsers do not escape in a target (http1_chars.h). */
 #ifndef HUB_HTTP1_H
 #define HUB_HTTP1_H
 
@@ -23,8 +23,7 @@
 
 #include "wire/http1_chars.h"
 
-#define HTTP1_HEAD_MAX \
-	16384 /* bytes: what callers pass as max where they have no reason for another */
+#define HTTP1_HEAD_MAX 16384 /* bytes: the max to pass where there is no reason for another */
 #define HTTP1_FIELDS_MAX 100 /* lines */
 
 enum http1_got {
@@ -52,10 +51,13 @@ enum http1_method {
 struct http1_target {
 	struct http1_span text;	     /* as it came */
 	struct http1_span authority; /* of the absolute and the authority form */
-	struct http1_span path;	 /* never empty but in the authority form; "*" in the asterisk form.
-				    The syntax of its escapes is checked; http1_decode_path() */
-	struct http1_span query; /* without its "?"; p is NULL where there is none. Not checked for
-				    its escapes */
+
+	/* Never empty but in the authority form; "*" in the asterisk form. Its escapes are valid,
+	 * but may be %00: http1_decode_path(). */
+	struct http1_span path;
+
+	/* Without its "?"; p is NULL where there is none. Its escapes are not checked. */
+	struct http1_span query;
 };
 
 /* Zeroed at the start. All spans point into the buffer, are set at HTTP1_DONE, and are good for as
@@ -66,19 +68,19 @@ struct http1_head {
 
 	uint32_t length; /* bytes, with the empty line at the end */
 	enum http1_method method;
-	bool version_1_0; /* HTTP/1.0; all from 1.1 on count as 1.1 (RFC 9110 section 2.5) */
-	bool keep_alive;  /* RFC 9112 section 9.3 */
-	bool upgrade; /* HTTP/1.1, Upgrade, and "upgrade" in Connection (RFC 9110 section 7.8) */
-	bool
-	    expect_continue; /* a 100 is awaited before content is sent (RFC 9110 section 10.1.1) */
-	bool chunked;	     /* the framing of the body (RFC 9112 section 6.3) ... */
+	bool version_1_0;     /* else 1.1, for which any later 1.x counts (RFC 9110 section 2.5) */
+	bool keep_alive;      /* RFC 9112 section 9.3 */
+	bool upgrade;	      /* Upgrade, and "upgrade" in Connection (RFC 9110 section 7.8) */
+	bool expect_continue; /* a 100 is awaited (RFC 9110 section 10.1.1) */
+	bool chunked;	      /* the framing of the body (RFC 9112 section 6.3) ... */
 	uint64_t content_length; /* ... or its bytes; at most INT64_MAX */
 
 	struct http1_target target;
-	struct http1_span
-	    host;		  /* with its port: of the target, else of the Host field (RFC 9112
-				     section   3.3); p is NULL where HTTP/1.0 has none; may be empty */
 	struct http1_span fields; /* for http1_next() */
+
+	/* With its port: of the target, else of the Host field (RFC 9112 section 3.3). May be
+	 * empty; p is NULL where HTTP/1.0 has none. */
+	struct http1_span host;
 
 	/* For http1.c only. */
 	uint32_t scan, line; /* bytes seen to be harmless; the start of the line that they end in */

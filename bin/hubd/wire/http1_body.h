@@ -1,5 +1,5 @@
-/* The body of a request (RFC 9112 sections 6 and 7), as a stream: pieces of it where they lie,
- *nothing collected. What a body may have in all is for the caller to count.
+/* The body of a request (RFC 9112 sections 6 and 7), as a stream: pieces of it where they lie, with
+ * nothing collected. What a body may have in all is for the caller to count.
  *
  *	http1_body_start(&body, &head);
  *	for each piece [p, end) behind the head:

@@ -17,7 +17,7 @@ struct http1_span {
 enum http1_class {
 	HTTP1_TOKEN = 1, /* RFC 9110 section 5.6.2 */
 	HTTP1_PATH = 2,	 /* "/", pchar of RFC 3986 section 3.3, and "[", "]", "^", "|": browsers
-			    leave  them as they are (URL Standard, path percent-encode set) */
+			    leave them as they are (URL Standard, path percent-encode set) */
 	HTTP1_QUERY = 4, /* all that is visible but the delimiters " # < > of RFC 3986 section 2.2
 			    and of the URL Standard's query percent-encode set */
 	HTTP1_HOST = 8,	 /* reg-name, RFC 3986 section 3.2.2, with the "%" of its escapes */

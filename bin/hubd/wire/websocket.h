@@ -1,5 +1,5 @@
 /* WebSocket frames (RFC 6455) as a server reads and writes them: strict, in place, without memory
- *of their own. wsframe.h writes the headers of what a hub sends most.
+ * of their own. wsframe.h writes the headers of what a hub sends most.
  *
  *	struct websocket_in in = {0};
  *
@@ -67,7 +67,7 @@ struct websocket_piece {
 enum websocket_event websocket_read(struct websocket_in *in, unsigned char **p, unsigned char *end,
 				    uint32_t limit, struct websocket_piece *e);
 
-/* True between two messages, with no front of a frame taken. */
+/* True between two messages: none is open, and nothing has failed or closed. */
 bool websocket_idle(const struct websocket_in *in);
 
 /* Whether a close frame may have the code (RFC 6455 section 7.4 and its registry): 1000 to 1003,

@@ -17,9 +17,9 @@ typedef unsigned char *websocket_sha1(const unsigned char *data, size_t n, unsig
  * 405  not GET (answer Allow: GET)
  * 426  no Upgrade to websocket is asked for, or not of version 13 (answer Upgrade: websocket and
  *      Sec-WebSocket-Version: 13; section 4.4)
- * 400  what is left: no "upgrade" in Connection, no host, a key that is not 16 bytes in base64 or
- * that is repeated, a repeated version, protocols that are not a list of tokens, or content, behind
- * which nobody agrees where the frames start */
+ * 400  what is left: no "upgrade" in Connection; no host; a key that is not 16 bytes in base64, or
+ *      comes twice; a version that comes twice; protocols that are not a list of tokens; content,
+ *      behind which nobody agrees where the frames start */
 int websocket_check(const struct http1_head *head, struct http1_span *key, const char **why);
 
 /* Walks the protocols that the client offers, the best first, over all lines (section 11.3.4):

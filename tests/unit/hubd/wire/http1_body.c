@@ -60,6 +60,7 @@ static const struct {
     {"9112 7.1.1", CHUNKED, "5;a=b\r\nhello\r\n0;c\r\n\r\n", "hello|done", ""},
     {"9112 7.1.1", CHUNKED, "5 \t;a = \"b;\xff\\\"\" ; c\r\nhello\r\n0\r\n\r\n", "hello|done", ""},
     {"9112 7.1.1", CHUNKED, "5 a\r\nhello\r\n", "|400", NULL},
+    {"9112 7.1.1", CHUNKED, "5 a;b\r\nhello\r\n", "|400", NULL},
     {"9112 7.1.1", CHUNKED, "5;a\nhello\r\n", "|400", NULL},
     {"9112 7.1.1", CHUNKED, "5;a\x01\r\nhello\r\n", "|400", NULL},
     {"9112 7.1.1", CHUNKED, "5;a\rb\r\nhello\r\n", "|400", NULL},
