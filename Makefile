@@ -29,7 +29,7 @@ ldflags = -pthread -Wl,--as-needed $(LDFLAGS)
 compile = $(CC) $(cppflags) $(cflags) -MMD -MP
 
 src := $(sort $(shell find bin lib -name '*.c'))
-tool_src := $(sort $(wildcard tests/tools/*.c) $(wildcard tests/bench/*.c))
+tool_src := $(sort $(wildcard tests/tools/*.c tests/bench/*.c tests/conformance/*.c))
 lib_obj := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter lib/%,$(src)))
 tools := $(tool_src:%.c=$(BUILD)/%)
 exe := $(programs:%=$(BUILD)/%)
@@ -83,7 +83,12 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhub.a
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs)
+	$(CC) $(cflags) $(ldflags) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(pkg_libs)
+
+# The tools that try one room of hubd.
+wire_tools := tests/bench/wire tests/conformance/wire
+$(wire_tools:%=$(BUILD)/obj/%.o): private cppflags += -Ibin/hubd
+$(wire_tools:%=$(BUILD)/%): $(BUILD)/rooms/bin/hubd/wire.a
 
 # Fuzz targets have objects of their own, since coverage needs clang's flags everywhere.
 fuzz_flags = -std=c11 -g -O1 -pthread -fsanitize=fuzzer-no-link,address,undefined \
