@@ -18,6 +18,8 @@
 #include "dialect/hub7.h"
 #include "door/doors.h"
 #include "door/listener.h"
+#include "door/stream.h"
+#include "door/tls.h"
 #include "json/json.h"
 #include "member/member.h"
 #include "options.h"
@@ -35,6 +37,7 @@ struct hub {
 	struct conn_settings conns;
 	struct hub7 hub7;
 	struct door_settings door_settings;
+	struct tls *tls; /* NULL: plain TCP */
 	struct keys *keys;
 	unsigned char secret[RESUME_KEY_LEN];
 	/* What rooms keep for each worker. */
@@ -131,6 +134,18 @@ static void second(struct worker *w)
 		registry_sweep(registry, worker_now_ms(w));
 }
 
+static void drain(struct worker *w, uint64_t left_ms, bool now)
+{
+	doors_drain(w);
+	deliver_drain(w, left_ms, now);
+}
+
+static void abort_rooms(struct worker *w)
+{
+	conns_abort(w);
+	doors_abort(w);
+}
+
 static void free_rooms(struct worker *w)
 {
 	doors_free(w);
@@ -139,15 +154,14 @@ static void free_rooms(struct worker *w)
 
 static const struct worker_hooks hooks = {
     .start = doors_start,
-    .read_on = doors_read_on,
-    .step = {[TURN_SESSIONS] = deliver_session,
+    .step = {[TURN_STREAMS] = stream_turn,
+	     [TURN_SESSIONS] = deliver_session,
 	     [TURN_CONNECTIONS] = deliver_connection,
 	     [TURN_REAP] = seat_reap},
     .due = conn_due,
     .second = second,
-    .drain = deliver_drain,
-    .abort = conns_abort,
-    .stop = doors_stop,
+    .drain = drain,
+    .abort = abort_rooms,
     .free = free_rooms,
 };
 
@@ -163,7 +177,8 @@ static int make_workers(struct hub *hub)
 			return EX_OSERR;
 		hub->members[i] = (struct members){.registry = &hub->registry,
 						   .resyncs = hub->opt.slow == SLOW_RESYNC};
-		hub->doors[i] = (struct doors){.set = &hub->door_settings};
+		hub->doors[i] = (struct doors){.set = &hub->door_settings,
+					       .tls = hub->tls ? tls_ref(hub->tls) : NULL};
 		w->conns = &hub->conns;
 		w->members = &hub->members[i];
 		w->hub7 = &hub->hub7;
@@ -280,10 +295,11 @@ static void settle(struct hub *hub, uint32_t run)
 				  .run = run,
 				  .keeps = hub->store != NULL};
 	hub->door_settings =
-	    (struct door_settings){.tls_cert = opt->tls_cert,
-				   .tls_key = opt->tls_key,
+	    (struct door_settings){.registry = &hub->registry,
 				   .max_connections = (unsigned)opt->max_connections,
-				   .registry = &hub->registry};
+				   .max_header = (size_t)opt->max_header,
+				   .header_timeout = (uint32_t)(opt->header_timeout + 0.999),
+				   .tls = hub->tls != NULL};
 	if (!hub->hub7.fields || registry_init(&hub->registry, &hub->env, (size_t)opt->max_sessions,
 					       (uint64_t)(opt->session_ttl * 1000)) < 0)
 		err_die(EX_OSERR, "out of memory");
@@ -292,8 +308,8 @@ static void settle(struct hub *hub, uint32_t run)
 static int serve(struct hub *hub)
 {
 	const struct hub_options *opt = &hub->opt;
-	struct listeners *ls =
-	    listeners_new(&hub->workers, (unsigned)opt->max_connections, opt->tls_cert != NULL);
+	struct listeners *ls = listeners_new(&hub->workers, (unsigned)opt->max_connections);
+	char why[512];
 	uint32_t run_number;
 	unsigned i;
 	int status;
@@ -301,6 +317,8 @@ static int serve(struct hub *hub)
 	if (!ls)
 		err_die(EX_OSERR, "out of memory");
 	hub->keys = load_keys(opt->keys);
+	if (opt->tls_cert && !(hub->tls = tls_load(opt->tls_cert, opt->tls_key, why, sizeof(why))))
+		err_die(EX_CONFIG, "%s", why);
 	randombytes_buf(hub->secret, sizeof(hub->secret));
 	randombytes_buf(&run_number, sizeof(run_number));
 	hub->store_settings = (struct store_settings){.file = opt->store,
@@ -339,6 +357,7 @@ fail_listeners:
 	store_free(hub->store);
 fail_store:
 	listeners_free(ls);
+	tls_unref(hub->tls);
 	keys_free(hub->keys);
 	return status;
 }
