@@ -1,8 +1,8 @@
 /* JSON in colours, byte for byte as it came otherwise. */
+#include "color.h"
+
 #include <errno.h>
 #include <string.h>
-
-#include "hubcat.h"
 
 #define RESET "\033[0m"
 

@@ -1,14 +1,16 @@
 /* A line becomes messages: as it is, wrapped by -t, or by the program of -m. */
+#include "convert.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "hubcat.h"
 #include "json/envelope.h"
+#include "json/json.h"
 
-bool convert_needed(const struct options *o)
+bool convert_needed(const struct convert *c)
 {
-	return o->type || o->map;
+	return c->type || c->map;
 }
 
 bool convert_blank(const char *text, size_t len)
@@ -52,8 +54,8 @@ static int convert_output(const char *json, size_t len, void *arg)
 
 	if (!convert_check(json, len, run->why, run->cap))
 		return 1;
-	if (run->out->len + len > LINE_LIMIT) {
-		snprintf(run->why, run->cap, "more than %d bytes come out of -m", LINE_LIMIT);
+	if (run->out->len + len > CONVERT_LINE_MAX) {
+		snprintf(run->why, run->cap, "more than %d bytes come out of -m", CONVERT_LINE_MAX);
 		return 1;
 	}
 	if (buf_put(run->out, json, len) < 0 || buf_put(run->out, "\n", 1) < 0) {
@@ -63,33 +65,33 @@ static int convert_output(const char *json, size_t len, void *arg)
 	return 0;
 }
 
-static bool convert_map(struct hubcat *h, const char *text, size_t len, struct buf *out, char *why,
-			size_t cap)
+static bool convert_map(const struct convert *c, const char *text, size_t len, struct buf *out,
+			char *why, size_t cap)
 {
 	struct convert_run run = {out, why, cap};
 	struct json_scan scan;
 	size_t before = out->len;
 
 	/* libjq would take what is not quite JSON. */
-	if (!h->o.raw && json_scan(NULL, text, len, NULL, &scan) != JSON_OK) {
+	if (!c->raw && json_scan(NULL, text, len, NULL, &scan) != JSON_OK) {
 		snprintf(why, cap, "bad_json: %s at byte %u", json_strerror(scan.status),
 			 scan.at + 1);
 		return false;
 	}
-	if (filter_run(h->in.map, h->o.raw ? FILTER_TEXT : FILTER_JSON, text, len, convert_output,
-		       &run, why, cap) == 0)
+	if (filter_run(c->map, c->raw ? FILTER_TEXT : FILTER_JSON, text, len, convert_output, &run,
+		       why, cap) == 0)
 		return true;
 	/* All that a line makes, or nothing. */
 	out->len = before;
 	return false;
 }
 
-bool convert_line(struct hubcat *h, const char *text, size_t len, struct buf *out, char *why,
+bool convert_line(const struct convert *c, const char *text, size_t len, struct buf *out, char *why,
 		  size_t cap)
 {
-	if (h->o.map)
-		return convert_map(h, text, len, out, why, cap);
-	if (convert_wrap(h->o.type, text, len, out))
+	if (c->map)
+		return convert_map(c, text, len, out, why, cap);
+	if (convert_wrap(c->type, text, len, out))
 		return true;
 	snprintf(why, cap, "%s", strerror(ENOMEM));
 	return false;

@@ -1,20 +1,19 @@
-/* Standard input. A line that is a message goes to the client as it is; what -t or -m makes of one
- * is put together in `made` first, and leaves there before the next line is looked at. */
+/* A line that is a message goes to the client as it is; what -t or -m makes of one is put together
+ * in `made` first. Invariant: what is made of a line has left before the next line is looked at. */
+#include "input.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "base/err.h"
-#include "hubcat.h"
-
 #define PIECE (64 << 10)
 
 static void input_bad(struct input *in, const char *why)
 {
 	in->bad++;
-	report(in->h, "line %llu: %s", (unsigned long long)in->number, why);
+	console_say(in->console, "line %llu: %s", (unsigned long long)in->number, why);
 }
 
 /* --- lines to messages */
@@ -22,7 +21,7 @@ static void input_bad(struct input *in, const char *why)
 /* Returns false where the client has no room. */
 static bool input_send(struct input *in, const char *text, size_t len)
 {
-	int r = client_send(in->h->client, text, len);
+	int r = client_send(in->client, text, len);
 
 	if (r < 0 && r != -EAGAIN && r != -EPIPE)
 		input_bad(in, r == -EMSGSIZE ? "too_large: longer than all that can be held"
@@ -48,13 +47,13 @@ static bool input_send_made(struct input *in)
 /* Makes messages of the line, or sends it. Returns false where the client has no room. */
 static bool input_take(struct input *in)
 {
-	const struct options *o = &in->h->o;
+	const struct convert *c = &in->convert;
 	char why[300];
 
-	if (!o->raw && !o->type && convert_blank(in->text, in->text_len))
+	if (!c->raw && !c->type && convert_blank(in->text, in->text_len))
 		return true;
-	if (convert_needed(o)) {
-		if (!convert_line(in->h, in->text, in->text_len, &in->made, why, sizeof(why)))
+	if (convert_needed(c)) {
+		if (!convert_line(c, in->text, in->text_len, &in->made, why, sizeof(why)))
 			input_bad(in, why);
 		return true;
 	}
@@ -68,7 +67,7 @@ static bool input_take(struct input *in)
 static bool input_next(struct input *in)
 {
 	enum line_got got =
-	    line_next(&in->line, &in->p, in->end, LINE_LIMIT, &in->text, &in->text_len);
+	    line_next(&in->line, &in->p, in->end, CONVERT_LINE_MAX, &in->text, &in->text_len);
 
 	if (got == LINE_MORE && in->eof)
 		got = line_last(&in->line, &in->text, &in->text_len);
@@ -100,7 +99,7 @@ static void input_end(struct input *in)
 	if (in->ended)
 		return;
 	in->ended = true;
-	hubcat_input_done(in->h);
+	in->events->ended(in->arg);
 }
 
 /* Reading goes on only where nothing is left to send. */
@@ -109,9 +108,9 @@ static void input_wait(struct input *in)
 	bool on = !in->blocked && !in->eof && !in->ended;
 
 	if (in->watched && on)
-		watch_start(&in->watch, EPOLLIN);
+		readiness_start(&in->watch, EPOLLIN);
 	else if (in->watched)
-		watch_stop(&in->watch);
+		readiness_stop(&in->watch);
 }
 
 static void input_go_on(struct input *in)
@@ -129,8 +128,7 @@ static void input_read(struct input *in)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n < 0) {
-		report(in->h, "standard input: %s", strerror(errno));
-		hubcat_finish(in->h, EX_IOERR);
+		in->events->failed(in->arg, errno);
 		return;
 	}
 	in->p = in->piece;
@@ -139,10 +137,10 @@ static void input_read(struct input *in)
 	input_go_on(in);
 }
 
-static void input_ready(struct watch *w, uint32_t events)
+static void input_ready(struct readiness *r, uint32_t events)
 {
 	(void)events;
-	input_read(w->data);
+	input_read(r->data);
 }
 
 static void on_input_idle(uv_idle_t *idle)
@@ -155,18 +153,17 @@ static void on_input_idle(uv_idle_t *idle)
 		input_read(in);
 }
 
-int input_start(struct input *in, struct hubcat *h)
+int input_start(struct input *in, uv_loop_t *loop)
 {
 	int r;
 
-	in->h = h;
 	in->piece = malloc(PIECE);
 	if (!in->piece)
 		return -ENOMEM;
 	in->p = in->end = in->piece;
-	uv_idle_init(&h->loop, &in->idle);
+	uv_idle_init(loop, &in->idle);
 	in->idle.data = in;
-	r = watch_init(&in->watch, &h->loop, STDIN_FILENO, input_ready, in);
+	r = readiness_init(&in->watch, loop, STDIN_FILENO, input_ready, in);
 	if (r < 0 && r != -EPERM)
 		return r;
 	in->watched = r == 0;
@@ -187,7 +184,7 @@ void input_writable(struct input *in)
 
 void input_stop(struct input *in)
 {
-	if (!in->h)
+	if (!in->piece)
 		return;
 	in->ended = true;
 	input_wait(in);
@@ -207,14 +204,15 @@ uint64_t input_unsent(const struct input *in)
 
 void input_free(struct input *in)
 {
-	if (!in->h)
+	filter_free(in->convert.map);
+	in->convert.map = NULL;
+	if (!in->piece)
 		return;
-	watch_close(&in->watch);
+	readiness_close(&in->watch);
 	if (in->idle.data)
 		uv_close((uv_handle_t *)&in->idle, NULL);
 	line_reset(&in->line);
 	buf_free(&in->made);
-	filter_free(in->map);
 	free(in->piece);
 	in->piece = NULL;
 }

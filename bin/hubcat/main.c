@@ -1,59 +1,61 @@
-/* hubcat: joins standard input and output to a session. This file: options, and when it ends. */
+/* hubcat: joins standard input and output to a session. This file owns the whole, and decides
+ * when it ends. Its parts return what they have to say, or tell it through a table they are handed:
+ *
+ *	input.h		reads lines, and gives messages to the client; convert.h makes them
+ *	show.h		chooses what is written of what comes
+ *	output.h	writes it; color.h
+ *	console.h	speaks to the person
+ *	arguments.h, readiness.h
+ *
+ * Nothing here blocks: where one side is slow, the other is no longer read. The end, in order: what
+ * was read is handed over, the session left, what was received written. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "arguments.h"
 #include "base/err.h"
-#include "base/opt.h"
-#include "hubcat.h"
-#include "json/envelope.h"
+#include "client/client.h"
+#include "console.h"
+#include "input.h"
+#include "output.h"
+#include "show.h"
 
-#define LINGER_UNSET 1e18
-#define GRACE_MS 2000 /* to hand over what was read, once told to stop */
+#define QUEUE_LIMIT (4 << 20) /* bytes sent and not acknowledged */
+#define GRACE_MS 2000	      /* to hand over what was read, once told to stop */
 
-#define FIELD(f) offsetof(struct options, f)
+struct hubcat {
+	struct arguments o;
+	uv_loop_t loop;
+	struct url url;
+	char where[URL_TEXT_MAX];
+	struct client *client;
+	struct console console;
+	struct input in;
+	struct output out;
+	struct show show;
 
-static const struct opt options_table[] = {
-    {'l', "listen", NULL, OPT_TRUE, FIELD(listen), 0, 0, NULL,
-     "only receive; standard input is not read"},
-    {'p', "publish", NULL, OPT_TRUE, FIELD(publish), 0, 0, NULL, "only send"},
-    {'u', "url", "URL", OPT_STRING, FIELD(url), 0, 0, NULL,
-     "the hub: unix:/path, ws://host:port/ws, wss://... ($HUB_URL)"},
-    {'s', "since", "SEQ|all|new", OPT_STRING, FIELD(since), 0, 0, NULL,
-     "begin behind the record SEQ, with all that is kept, or now (new)"},
-    {0, "state", NULL, OPT_TRUE, FIELD(state), 0, 0, NULL, "print the session's state, and exit"},
-    {'n', "count", "COUNT", OPT_INT, FIELD(count), 1, 1e15, NULL, "stop after COUNT records"},
-    {'w', "wait", "SECONDS", OPT_SECONDS, FIELD(wait), 0.001, 1e8, NULL,
-     "give up (exit 1) when nothing comes for SECONDS"},
-    {'q', "linger", "SECONDS", OPT_SECONDS, FIELD(linger), -1, 1e8, NULL,
-     "receive for SECONDS after the end of input; -1: for ever (0)"},
-    {'t', "type", "TYPE", OPT_STRING, FIELD(type), 0, 0, NULL,
-     "send each line as {\"type\":TYPE,\"data\":{\"text\":LINE}}"},
-    {'f', "filter", "JQ", OPT_STRING, FIELD(filter), 0, 0, NULL,
-     "print what a jq program makes of records"},
-    {'m', "map", "JQ", OPT_STRING, FIELD(map), 0, 0, NULL,
-     "send what a jq program makes of each line"},
-    {'a', "acks", NULL, OPT_TRUE, FIELD(acks), 0, 0, NULL,
-     "print the hub's acknowledgement of each line"},
-    {'R', "raw", NULL, OPT_TRUE, FIELD(raw), 0, 0, NULL, "lines are text: a JSON string for -m"},
-    {0, "no-echo", NULL, OPT_FALSE, FIELD(echo), 0, 0, NULL, "not the records that are one's own"},
-    {0, "no-reconnect", NULL, OPT_FALSE, FIELD(reconnect), 0, 0, NULL,
-     "end (exit 69) when there is no connection"},
-    {'v', "verbose", NULL, OPT_TRUE, FIELD(verbose), 0, 0, NULL,
-     "tell on stderr of the connection and of members"},
-    {0},
+	uv_signal_t signals[3];
+	uv_timer_t patience; /* -w */
+	uv_timer_t linger;   /* -q */
+	uv_timer_t grace;    /* for what is on its way when told to stop */
+
+	enum {
+		RUNNING,
+		HANDING_OVER, /* what was read, until it is acknowledged or the grace is over */
+		LEAVING,      /* the session */
+		FLUSHING,     /* what was received; the connection has ended */
+		DONE,
+	} phase;
+	bool joined, joined_once;
+	bool lost;	/* messages may be twice in the log, or were in one that is gone */
+	uint64_t acked; /* messages, when the hub's log was new */
+	uint64_t progress_ms, confirmed; /* for -w */
+	int status;
 };
-
-static const struct opt_program program = {
-    "hubcat",
-    "[-alp] [-u URL] [-s SEQ|all|new] [-n COUNT] [-w SECONDS] [-q SECONDS] [-t TYPE] [-f JQ] "
-    "[-m JQ] [-R] [--no-echo] [--no-reconnect] [--state] [-v] SESSION",
-    "Joins standard input and output to a session of a hub: one JSON object a line.",
-    options_table};
 
 /* --- the end */
 
@@ -67,25 +69,17 @@ static void hubcat_done(struct hubcat *h)
 	if (h->phase == DONE)
 		return;
 	h->phase = DONE;
-	report_clear(h);
+	console_close(&h->console);
 	client_free(h->client);
 	input_stop(&h->in);
 	input_free(&h->in);
 	output_free(&h->out);
-	filter_free(h->filter);
-	h->filter = NULL;
+	filter_free(h->show.filter);
 	for (size_t i = 0; i < sizeof(h->signals) / sizeof(h->signals[0]); i++)
 		uv_close((uv_handle_t *)&h->signals[i], NULL);
 	close_timer(&h->patience);
 	close_timer(&h->linger);
 	close_timer(&h->grace);
-	close_timer(&h->redraw);
-}
-
-void hubcat_output_done(struct hubcat *h)
-{
-	if (h->phase == FLUSHING)
-		hubcat_done(h);
 }
 
 static void hubcat_leave(struct hubcat *h)
@@ -101,7 +95,8 @@ static void on_grace(uv_timer_t *timer)
 	hubcat_leave(timer->data);
 }
 
-void hubcat_finish(struct hubcat *h, int status)
+/* The end begins, with status, or what bad lines and errors make of 0. The first call counts. */
+static void hubcat_finish(struct hubcat *h, int status)
 {
 	if (!h->status)
 		h->status = status;
@@ -131,9 +126,9 @@ static void hubcat_closed(struct hubcat *h, const struct client_status *s)
 		    s->close_code == 1009 || s->close_code == 1007 ? EX_DATAERR : statuses[s->end];
 	input_stop(&h->in);
 	h->phase = FLUSHING;
-	if (lost && !h->out.broken) {
-		report(h, "messages not known to have reached the hub: %llu",
-		       (unsigned long long)lost);
+	if (lost && !output_broken(&h->out)) {
+		console_say(&h->console, "messages not known to have reached the hub: %llu",
+			    (unsigned long long)lost);
 		if (!h->status)
 			h->status = EX_NO;
 	}
@@ -147,15 +142,10 @@ static void on_linger(uv_timer_t *timer)
 	hubcat_finish(timer->data, EX_OK);
 }
 
-void hubcat_input_done(struct hubcat *h)
-{
-	if (h->phase == RUNNING)
-		client_drain(h->client);
-}
-
 /* --- waiting */
 
-void hubcat_progress(struct hubcat *h)
+/* Something went forward: -w starts anew. */
+static void hubcat_progress(struct hubcat *h)
 {
 	h->progress_ms = uv_now(&h->loop);
 }
@@ -175,11 +165,19 @@ static void on_patience(uv_timer_t *timer)
 		uv_timer_start(timer, on_patience, limit - waited, 0);
 		return;
 	}
-	report(h, "gave up: nothing for %g s", h->o.wait);
+	console_say(&h->console, "gave up: nothing for %g s", h->o.wait);
 	hubcat_finish(h, h->joined_once ? EX_NO : EX_UNAVAILABLE);
 }
 
-/* --- events */
+/* --- events of the client */
+
+static void hubcat_shown(struct hubcat *h, enum show_result shown)
+{
+	if (shown != SHOW_NOTHING)
+		hubcat_progress(h);
+	if (shown == SHOW_ENOUGH)
+		hubcat_finish(h, EX_OK);
+}
 
 static void on_state(struct client *c, const struct client_status *s, void *arg)
 {
@@ -187,7 +185,8 @@ static void on_state(struct client *c, const struct client_status *s, void *arg)
 
 	(void)c;
 	h->joined = s->state == CLIENT_JOINED;
-	report_state(h, s);
+	console_state(&h->console, s);
+	h->lost |= s->again > 0;
 	if (h->joined) {
 		h->joined_once = true;
 		hubcat_progress(h);
@@ -203,20 +202,23 @@ static void on_joined(struct client *c, const struct client_joined *j, void *arg
 	struct hubcat *h = arg;
 	uint64_t acked = client_acked(c) - h->acked;
 
-	report_place(h, j);
+	console_place(&h->console, j);
 	if (j->new_log && acked) {
-		report(h, "acknowledged, but lost with the hub's earlier log: %llu",
-		       (unsigned long long)acked);
+		console_say(&h->console, "acknowledged, but lost with the hub's earlier log: %llu",
+			    (unsigned long long)acked);
 		h->acked += acked;
-		h->hub_errors = true;
+		h->lost = true;
 	}
-	show_joined(h, j);
+	if (h->phase == RUNNING)
+		hubcat_shown(h, show_joined(&h->show, j));
 }
 
 static void on_message(struct client *c, const struct client_message *m, void *arg)
 {
+	struct hubcat *h = arg;
+
 	(void)c;
-	show_message(arg, m);
+	hubcat_shown(h, show_message(&h->show, m));
 }
 
 static void on_batch(struct client *c, void *arg)
@@ -248,7 +250,7 @@ static void on_drained(struct client *c, void *arg)
 		hubcat_leave(h);
 		return;
 	}
-	if (linger == LINGER_UNSET)
+	if (linger == ARGUMENTS_LINGER_UNSET)
 		linger = h->o.count ? -1 : 0;
 	if (h->o.publish || linger == 0)
 		hubcat_finish(h, EX_OK);
@@ -256,12 +258,61 @@ static void on_drained(struct client *c, void *arg)
 		uv_timer_start(&h->linger, on_linger, (uint64_t)(linger * 1000), 0);
 }
 
+/* --- events of the parts */
+
+static void on_input_ended(void *arg)
+{
+	struct hubcat *h = arg;
+
+	if (h->phase == RUNNING)
+		client_drain(h->client);
+}
+
+static void on_input_failed(void *arg, int error)
+{
+	struct hubcat *h = arg;
+
+	console_say(&h->console, "standard input: %s", strerror(error));
+	hubcat_finish(h, EX_IOERR);
+}
+
+static void on_output_full(void *arg, bool full)
+{
+	struct hubcat *h = arg;
+
+	if (full)
+		client_pause(h->client);
+	else
+		client_resume(h->client);
+}
+
+static void on_output_failed(void *arg, int error)
+{
+	struct hubcat *h = arg;
+
+	/* As cat does when its reader has seen enough. */
+	if (error == EPIPE || error == ECONNRESET) {
+		hubcat_finish(h, EX_OK);
+		return;
+	}
+	console_say(&h->console, "standard output: %s", strerror(error));
+	hubcat_finish(h, EX_IOERR);
+}
+
+static void on_output_done(void *arg)
+{
+	struct hubcat *h = arg;
+
+	if (h->phase == FLUSHING)
+		hubcat_done(h);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
 	struct hubcat *h = handle->data;
 
 	(void)number;
-	report_clear(h);
+	console_clear(&h->console);
 	/* The second one: at once. */
 	if (h->phase != RUNNING)
 		_exit(EX_NO);
@@ -269,34 +320,6 @@ static void on_signal(uv_signal_t *handle, int number)
 }
 
 /* --- the beginning */
-
-static void check_options(struct options *o, int argc, char **argv, int first)
-{
-	if (argc - first != 1)
-		err_die(EX_USAGE, argc == first ? "which session? (try 'hubcat --help')"
-						: "one session only (try 'hubcat --help')");
-	o->session = argv[first];
-	if (!envelope_session_id_ok(o->session, strlen(o->session)))
-		err_die(EX_USAGE, "'%s' is not a session name: 1 to %d of A-Z a-z 0-9 _ . : ~ @ -",
-			o->session, ENVELOPE_SESSION_MAX);
-	if (o->listen && o->publish)
-		err_die(EX_USAGE, "-l and -p exclude each other; without both hubcat does both");
-	if (o->listen && (o->type || o->map || o->raw))
-		err_die(EX_USAGE, "-t, -m and -R are for sending; -l sends nothing");
-	if (o->listen && o->acks)
-		err_die(EX_USAGE, "-a is for sending; -l sends nothing");
-	if (o->publish && (o->filter || o->count || o->linger != LINGER_UNSET || o->since))
-		err_die(EX_USAGE, "-f, -n, -q and -s are for receiving; -p receives nothing");
-	if (o->state && (o->publish || o->acks || o->type || o->map || o->raw || o->count ||
-			 o->linger != LINGER_UNSET || o->since))
-		err_die(EX_USAGE, "--state goes with -f and -w only: it prints the state and ends");
-	if (o->type && o->map)
-		err_die(EX_USAGE, "-t and -m exclude each other");
-	if (o->raw && !o->type && !o->map)
-		err_die(EX_USAGE, "-R needs -m or -t: text alone is no message");
-	if (o->type && (!*o->type || strlen(o->type) > ENVELOPE_TYPE_MAX))
-		err_die(EX_USAGE, "-t: a type has 1 to %d bytes", ENVELOPE_TYPE_MAX);
-}
 
 static struct filter *compile(const char *option, const char *text)
 {
@@ -306,26 +329,6 @@ static struct filter *compile(const char *option, const char *text)
 	if (text && !f)
 		err_die(EX_USAGE, "%s: %s", option, why);
 	return f;
-}
-
-/* Where -s has it begin. */
-static struct client_place read_place(const struct options *o)
-{
-	struct client_place place = {.from = o->state ? CLIENT_STATE : CLIENT_NOW,
-				     .no_echo = !o->echo || o->publish};
-	char *end;
-
-	if (!o->since || strcmp(o->since, "new") == 0)
-		return place;
-	place.from = CLIENT_SINCE;
-	if (strcmp(o->since, "all") == 0)
-		return place;
-	errno = 0;
-	place.since = strtoull(o->since, &end, 10);
-	if (*o->since < '0' || *o->since > '9' || *end || errno || place.since > (uint64_t)1 << 53)
-		err_die(EX_USAGE, "-s: '%s' is not a seq (a whole number up to 2^53), all or new",
-			o->since);
-	return place;
 }
 
 /* A descriptor of ours must not take the place of a standard one that is closed. */
@@ -343,7 +346,7 @@ static void open_standard(void)
 static void start_timers(struct hubcat *h)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	uv_timer_t *timers[] = {&h->patience, &h->linger, &h->grace, &h->redraw};
+	uv_timer_t *timers[] = {&h->patience, &h->linger, &h->grace};
 
 	for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
 		uv_timer_init(&h->loop, timers[i]);
@@ -375,12 +378,43 @@ static struct client *start_client(struct hubcat *h)
 	    .queue = QUEUE_LIMIT,
 	    .acks = h->o.acks,
 	};
-	struct client_place place = read_place(&h->o);
+	struct client_place place = arguments_place(&h->o);
 	struct client *c = client_new(&h->loop, &options, &events, h);
 
 	if (!c || client_join(c, h->o.session, &place) < 0)
 		err_die(EX_OSERR, "out of memory");
 	return c;
+}
+
+/* Ties the parts together. */
+static void hubcat_wire(struct hubcat *h)
+{
+	static const struct input_events input_events = {
+	    .ended = on_input_ended,
+	    .failed = on_input_failed,
+	};
+	static const struct output_events output_events = {
+	    .full = on_output_full,
+	    .failed = on_output_failed,
+	    .done = on_output_done,
+	};
+
+	h->console.args = &h->o;
+	h->console.where = h->where;
+	h->console.received = &h->show.shown;
+	h->console.lines = &h->in.number;
+	h->in.events = &input_events;
+	h->in.arg = h;
+	h->in.console = &h->console;
+	h->in.convert =
+	    (struct convert){.raw = h->o.raw, .type = h->o.type, .map = compile("-m", h->o.map)};
+	h->out.events = &output_events;
+	h->out.arg = h;
+	h->out.console = &h->console;
+	h->out.color = isatty(STDOUT_FILENO) && !(getenv("NO_COLOR") && *getenv("NO_COLOR"));
+	h->show.args = &h->o;
+	h->show.out = &h->out;
+	h->show.console = &h->console;
 }
 
 static void hubcat_start(struct hubcat *h)
@@ -391,13 +425,13 @@ static void hubcat_start(struct hubcat *h)
 		err_die(EX_OSERR, "event loop: %s", uv_strerror(r));
 	signal(SIGPIPE, SIG_IGN);
 	start_timers(h);
-	report_start(h);
-	h->color = isatty(STDOUT_FILENO) && !(getenv("NO_COLOR") && *getenv("NO_COLOR"));
-	h->client = start_client(h);
-	r = output_start(&h->out, h);
+	console_start(&h->console, &h->loop);
+	h->client = h->in.client = start_client(h);
+	/* With -p nothing will be written but acks, and nobody need read. */
+	r = h->o.publish && !h->o.acks ? 0 : output_start(&h->out, &h->loop);
 	if (r < 0)
 		err_die(EX_IOERR, "standard output: %s", strerror(-r));
-	r = h->o.listen || h->o.state ? 0 : input_start(&h->in, h);
+	r = h->o.listen || h->o.state ? 0 : input_start(&h->in, &h->loop);
 	if (r < 0)
 		err_die(EX_IOERR, "standard input: %s", strerror(-r));
 	client_start(h->client);
@@ -405,26 +439,22 @@ static void hubcat_start(struct hubcat *h)
 
 int main(int argc, char **argv)
 {
-	struct hubcat h = {
-	    .o = {.echo = true, .reconnect = true, .wait = -1, .linger = LINGER_UNSET},
-	};
+	struct hubcat h = {0};
 	char why[300];
-	int first = opt_parse(&program, argc, argv, &h.o);
 
+	arguments_parse(&h.o, argc, argv);
 	open_standard();
-	check_options(&h.o, argc, argv, first);
-	(void)read_place(&h.o);
 	if (url_choose(&h.url, h.o.url, why, sizeof(why)) < 0)
 		err_die(EX_USAGE, "%s%s%s", h.o.url ? h.o.url : "", h.o.url ? ": " : "", why);
 	url_format(&h.url, h.where, sizeof(h.where));
-	h.filter = compile("-f", h.o.filter);
-	h.in.map = compile("-m", h.o.map);
+	h.show.filter = compile("-f", h.o.filter);
+	hubcat_wire(&h);
 	hubcat_start(&h);
 	uv_run(&h.loop, UV_RUN_DEFAULT);
 	uv_loop_close(&h.loop);
 	if (!h.status && h.in.bad)
 		h.status = EX_DATAERR;
-	if (!h.status && h.hub_errors)
+	if (!h.status && (h.lost || h.show.errors))
 		h.status = EX_NO;
 	return h.status;
 }

@@ -1,6 +1,7 @@
-/* Standard output. One write for all that arrived together; what a slow consumer does not take yet
- * is kept, and the hub no longer read while that is much. Invariant: data is empty, or the watch
+/* One write for all that arrived together. Invariant: after a flush data is empty, or the watch
  * waits for room. */
+#include "output.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -10,8 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/err.h"
-#include "hubcat.h"
+#include "color.h"
 
 #define HIGH (256 << 10) /* bytes kept, from which the hub is not read */
 #define LOW (64 << 10)	 /* and below which it is again */
@@ -19,6 +19,11 @@
 bool output_empty(const struct output *out)
 {
 	return out->broken || out->data.len == out->written;
+}
+
+bool output_broken(const struct output *out)
+{
+	return out->broken;
 }
 
 /* Writes some without blocking. Returns how many bytes, 0 where the consumer is not ready, or
@@ -48,15 +53,9 @@ static void output_failed(struct output *out, int error)
 	out->broken = true;
 	buf_free(&out->data);
 	out->written = 0;
-	client_resume(out->h->client);
-	/* As cat does when its reader has seen enough. */
-	if (error == EPIPE || error == ECONNRESET) {
-		hubcat_finish(out->h, EX_OK);
-	} else {
-		report(out->h, "standard output: %s", strerror(error));
-		hubcat_finish(out->h, EX_IOERR);
-	}
-	hubcat_output_done(out->h);
+	out->events->full(out->arg, false);
+	out->events->failed(out->arg, error);
+	out->events->done(out->arg);
 }
 
 static void output_wait(struct output *out)
@@ -65,11 +64,11 @@ static void output_wait(struct output *out)
 
 	/* No events: a pipe whose reader goes is told all the same. */
 	if (out->watched)
-		watch_start(&out->watch, kept ? EPOLLOUT : 0);
+		readiness_start(&out->watch, kept ? EPOLLOUT : 0);
 	if (kept > HIGH)
-		client_pause(out->h->client);
+		out->events->full(out->arg, true);
 	else if (kept < LOW)
-		client_resume(out->h->client);
+		out->events->full(out->arg, false);
 }
 
 void output_flush(struct output *out)
@@ -80,7 +79,7 @@ void output_flush(struct output *out)
 	if (out->broken)
 		return;
 	if (data->len)
-		report_clear(out->h);
+		console_clear(out->console);
 	while (n > 0 && data->len > out->written) {
 		n = output_some(out, data->data + out->written, data->len - out->written);
 		if (n < 0) {
@@ -97,18 +96,18 @@ void output_flush(struct output *out)
 	}
 	output_wait(out);
 	if (!data->len)
-		hubcat_output_done(out->h);
+		out->events->done(out->arg);
 }
 
-static void output_ready(struct watch *w, uint32_t events)
+static void output_ready(struct readiness *r, uint32_t events)
 {
-	struct output *out = w->data;
+	struct output *out = r->data;
 
 	if (!(events & (EPOLLERR | EPOLLHUP))) {
 		output_flush(out);
 		return;
 	}
-	watch_stop(&out->watch);
+	readiness_stop(&out->watch);
 	output_failed(out, EPIPE);
 }
 
@@ -118,10 +117,10 @@ void output_line(struct output *out, const char *text, size_t len)
 
 	if (out->broken)
 		return;
-	r = out->h->color ? color_json(&out->data, text, len) : buf_put(&out->data, text, len);
+	r = out->color ? color_json(&out->data, text, len) : buf_put(&out->data, text, len);
 	if (r == 0) {
 		/* One line each, whatever a server lets through. */
-		if (!out->h->color)
+		if (!out->color)
 			for (char *p = out->data.data + out->data.len - len, *end = p + len;
 			     (p = memchr(p, '\n', (size_t)(end - p))); p++)
 				*p = ' ';
@@ -131,18 +130,20 @@ void output_line(struct output *out, const char *text, size_t len)
 		output_failed(out, -r);
 }
 
-int output_start(struct output *out, struct hubcat *h)
+void output_discard(struct output *out)
+{
+	out->data.len = out->written = 0;
+}
+
+int output_start(struct output *out, uv_loop_t *loop)
 {
 	struct stat st;
 	int r;
 
-	out->h = h;
-	if (h->o.publish && !h->o.acks)
-		return 0; /* nothing will be written, and nobody need read */
 	if (fstat(STDOUT_FILENO, &st) < 0)
 		return -errno;
 	out->socket = S_ISSOCK(st.st_mode);
-	r = watch_init(&out->watch, &h->loop, STDOUT_FILENO, output_ready, out);
+	r = readiness_init(&out->watch, loop, STDOUT_FILENO, output_ready, out);
 	if (r < 0 && r != -EPERM)
 		return r;
 	out->watched = r == 0;
@@ -152,6 +153,6 @@ int output_start(struct output *out, struct hubcat *h)
 
 void output_free(struct output *out)
 {
-	watch_close(&out->watch);
+	readiness_close(&out->watch);
 	buf_free(&out->data);
 }

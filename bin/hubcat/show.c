@@ -1,13 +1,11 @@
-/* What of the things received is written: what members said; gaps; acks with -a; and answers that
- * only come to those who ask (pong, presence, version_status, authenticated). Errors go to stderr.
- * Comings and goings are for -v. */
-#include <stdio.h>
+/* A table by type chooses what becomes of the hub's own messages. Invariant: shown counts what was
+ * written of members, and never exceeds what was asked for. */
+#include "show.h"
+
 #include <string.h>
 
-#include "hubcat.h"
-
 struct show_run {
-	struct hubcat *h;
+	struct output *out;
 	bool any;
 };
 
@@ -15,104 +13,104 @@ static int show_output(const char *json, size_t len, void *arg)
 {
 	struct show_run *run = arg;
 
-	output_line(&run->h->out, json, len);
+	output_line(run->out, json, len);
 	run->any = true;
 	return 0;
 }
 
 /* Returns true if something was written of it. */
-static bool show_filtered(struct hubcat *h, const struct client_message *m)
+static bool show_filtered(struct show *s, const struct client_message *m)
 {
-	struct show_run run = {.h = h};
+	struct show_run run = {.out = s->out};
 	char why[300];
 
-	if (!h->filter) {
-		output_line(&h->out, m->text, m->len);
+	if (!s->filter) {
+		output_line(s->out, m->text, m->len);
 		return true;
 	}
-	if (filter_run(h->filter, FILTER_JSON, m->text, m->len, show_output, &run, why,
+	if (filter_run(s->filter, FILTER_JSON, m->text, m->len, show_output, &run, why,
 		       sizeof(why)) < 0) {
-		report(h, "-f: %s", why);
-		h->hub_errors = true;
+		console_say(s->console, "-f: %s", why);
+		s->errors = true;
 	}
 	return run.any;
 }
 
+/* Who has all that was asked for takes no more. */
+static bool show_enough(const struct show *s)
+{
+	return s->args->count && s->shown >= (uint64_t)s->args->count;
+}
+
 /* The state is what --state prints, all of it and nothing else. */
-static void show_state(struct hubcat *h, const struct client_message *m)
+static enum show_result show_state(struct show *s, const struct client_message *m)
 {
-	if (!m->state || !h->state_left)
-		return;
-	show_filtered(h, m);
-	h->shown++;
-	hubcat_progress(h);
-	if (--h->state_left == 0)
-		hubcat_finish(h, 0);
+	if (!m->state || !s->state_left)
+		return SHOW_NOTHING;
+	show_filtered(s, m);
+	s->shown++;
+	return --s->state_left ? SHOW_RECORD : SHOW_ENOUGH;
 }
 
-void show_joined(struct hubcat *h, const struct client_joined *j)
+enum show_result show_joined(struct show *s, const struct client_joined *j)
 {
-	if (!h->o.state || h->phase != RUNNING)
-		return;
-	h->out.data.len = 0; /* of a connection that was lost before the end */
-	h->shown = 0;
-	h->state_left = j->snapshot;
-	if (!j->snapshot)
-		hubcat_finish(h, 0);
+	if (!s->args->state)
+		return SHOW_NOTHING;
+	output_discard(s->out); /* of a connection that was lost before the end */
+	s->shown = 0;
+	s->state_left = j->snapshot;
+	return j->snapshot ? SHOW_NOTHING : SHOW_ENOUGH;
 }
 
-static void show_member(struct hubcat *h, const struct client_message *m)
+static enum show_result show_member(struct show *s, const struct client_message *m)
 {
-	if (h->o.state) {
-		show_state(h, m);
-		return;
-	}
-	if (h->o.publish || (h->o.count && h->shown >= (uint64_t)h->o.count) ||
-	    !show_filtered(h, m))
-		return;
-	hubcat_progress(h);
-	if (++h->shown == (uint64_t)h->o.count)
-		hubcat_finish(h, 0);
+	if (s->args->state)
+		return show_state(s, m);
+	if (s->args->publish || show_enough(s) || !show_filtered(s, m))
+		return SHOW_NOTHING;
+	s->shown++;
+	return show_enough(s) ? SHOW_ENOUGH : SHOW_RECORD;
 }
 
-static void show_error(struct hubcat *h, const struct client_message *m)
+static void show_error(struct show *s, const struct client_message *m)
 {
-	h->hub_errors = true;
-	report(h, "hub: %s: %s", m->code, m->about);
+	s->errors = true;
+	console_say(s->console, "hub: %s: %s", m->code, m->about);
 }
 
-static void show_answer(struct hubcat *h, const struct client_message *m)
+static void show_answer(struct show *s, const struct client_message *m)
 {
-	if (!h->o.publish && !h->filter)
-		output_line(&h->out, m->text, m->len);
+	if (!s->args->publish && !s->filter)
+		output_line(s->out, m->text, m->len);
 }
 
-/* With -f the output is what the program makes of records: a gap is told otherwise. */
-static void show_gap(struct hubcat *h, const struct client_message *m)
+/* With -f the output is what the program makes of records: a gap is told otherwise. Who has all
+ * that was asked for misses nothing by leaving. */
+static void show_gap(struct show *s, const struct client_message *m)
 {
-	/* Who has all that was asked for misses nothing by leaving. */
-	if (h->o.publish || h->o.state || (h->o.count && h->shown >= (uint64_t)h->o.count))
+	if (s->args->publish || s->args->state || show_enough(s))
 		return;
-	if (h->filter)
-		report(h, "records are missing: %.*s", m->len < 200 ? (int)m->len : 200, m->text);
+	if (s->filter)
+		console_say(s->console, "records are missing: %.*s",
+			    m->len < 200 ? (int)m->len : 200, m->text);
 	else
-		output_line(&h->out, m->text, m->len);
+		output_line(s->out, m->text, m->len);
 }
 
 /* Only those that -a asked for come here. */
-static void show_ack(struct hubcat *h, const struct client_message *m)
+static void show_ack(struct show *s, const struct client_message *m)
 {
-	output_line(&h->out, m->text, m->len);
+	output_line(s->out, m->text, m->len);
 }
 
-static void show_detail(struct hubcat *h, const struct client_message *m)
+static void show_detail(struct show *s, const struct client_message *m)
 {
-	report_detail(h, "%.*s", m->len < 500 ? (int)m->len : 500, m->text);
+	console_detail(s->console, "%.*s", m->len < 500 ? (int)m->len : 500, m->text);
 }
 
 static const struct {
 	const char *type;
-	void (*show)(struct hubcat *h, const struct client_message *m);
+	void (*show)(struct show *s, const struct client_message *m);
 } show_types[] = {
     {"ack", show_ack},
     {"error", show_error},
@@ -124,17 +122,16 @@ static const struct {
     {"authenticated", show_answer},
 };
 
-void show_message(struct hubcat *h, const struct client_message *m)
+enum show_result show_message(struct show *s, const struct client_message *m)
 {
-	if (m->kind != CLIENT_HUB) {
-		show_member(h, m);
-		return;
-	}
+	if (m->kind != CLIENT_HUB)
+		return show_member(s, m);
 	for (size_t i = 0; i < sizeof(show_types) / sizeof(show_types[0]); i++) {
 		if (strcmp(show_types[i].type, m->type) == 0) {
-			show_types[i].show(h, m);
-			return;
+			show_types[i].show(s, m);
+			return SHOW_NOTHING;
 		}
 	}
-	show_detail(h, m);
+	show_detail(s, m);
+	return SHOW_NOTHING;
 }

@@ -1,3 +1,5 @@
+/* Capacity doubles, so that appending is cheap on the whole. Invariant: a failed call leaves the
+ * buffer as it was. */
 #include "base/buf.h"
 
 #include <errno.h>

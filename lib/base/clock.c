@@ -1,3 +1,4 @@
+/* One call of the system each: nothing is cached. */
 #include "base/clock.h"
 
 #include <time.h>

@@ -1,3 +1,4 @@
+/* Invariant: a line leaves in one write, cut at 1 KiB rather than in two. */
 #include "base/err.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* Reading a histogram. Invariant: no answer lies outside of what was recorded, [min, max]. */
 #include "base/hist.h"
 
 #include <math.h>

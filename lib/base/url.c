@@ -1,3 +1,5 @@
+/* Reading and writing addresses. Invariant: what url_parse() takes, url_format() writes so that it
+ * reads as the same again. */
 #include "base/url.h"
 
 #include <arpa/inet.h>

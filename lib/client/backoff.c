@@ -1,3 +1,5 @@
+/* Invariant: attempt counts the delays given since the last reset; the bound of each is the one
+ * before doubled, up to the cap. */
 #include "client/backoff.h"
 
 #include <sodium.h>

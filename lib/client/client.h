@@ -19,8 +19,7 @@
 
 #include "base/url.h"
 
-#define CLIENT_SESSIONS_MAX 64	      /* as in hub(7) */
-#define CLIENT_MESSAGE_MAX (16 << 20) /* bytes of one message from the hub */
+#define CLIENT_SESSIONS_MAX 64 /* as in hub(7) */
 
 struct uv_loop_s;
 struct client;
@@ -115,6 +114,7 @@ struct client_joined {
 struct client_events {
 	void (*state)(struct client *c, const struct client_status *status, void *arg);
 	void (*joined)(struct client *c, const struct client_joined *joined, void *arg);
+	/* One of more than 16 MiB loses the connection instead. */
 	void (*message)(struct client *c, const struct client_message *m, void *arg);
 	/* After messages, once per turn of the loop. */
 	void (*batch)(struct client *c, void *arg);

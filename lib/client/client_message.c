@@ -1,10 +1,10 @@
 /* Reading what comes from a hub. What a member said carries `from` at its end, put there by the hub
  * and by nobody else, so a look at the last bytes tells it from the hub's own words, which are
  * scanned. */
+#include "client/client_message.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "client/client_impl.h"
 
 enum {
 	M_TYPE,
@@ -132,7 +132,7 @@ static uint64_t read_number(const char *text, const struct json_member *m)
 	return m->type == JSON_NUMBER ? strtoull(text + m->start, NULL, 10) : 0;
 }
 
-enum client_said client_read_message(const struct json_paths *paths, const char *text, size_t len,
+enum client_said client_message_read(const struct json_paths *paths, const char *text, size_t len,
 				     struct client_message *m, struct client_answer *a)
 {
 	struct json_member at[M_COUNT];
@@ -190,8 +190,8 @@ enum client_said client_read_message(const struct json_paths *paths, const char 
 	return SAID_OTHER;
 }
 
-void client_read_session(const struct json_paths *paths, const char *text, size_t len,
-			 char session[129])
+void client_message_session(const struct json_paths *paths, const char *text, size_t len,
+			    char session[129])
 {
 	struct json_member at[M_COUNT];
 	struct json_scan scan;

@@ -1,3 +1,5 @@
+/* Of the fields, state_left, gap_to and own_* are of one connection, and a join begins them anew;
+ * the rest outlives it. */
 #include "client/cursor.h"
 
 #include <inttypes.h>

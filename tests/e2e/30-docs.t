@@ -174,7 +174,7 @@ subtest 'the store and the keys of hubd(8)' => sub {
 		is_deeply(\@named, \@columns, "$table: its columns");
 	}
 
-	my ($source) = slurp("$root/lib/keys.c") =~ /default_table\[\] =(.*?);/s;
+	my ($source) = slurp("$root/lib/json/keys.c") =~ /default_table\[\] =(.*?);/s;
 	my $built_in = join '', map { s/\\n/\n/gr } $source =~ /"([^"]*)"/g;
 	is(($page =~ /^\.Bd [^\n]*\n(entity_created.*?)^\.Ed/ms)[0], $built_in, 'the built-in keys');
 	my ($list) = slurp($page{hub}) =~ /^(\.It Sy "Type" Ta Sy "Key" Ta\n.*?)^\.El/ms;

@@ -6,13 +6,15 @@
 #include <string.h>
 
 #include "base/url.h"
-#include "client/client_impl.h"
+#include "client/client_message.h"
+#include "client/sendq.h"
+#include "json/json.h"
 
 static void read_message(const struct json_paths *paths, const char *text, size_t size)
 {
 	struct client_message m;
 	struct client_answer a;
-	enum client_said said = client_read_message(paths, text, size, &m, &a);
+	enum client_said said = client_message_read(paths, text, size, &m, &a);
 
 	if (said == SAID_MEMBER) {
 		assert(m.kind == CLIENT_RECORD || m.kind == CLIENT_DIRECT);
