@@ -192,27 +192,51 @@ static int make_workers(struct hub *hub)
 
 /* --- running --- */
 
-struct stopper {
-	struct workers *workers;
+struct signals {
+	struct hub *hub;
 	struct listeners *listeners;
-	uv_signal_t term, intr;
+	uv_signal_t term, intr, hup;
 };
 
 /* The first signal drains; a second one ends at once. */
 static void on_signal(uv_signal_t *handle, int signum)
 {
-	struct stopper *st = handle->data;
+	struct signals *st = handle->data;
+	struct workers *workers = &st->hub->workers;
 	unsigned i;
 
-	if (atomic_exchange(&st->workers->draining, true)) {
+	if (atomic_exchange(&workers->draining, true)) {
 		err_log(ERR_WARN, "stopped at once by a second signal");
 		_exit(0);
 	}
 	err_log(ERR_INFO, "signal %d: sending %u connections away", signum,
-		workers_connections(st->workers));
+		workers_connections(workers));
 	listeners_stop(st->listeners);
-	for (i = 0; i < st->workers->n; i++)
-		worker_drain(st->workers->at[i]);
+	for (i = 0; i < workers->n; i++)
+		worker_drain(workers->at[i]);
+}
+
+/* Connections that come from now on get the new certificate; where it is none, the old one. */
+static void on_hangup(uv_signal_t *handle, int signum)
+{
+	struct signals *st = handle->data;
+	const struct hub_options *opt = &st->hub->opt;
+	struct tls *tls;
+	char why[512];
+	unsigned i;
+
+	(void)signum;
+	if (!opt->tls_cert)
+		return;
+	tls = tls_load(opt->tls_cert, opt->tls_key, why, sizeof(why));
+	if (!tls) {
+		err_log(ERR_ERROR, "%s; the old one stays", why);
+		return;
+	}
+	for (i = 0; i < st->hub->workers.n; i++)
+		doors_set_tls(st->hub->workers.at[i], tls);
+	tls_unref(tls);
+	err_log(ERR_INFO, "certificate %s: read again", opt->tls_cert);
 }
 
 static void *run_thread(void *arg)
@@ -224,7 +248,7 @@ static void *run_thread(void *arg)
 /* Worker 0 runs here, the others in threads of their own, until a signal has drained them all. */
 static int run(struct hub *hub, struct listeners *ls)
 {
-	struct stopper st = {.workers = &hub->workers, .listeners = ls};
+	struct signals st = {.hub = hub, .listeners = ls};
 	uv_loop_t *loop = worker_loop(hub->workers.at[0]);
 	pthread_t threads[WORKERS_MAX];
 	unsigned i;
@@ -235,9 +259,11 @@ static int run(struct hub *hub, struct listeners *ls)
 		return r;
 	uv_signal_init(loop, &st.term);
 	uv_signal_init(loop, &st.intr);
-	st.term.data = st.intr.data = &st;
+	uv_signal_init(loop, &st.hup);
+	st.term.data = st.intr.data = st.hup.data = &st;
 	uv_signal_start(&st.term, on_signal, SIGTERM);
 	uv_signal_start(&st.intr, on_signal, SIGINT);
+	uv_signal_start(&st.hup, on_hangup, SIGHUP);
 	for (i = 1; i < hub->workers.n; i++) {
 		r = pthread_create(&threads[i], NULL, run_thread, hub->workers.at[i]);
 		if (r != 0)
@@ -249,6 +275,7 @@ static int run(struct hub *hub, struct listeners *ls)
 		pthread_join(threads[i], NULL);
 	uv_close((uv_handle_t *)&st.term, NULL);
 	uv_close((uv_handle_t *)&st.intr, NULL);
+	uv_close((uv_handle_t *)&st.hup, NULL);
 	uv_run(loop, UV_RUN_NOWAIT);
 	return 0;
 }

@@ -1,5 +1,6 @@
 #include "door/doors.h"
 
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,6 +34,30 @@ void doors_free(struct worker *w)
 {
 	tls_unref(w->doors->tls);
 	w->doors->tls = NULL;
+}
+
+struct new_tls {
+	struct mail mail; /* first */
+	struct tls *tls;  /* a reference */
+};
+
+static void on_new_tls(struct worker *w, struct mail *mail)
+{
+	struct new_tls *n = (struct new_tls *)mail;
+
+	tls_unref(w->doors->tls);
+	w->doors->tls = n->tls;
+	free(n);
+}
+
+void doors_set_tls(struct worker *w, struct tls *tls)
+{
+	struct new_tls *n = malloc(sizeof(*n));
+
+	if (!n)
+		return; /* the old one is as good */
+	*n = (struct new_tls){{.run = on_new_tls}, tls_ref(tls)};
+	worker_post(w, &n->mail);
 }
 
 void doors_refuse(struct worker *w, int fd, bool local)

@@ -39,6 +39,10 @@ void doors_drain(struct worker *w);
 void doors_abort(struct worker *w);
 void doors_free(struct worker *w);
 
+/* Connections that come from now on speak TLS by that. For any thread; takes a reference of its
+ * own. */
+void doors_set_tls(struct worker *w, struct tls *tls);
+
 /* Takes over a connection that was just accepted, as number born, on its worker's thread; full:
  * only where another one that does nothing makes room for it. */
 void doors_adopt(struct worker *w, int fd, bool local, bool full, uint32_t born);

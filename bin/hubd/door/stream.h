@@ -58,8 +58,8 @@ struct stream {
 	int fd;			  /* -1: closed */
 	bool readable : 1;	  /* there may be more than was read */
 	bool paused : 1;
-	bool hung_up : 1;   /* the peer's end is there to be read */
-	bool at_end : 1;    /* it was read */
+	bool hung_up : 1;	       /* the peer's end is there to be read */
+	bool at_end : 1;	       /* it was read */
 	bool told_end : 1;	       /* and the user told */
 	bool finishing : 1;	       /* closes once unsent has left */
 	bool deaf : 1;		       /* the peer takes nothing any more: writes go nowhere */
