@@ -333,13 +333,6 @@ static uint32_t check(struct conn *c, uint32_t at_s)
 			return 1;
 		}
 	}
-	if (c->blocked && !c->closing && c->door->hung_up) {
-		if (c->door->hung_up(c)) {
-			conn_close(c, 0, "the peer is gone");
-			return 1;
-		}
-		next = 1;
-	}
 	if (c->closing || !c->door->pings || set->ping <= 0)
 		return next;
 	left = seconds_until(c->heard_s, set->pong, at_s);
