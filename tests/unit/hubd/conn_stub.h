@@ -20,7 +20,6 @@ struct peer {
 	bool dead;  /* writes fail */
 	bool stays; /* closing it takes until peer_gone() */
 	bool paused;
-	bool hung_up;
 	unsigned pings, writes, aborts;
 	int code; /* of the close; -1 after an abort */
 	const char *reason;
@@ -63,13 +62,6 @@ static inline void peer_pause(struct conn *c, bool paused)
 		p->paused = paused;
 }
 
-static inline bool peer_hung_up(struct conn *c)
-{
-	struct peer *p = c->handle;
-
-	return p && p->hung_up;
-}
-
 static inline void peer_gone(struct peer *p)
 {
 	struct conn *c = p->conn;
@@ -106,8 +98,7 @@ static inline void peer_abort(struct conn *c)
 	{                                                                                    \
 		.name = "peer", .trusted = true, .pings = true, .encoding = (door_encoding), \
 		.dialect = (door_dialect), .write = peer_write, .ping = peer_ping,           \
-		.pause = peer_pause, .hung_up = peer_hung_up, .close = peer_close,           \
-		.abort = peer_abort                                                          \
+		.pause = peer_pause, .close = peer_close, .abort = peer_abort                \
 	}
 
 /* --- the dialect --- */
@@ -211,7 +202,6 @@ static inline struct worker_hooks conn_stub_hooks(void)
 	hooks.step[TURN_CONNECTIONS] = conn_stub_flush;
 	hooks.step[TURN_REAP] = conn_stub_reap;
 	hooks.due = conn_due;
-	hooks.drain = conns_drain;
 	hooks.abort = conns_abort;
 	return hooks;
 }

@@ -42,10 +42,11 @@ static inline uint32_t loop_stub_due(struct wheel_entry *e, uint32_t now_s)
 	return WHEEL_SLOTS - 1;
 }
 
-static inline void loop_stub_drain(struct worker *w, uint64_t left_ms)
+static inline void loop_stub_drain(struct worker *w, uint64_t left_ms, bool now)
 {
 	(void)w;
 	(void)left_ms;
+	(void)now;
 }
 
 /* A table of hooks that do nothing, for a test to put its own in. */
@@ -53,13 +54,11 @@ static inline struct worker_hooks loop_stub_hooks(void)
 {
 	return (struct worker_hooks){
 	    .start = loop_stub_start,
-	    .read_on = loop_stub_nothing,
-	    .step = {loop_stub_step, loop_stub_step, loop_stub_step},
+	    .step = {loop_stub_step, loop_stub_step, loop_stub_step, loop_stub_step},
 	    .due = loop_stub_due,
 	    .second = loop_stub_nothing,
 	    .drain = loop_stub_drain,
 	    .abort = loop_stub_nothing,
-	    .stop = loop_stub_nothing,
 	    .free = loop_stub_nothing,
 	};
 }

@@ -530,52 +530,6 @@ static void a_stalled_write_has_its_time(void **state)
 	end(&t);
 }
 
-static void a_blocked_peer_that_hung_up_is_found_out(void **state)
-{
-	struct place t = {.set.write_timeout = 1000};
-
-	(void)state;
-	start(&t);
-	t.p.stalled = true;
-	send_text(t.p.conn, "one");
-	stub_round(t.w);
-	assert_int_equal(conn_due(&t.p.conn->timer, t.p.conn->blocked_s), 1);
-	assert_false(t.p.conn->closing);
-	t.p.hung_up = true;
-	conn_due(&t.p.conn->timer, t.p.conn->blocked_s + 1);
-	assert_true(t.p.conn->closing);
-	end(&t);
-}
-
-/* --- all of them --- */
-
-static void all_are_sent_away_over_time(void **state)
-{
-	enum { N = 100 };
-	static struct peer p[N];
-	struct place t = {0};
-	unsigned before = 0, rounds = 0;
-
-	(void)state;
-	start(&t);
-	for (int i = 0; i < N; i++)
-		peer_open(&p[i], t.w, &peer_door);
-	for (uint64_t left = 500; before <= N; left -= left ? WORKER_DRAIN_TICK_MS : 0, rounds++) {
-		unsigned gone = t.p.code == CLOSE_RESTART;
-
-		conns_drain(t.w, left);
-		stub_turns(t.w);
-		gone = t.p.code == CLOSE_RESTART;
-		for (int i = 0; i < N; i++)
-			gone += p[i].code == CLOSE_RESTART;
-		assert_in_range(gone - before, 1, 11);
-		before = gone;
-	}
-	assert_int_equal(before, N + 1);
-	assert_in_range(rounds, 10, 11);
-	end(&t);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -599,8 +553,6 @@ int main(void)
 	    cmocka_unit_test(who_says_anything_lives),
 	    cmocka_unit_test(a_ping_may_block),
 	    cmocka_unit_test(a_stalled_write_has_its_time),
-	    cmocka_unit_test(a_blocked_peer_that_hung_up_is_found_out),
-	    cmocka_unit_test(all_are_sent_away_over_time),
 	};
 
 	if (sodium_init() < 0)

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "door/doors.h"
+#include "door/stream.h"
 #include "hubd/hub_stub.h"
 #include "unit.h"
 
@@ -15,6 +17,7 @@
 
 struct place {
 	struct hub_stub hub;
+	struct doors doors;
 	struct worker *w;
 	int fd; /* the peer's end */
 	struct buf got;
@@ -26,7 +29,10 @@ static void start(struct place *t, bool archive)
 	int fds[2];
 
 	hub_stub_start(&t->hub, 1, archive);
+	t->hub.m.s.hooks.step[TURN_STREAMS] = stream_turn;
 	t->w = stub_worker(&t->hub.m, 0);
+	t->w->doors = &t->doors;
+	doors_start(t->w);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	t->fd = fds[0];
 	atomic_store(&t->w->connections, 1);
@@ -207,7 +213,7 @@ static void the_hub_says_why_it_closes(void **state)
 	start(&t, false);
 	say(&t, PING);
 	wait_for(&t, "\"pong\"");
-	conns_drain(t.w, 0);
+	deliver_drain(t.w, 0, false);
 	wait_for_end(&t);
 	assert_true(has(&t, "{\"type\":\"close\",\"code\":1012,\"reason\":\"the hub is shutting "
 			    "down\"}\n"));
@@ -264,7 +270,7 @@ static void what_is_unsent_at_the_close_is_sent(void **state)
 			stalled++;
 		}
 	}
-	conns_drain(t.w, 0);
+	deliver_drain(t.w, 0, true);
 	stub_turns(t.w);
 	assert_int_equal(atomic_load(&t.w->connections), 1);
 	wait_for_end(&t);
