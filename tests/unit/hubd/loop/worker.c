@@ -93,6 +93,7 @@ static void mail_is_read_at_the_end(void **state)
 	loop_stub_free(&all);
 	expect("ab");
 	/* As of one that never was started. */
+	all.n = 0;
 	assert_non_null(worker_new(&all, &hooks));
 	worker_post(all.at[0], &first.mail);
 	loop_stub_free(&all);
