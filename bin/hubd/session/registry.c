@@ -239,17 +239,35 @@ static struct session *registry_add(struct registry *r, struct span id, enum hub
 	return s;
 }
 
+/* Takes out the session that has been idle longest, of those that have been for ttl_ms and do not
+ * have to wait for the archive; NULL: none of the first few. */
+static struct session *take_idle(struct registry *r, uint64_t now_ms, uint64_t ttl_ms)
+{
+	struct session *s = r->idle_first;
+	unsigned i;
+
+	/* Signed: the clock of the worker that wrote it may be ahead of ours. */
+	for (i = 0; s && i < SWEEP_STEP && (int64_t)(now_ms - s->idle_since_ms) >= (int64_t)ttl_ms;
+	     i++) {
+		struct session *next = s->idle_next;
+
+		if (registry_take(r, s))
+			return s;
+		s = next;
+	}
+	return NULL;
+}
+
 struct session *registry_use(struct registry *r, struct span id, enum hub_code *code)
 {
-	struct session *s, *idlest, *dropped = NULL;
+	struct session *s, *dropped = NULL;
 
 	pthread_mutex_lock(&r->lock);
 	s = *registry_link(r, id);
-	idlest = r->idle_first;
 	if (s && s->idle)
 		idle_unlink(r, s);
-	if (!s && r->n >= r->max && idlest && registry_take(r, idlest))
-		dropped = idlest;
+	if (!s && r->n >= r->max)
+		dropped = take_idle(r, UINT64_MAX / 2, 0);
 	if (!s)
 		s = registry_add(r, id, code);
 	if (s)
@@ -273,12 +291,10 @@ static struct session *take_expired(struct registry *r, uint64_t now_ms)
 	struct session *s;
 
 	pthread_mutex_lock(&r->lock);
-	s = r->idle_first;
-	/* Signed: the clock of the worker that wrote it may be ahead of ours. */
-	if (s && (((int64_t)(now_ms - s->idle_since_ms) < (int64_t)r->ttl_ms &&
-		   !log_memory_over(r->env->memory)) ||
-		  !registry_take(r, s)))
-		s = NULL;
+	if (log_memory_over(r->env->memory))
+		s = take_idle(r, UINT64_MAX / 2, 0);
+	else
+		s = take_idle(r, now_ms, r->ttl_ms);
 	pthread_mutex_unlock(&r->lock);
 	return s;
 }

@@ -8,6 +8,7 @@
 #define MOVE_PAGES 2000	 /* that are worth a pass of the thread */
 #define ANEW_PAGES 16000 /* after which the log is to begin anew */
 #define LEFT_PAGES 2000	 /* that the writer itself may move */
+#define FULL_PAGES 64000 /* at which it moves all, for the thread does not keep up */
 #define IDLE_MS 1000	 /* without a commit: everything is moved, and the log made empty */
 #define RETRY_MS 1000	 /* after an error */
 
@@ -36,12 +37,15 @@ void store_checkpoint_init(struct store *st)
 
 void store_checkpoint_step(struct store *st)
 {
-	int all = 0, moved = 0;
+	int all = 0, moved = 0, left;
 	bool due;
 
 	pthread_mutex_lock(&st->wal_lock);
-	due = !st->wal_busy && st->wal_pages >= ANEW_PAGES && st->wal_pages > st->wal_moved &&
-	      st->wal_pages - st->wal_moved <= LEFT_PAGES;
+	left = st->wal_pages - st->wal_moved;
+	due = st->wal_pages >= ANEW_PAGES && left > 0 && left <= LEFT_PAGES;
+	/* Then the thread begins no other pass before that was done. */
+	st->wal_full = st->wal_pages >= FULL_PAGES && left > 0;
+	due = (due || st->wal_full) && !st->wal_busy;
 	pthread_mutex_unlock(&st->wal_lock);
 	if (!due)
 		return;
@@ -49,6 +53,7 @@ void store_checkpoint_step(struct store *st)
 	pthread_mutex_lock(&st->wal_lock);
 	/* Somebody who reads may have kept it from being whole: not at once again. */
 	st->wal_moved = st->wal_pages;
+	st->wal_full = false;
 	pthread_mutex_unlock(&st->wal_lock);
 }
 
@@ -64,7 +69,7 @@ static int wait(struct store *st, unsigned *commits)
 		unsigned before = st->wal_commits;
 		int r = pthread_cond_timedwait(&st->wal_wake, &st->wal_lock, &until);
 
-		if (st->wal_pages - st->wal_moved >= MOVE_PAGES)
+		if (st->wal_pages - st->wal_moved >= MOVE_PAGES && !st->wal_full)
 			mode = SQLITE_CHECKPOINT_PASSIVE;
 		else if (r != 0 && st->wal_commits == before && st->wal_pages > 0)
 			mode = SQLITE_CHECKPOINT_TRUNCATE;

@@ -74,6 +74,7 @@ struct store {
 	int wal_moved;	      /* of them: in the database */
 	unsigned wal_commits; /* so far */
 	bool wal_busy;	      /* its thread is moving some */
+	bool wal_full;	      /* it is the writer's turn */
 	bool wal_stop;
 
 	pthread_t writer, mover, readers[STORE_READERS];

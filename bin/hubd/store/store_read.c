@@ -19,8 +19,8 @@ static const char *const read_sql[READ_STMTS] = {
     [GET_STATE] = "SELECT key, type, seq, sender, body FROM state WHERE session = ?1 ORDER BY seq",
     [GET_ACKS] = "SELECT n, messages FROM ack WHERE session = ?1 ORDER BY seq DESC",
     [GET_RECORDS] =
-	"SELECT seq, bodies FROM batch WHERE session = ?1 AND seq <= ?3 AND seq >= coalesce("
-	"(SELECT max(seq) FROM batch WHERE session = ?1 AND seq <= ?2), 0) ORDER BY seq",
+	("SELECT seq, bodies FROM batch WHERE session = ?1 AND seq <= ?3 AND seq >= coalesce("
+	 "(SELECT max(seq) FROM batch WHERE session = ?1 AND seq <= ?2), 0) ORDER BY seq"),
 };
 
 struct reader {

@@ -150,7 +150,7 @@ static inline enum hub_code peer_say(struct peer *p, const char *text)
 /* Takes what was sent before: true where it is exactly that. */
 static inline bool buf_take(struct buf *b, const char *want)
 {
-	bool same = b->len == strlen(want) && memcmp(b->data, want, b->len) == 0;
+	bool same = b->len == strlen(want) && (!b->len || memcmp(b->data, want, b->len) == 0);
 
 	if (!same)
 		fprintf(stderr, "# got: %.*s\n# want: %s\n", (int)b->len, b->data ? b->data : "",

@@ -73,11 +73,11 @@ static inline void loop_stub_workers(struct workers *all, unsigned n,
 		stub_need(worker_start(all->at[i]) == 0, "a worker does not start");
 }
 
+/* Their number stays, for sessions that are left count on it. */
 static inline void loop_stub_free(struct workers *all)
 {
 	for (unsigned i = 0; i < all->n; i++)
 		worker_free(all->at[i]);
-	all->n = 0;
 }
 
 /* One time round a worker's loop, without waiting: what was posted to it is handled, what is due is

@@ -79,14 +79,16 @@ static void join(struct hub_stub *st, struct peer *p, const char *session)
 static void field(const struct peer *p, const char *name, char *out, size_t cap)
 {
 	char want[64];
-	const char *at;
+	const char *at, *quote;
 	int n = snprintf(want, sizeof(want), "\"%s\":\"", name);
 	size_t len;
 
 	at = memmem(p->got.data, p->got.len, want, (size_t)n);
 	assert_non_null(at);
 	at += n;
-	len = strcspn(at, "\"");
+	quote = memchr(at, '"', (size_t)(p->got.data + p->got.len - at));
+	assert_non_null(quote);
+	len = (size_t)(quote - at);
 	assert_true(len < cap);
 	memcpy(out, at, len);
 	out[len] = '\0';

@@ -91,6 +91,11 @@ static void wait_until_gone(struct place *t)
 {
 	uint64_t start_ms = clock_mono_ms();
 
+	/* It waits for the peer to end as well, once that has had all. */
+	if (t->eof && t->fd >= 0) {
+		close(t->fd);
+		t->fd = -1;
+	}
 	while (atomic_load(&t->w->connections)) {
 		stub_round(t->w);
 		assert_true(clock_mono_ms() - start_ms < WAIT_MS);

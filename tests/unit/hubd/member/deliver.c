@@ -537,7 +537,7 @@ static void who_ends_first_gets_all_it_asked_for(void **state)
 	stub_settle(&st.s.workers);
 	peer_say(&p, "say a x");
 	peer_say(&p, "leave last");
-	deliver_finish(p.conn);
+	deliver_finish(p.conn, CLOSE_NORMAL, "end of input");
 	stub_settle(&st.s.workers);
 	assert_int_equal(p.code, 0);
 	stub_resume(&p);
@@ -560,7 +560,7 @@ static void it_waits_for_the_archive_too(void **state)
 	tail = log_tail(&st);
 	/* Acks, */
 	peer_say(&p, "ack a M one");
-	deliver_finish(p.conn);
+	deliver_finish(p.conn, CLOSE_NORMAL, "end of input");
 	stub_settle(&st.s.workers);
 	assert_int_equal(p.code, 0);
 	session_stored(stub_session(&st, "a"), 101);
@@ -569,7 +569,7 @@ static void it_waits_for_the_archive_too(void **state)
 	assert_int_equal(p.code, CLOSE_NORMAL);
 	/* a join, and the past. */
 	stub_say(&st, &q, "join a since=5");
-	deliver_finish(q.conn);
+	deliver_finish(q.conn, CLOSE_NORMAL, "end of input");
 	stub_settle(&st.s.workers);
 	assert_int_equal(q.code, 0);
 	stub_opened(&st, 1);
@@ -598,7 +598,7 @@ static void it_ends_when_the_last_answer_is_nobodys(void **state)
 	stub_say(&st, &q, "say nothing");
 	stub_say(&st, &q, "leave a");
 	assert_null(q.conn->seats);
-	deliver_finish(q.conn);
+	deliver_finish(q.conn, CLOSE_NORMAL, "end of input");
 	stub_resume(&q);
 	stub_settle(&st.s.workers);
 	assert_int_equal(q.code, 0);
@@ -629,7 +629,7 @@ static void the_end_waits_for_a_large_catch_up(void **state)
 		stub_say(&st, &p, text);
 	}
 	peer_say(&q, "join a");
-	deliver_finish(q.conn);
+	deliver_finish(q.conn, CLOSE_NORMAL, "end of input");
 	stub_settle(&st.s.workers);
 	assert_int_equal(q.code, CLOSE_NORMAL);
 	assert_true(q.got.len > 3500000);

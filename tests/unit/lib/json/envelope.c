@@ -209,7 +209,7 @@ static const struct refusal refusals[] = {
     {"{\"type\":\"x\",}", HUB_BAD_JSON, "unexpected byte at offset 12"},
     {"{\"type\":\"x\"", HUB_BAD_JSON, "unexpected end of text at offset 11"},
     {"{\"type\":\"x\"}{}", HUB_BAD_JSON, "trailing bytes behind the value at offset 12"},
-    {"{\"type\":\"\xff\"}", HUB_BAD_JSON, "malformed UTF-8 at offset 9"},
+    {"{\"type\":\"\xff\"}", HUB_BAD_TEXT, "malformed UTF-8 at offset 9"},
     {"[]", HUB_BAD_JSON, "must be a JSON object"},
     {"\"type\"", HUB_BAD_JSON, "must be a JSON object"},
     {"{}", HUB_BAD_TYPE, "type is missing"},
@@ -431,8 +431,9 @@ static void codes_have_names(void **state)
 	assert_string_equal(hub_code_name(HUB_INTERNAL), "internal");
 	for (int a = HUB_OK; a <= HUB_INTERNAL; a++)
 		for (int b = HUB_OK; b < a; b++)
-			assert_string_not_equal(hub_code_name((enum hub_code)a),
-						hub_code_name((enum hub_code)b));
+			if (a != HUB_BAD_TEXT || b != HUB_BAD_JSON) /* one to the outside */
+				assert_string_not_equal(hub_code_name((enum hub_code)a),
+							hub_code_name((enum hub_code)b));
 }
 
 /* Random messages. */

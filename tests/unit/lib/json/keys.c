@@ -18,20 +18,31 @@ static enum key_rule find(const struct keys *keys, const char *message, char key
 	static struct envelope e; /* borrows text until the next call */
 	size_t len = strlen(message);
 	char *text = malloc(len ? len : 1), room[ENVELOPE_KEY_MAX], why[256];
-	struct span span = {NULL, 0};
+	struct span span = {NULL, 0}, written = {NULL, 0}, again;
+	char again_room[ENVELOPE_KEY_MAX];
 	enum key_rule rule;
 
 	/* Of the exact size, so that a read behind it is seen. */
 	assert_non_null(text);
 	memcpy(text, message, len);
 	assert_int_equal(envelope_parse(&e, text, len, why, sizeof(why)), HUB_OK);
-	rule = keys_find(keys, &e, room, &span);
+	rule = keys_find(keys, &e, room, &span, &written);
 	key[0] = '\0';
 	if (rule == KEY_SET || rule == KEY_DELETE) {
 		assert_non_null(span.p);
 		assert_true(span.len <= ENVELOPE_KEY_MAX);
 		memcpy(key, span.p, span.len);
 		key[span.len] = '\0';
+		/* The value that it was read from, in the message, says the same. */
+		if (written.len) {
+			assert_true(written.p >= e.text &&
+				    written.p + written.len <= e.text + e.len);
+			assert_true(keys_value(written, again_room, &again));
+			assert_int_equal(again.len, span.len);
+			assert_memory_equal(again.p, span.p, span.len);
+		} else {
+			assert_int_equal(span.len, 0);
+		}
 	}
 	free(text);
 	return rule;
