@@ -4,6 +4,7 @@
 #   make check    lint and all tests    make bench    hubd beside its peers (first: make bench-peers)
 #   make asan     the tests under AddressSanitizer and UBSan (make tsan: threads)
 #   make fuzz     the fuzz targets, FUZZ_SECONDS each
+#   make conformance   hubd's parsers beside those of others (npm brings one)
 #   make deps     installs what pkg-config does not find
 
 CC ?= cc
@@ -29,12 +30,12 @@ ldflags = -pthread -Wl,--as-needed $(LDFLAGS)
 compile = $(CC) $(cppflags) $(cflags) -MMD -MP
 
 src := $(sort $(shell find bin lib -name '*.c'))
-tool_src := $(sort $(wildcard tests/tools/*.c) $(wildcard tests/bench/*.c))
+tool_src := $(sort $(wildcard tests/tools/*.c tests/bench/*.c tests/conformance/*.c))
 lib_obj := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter lib/%,$(src)))
 tools := $(tool_src:%.c=$(BUILD)/%)
 exe := $(programs:%=$(BUILD)/%)
 
-.PHONY: all demo check test lint lint-objects bench bench-peers bench-check asan tsan fuzz install uninstall clean deps
+.PHONY: all demo check test lint lint-objects bench bench-peers bench-check conformance asan tsan fuzz install uninstall clean deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -84,7 +85,12 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhub.a
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs)
+	$(CC) $(cflags) $(ldflags) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(pkg_libs)
+
+# The tools that try one room of hubd.
+wire_tools := tests/bench/wire tests/conformance/wire
+$(wire_tools:%=$(BUILD)/obj/%.o): private cppflags += -Ibin/hubd
+$(wire_tools:%=$(BUILD)/%): $(BUILD)/rooms/bin/hubd/wire.a
 
 # Fuzz targets have objects of their own, since coverage needs clang's flags everywhere.
 fuzz_flags = -std=c11 -g -O1 -pthread -fsanitize=fuzzer-no-link,address,undefined \
@@ -135,6 +141,9 @@ bench-peers:
 # hubbench's figures beside those of another generator.
 bench-check: all
 	@tests/bench/check $(BUILD)
+
+conformance: $(BUILD)/tests/conformance/wire
+	@tests/conformance/wire-peers $(BUILD)
 
 # The same tests, built apart; 4 workers so that threads meet.
 asan:

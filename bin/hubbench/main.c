@@ -9,15 +9,17 @@
 
 #include "base/err.h"
 #include "base/opt.h"
-#include "compare.h"
-#include "expect.h"
-#include "need.h"
-#include "plan.h"
-#include "play.h"
-#include "proc.h"
-#include "report.h"
-#include "run.h"
-#include "search.h"
+#include "plan/bench_options.h"
+#include "plan/need.h"
+#include "plan/plan.h"
+#include "plan/trace.h"
+#include "report/compare.h"
+#include "report/expect.h"
+#include "report/report.h"
+#include "run/proc.h"
+#include "run/run.h"
+#include "run/search.h"
+#include "speak/dialect.h"
 
 #define FIELD(f) offsetof(struct options, f)
 
@@ -288,7 +290,7 @@ int main(int argc, char **argv)
 	if (o.compare)
 		before = read_result(o.compare);
 	p.proc = o.pid ? &proc : NULL;
-	p.play = o.play ? play_read(o.play, o.rate ? p.rate : 0, p.acks) : NULL;
+	p.trace = o.play ? trace_read(o.play, o.rate ? p.rate : 0, p.acks) : NULL;
 	p.json = o.json ? open_output("--json", o.json) : NULL;
 	report = o.report ? open_output("--report", o.report) : NULL;
 	p.signal_fd = catch_signals();
@@ -307,6 +309,6 @@ int main(int argc, char **argv)
 	drop_result(r);
 	drop_result(before);
 	close(p.signal_fd);
-	play_free((struct play *)p.play);
+	trace_free((struct trace *)p.trace);
 	return status;
 }

@@ -18,6 +18,8 @@
 #include "dialect/hub7.h"
 #include "door/doors.h"
 #include "door/listener.h"
+#include "door/stream.h"
+#include "door/tls.h"
 #include "json/json.h"
 #include "member/member.h"
 #include "options.h"
@@ -35,6 +37,7 @@ struct hub {
 	struct conn_settings conns;
 	struct hub7 hub7;
 	struct door_settings door_settings;
+	struct tls *tls; /* NULL: plain TCP */
 	struct keys *keys;
 	unsigned char secret[RESUME_KEY_LEN];
 	/* What rooms keep for each worker. */
@@ -131,6 +134,18 @@ static void second(struct worker *w)
 		registry_sweep(registry, worker_now_ms(w));
 }
 
+static void drain(struct worker *w, uint64_t left_ms, bool now)
+{
+	doors_drain(w);
+	deliver_drain(w, left_ms, now);
+}
+
+static void abort_rooms(struct worker *w)
+{
+	conns_abort(w);
+	doors_abort(w);
+}
+
 static void free_rooms(struct worker *w)
 {
 	doors_free(w);
@@ -139,15 +154,14 @@ static void free_rooms(struct worker *w)
 
 static const struct worker_hooks hooks = {
     .start = doors_start,
-    .read_on = doors_read_on,
-    .step = {[TURN_SESSIONS] = deliver_session,
+    .step = {[TURN_STREAMS] = stream_turn,
+	     [TURN_SESSIONS] = deliver_session,
 	     [TURN_CONNECTIONS] = deliver_connection,
 	     [TURN_REAP] = seat_reap},
     .due = conn_due,
     .second = second,
-    .drain = deliver_drain,
-    .abort = conns_abort,
-    .stop = doors_stop,
+    .drain = drain,
+    .abort = abort_rooms,
     .free = free_rooms,
 };
 
@@ -163,7 +177,8 @@ static int make_workers(struct hub *hub)
 			return EX_OSERR;
 		hub->members[i] = (struct members){.registry = &hub->registry,
 						   .resyncs = hub->opt.slow == SLOW_RESYNC};
-		hub->doors[i] = (struct doors){.set = &hub->door_settings};
+		hub->doors[i] = (struct doors){.set = &hub->door_settings,
+					       .tls = hub->tls ? tls_ref(hub->tls) : NULL};
 		w->conns = &hub->conns;
 		w->members = &hub->members[i];
 		w->hub7 = &hub->hub7;
@@ -177,27 +192,51 @@ static int make_workers(struct hub *hub)
 
 /* --- running --- */
 
-struct stopper {
-	struct workers *workers;
+struct signals {
+	struct hub *hub;
 	struct listeners *listeners;
-	uv_signal_t term, intr;
+	uv_signal_t term, intr, hup;
 };
 
 /* The first signal drains; a second one ends at once. */
 static void on_signal(uv_signal_t *handle, int signum)
 {
-	struct stopper *st = handle->data;
+	struct signals *st = handle->data;
+	struct workers *workers = &st->hub->workers;
 	unsigned i;
 
-	if (atomic_exchange(&st->workers->draining, true)) {
+	if (atomic_exchange(&workers->draining, true)) {
 		err_log(ERR_WARN, "stopped at once by a second signal");
 		_exit(0);
 	}
 	err_log(ERR_INFO, "signal %d: sending %u connections away", signum,
-		workers_connections(st->workers));
+		workers_connections(workers));
 	listeners_stop(st->listeners);
-	for (i = 0; i < st->workers->n; i++)
-		worker_drain(st->workers->at[i]);
+	for (i = 0; i < workers->n; i++)
+		worker_drain(workers->at[i]);
+}
+
+/* Connections that come from now on get the new certificate; where it is none, the old one. */
+static void on_hangup(uv_signal_t *handle, int signum)
+{
+	struct signals *st = handle->data;
+	const struct hub_options *opt = &st->hub->opt;
+	struct tls *tls;
+	char why[512];
+	unsigned i;
+
+	(void)signum;
+	if (!opt->tls_cert)
+		return;
+	tls = tls_load(opt->tls_cert, opt->tls_key, why, sizeof(why));
+	if (!tls) {
+		err_log(ERR_ERROR, "%s; the old one stays", why);
+		return;
+	}
+	for (i = 0; i < st->hub->workers.n; i++)
+		doors_set_tls(st->hub->workers.at[i], tls);
+	tls_unref(tls);
+	err_log(ERR_INFO, "certificate %s: read again", opt->tls_cert);
 }
 
 static void *run_thread(void *arg)
@@ -209,7 +248,7 @@ static void *run_thread(void *arg)
 /* Worker 0 runs here, the others in threads of their own, until a signal has drained them all. */
 static int run(struct hub *hub, struct listeners *ls)
 {
-	struct stopper st = {.workers = &hub->workers, .listeners = ls};
+	struct signals st = {.hub = hub, .listeners = ls};
 	uv_loop_t *loop = worker_loop(hub->workers.at[0]);
 	pthread_t threads[WORKERS_MAX];
 	unsigned i;
@@ -220,9 +259,11 @@ static int run(struct hub *hub, struct listeners *ls)
 		return r;
 	uv_signal_init(loop, &st.term);
 	uv_signal_init(loop, &st.intr);
-	st.term.data = st.intr.data = &st;
+	uv_signal_init(loop, &st.hup);
+	st.term.data = st.intr.data = st.hup.data = &st;
 	uv_signal_start(&st.term, on_signal, SIGTERM);
 	uv_signal_start(&st.intr, on_signal, SIGINT);
+	uv_signal_start(&st.hup, on_hangup, SIGHUP);
 	for (i = 1; i < hub->workers.n; i++) {
 		r = pthread_create(&threads[i], NULL, run_thread, hub->workers.at[i]);
 		if (r != 0)
@@ -234,6 +275,7 @@ static int run(struct hub *hub, struct listeners *ls)
 		pthread_join(threads[i], NULL);
 	uv_close((uv_handle_t *)&st.term, NULL);
 	uv_close((uv_handle_t *)&st.intr, NULL);
+	uv_close((uv_handle_t *)&st.hup, NULL);
 	uv_run(loop, UV_RUN_NOWAIT);
 	return 0;
 }
@@ -280,10 +322,11 @@ static void settle(struct hub *hub, uint32_t run)
 				  .run = run,
 				  .keeps = hub->store != NULL};
 	hub->door_settings =
-	    (struct door_settings){.tls_cert = opt->tls_cert,
-				   .tls_key = opt->tls_key,
+	    (struct door_settings){.registry = &hub->registry,
 				   .max_connections = (unsigned)opt->max_connections,
-				   .registry = &hub->registry};
+				   .max_header = (size_t)opt->max_header,
+				   .header_timeout = (uint32_t)(opt->header_timeout + 0.999),
+				   .tls = hub->tls != NULL};
 	if (!hub->hub7.fields || registry_init(&hub->registry, &hub->env, (size_t)opt->max_sessions,
 					       (uint64_t)(opt->session_ttl * 1000)) < 0)
 		err_die(EX_OSERR, "out of memory");
@@ -292,8 +335,8 @@ static void settle(struct hub *hub, uint32_t run)
 static int serve(struct hub *hub)
 {
 	const struct hub_options *opt = &hub->opt;
-	struct listeners *ls =
-	    listeners_new(&hub->workers, (unsigned)opt->max_connections, opt->tls_cert != NULL);
+	struct listeners *ls = listeners_new(&hub->workers, (unsigned)opt->max_connections);
+	char why[512];
 	uint32_t run_number;
 	unsigned i;
 	int status;
@@ -301,6 +344,8 @@ static int serve(struct hub *hub)
 	if (!ls)
 		err_die(EX_OSERR, "out of memory");
 	hub->keys = load_keys(opt->keys);
+	if (opt->tls_cert && !(hub->tls = tls_load(opt->tls_cert, opt->tls_key, why, sizeof(why))))
+		err_die(EX_CONFIG, "%s", why);
 	randombytes_buf(hub->secret, sizeof(hub->secret));
 	randombytes_buf(&run_number, sizeof(run_number));
 	hub->store_settings = (struct store_settings){.file = opt->store,
@@ -339,6 +384,7 @@ fail_listeners:
 	store_free(hub->store);
 fail_store:
 	listeners_free(ls);
+	tls_unref(hub->tls);
 	keys_free(hub->keys);
 	return status;
 }

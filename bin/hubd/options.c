@@ -7,7 +7,6 @@
 #include <sys/resource.h>
 
 #include "base/err.h"
-#include "door/tls.h"
 #include "loop/worker.h"
 
 #define KIB 1024.0
@@ -35,6 +34,8 @@ static const struct opt options[] = {
     {0, "tls-key", "FILE", OPT_STRING, AT(tls_key), 0, 0, NULL, "its private key (PEM)"},
     {0, "max-message", "BYTES", OPT_SIZE, AT(max_message), 128, 64 * MIB, NULL,
      "largest message taken (64k)"},
+    {0, "max-header", "BYTES", OPT_SIZE, AT(max_header), 1024, 60 * KIB, NULL,
+     "largest head of an HTTP request taken (16k)"},
     {0, "max-connections", "N", OPT_INT, AT(max_connections), 1, 10000000, NULL,
      "connections at a time (what the descriptor limit allows)"},
     {0, "max-sessions", "N", OPT_INT, AT(max_sessions), 1, 100000000, NULL,
@@ -71,6 +72,8 @@ static const struct opt options[] = {
      "silence after which a WebSocket client is pinged; 0: never (54)"},
     {0, "pong", "SECONDS", OPT_SECONDS, AT(pong), 1, 86400, NULL,
      "silence after which it is given up (60)"},
+    {0, "header-timeout", "SECONDS", OPT_SECONDS, AT(header_timeout), 1, 3600, NULL,
+     "time for the head of an HTTP request to come (10)"},
     {0, "write-timeout", "SECONDS", OPT_SECONDS, AT(write_timeout), 1, 3600, NULL,
      "time for a client to take what was sent (10)"},
     {0, "drain", "SECONDS", OPT_SECONDS, AT(drain), 0, 3600, NULL,
@@ -116,11 +119,12 @@ static int64_t raise_nofile(void)
 void options_read(struct hub_options *opt, int argc, char **argv)
 {
 	int64_t nofile = raise_nofile();
-	char why[512];
 
 	*opt = (struct hub_options){
 	    .workers = cpu_count(),
 	    .max_message = 64 * 1024,
+	    .max_header = 16 * 1024,
+	    .header_timeout = 10,
 	    .max_connections = nofile - SPARE_FDS,
 	    .max_sessions = 100000,
 	    .max_members = 100000,
@@ -145,8 +149,6 @@ void options_read(struct hub_options *opt, int argc, char **argv)
 			opt->ping);
 	if (!opt->tls_cert != !opt->tls_key)
 		err_die(EX_USAGE, "tls-cert and tls-key need each other");
-	if (opt->tls_cert && tls_check(opt->tls_cert, opt->tls_key, why, sizeof(why)) < 0)
-		err_die(EX_CONFIG, "%s", why);
 	if (nofile <= SPARE_FDS)
 		err_die(EX_CONFIG, "only %jd descriptors are allowed; raise the limit (ulimit -n)",
 			(intmax_t)nofile);

@@ -16,7 +16,7 @@ struct hub_options {
 	const char *client_version;
 	int64_t workers;
 	int64_t ready_fd;
-	int64_t max_message;
+	int64_t max_message, max_header;
 	int64_t max_connections, max_sessions, max_members;
 	int64_t history, history_bytes, history_memory;
 	int64_t presence_limit;
@@ -27,7 +27,7 @@ struct hub_options {
 	int64_t keep_records;
 	int64_t keep_days;
 	double slow_after, session_ttl;
-	double ping, pong, write_timeout, drain;
+	double ping, pong, header_timeout, write_timeout, drain;
 	int slow; /* enum slow_policy */
 	int log_level;
 };

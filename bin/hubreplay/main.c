@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "hubreplay.h"
+#include "edit/edit.h"
+#include "play/playback.h"
+#include "record/record.h"
 
 struct command {
 	const char *name;
@@ -14,7 +16,7 @@ struct command {
 
 static const struct command commands[] = {
     {"record", record_main, "write what sessions do to files, as it happens"},
-    {"play", play_main, "send recordings to a hub, in their own time"},
+    {"play", playback_main, "send recordings to a hub, in their own time"},
     {"info", info_main, "what is in recordings"},
     {"verify", verify_main, "whether recordings are whole and unchanged"},
     {"cut", cut_main, "a part of a recording, as a recording"},

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "result.h"
+#include "report/result.h"
 
 /* Values between low and high, most of them low, and one in a thousand ten times as long. */
 static inline void sample_hist(struct hist *h, uint64_t n, uint64_t low, uint64_t high)

@@ -90,13 +90,22 @@ static void keep(struct conn *c, const char *text, size_t len)
 		conn_close(c, CLOSE_INTERNAL, "out of memory");
 }
 
+static enum hub_code take(struct conn *c, const char *text, size_t len)
+{
+	enum hub_code code = c->door->dialect->take(c, text, len);
+
+	if (code == HUB_BAD_TEXT && c->door->utf8)
+		conn_close(c, CLOSE_BAD_TEXT, "text that is not UTF-8");
+	return code;
+}
+
 enum hub_code conn_receive(struct conn *c, const char *text, size_t len)
 {
 	conn_heard(c);
 	if (c->closing)
 		return HUB_OK;
 	if (!c->held)
-		return c->door->dialect->take(c, text, len);
+		return take(c, text, len);
 	keep(c, text, len);
 	return HUB_OK;
 }
@@ -132,8 +141,7 @@ void conn_release(struct conn *c)
 	for (; at < held.len && !c->closing && !c->held; at += len) {
 		memcpy(&len, held.data + at, sizeof(len));
 		at += sizeof(len);
-		if (c->door->dialect->take(c, held.data + at, len) == HUB_BAD_TEXT)
-			conn_close(c, CLOSE_BAD_TEXT, "text that is not UTF-8");
+		take(c, held.data + at, len);
 	}
 	if (at < held.len && !c->closing) {
 		if (input_of(c) && buf_put(&c->input->held, held.data + at, held.len - at) == 0)
@@ -156,6 +164,8 @@ void conn_idle(struct conn *c)
 	c->busy--;
 	if (c->gone)
 		worker_later(c->worker, TURN_REAP, &c->reap);
+	else if (c->finishing) /* that may have been the last that it waited for */
+		worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
 }
 
 /* --- sending */
@@ -322,13 +332,6 @@ static uint32_t check(struct conn *c, uint32_t at_s)
 				give_up(c, "write timeout");
 			return 1;
 		}
-	}
-	if (c->blocked && !c->closing && c->door->hung_up) {
-		if (c->door->hung_up(c)) {
-			conn_close(c, 0, "the peer is gone");
-			return 1;
-		}
-		next = 1;
 	}
 	if (c->closing || !c->door->pings || set->ping <= 0)
 		return next;

@@ -61,7 +61,7 @@ struct conn {
 	bool finishing : 1;   /* closes, with `code`, once it has got all that is due to it */
 	bool watching : 1;    /* it is told of sessions; see member/watch.h */
 	bool said_close : 1;  /* the door's: the peer was sent a close frame */
-	bool readable : 1;    /* the door's: may have more to read */
+	bool failed : 1;      /* the door's: the peer is not to be understood any more */
 };
 
 /* A new connection for a door's handle, with a random id. NULL: no memory. */

@@ -62,6 +62,7 @@ struct door {
 	const char *name;
 	bool trusted; /* its peers may ask for what is not everybody's to know */
 	bool pings;   /* has a ping of its own to tell whether the peer lives */
+	bool utf8;    /* a message that is not UTF-8 ends the connection: RFC 6455 section 8.1 */
 	const struct encoding *encoding;
 	const struct dialect *dialect;
 
@@ -71,8 +72,6 @@ struct door {
 	int (*write)(struct conn *c, const void *data, size_t len);
 	int (*ping)(struct conn *c);		    /* as write */
 	void (*pause)(struct conn *c, bool paused); /* stops and starts reading */
-	/* Where not NULL: whether the peer of a blocked connection has gone. */
-	bool (*hung_up)(struct conn *c);
 	/* Says code and reason to the peer as far as it still listens, then closes; conn_gone()
 	 * follows. */
 	void (*close)(struct conn *c, enum close_code code, const char *reason);

@@ -1,16 +1,21 @@
-/* The HTTP beside the WebSocket, on libwebsockets: GET /healthz, and answers to what is not served.
- */
+/* The front: HTTP/1.1 on a stream (RFC 9112), until it becomes a WebSocket. */
 #ifndef HUBD_HTTP_H
 #define HUBD_HTTP_H
 
-#include "loop/worker.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-struct lws;
+struct tls;
+struct worker;
 
-/* Answers a request for path. 0, or -1 where the connection is to end. */
-int http_request(struct worker *w, struct lws *wsi, const char *path);
+/* Takes over a TCP connection that was just accepted, as number born; closes it where that fails.
+ */
+void http_adopt(struct worker *w, int fd, struct tls *tls, uint32_t born);
 
-/* An upgrade to `to`: 0 lets it through, 1 has answered it, -1 ends the connection. */
-int http_upgrade(struct worker *w, struct lws *wsi, const char *to);
+/* Ends the connection that has waited longest without a request; false where there is none. */
+bool http_evict(struct worker *w);
+
+/* Ends all that are between two requests. */
+void http_drain(struct worker *w);
 
 #endif

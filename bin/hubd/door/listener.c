@@ -37,7 +37,6 @@ struct listener {
 struct listeners {
 	struct workers *workers;
 	unsigned max; /* connections of all workers */
-	bool tls;     /* the TCP ones */
 	uv_timer_t retry;
 	bool started;
 	uint32_t accepted; /* connections so far */
@@ -47,14 +46,13 @@ struct listeners {
 
 static void on_readable(uv_poll_t *poll, int status, int events);
 
-struct listeners *listeners_new(struct workers *workers, unsigned max, bool tls)
+struct listeners *listeners_new(struct workers *workers, unsigned max)
 {
 	struct listeners *ls = calloc(1, sizeof(*ls));
 
 	if (ls) {
 		ls->workers = workers;
 		ls->max = max;
-		ls->tls = tls;
 	}
 	return ls;
 }
@@ -242,30 +240,13 @@ static struct worker *least_loaded(const struct workers *all)
 	return best;
 }
 
-static void refuse(const struct listener *l, int fd)
-{
-	static const char http[] =
-	    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
-	    "Content-Length: 16\r\nConnection: close\r\n\r\nthe hub is full\n";
-	static const char line[] =
-	    "{\"type\":\"error\",\"data\":{\"code\":\"hub_full\","
-	    "\"message\":\"the hub has as many connections as it allows\"}}\n";
-
-	counter_add(&l->all->workers->at[0]->counters, refused, 1);
-	if (l->local)
-		send(fd, line, sizeof(line) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	else if (!l->all->tls)
-		send(fd, http, sizeof(http) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	shutdown(fd, SHUT_WR);
-	close(fd);
-}
-
 /* A connection on its way to its worker. */
 struct adoption {
 	struct mail mail; /* first */
 	int fd;
 	uint32_t born;
 	bool local;
+	bool full;
 };
 
 static void on_adopt(struct worker *w, struct mail *mail)
@@ -276,7 +257,7 @@ static void on_adopt(struct worker *w, struct mail *mail)
 		close(a->fd);
 		worker_connection_gone(w);
 	} else {
-		doors_adopt(w, a->fd, a->local, a->born);
+		doors_adopt(w, a->fd, a->local, a->full, a->born);
 	}
 	free(a);
 }
@@ -285,15 +266,17 @@ static void hand_over(struct listener *l, int fd)
 {
 	struct listeners *ls = l->all;
 	struct worker *w = least_loaded(ls->workers);
-	struct adoption *a = NULL;
+	struct adoption *a = malloc(sizeof(*a));
 
-	if (workers_connections(ls->workers) < ls->max)
-		a = malloc(sizeof(*a));
 	if (!a) {
-		refuse(l, fd);
+		doors_refuse(ls->workers->at[0], fd, l->local);
 		return;
 	}
-	*a = (struct adoption){{.run = on_adopt}, fd, ++ls->accepted, l->local};
+	*a = (struct adoption){{.run = on_adopt},
+			       fd,
+			       ++ls->accepted,
+			       l->local,
+			       workers_connections(ls->workers) >= ls->max};
 	atomic_fetch_add_explicit(&w->connections, 1, memory_order_relaxed);
 	counter_add(&ls->workers->at[0]->counters, accepted, 1);
 	worker_post(w, &a->mail);

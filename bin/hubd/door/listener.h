@@ -9,9 +9,9 @@
 struct listeners;
 struct workers;
 
-/* None yet. At most max connections at a time are accepted for the workers, over TLS on TCP where
- * tls. NULL: no memory. */
-struct listeners *listeners_new(struct workers *workers, unsigned max, bool tls);
+/* None yet. At most max connections at a time are accepted for the workers: more only in the place
+ * of those that do nothing. NULL: no memory. */
+struct listeners *listeners_new(struct workers *workers, unsigned max);
 
 /* Listens on HOST:PORT ([HOST]:PORT for IPv6; an empty HOST means every address; port 0 takes a
  * free one), on every address that HOST has. Returns 0, or an exit status after logging why. */

@@ -2,14 +2,19 @@
 #include "loop/worker.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "loop/poller.h"
 
 #define TICK_MS 1000
+#define POLL_EVENTS 256	    /* taken at a time */
 #define DRAIN_LAST_MS 1500  /* behind the drain time: for peers to take what is due to them */
 #define DRAIN_GRACE_MS 3000 /* then to answer the close, until so much behind it */
 
@@ -23,9 +28,13 @@ struct engine {
 	uv_idle_t idle; /* active while the next turn is to follow at once */
 	uv_timer_t tick;
 	uv_timer_t drain;
+	uv_poll_t poll; /* of epoll */
+	int epoll;
 
 	pthread_mutex_t mail_lock;
 	struct mail *mail_first, **mail_last;
+	bool asleep; /* under mail_lock: nothing wakes it any more; the rest is read as it is freed
+		      */
 	struct mail drain_mail;
 
 	struct turn_entry *list[TURN_STEPS]; /* ends with &end */
@@ -163,8 +172,6 @@ static void turn(struct engine *en)
 	enum turn_step step = 0;
 
 	begin_turn(en);
-	if (en->started)
-		en->hooks->read_on(&en->w);
 	while (step < TURN_STEPS) {
 		if (en->list[step] == &en->end) {
 			step++;
@@ -191,13 +198,16 @@ static void on_check(uv_check_t *handle)
 void worker_post_chain(struct worker *w, struct mail *first, struct mail *last)
 {
 	struct engine *en = engine_of(w);
+	bool asleep;
 
 	last->next = NULL;
 	pthread_mutex_lock(&en->mail_lock);
 	*en->mail_last = first;
 	en->mail_last = &last->next;
+	asleep = en->asleep;
 	pthread_mutex_unlock(&en->mail_lock);
-	uv_async_send(&en->async);
+	if (!asleep)
+		uv_async_send(&en->async);
 }
 
 void worker_post(struct worker *w, struct mail *mail)
@@ -228,6 +238,31 @@ static bool read_mail(struct engine *en)
 static void on_mail(uv_async_t *async)
 {
 	read_mail(async->data);
+}
+
+/* --- descriptors --- */
+
+int poller_add(struct worker *w, struct pollee *p, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+				 .data.ptr = p};
+
+	return epoll_ctl(engine_of(w)->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct engine *en = poll->data;
+	struct epoll_event ev[POLL_EVENTS];
+	int i, n = epoll_wait(en->epoll, ev, POLL_EVENTS, 0);
+
+	(void)status;
+	(void)events;
+	for (i = 0; i < n; i++) {
+		struct pollee *p = ev[i].data.ptr;
+
+		p->ready(p, ev[i].events);
+	}
 }
 
 /* --- timers --- */
@@ -294,9 +329,12 @@ struct worker *worker_new(struct workers *all, const struct worker_hooks *hooks)
 	for (step = 0; step < TURN_STEPS; step++)
 		en->list[step] = en->next[step] = &en->end;
 	pthread_mutex_init(&en->mail_lock, NULL);
-	r = uv_loop_init(&en->loop);
+	en->epoll = epoll_create1(EPOLL_CLOEXEC);
+	r = en->epoll < 0 ? -errno : uv_loop_init(&en->loop);
 	if (r < 0) {
 		err_log(ERR_ERROR, "cannot make an event loop: %s", uv_strerror(r));
+		if (en->epoll >= 0)
+			close(en->epoll);
 		pthread_mutex_destroy(&en->mail_lock);
 		free(en);
 		return NULL;
@@ -307,6 +345,9 @@ struct worker *worker_new(struct workers *all, const struct worker_hooks *hooks)
 	uv_idle_init(&en->loop, &en->idle);
 	uv_timer_init(&en->loop, &en->tick);
 	uv_timer_init(&en->loop, &en->drain);
+	uv_poll_init(&en->loop, &en->poll, en->epoll);
+	en->poll.data = en;
+	uv_poll_start(&en->poll, UV_READABLE, on_poll);
 	en->async.data = en->prepare.data = en->check.data = en->tick.data = en->drain.data = en;
 	uv_prepare_start(&en->prepare, on_prepare);
 	uv_check_start(&en->check, on_check);
@@ -344,12 +385,15 @@ void worker_free(struct worker *w)
 		turn(en);
 	}
 	en->started = false;
-	en->hooks->stop(w);
+	pthread_mutex_lock(&en->mail_lock);
+	en->asleep = true;
+	pthread_mutex_unlock(&en->mail_lock);
 	uv_close((uv_handle_t *)&en->async, NULL);
 	uv_close((uv_handle_t *)&en->check, NULL);
 	uv_close((uv_handle_t *)&en->idle, NULL);
 	uv_close((uv_handle_t *)&en->tick, NULL);
 	uv_close((uv_handle_t *)&en->drain, NULL);
+	uv_close((uv_handle_t *)&en->poll, NULL);
 	/* The prepare handle takes turns to the end; it does not keep the loop alive. */
 	uv_unref((uv_handle_t *)&en->prepare);
 	uv_run(&en->loop, UV_RUN_DEFAULT);
@@ -361,6 +405,7 @@ void worker_free(struct worker *w)
 		err_log(ERR_DEBUG, "worker %u: the event loop is still busy", w->index);
 	while (read_mail(en))
 		;
+	close(en->epoll);
 	for (i = 0; i < WORKER_SCRATCH; i++)
 		buf_free(&en->scratch[i]);
 	pthread_mutex_destroy(&en->mail_lock);

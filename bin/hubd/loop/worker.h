@@ -35,6 +35,7 @@ struct mail {
 
 /* A turn's lists, in their order. */
 enum turn_step {
+	TURN_STREAMS,	  /* who has more to read */
 	TURN_SESSIONS,	  /* sessions with new records: to their members everywhere */
 	TURN_CONNECTIONS, /* connections with something to send */
 	TURN_REAP,	  /* connections that are closing */
@@ -48,8 +49,7 @@ struct turn_entry {
 
 /* What the worker runs, all of it on its own thread; the table is main's. */
 struct worker_hooks {
-	int (*start)(struct worker *w);	   /* before it runs: 0, or -errno after logging why */
-	void (*read_on)(struct worker *w); /* each turn begins: who has more to read */
+	int (*start)(struct worker *w); /* before it runs: 0, or -errno after logging why */
 	void (*step[TURN_STEPS])(struct worker *w, struct turn_entry *e); /* of a list, taken out */
 	uint32_t (*due)(struct wheel_entry *e, uint32_t now_s); /* of the wheel: seconds to wait */
 	void (*second)(struct worker *w);			/* about once a second */
@@ -57,8 +57,7 @@ struct worker_hooks {
 	 * one goes when left_ms is over; now: even if they have not got all that is due to them. */
 	void (*drain)(struct worker *w, uint64_t left_ms, bool now);
 	void (*abort)(struct worker *w); /* ends what is left, at once; two turns follow */
-	void (*stop)(struct worker *w);	 /* gives up what start() made */
-	void (*free)(struct worker *w);	 /* the same, after the loop has run for the last time */
+	void (*free)(struct worker *w);	 /* gives up what start() made */
 };
 
 /* All of them. */

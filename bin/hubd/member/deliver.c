@@ -60,6 +60,8 @@ static bool catch_up(struct conn *c, struct seat *seat)
 	struct log_view view = {.chunk = up->chunk, .tail = 1, .head = up->n};
 	size_t bytes = 0;
 
+	if (c->flush_seats)
+		return false; /* it had its part of this turn, or is flushed at the end of it */
 	while (up->at <= up->n) {
 		if (!span_write(c, &view, &up->at, up->skip, &bytes))
 			break;

@@ -22,6 +22,7 @@ static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
 	if (pages < st->wal_pages)
 		st->wal_moved = 0; /* it began anew */
 	st->wal_pages = pages;
+	st->wal_commits++;
 	if (!st->wal_busy && pages - st->wal_moved >= MOVE_PAGES)
 		pthread_cond_signal(&st->wal_wake);
 	pthread_mutex_unlock(&st->wal_lock);
@@ -52,23 +53,23 @@ void store_checkpoint_step(struct store *st)
 }
 
 /* Waits until there is something to do: SQLITE_CHECKPOINT_PASSIVE, or _TRUNCATE when nothing was
- * committed for a while; -1 at the end. */
-static int wait(struct store *st, int *seen)
+ * committed for a while; -1 at the end. *commits: those until then. */
+static int wait(struct store *st, unsigned *commits)
 {
 	int mode = -1;
 
 	pthread_mutex_lock(&st->wal_lock);
 	while (!st->wal_stop && mode < 0) {
 		struct timespec until = store_in_ms(IDLE_MS);
-		int before = st->wal_pages;
+		unsigned before = st->wal_commits;
 		int r = pthread_cond_timedwait(&st->wal_wake, &st->wal_lock, &until);
 
 		if (st->wal_pages - st->wal_moved >= MOVE_PAGES)
 			mode = SQLITE_CHECKPOINT_PASSIVE;
-		else if (r != 0 && st->wal_pages == before && st->wal_pages != *seen)
+		else if (r != 0 && st->wal_commits == before && st->wal_pages > 0)
 			mode = SQLITE_CHECKPOINT_TRUNCATE;
 	}
-	*seen = st->wal_pages;
+	*commits = st->wal_commits;
 	st->wal_busy = mode >= 0;
 	pthread_mutex_unlock(&st->wal_lock);
 	return mode;
@@ -78,12 +79,13 @@ void *store_checkpoint_thread(void *store)
 {
 	struct store *st = store;
 	sqlite3 *db = store_connect(st, true);
-	int mode, all = 0, moved = 0, seen = 0;
+	int mode, all = 0, moved = 0;
+	unsigned commits;
 
 	if (!db)
 		return NULL; /* the log grows, until the hub is started again */
 	sqlite3_busy_timeout(db, 0);
-	while ((mode = wait(st, &seen)) >= 0) {
+	while ((mode = wait(st, &commits)) >= 0) {
 		int r = sqlite3_wal_checkpoint_v2(db, NULL, mode, &all, &moved);
 		struct timespec until = store_in_ms(RETRY_MS);
 
@@ -91,6 +93,9 @@ void *store_checkpoint_thread(void *store)
 		st->wal_busy = false;
 		if (r == SQLITE_OK && mode == SQLITE_CHECKPOINT_PASSIVE && all <= st->wal_pages)
 			st->wal_moved = moved;
+		if (r == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE &&
+		    commits == st->wal_commits)
+			st->wal_pages = st->wal_moved = 0; /* it is empty */
 		while (r != SQLITE_OK && !st->wal_stop &&
 		       pthread_cond_timedwait(&st->wal_wake, &st->wal_lock, &until) == 0)
 			;

@@ -70,9 +70,10 @@ struct store {
 	/* The write-ahead log, in pages; under wal_lock. */
 	pthread_mutex_t wal_lock;
 	pthread_cond_t wal_wake;
-	int wal_pages; /* written since it began anew */
-	int wal_moved; /* of them: in the database */
-	bool wal_busy; /* its thread is moving some */
+	int wal_pages;	      /* written since it began anew */
+	int wal_moved;	      /* of them: in the database */
+	unsigned wal_commits; /* so far */
+	bool wal_busy;	      /* its thread is moving some */
 	bool wal_stop;
 
 	pthread_t writer, mover, readers[STORE_READERS];

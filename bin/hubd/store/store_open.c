@@ -46,6 +46,11 @@ static const char schema[] =
     " messages BLOB NOT NULL,"
     " PRIMARY KEY (session, seq)) WITHOUT ROWID;" RECORD_VIEW;
 
+/* Whether those are there that every version has. */
+#define ALL_TABLES                                                                         \
+	"SELECT count(*) = 5 FROM sqlite_master WHERE type = 'table' AND name IN ('meta'," \
+	" 'session', 'crash', 'state', 'ack')"
+
 /* What makes version i + 1 of i, run in one transaction with what is behind it. */
 static const char *const migration[SCHEMA_VERSION] = {
     /* Records had a row each, and an extent said where those of a session lie. */
@@ -129,6 +134,8 @@ static const char *check(sqlite3 *db)
 		return NULL;
 	if (pragma_int(db, "PRAGMA user_version", 0) > SCHEMA_VERSION)
 		return "made by a newer hubd";
+	if (pragma_int(db, ALL_TABLES, 0) != 1)
+		return "the store is damaged";
 	if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &q, NULL) != SQLITE_OK)
 		return store_db_error(db);
 	said = sqlite3_step(q) == SQLITE_ROW ? (const char *)sqlite3_column_text(q, 0) : NULL;

@@ -1,0 +1,32 @@
+/* What the command line asks for, as it was said: main.c has the table of options that fills it,
+ * plan.c makes sense of it. Texts belong to the command line. */
+#ifndef HUBBENCH_BENCH_OPTIONS_H
+#define HUBBENCH_BENCH_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/opt.h"
+
+#define UNSET (-1)
+
+struct options {
+	const char *url;
+	int64_t clients, sessions, publishers, bytes, threads, seed; /* UNSET: by default */
+	const char *rate;			  /* messages/s; NULL: by default */
+	double duration, warmup, drain, coalesce; /* seconds */
+	const char *ramp;			  /* seconds, or clients/s with "/s" behind it */
+	int64_t closed;				  /* 0: open */
+	bool poisson, acks, no_echo, insecure;
+	int scenario, dialect;
+	const char *message, *join, *answer, *event, *room, *join_event, *subprotocol;
+	struct opt_list headers;
+	const char *churn; /* members/s that leave and are replaced */
+	int64_t slow;	   /* members that do not read for a while */
+	const char *play;
+	const char *pid;
+	struct opt_list expect;
+	const char *json, *report, *compare, *label;
+};
+
+#endif

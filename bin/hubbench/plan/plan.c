@@ -1,0 +1,174 @@
+/* From options to a plan. A plan that is made is one that can be run: what excludes each other has
+ * ended the program. */
+#include "plan/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "speak/dialect.h"
+
+/* A number with k or M behind it, and perhaps a unit. */
+static double read_rate(const char *option, const char *text, const char *unit)
+{
+	char *end;
+	double rate = strtod(text, &end);
+
+	if (end != text && (*end == 'k' || *end == 'K'))
+		rate *= 1e3, end++;
+	else if (end != text && *end == 'M')
+		rate *= 1e6, end++;
+	if (strcmp(end, unit) == 0)
+		end += strlen(unit);
+	if (end == text || *end || !(rate >= 0 && rate <= 1e9))
+		err_die(EX_USAGE, "%s: '%s' is not a rate: a number, k or M may follow", option,
+			text);
+	return rate;
+}
+
+/* Seconds, or clients a second. */
+static double read_ramp(const struct options *o, uint32_t clients)
+{
+	size_t len = strlen(o->ramp);
+	double rate, seconds;
+	char *end;
+
+	if (len > 2 && strcmp(o->ramp + len - 2, "/s") == 0) {
+		rate = read_rate("--ramp", o->ramp, "/s");
+		if (rate <= 0)
+			err_die(EX_USAGE, "--ramp: a rate is above 0");
+		return clients / rate;
+	}
+	seconds = strtod(o->ramp, &end);
+	if (strcmp(end, "ms") == 0)
+		seconds /= 1000, end += 2;
+	else if (strcmp(end, "s") == 0)
+		end++;
+	else if (strcmp(end, "m") == 0)
+		seconds *= 60, end++;
+	if (end == o->ramp || *end || !(seconds >= 0 && seconds <= 1e6))
+		err_die(EX_USAGE, "--ramp: '%s' is neither seconds nor clients/s", o->ramp);
+	return seconds;
+}
+
+static uint32_t resolve(int64_t asked, int64_t by_default, uint32_t clients)
+{
+	int64_t n = asked == UNSET ? by_default : asked;
+
+	if (n == PER_CLIENT)
+		return clients;
+	if (n == PER_ROOM)
+		return (clients + 9) / 10;
+	return asked == UNSET && n > clients ? clients : (uint32_t)n;
+}
+
+static void plan_numbers(struct plan *p, const struct options *o)
+{
+	const struct scenario *s = p->scenario;
+
+	p->clients = (uint32_t)(o->clients == UNSET ? s->clients : o->clients);
+	p->sessions = resolve(o->sessions, s->sessions, p->clients);
+	p->publishers = resolve(o->publishers, s->publishers, p->clients);
+	/* A session without a publisher would have nothing to tell. */
+	if (o->publishers == UNSET && p->publishers && p->publishers < p->sessions)
+		p->publishers = p->sessions;
+	p->threads = (uint32_t)(o->threads < p->clients ? o->threads : p->clients);
+	p->closed = (uint32_t)o->closed;
+	p->rate = s->client_rate > 0 ? s->client_rate * p->publishers : s->rate;
+	if (o->rate)
+		p->rate = read_rate("-r", o->rate, "/s");
+	p->duration = o->duration > 0 ? o->duration : s->duration;
+	p->warmup = o->warmup;
+	p->drain = o->drain;
+	p->ramp_s = o->ramp ? read_ramp(o, p->clients) : 0;
+	if (s->churn)
+		p->churn = o->churn ? read_rate("--churn", o->churn, "/s") : p->clients / 10.0;
+	if (s->slow)
+		p->slow = o->slow == UNSET ? (p->clients + 9) / 10 : (uint32_t)o->slow;
+	p->bytes = o->bytes == UNSET ? 0 : (size_t)o->bytes;
+}
+
+/* What the request has in it beyond the URL. */
+static void check_upgrade(const struct plan *p, const struct options *o)
+{
+	const char *colon;
+
+	if (p->url.scheme == URL_UNIX && (o->headers.n || o->subprotocol))
+		err_die(EX_USAGE, "--header and --subprotocol: not over a Unix socket");
+	if (o->subprotocol && (!*o->subprotocol || strpbrk(o->subprotocol, "\r\n")))
+		err_die(EX_USAGE, "--subprotocol: a name");
+	for (size_t i = 0; i < o->headers.n; i++) {
+		colon = strchr(o->headers.item[i], ':');
+		if (!colon || colon == o->headers.item[i] || strpbrk(o->headers.item[i], "\r\n"))
+			err_die(EX_USAGE, "--header: '%.*s' is not a line such as 'Cookie: id=1'",
+				(int)strcspn(o->headers.item[i], "\r\n"), o->headers.item[i]);
+	}
+}
+
+static void plan_check(const struct plan *p, const struct options *o)
+{
+	const struct dialect *d = p->dialect;
+
+	if (p->sessions > p->clients)
+		err_die(EX_USAGE, "-s: more sessions than clients");
+	if (p->publishers > p->clients)
+		err_die(EX_USAGE, "--publishers: more publishers than clients");
+	if (p->slow + p->publishers > p->clients && p->slow)
+		err_die(EX_USAGE, "--slow: more than the clients that do not publish");
+	if (p->url.scheme == URL_UNIX && !d->unix_lines)
+		err_die(EX_USAGE, "--dialect %s: not over a Unix socket", d->name);
+	if (p->closed && (o->poisson || o->rate || o->play))
+		err_die(EX_USAGE, "--closed has no rate: it excludes -r, --poisson and --play");
+	if (p->closed && o->no_echo)
+		err_die(EX_USAGE, "--closed waits for the own messages: it excludes --no-echo");
+	if (o->acks && !d->resumes)
+		err_die(EX_USAGE, "--acks: for the hub dialect only");
+	if ((o->join || o->answer) && !d->own_words)
+		err_die(EX_USAGE, "%s: for the raw dialect only", o->join ? "--join" : "--answer");
+	if ((o->room || o->event || o->join_event) && !d->events)
+		err_die(EX_USAGE,
+			"--room, --event and --join-event: for the socketio dialect only");
+	check_upgrade(p, o);
+	if (o->no_echo && d->seq)
+		err_die(EX_USAGE, "--no-echo: not for the hub dialect");
+	if (p->closed > WINDOW && p->acks)
+		err_die(EX_USAGE, "--closed: %d at most with acks", WINDOW);
+	if (o->churn && !p->scenario->churn)
+		err_die(EX_USAGE, "--churn: for the scenario churn only");
+	if (o->slow != UNSET && !p->scenario->slow)
+		err_die(EX_USAGE, "--slow: for the scenario slow-reader only");
+	if (p->scenario->search && (!o->expect.n || p->closed || o->play))
+		err_die(EX_USAGE, "search needs --expect, and a rate: no --closed, no --play");
+	if (p->sessions > 1 && d->own_words && !p->scenario->echo &&
+	    !(o->join && strstr(o->join, "{session}")) && !strstr(p->url.path, "{session}"))
+		err_die(EX_USAGE,
+			"-s: the raw dialect needs {session} in --join or in the URL for that");
+}
+
+/* Paths of other servers are not /ws. */
+static void plan_path(struct plan *p, const char *text)
+{
+	const char *host = text ? strstr(text, "://") : NULL;
+
+	if (host && !strchr(host + 3, '/') && p->url.scheme != URL_UNIX)
+		snprintf(p->url.path, sizeof(p->url.path), "%s", p->dialect->path);
+}
+
+void plan_make(struct plan *p, const struct options *o)
+{
+	const char *text = o->url ? o->url : getenv("HUB_URL");
+	char why[300];
+
+	memset(p, 0, sizeof(*p));
+	p->o = o;
+	p->scenario = &scenarios[o->scenario];
+	p->dialect = dialects[o->dialect];
+	p->seed = (uint64_t)o->seed;
+	if (url_choose(&p->url, o->url, why, sizeof(why)) < 0)
+		err_die(EX_USAGE, "%s%s%s", o->url ? o->url : "", o->url ? ": " : "", why);
+	plan_path(p, text);
+	/* What a publisher loses with its connection is sent again, so that the log has it once. */
+	p->acks = o->acks || (p->scenario->storm && p->dialect->resumes);
+	plan_numbers(p, o);
+	plan_check(p, o);
+}

@@ -1,0 +1,78 @@
+/* Answers. Each function appends all of its part or nothing. */
+#include "wire/http1_answer.h"
+
+#include <errno.h>
+
+static const struct {
+	int status;
+	const char *phrase;
+} reasons[] = {
+    {100, "Continue"},
+    {101, "Switching Protocols"},
+    {200, "OK"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {301, "Moved Permanently"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {426, "Upgrade Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {505, "HTTP Version Not Supported"},
+};
+
+const char *http1_reason(int status)
+{
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].status == status)
+			return reasons[i].phrase;
+	return "";
+}
+
+int http1_put_status(struct buf *b, int status)
+{
+	if (status < 100 || status > 599)
+		return -EINVAL;
+	return buf_printf(b, "HTTP/1.1 %d %s\r\n", status, http1_reason(status));
+}
+
+int http1_put_field(struct buf *b, const char *name, const char *value)
+{
+	const char *end = value + strlen(value);
+
+	if (!http1_all(name, strlen(name), HTTP1_TOKEN) || http1_control(value, end) != end)
+		return -EINVAL;
+	return buf_printf(b, "%s: %s\r\n", name, value);
+}
+
+int http1_put_answer(struct buf *b, int status, bool keep_alive, bool head, const char *text,
+		     size_t len)
+{
+	size_t before = b->len;
+	int err = http1_put_status(b, status);
+
+	if (!err)
+		err = buf_printf(b,
+				 "Content-Type: text/plain; charset=utf-8\r\n"
+				 "Content-Length: %zu\r\n%s\r\n",
+				 len, keep_alive ? "" : "Connection: close\r\n");
+	if (!err && !head)
+		err = buf_put(b, text, len);
+	if (err)
+		b->len = before;
+	return err;
+}

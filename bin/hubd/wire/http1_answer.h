@@ -1,0 +1,25 @@
+/* Answers of HTTP/1.1 (RFC 9112 section 4, RFC 9110 section 15), appended to a buffer of the
+ * caller. All return 0, or -ENOMEM or -EINVAL with the buffer as it was. */
+#ifndef HUB_HTTP1_ANSWER_H
+#define HUB_HTTP1_ANSWER_H
+
+#include "base/buf.h"
+#include "wire/http1_chars.h"
+
+/* The phrase of a status that hubd answers with; "" of any other, which is a valid phrase. */
+const char *http1_reason(int status);
+
+/* "HTTP/1.1 404 Not Found" CRLF. status: 100 to 599, else -EINVAL. */
+int http1_put_status(struct buf *b, int status);
+
+/* "Name: value" CRLF. -EINVAL where the name is no token, or the value has a control character,
+ * which would let it end its line. */
+int http1_put_field(struct buf *b, const char *name, const char *value);
+
+/* The whole of a small answer, text of len bytes as text/plain, with the empty line in its head:
+ * with "Connection: close" unless keep_alive. text is left out for a HEAD (RFC 9110 section 9.3.2),
+ * with its length said all the same. */
+int http1_put_answer(struct buf *b, int status, bool keep_alive, bool head, const char *text,
+		     size_t len);
+
+#endif

@@ -1,0 +1,455 @@
+/* A worker: mail in the order in which it was posted, a turn's lists in theirs, and what is done on
+ * the way from its start to its end. */
+#include "loop/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "hubd/loop_stub.h"
+#include "unit.h"
+
+/* What happened, a letter each. */
+static struct buf trace;
+
+static void note(char what)
+{
+	assert_int_equal(buf_put(&trace, &what, 1), 0);
+}
+
+static void expect(const char *want)
+{
+	assert_int_equal(buf_put(&trace, "", 1), 0);
+	assert_string_equal(trace.data, want);
+	trace.len = 0;
+}
+
+/* --- mail --- */
+
+struct letter {
+	struct mail mail; /* first */
+	char what;
+	struct letter *answer; /* posted when it is read */
+	struct workers *all;
+};
+
+static void read_letter(struct worker *w, struct mail *mail)
+{
+	struct letter *l = (struct letter *)mail;
+
+	assert_ptr_equal(w, l->all->at[0]);
+	note(l->what);
+	if (l->answer)
+		worker_post(w, &l->answer->mail);
+}
+
+static struct letter letter(struct workers *all, char what)
+{
+	return (struct letter){.mail = {.run = read_letter}, .what = what, .all = all};
+}
+
+static void mail_is_read_in_order(void **state)
+{
+	struct worker_hooks hooks = loop_stub_hooks();
+	struct workers all = {0};
+	struct letter l[6], answer = letter(&all, '!');
+
+	(void)state;
+	loop_stub_workers(&all, 1, &hooks);
+	for (int i = 0; i < 6; i++)
+		l[i] = letter(&all, (char)('a' + i));
+	l[0].answer = &answer;
+	worker_post(all.at[0], &l[0].mail);
+	/* A chain: its end need not be one before. */
+	l[1].mail.next = &l[2].mail;
+	l[2].mail.next = &l[3].mail;
+	l[3].mail.next = &l[5].mail;
+	worker_post_chain(all.at[0], &l[1].mail, &l[3].mail);
+	worker_post(all.at[0], &l[4].mail);
+	expect("");
+	stub_turns(all.at[0]);
+	expect("abcde!");
+	/* It may be posted again as soon as it was read. */
+	l[0].answer = NULL;
+	worker_post(all.at[0], &l[0].mail);
+	stub_turns(all.at[0]);
+	expect("a");
+	loop_stub_free(&all);
+	expect("");
+}
+
+/* Where it is posted too late, it is read all the same: who sent it counts on that. */
+static void mail_is_read_at_the_end(void **state)
+{
+	struct worker_hooks hooks = loop_stub_hooks();
+	struct workers all = {0};
+	struct letter last = letter(&all, 'b'), first = letter(&all, 'a');
+
+	(void)state;
+	loop_stub_workers(&all, 1, &hooks);
+	first.answer = &last;
+	worker_post(all.at[0], &first.mail);
+	loop_stub_free(&all);
+	expect("ab");
+	/* As of one that never was started. */
+	assert_non_null(worker_new(&all, &hooks));
+	worker_post(all.at[0], &first.mail);
+	loop_stub_free(&all);
+	expect("ab");
+}
+
+#define POSTERS 3
+#define POSTED 3000
+
+struct poster {
+	struct worker *w;
+	unsigned *next, index; /* [POSTERS]: what is to come from each */
+	struct numbered {
+		struct mail mail; /* first */
+		struct poster *from;
+		unsigned n;
+	} mail[POSTED];
+};
+
+static atomic_uint mail_read, mail_wrong;
+
+static void read_numbered(struct worker *w, struct mail *mail)
+{
+	struct numbered *m = (struct numbered *)mail;
+
+	if (w != m->from->w || m->n != m->from->next[m->from->index]++)
+		atomic_fetch_add(&mail_wrong, 1);
+	atomic_fetch_add(&mail_read, 1);
+}
+
+static void *post_all(void *arg)
+{
+	struct poster *p = arg;
+
+	for (unsigned i = 0; i < POSTED; i++) {
+		p->mail[i] = (struct numbered){{.run = read_numbered}, p, i};
+		worker_post(p->w, &p->mail[i].mail);
+	}
+	return NULL;
+}
+
+static void *run_worker(void *arg)
+{
+	worker_run(arg);
+	return NULL;
+}
+
+static void any_thread_may_post(void **state)
+{
+	static struct poster poster[POSTERS];
+	struct worker_hooks hooks = loop_stub_hooks();
+	struct workers all = {0};
+	unsigned next[POSTERS] = {0};
+	pthread_t thread[POSTERS], runner;
+
+	(void)state;
+	loop_stub_workers(&all, 1, &hooks);
+	assert_int_equal(pthread_create(&runner, NULL, run_worker, all.at[0]), 0);
+	for (unsigned i = 0; i < POSTERS; i++) {
+		poster[i].w = all.at[0];
+		poster[i].next = next;
+		poster[i].index = i;
+		assert_int_equal(pthread_create(&thread[i], NULL, post_all, &poster[i]), 0);
+	}
+	for (unsigned i = 0; i < POSTERS; i++)
+		pthread_join(thread[i], NULL);
+	worker_drain(all.at[0]);
+	pthread_join(runner, NULL);
+	loop_stub_free(&all);
+	assert_int_equal(atomic_load(&mail_read), POSTERS * POSTED);
+	assert_int_equal(atomic_load(&mail_wrong), 0);
+}
+
+/* --- the turn --- */
+
+struct todo {
+	struct turn_entry e; /* first */
+	char what;
+	enum turn_step step;
+	struct todo *later, *next_turn; /* put on their lists when this is done, */
+	int times;			/* as often */
+};
+
+static void do_it(struct worker *w, struct turn_entry *e)
+{
+	struct todo *t = (struct todo *)e;
+
+	assert_null(e->next);
+	note(t->what);
+	if (t->times-- <= 0)
+		return;
+	if (t->later)
+		worker_later(w, t->later->step, &t->later->e);
+	if (t->next_turn)
+		worker_next_turn(w, t->next_turn->step, &t->next_turn->e);
+}
+
+static struct worker_hooks turn_hooks(void)
+{
+	struct worker_hooks hooks = loop_stub_hooks();
+
+	for (enum turn_step step = 0; step < TURN_STEPS; step++)
+		hooks.step[step] = do_it;
+	return hooks;
+}
+
+static void lists_are_done_in_their_order(void **state)
+{
+	struct worker_hooks hooks = turn_hooks();
+	struct todo s = {.what = 's', .step = TURN_SESSIONS}, c = {.what = 'c'}, r = {.what = 'r'};
+	struct workers all = {0};
+	struct worker *w;
+
+	(void)state;
+	c.step = TURN_CONNECTIONS;
+	r.step = TURN_REAP;
+	loop_stub_workers(&all, 1, &hooks);
+	w = all.at[0];
+	assert_true(worker_later(w, TURN_REAP, &r.e));
+	assert_true(worker_later(w, TURN_CONNECTIONS, &c.e));
+	assert_true(worker_later(w, TURN_SESSIONS, &s.e));
+	assert_false(worker_later(w, TURN_SESSIONS, &s.e));
+	assert_false(worker_next_turn(w, TURN_SESSIONS, &s.e));
+	stub_round(w);
+	expect("scr");
+	/* What one list fills is done before the loop waits, the earlier lists first. */
+	r.later = &s;
+	r.times = 1;
+	c.later = &r;
+	c.times = 2;
+	s.later = &c;
+	s.times = 1;
+	worker_later(w, TURN_REAP, &r.e);
+	stub_round(w);
+	expect("rscr");
+	loop_stub_free(&all);
+	trace.len = 0;
+}
+
+static void the_next_turn_comes_at_once(void **state)
+{
+	struct worker_hooks hooks = turn_hooks();
+	struct todo c = {.what = 'c', .step = TURN_CONNECTIONS, .times = 3}, s = {.what = 's'};
+	struct workers all = {0};
+	struct worker *w;
+	uint64_t start;
+
+	(void)state;
+	s.step = TURN_SESSIONS;
+	c.next_turn = &c;
+	loop_stub_workers(&all, 1, &hooks);
+	w = all.at[0];
+	assert_true(worker_next_turn(w, TURN_CONNECTIONS, &c.e));
+	assert_false(worker_next_turn(w, TURN_CONNECTIONS, &c.e));
+	assert_false(worker_later(w, TURN_CONNECTIONS, &c.e));
+	worker_later(w, TURN_SESSIONS, &s.e);
+	start = clock_mono_ms();
+	while (trace.len < 5)
+		uv_run(worker_loop(w), UV_RUN_ONCE);
+	/* Else each of these waits would end with the tick of a second. */
+	assert_true(clock_mono_ms() - start < 900);
+	expect("scccc");
+	/* Then it waits again: there is nothing left that is due at once. */
+	stub_round(w);
+	assert_int_equal(uv_backend_timeout(worker_loop(w)) > 0, true);
+	loop_stub_free(&all);
+	trace.len = 0;
+}
+
+/* Nothing that was put on a list is forgotten when the worker ends. */
+static void the_last_turns_do_what_is_left(void **state)
+{
+	struct worker_hooks hooks = turn_hooks();
+	struct todo c = {.what = 'c', .step = TURN_CONNECTIONS}, r = {.what = 'r', .times = 1};
+	struct workers all = {0};
+
+	(void)state;
+	r.step = TURN_REAP;
+	r.next_turn = &c;
+	loop_stub_workers(&all, 1, &hooks);
+	worker_later(all.at[0], TURN_REAP, &r.e);
+	loop_stub_free(&all);
+	assert_int_equal(buf_put(&trace, "", 1), 0);
+	assert_non_null(strchr(trace.data, 'r'));
+	assert_non_null(strchr(trace.data, 'c'));
+	trace.len = 0;
+}
+
+static void texts_are_made_one_in_another(void **state)
+{
+	struct worker_hooks hooks = loop_stub_hooks();
+	struct workers all = {0};
+	struct buf *b[WORKER_SCRATCH];
+
+	(void)state;
+	loop_stub_workers(&all, 1, &hooks);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < WORKER_SCRATCH; i++) {
+			b[i] = worker_scratch(all.at[0]);
+			assert_int_equal(b[i]->len, 0);
+			for (int k = 0; k < i; k++)
+				assert_ptr_not_equal(b[i], b[k]);
+			assert_int_equal(buf_printf(b[i], "text %d", i), 0);
+		}
+		for (int i = WORKER_SCRATCH; i-- > 0;) {
+			assert_int_equal(b[i]->len, 6);
+			assert_int_equal(b[i]->data[5], '0' + i);
+			worker_scratch_done(all.at[0], b[i]);
+		}
+	}
+	loop_stub_free(&all);
+}
+
+static void the_time_stands_still_within_a_turn(void **state)
+{
+	struct worker_hooks hooks = loop_stub_hooks();
+	struct workers all = {0};
+	uint64_t mono, wall, before = clock_wall_ms();
+
+	(void)state;
+	loop_stub_workers(&all, 1, &hooks);
+	stub_round(all.at[0]);
+	mono = worker_now_ms(all.at[0]);
+	wall = worker_wall_ms(all.at[0]);
+	assert_in_range(wall, before, clock_wall_ms());
+	while (clock_wall_ms() <= wall || clock_mono_ms() <= mono)
+		;
+	assert_true(worker_now_ms(all.at[0]) == mono);
+	assert_true(worker_wall_ms(all.at[0]) == wall);
+	stub_round(all.at[0]);
+	assert_true(worker_now_ms(all.at[0]) > mono);
+	assert_true(worker_wall_ms(all.at[0]) > wall);
+	loop_stub_free(&all);
+}
+
+/* --- timers --- */
+
+static struct wheel_entry ticking;
+
+static uint32_t note_due(struct wheel_entry *e, uint32_t now_s)
+{
+	assert_ptr_equal(e, &ticking);
+	assert_int_equal(now_s, uv_hrtime() / 1000000000);
+	note('d');
+	return 1;
+}
+
+static void note_second(struct worker *w)
+{
+	(void)w;
+	note('2');
+}
+
+static void seconds_are_told(void **state)
+{
+	struct worker_hooks hooks = loop_stub_hooks();
+	struct workers all = {0};
+
+	(void)state;
+	hooks.due = note_due;
+	hooks.second = note_second;
+	loop_stub_workers(&all, 1, &hooks);
+	wheel_set(&all.at[0]->wheel, &ticking, 1);
+	while (!trace.len || trace.data[trace.len - 1] != '2')
+		uv_run(worker_loop(all.at[0]), UV_RUN_ONCE);
+	expect("d2");
+	wheel_remove(&ticking);
+	loop_stub_free(&all);
+}
+
+/* --- from start to end --- */
+
+static int note_start(struct worker *w)
+{
+	note('<');
+	return w->index == 0 ? 0 : -ENOENT;
+}
+
+static uint64_t left[64];
+static unsigned nleft;
+
+static void note_drain(struct worker *w, uint64_t left_ms, bool now)
+{
+	assert_false(now); /* they go before that */
+	assert_true(nleft < 64);
+	left[nleft++] = left_ms;
+	if (left_ms == 0) {
+		worker_connection_gone(w);
+		note('g');
+	}
+}
+
+static void note_abort(struct worker *w)
+{
+	(void)w;
+	note('a');
+}
+
+static void note_free(struct worker *w)
+{
+	(void)w;
+	note('>');
+}
+
+static void a_worker_drains_and_ends(void **state)
+{
+	struct worker_hooks hooks = loop_stub_hooks();
+	struct workers all = {.drain_ms = 3 * WORKER_DRAIN_TICK_MS};
+
+	(void)state;
+	hooks.start = note_start;
+	hooks.drain = note_drain;
+	hooks.abort = note_abort;
+	hooks.free = note_free;
+	assert_non_null(worker_new(&all, &hooks));
+	assert_non_null(worker_new(&all, &hooks));
+	assert_int_equal(worker_start(all.at[0]), 0);
+	assert_int_equal(worker_start(all.at[1]), -ENOENT);
+	expect("<<");
+	/* It runs until its connections are gone, and each time has less time left for them. */
+	atomic_store(&all.at[0]->connections, 1);
+	atomic_store(&all.at[1]->connections, 2);
+	assert_int_equal(workers_connections(&all), 3);
+	worker_drain(all.at[0]);
+	worker_run(all.at[0]);
+	expect("g");
+	assert_int_equal(workers_connections(&all), 2);
+	assert_true(nleft >= 2);
+	assert_int_equal(left[0], 3 * WORKER_DRAIN_TICK_MS);
+	for (unsigned i = 1; i < nleft; i++)
+		assert_true(left[i] < left[i - 1]);
+	assert_int_equal(left[nleft - 1], 0);
+	worker_free(all.at[0]);
+	expect("a>");
+	/* One that was not started has nothing to abort. */
+	worker_free(all.at[1]);
+	expect(">");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(mail_is_read_in_order),
+	    cmocka_unit_test(mail_is_read_at_the_end),
+	    cmocka_unit_test(any_thread_may_post),
+	    cmocka_unit_test(lists_are_done_in_their_order),
+	    cmocka_unit_test(the_next_turn_comes_at_once),
+	    cmocka_unit_test(the_last_turns_do_what_is_left),
+	    cmocka_unit_test(texts_are_made_one_in_another),
+	    cmocka_unit_test(the_time_stands_still_within_a_turn),
+	    cmocka_unit_test(seconds_are_told),
+	    cmocka_unit_test(a_worker_drains_and_ends),
+	};
+	int failed;
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	failed = cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+	buf_free(&trace);
+	return failed;
+}
