@@ -8,7 +8,7 @@ use Exporter 'import';
 use File::Temp qw(tempdir);
 use Hub;
 
-our @EXPORT = qw(store_dir store_hub sql seqs send_acked killed hold);
+our @EXPORT = qw(store_dir store_hub sql seqs send_acked killed hold look);
 
 # A directory for a hub and its store.
 sub store_dir {
@@ -50,10 +50,22 @@ sub send_acked {
 # Somebody else who holds the store's lock for writing, after these statements; the code that lets it go.
 sub hold {
 	my ($file, $first) = @_;
+	return _transaction($file, ($first // '') . "\nBEGIN IMMEDIATE;\nSELECT 'locked';\n");
+}
+
+# Somebody else who looks at the store for long: as long as that lasts, its write-ahead log cannot begin anew,
+# so that no space becomes free.
+sub look {
+	my ($file) = @_;
+	return _transaction($file, "BEGIN;\nSELECT count(*), 'locked' FROM batch;\n");
+}
+
+sub _transaction {
+	my ($file, $statements) = @_;
 	pipe my $read, my $write or die "pipe: $!\n";
 	my $proc = spawn([ 'sqlite3', '-batch', '-cmd', '.timeout 5000', $file ], in => $read);
-	syswrite $write, ($first // '') . "\nBEGIN IMMEDIATE;\nSELECT 'locked';\n";
-	wait_for { slurp($proc->{out}) =~ /locked/ } 'somebody else to lock the store';
+	syswrite $write, $statements;
+	wait_for { slurp($proc->{out}) =~ /locked/ } 'somebody else to be in the store';
 	return sub {
 		close $write;    # an open transaction is rolled back
 		$proc->wait;
