@@ -76,6 +76,7 @@ sub _begin {
 	} else {
 		($peer->{key}) = $bytes =~ /^sec-websocket-key:[ \t]*(\S+)/mi;
 		$peer->{heads} = [ map { /^HEAD:/ ? 1 : 0 } split ' ', $outcome ];
+		$peer->{empty} = () = $outcome =~ /204/g;
 		$peer->{follow} = "OPTIONS * HTTP/1.1\r\nHost: follow\r\n\r\n";
 		$peer->{first} = frame(1, '{"type":"ping","ping_id":"follow"}') if $outcome =~ /101/;
 	}
@@ -120,10 +121,12 @@ sub _judge_frames {
 	my ($outcome, $more, $seen) = @_;
 	my $got = $seen->{followed} ? 'stay' : $seen->{ended} ? $seen->{code} // 'an end without a close' : 'neither';
 	return "got '$got'" if $got !~ /\A(?:$outcome)\z/;
-	my @want = @{ $more->{texts} || [] };
-	my @texts = @{ $seen->{texts} };
-	splice @want, @texts if $more->{lossy} && @texts < @want;
-	return "said '@texts'" if "@texts" ne "@want";
+	# Records have an order, answers have one; the two have none between them.
+	for my $records (1, 0) {
+		my ($texts, $want) = map { [ grep { !/^record / != $records } @{ $_ || [] } ] } $seen->{texts}, $more->{texts};
+		splice @$want, @$texts if $more->{lossy} && @$texts < @$want;
+		return "said '@$texts'" if "@$texts" ne "@$want";
+	}
 	return _judge_pongs($more, @{ $seen->{pongs} });
 }
 
@@ -233,7 +236,7 @@ sub step {
 		$self->send_bytes(shift @{ $self->{pieces} });
 	} elsif (defined $self->{code}) {
 		$self->send_bytes(Hub::Battery::frame(8, pack 'n', 1000)) unless $self->{answered}++;
-	} elsif (!$self->{asked} && $self->{outcome} =~ /stay$/ && $self->_may_ask) {
+	} elsif (!$self->{asked} && $self->{outcome} =~ /stay/ && $self->_may_ask) {
 		$self->{asked} = 1;
 		$self->send_bytes($self->{kind} eq 'ws' && !$self->{frames} ? $self->{first} : $self->{follow});
 	}
@@ -285,7 +288,7 @@ sub _take_answer {
 	return 0 if length $self->{rbuf} < $size + $length;
 	substr $self->{rbuf}, 0, $size + $length, '';
 	$self->_switch($head) if $status == 101;
-	if ($self->{asked} && $status == 204) {
+	if ($self->{asked} && $status == 204 && !$self->{empty}--) {
 		$self->_wrong('more behind the last answer') if length $self->{rbuf};
 		$self->{followed} = 1;
 		return 0;
@@ -321,7 +324,8 @@ sub _take_frame {
 	$self->_wrong('a masked frame') if $b1 & 0x80;
 	$self->_wrong('a long length') if $head > 2 && $len < ($head == 4 ? 126 : 65536);
 	$self->_wrong('a control frame that is too long') if $b0 >= 0x88 && $len > 125;
-	$self->_wrong('a frame behind the close') if defined $self->{code};
+	$self->_wrong('a message behind the close') if defined $self->{code} && $b0 == 0x81;
+	$self->_wrong('two closes') if defined $self->{code} && $b0 == 0x88;
 	$self->_got_close($payload) if $b0 == 0x88;
 	push @{ $self->{pongs} }, $payload if $b0 == 0x8a;
 	$self->_got_text($payload) if $b0 == 0x81;
@@ -346,7 +350,9 @@ sub _got_text {
 		$self->{followed} = 1;
 	} else {
 		push @{ $self->{texts} },
-		    $type eq 'error' ? "error $value->{data}{code}" : defined $value->{seq} ? "record $type" : $type;
+		      $type eq 'error' ? "error $value->{data}{code}"
+		    : defined $value->{seq} && $type ne 'ack' ? "record $type"
+		    :                                           $type;
 	}
 }
 

@@ -197,7 +197,7 @@ sub bodies {
 		[ '9110 9.3.7', 'OPTIONS with content', req('OPTIONS * HTTP/1.1', 'Content-Length: 5') . 'hello', '204 stay' ],
 		[ '9112 6.2', 'content that looks like a request', post(get(), 'Content-Length: ' . length get()), '404 stay' ],
 		[ '9112 6.2', 'less content than a request behind it', post('GET', 'Content-Length: 3') . get(), '404 200 stay' ],
-		[ '9112 6.2', 'more content than was said', post('hello', 'Content-Length: 3'), '404 (400|501) end' ],
+		[ '9112 6.2', 'more content than was said', post("hello\r\n", 'Content-Length: 3'), '404 400 end' ],
 		[ '9112 6.2', '65536 bytes', post('x' x 65536, 'Content-Length: 65536'), '404 stay' ],
 		[ '9110 15.5.14', '65537 bytes', post('', 'Content-Length: 65537'), '413 end' ],
 		[ '9110 15.5.14', 'a megabyte', post('x' x 900_000, 'Content-Length: 1000000'), '413 end' ],
@@ -335,7 +335,7 @@ sub upgrades {
 		(map { [ '9110 5.6.1', "protocols: '$_'", $offer->($_), '101 stay', { like => $hub } ] }
 			'hub,', ',hub', 'chat,,hub', 'chat, ,hub, '),
 		each_of('6455 4.1', 'protocols that are none', '400 end', $offer, 'a b', '"hub"', 'hub;x', 'hub, (x)', 'a/b', "h\xfcb",
-			'hub, a=b', '{hub}'));
+			'hub, a=b', '{hub}', '', ','));
 }
 
 sub groups {
