@@ -143,6 +143,9 @@ static size_t ws_take(struct stream *s, unsigned char *start, unsigned char *end
 			ws_closed(s, c, e.code);
 			return (size_t)(end - start);
 		case WEBSOCKET_FAILED:
+			/* What came before is as good as ever. */
+			if (pinged)
+				ws_pong(s, pong, pong_len);
 			c->failed = true;
 			conn_part_done(c);
 			if (c->closing && c->said_close)

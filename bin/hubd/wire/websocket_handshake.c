@@ -33,15 +33,19 @@ bool websocket_next_protocol(struct http1_span *fields, struct http1_span *list,
 	return true;
 }
 
-/* 1#token (RFC 6455 section 11.3.4) */
+/* 1#token, where there is any (RFC 6455 section 11.3.4); empty elements are passed over (RFC 9110
+ * section 5.6.1.2). */
 static bool protocols_valid(const struct http1_head *head)
 {
 	struct http1_span fields = head->fields, list = {NULL, 0}, protocol;
+	bool some = false;
 
-	while (websocket_next_protocol(&fields, &list, &protocol))
-		if (!http1_all(protocol.p, protocol.len, HTTP1_TOKEN))
+	while (websocket_next_protocol(&fields, &list, &protocol)) {
+		if (protocol.len && !http1_all(protocol.p, protocol.len, HTTP1_TOKEN))
 			return false;
-	return true;
+		some |= protocol.len > 0;
+	}
+	return some || !http1_field(head, "sec-websocket-protocol", NULL);
 }
 
 int websocket_check(const struct http1_head *head, struct http1_span *key, const char **why)
