@@ -95,4 +95,16 @@ subtest 'what a client sent before it went reaches the others' => sub {
 	$hub->stop;
 };
 
+# Seen by AddressSanitizer: the answer ends the request, and what it was in.
+subtest 'a request whose body is broken behind its answer' => sub {
+	my $hub = Hub->start;
+	for my $body ("zz\r\n", 'f' x 17 . "\r\n", "1\r\nabc\r\n") {
+		my $c = $hub->tcp;
+		$c->send_bytes("POST /x HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n$body");
+		wait_for { $c->{gone} } 'the end', 20, $c;
+		like($c->{body}, qr{HTTP/1\.1 400 }, 'it is answered, and refused');
+	}
+	$hub->stop;
+};
+
 done_testing;

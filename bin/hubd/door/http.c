@@ -290,9 +290,9 @@ static bool skip_body(struct http *h, const char **p, const char *end)
 		}
 		h->body_left -= piece.len;
 	}
-	if (got == HTTP1_REFUSED)
-		refuse(h, h->body.status, h->body.why);
 	h->in_body = got == HTTP1_MORE;
+	if (got == HTTP1_REFUSED)
+		refuse(h, h->body.status, h->body.why); /* h may be no more */
 	return got == HTTP1_DONE;
 }
 
