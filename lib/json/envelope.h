@@ -50,11 +50,11 @@ struct envelope {
 	const char *text; /* the message without white space around it; borrowed */
 	size_t len;
 
-	struct span type;	/* unescaped; always there */
+	struct span type;	  /* unescaped; always there */
 	struct span type_written; /* the same as written, quotes included */
-	struct span session_id; /* unescaped and of the right form; p is NULL where absent */
-	struct span key;	/* unescaped; p is NULL where absent */
-	struct span key_written; /* the same as written */
+	struct span session_id;	  /* unescaped and of the right form; p is NULL where absent */
+	struct span key;	  /* unescaped; p is NULL where absent */
+	struct span key_written;  /* the same as written */
 	struct span
 	    msg_id; /* as written, quotes included, for sending back; p is NULL where absent */
 	struct span timestamp; /* as written; p is NULL where absent */

@@ -302,7 +302,7 @@ void deliver_drain(struct worker *w, uint64_t left_ms, bool now)
 
 	conns_each(w, count_open, &n);
 	if (left_ms > WORKER_DRAIN_TICK_MS)
-		n = n * WORKER_DRAIN_TICK_MS / left_ms + 1;
+		n = (n * WORKER_DRAIN_TICK_MS + left_ms / 2) / left_ms; /* evenly */
 	conns_each(w, send_away, &n);
 	if (now)
 		conns_each(w, send_away_now, NULL);

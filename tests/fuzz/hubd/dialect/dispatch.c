@@ -309,7 +309,7 @@ static void step(const char *line, size_t len)
 		return;
 	case 'f':
 		if (p->peer.conn)
-			deliver_finish(p->peer.conn);
+			deliver_finish(p->peer.conn, CLOSE_NORMAL, "end of input");
 		return;
 	case 'x':
 		if (p->peer.conn)
