@@ -156,6 +156,8 @@ void conn_idle(struct conn *c)
 	c->busy--;
 	if (c->gone)
 		worker_later(c->worker, TURN_REAP, &c->reap);
+	else if (c->finishing) /* it may have waited for nothing else */
+		worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
 }
 
 /* --- sending */
