@@ -107,4 +107,26 @@ subtest 'a request whose body is broken behind its answer' => sub {
 	$hub->stop;
 };
 
+subtest 'a WebSocket that says its close and does not read' => sub {
+	my $hub = Hub->start(workers => 1);
+	my $other = $hub->member('unix', 's', echo => JSON::PP::false());
+	my $c = $hub->client('ws', rcvbuf => 4096);
+	$c->join_session('s');
+	$c->{reading} = 0;
+	for (1 .. 2000) {    # as many pongs as the hub keeps for it
+		$c->frame(9, 'p' x 120);
+		select undef, undef, undef, 0.0005;
+	}
+	$c->drain;
+	$c->frame(8, pack 'n', 1000)->drain;
+	$c->{closing} = 1;
+	becomes { grep { /client_disconnected/ } @{ $other->{presence} } } 'it has left at once', 5;
+	$other->send(map { { type => 'after', n => $_ } } 1 .. 3);
+	$other->sync;
+	$c->{reading} = 1;
+	is($c->closed, 1000, 'it gets the answer to its close');
+	is_deeply([ grep { /"after"/ } @{ $c->{in} } ], [], 'and nothing behind it');
+	$hub->stop;
+};
+
 done_testing;

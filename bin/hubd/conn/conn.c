@@ -131,7 +131,9 @@ void conn_release(struct conn *c)
 	struct buf held = {0};
 	size_t at = 0, len;
 
-	c->held = false;
+	/* At the end of the hub it is not heard again. */
+	c->held =
+	    c->finishing && atomic_load_explicit(&c->worker->all->draining, memory_order_relaxed);
 	if (c->input) {
 		held = c->input->held;
 		c->input->held = (struct buf){0};
@@ -164,7 +166,7 @@ void conn_idle(struct conn *c)
 	c->busy--;
 	if (c->gone)
 		worker_later(c->worker, TURN_REAP, &c->reap);
-	else if (c->finishing) /* that may have been the last that it waited for */
+	else if (c->finishing) /* it may have waited for nothing else */
 		worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
 }
 

@@ -5,6 +5,7 @@
 #ifndef HUBD_DOORS_H
 #define HUBD_DOORS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ struct doors {
 	struct tls *tls; /* for new connections; a reference, or NULL */
 	struct wheel deadlines;
 	struct http *waiting_first, *waiting_last; /* connections without a request */
+	atomic_uint waiting;			   /* how many; others read it */
 };
 
 /* The worker's hooks of these names. */

@@ -45,6 +45,7 @@ static void wait_begin(struct http *h)
 	h->prev = d->waiting_last;
 	*(d->waiting_last ? &d->waiting_last->next : &d->waiting_first) = h;
 	d->waiting_last = h;
+	atomic_fetch_add_explicit(&d->waiting, 1, memory_order_relaxed);
 }
 
 static void wait_end(struct http *h)
@@ -56,6 +57,7 @@ static void wait_end(struct http *h)
 	h->waits = false;
 	*(h->prev ? &h->prev->next : &d->waiting_first) = h->next;
 	*(h->next ? &h->next->prev : &d->waiting_last) = h->prev;
+	atomic_fetch_sub_explicit(&d->waiting, 1, memory_order_relaxed);
 }
 
 bool http_evict(struct worker *w)
@@ -360,7 +362,8 @@ static void http_late(struct stream *s)
 {
 	struct http *h = s->owner;
 
-	if (h->waits || stream_waits(s))
+	/* One that was answered, and whose body does not come, is not to be answered again. */
+	if (h->waits || h->in_body || stream_waits(s))
 		stream_abort(s);
 	else
 		refuse(h, 408, "the request took too long");

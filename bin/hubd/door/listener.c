@@ -240,6 +240,24 @@ static struct worker *least_loaded(const struct workers *all)
 	return best;
 }
 
+/* Who has most connections that do nothing, one of which may go. */
+static struct worker *least_used(const struct workers *all)
+{
+	struct worker *best = all->at[0];
+	unsigned i, most = 0;
+
+	for (i = 0; i < all->n; i++) {
+		unsigned n =
+		    atomic_load_explicit(&all->at[i]->doors->waiting, memory_order_relaxed);
+
+		if (n > most) {
+			most = n;
+			best = all->at[i];
+		}
+	}
+	return best;
+}
+
 /* A connection on its way to its worker. */
 struct adoption {
 	struct mail mail; /* first */
@@ -265,18 +283,15 @@ static void on_adopt(struct worker *w, struct mail *mail)
 static void hand_over(struct listener *l, int fd)
 {
 	struct listeners *ls = l->all;
-	struct worker *w = least_loaded(ls->workers);
+	bool full = workers_connections(ls->workers) >= ls->max;
+	struct worker *w = full ? least_used(ls->workers) : least_loaded(ls->workers);
 	struct adoption *a = malloc(sizeof(*a));
 
 	if (!a) {
 		doors_refuse(ls->workers->at[0], fd, l->local);
 		return;
 	}
-	*a = (struct adoption){{.run = on_adopt},
-			       fd,
-			       ++ls->accepted,
-			       l->local,
-			       workers_connections(ls->workers) >= ls->max};
+	*a = (struct adoption){{.run = on_adopt}, fd, ++ls->accepted, l->local, full};
 	atomic_fetch_add_explicit(&w->connections, 1, memory_order_relaxed);
 	counter_add(&ls->workers->at[0]->counters, accepted, 1);
 	worker_post(w, &a->mail);

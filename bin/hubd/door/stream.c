@@ -204,10 +204,12 @@ int stream_write(struct stream *s, const void *data, size_t len)
 		return 0;
 	if (!stream_waits(s)) {
 		n = push(s, data, len);
-		if (n < 0) {
+		if (n == -EPIPE || n == -ECONNRESET) {
 			s->deaf = true;
 			return 0; /* reading will find the end */
 		}
+		if (n < 0)
+			return (int)n;
 		if ((size_t)n == len)
 			return 0;
 	}
@@ -222,6 +224,10 @@ static void write_on(struct stream *s)
 	struct buf *unsent = &s->more->unsent;
 	ssize_t n = push(s, unsent->data, unsent->len);
 
+	if (n < 0 && n != -EPIPE && n != -ECONNRESET) {
+		stream_abort(s);
+		return;
+	}
 	if (n < 0) {
 		s->deaf = true;
 		n = (ssize_t)unsent->len;

@@ -87,7 +87,8 @@ void stream_pause(struct stream *s, bool paused);
 /* Calls user->late() in about so many seconds; 0: never. Returns 0 or -ENOMEM. */
 int stream_deadline(struct stream *s, uint32_t seconds);
 
-/* Closes when all has been sent, or, after a while, anyway. */
+/* Closes when all has been sent, or, after a while, anyway. May call user->gone() before it
+ * returns, as stream_abort() does. */
 void stream_finish(struct stream *s);
 
 /* Closes at once, with a reset. */

@@ -128,11 +128,6 @@ ssize_t tls_write(struct ssl_st *ssl, const void *data, size_t len)
 	return result(ssl, SSL_write(ssl, data, length(len)));
 }
 
-bool tls_pending(const struct ssl_st *ssl)
-{
-	return SSL_has_pending(ssl) == 1;
-}
-
 void tls_shutdown(struct ssl_st *ssl)
 {
 	ERR_clear_error();

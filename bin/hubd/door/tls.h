@@ -24,9 +24,6 @@ void tls_free(struct ssl_st *ssl);
 ssize_t tls_read(struct ssl_st *ssl, void *data, size_t len);
 ssize_t tls_write(struct ssl_st *ssl, const void *data, size_t len);
 
-/* Whether tls_read() would give more without the socket. */
-bool tls_pending(const struct ssl_st *ssl);
-
 /* Says the end of our side, as far as the socket takes it. */
 void tls_shutdown(struct ssl_st *ssl);
 

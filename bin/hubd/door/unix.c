@@ -102,7 +102,10 @@ static void unix_ended(struct stream *s)
 
 	if (line_last(&u->line, &text, &len) == LINE_WHOLE)
 		take_line(u->conn, LINE_WHOLE, text, len);
-	deliver_finish(u->conn, CLOSE_NORMAL, "end of input");
+	if (s->deaf)
+		stream_abort(s); /* nobody is there for what would still come */
+	else
+		deliver_finish(u->conn, CLOSE_NORMAL, "end of input");
 }
 
 static void unix_writable(struct stream *s)

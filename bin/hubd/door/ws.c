@@ -18,8 +18,11 @@
 
 /* --- the door */
 
+/* Nothing follows a close frame (section 5.5.1). */
 static int ws_write(struct conn *c, const void *data, size_t len)
 {
+	if (c->said_close)
+		return 0;
 	return c->handle ? stream_write(c->handle, data, len) : -ENOTCONN;
 }
 
@@ -40,7 +43,7 @@ static void ws_close(struct conn *c, enum close_code code, const char *reason)
 {
 	unsigned char frame[2 + WEBSOCKET_CONTROL_MAX];
 
-	if (!c->handle)
+	if (!c->handle || c->said_close)
 		return;
 	c->said_close = true;
 	if (stream_write(c->handle, frame, websocket_put_close(frame, (uint16_t)code, reason)) < 0)
@@ -114,6 +117,8 @@ static void ws_closed(struct stream *s, struct conn *c, uint16_t code)
 
 	if (!c->said_close)
 		stream_write(s, frame, websocket_put_close(frame, code, ""));
+	c->said_close = true;
+	conn_close(c, CLOSE_NORMAL, "closed by the peer"); /* it leaves now, whatever waits */
 	stream_finish(s);
 }
 

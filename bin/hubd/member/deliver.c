@@ -31,8 +31,10 @@ static void have_read(struct worker *w, struct mail *mail);
 static int read_back(struct seat *seat, uint64_t tail)
 {
 	struct session *s = seat->m.session;
-	struct reading *r = log_memory_tight(s->env->memory) ? NULL : malloc(sizeof(*r));
+	struct reading *r = NULL;
 
+	if (!log_memory_tight(s->env->memory) && seat->conn->busy < UINT8_MAX)
+		r = malloc(sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	*r = (struct reading){.job = {.done = {.run = have_read},

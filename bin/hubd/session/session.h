@@ -325,8 +325,8 @@ void session_load(struct session *s, struct session_image *image);
 void session_stored(struct session *s, uint64_t seq);
 
 /* Under the lock: makes sure that session_wait() has room; 0 or -ENOMEM. And, for a seq that is not
- * stored: takes wait, in the place of another member's that waits for the same; false where the
- * same member does. */
+ * stored: takes wait, in the place of an older member's that waits for the same; false where the
+ * same member or a younger one does. */
 int session_wait_reserve(struct session *s);
 bool session_wait(struct session *s, struct stored_wait *wait, uint64_t seq);
 

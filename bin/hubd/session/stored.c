@@ -112,7 +112,8 @@ bool session_wait(struct session *s, struct stored_wait *wait, uint64_t seq)
 
 	wait->seq = seq;
 	if (there && (*there)->seq == seq) {
-		if ((*there)->version == wait->version)
+		/* Of two connections of a client the older one is on its way out. */
+		if ((int32_t)(wait->version - (*there)->version) <= 0)
 			return false;
 		free(*there);
 		*there = wait;

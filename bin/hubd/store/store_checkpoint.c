@@ -91,9 +91,13 @@ void *store_checkpoint_thread(void *store)
 		return NULL; /* the log grows, until the hub is started again */
 	sqlite3_busy_timeout(db, 0);
 	while ((mode = wait(st, &commits)) >= 0) {
-		int r = sqlite3_wal_checkpoint_v2(db, NULL, mode, &all, &moved);
+		/* Emptying it holds up commits, so first all is moved beside them. */
+		int r =
+		    sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &all, &moved);
 		struct timespec until = store_in_ms(RETRY_MS);
 
+		if (r == SQLITE_OK && mode != SQLITE_CHECKPOINT_PASSIVE)
+			r = sqlite3_wal_checkpoint_v2(db, NULL, mode, &all, &moved);
 		pthread_mutex_lock(&st->wal_lock);
 		st->wal_busy = false;
 		if (r == SQLITE_OK && mode == SQLITE_CHECKPOINT_PASSIVE && all <= st->wal_pages)
