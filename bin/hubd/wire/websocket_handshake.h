@@ -23,8 +23,8 @@ typedef unsigned char *websocket_sha1(const unsigned char *data, size_t n, unsig
 int websocket_check(const struct http1_head *head, struct http1_span *key, const char **why);
 
 /* Walks the protocols that the client offers, the best first, over all lines (section 11.3.4), and
- * the empty elements between them: *fields starts as head.fields, *list as {NULL, 0}. Compare them as they are, with their case.
- * False at the end. */
+ * the empty elements between them: *fields starts as head.fields, *list as {NULL, 0}. Compare them
+ * as they are, with their case. False at the end. */
 bool websocket_next_protocol(struct http1_span *fields, struct http1_span *list,
 			     struct http1_span *protocol);
 
