@@ -277,7 +277,8 @@ static bool serve(struct http *h)
 	return done;
 }
 
-/* Throws a body away. True where it is over. */
+/* Throws a body away. True where it is over. Its request was answered, and gets no other answer
+ * (RFC 9110 section 15): where the body is none, the connection just ends. */
 static bool skip_body(struct http *h, const char **p, const char *end)
 {
 	struct http1_span piece;
@@ -285,14 +286,15 @@ static bool skip_body(struct http *h, const char **p, const char *end)
 
 	while ((got = http1_body_read(&h->body, p, end, &piece)) == HTTP1_PIECE) {
 		if (piece.len > h->body_left) {
-			refuse(h, 413, "nothing here takes a body");
+			stream_finish(h->stream);
 			return false;
 		}
 		h->body_left -= piece.len;
 	}
 	if (got == HTTP1_REFUSED)
-		refuse(h, h->body.status, h->body.why);
-	h->in_body = got == HTTP1_MORE;
+		stream_finish(h->stream); /* h may be no more */
+	else
+		h->in_body = got == HTTP1_MORE;
 	return got == HTTP1_DONE;
 }
 
@@ -355,13 +357,16 @@ static void http_writable(struct stream *s)
 	stream_pause(s, false);
 }
 
-/* Who has begun a request is told why it ends. */
+/* Who has begun a request is told why it ends; who has its answer, or asks for none, sees the end
+ * (RFC 9112 section 9.5). */
 static void http_late(struct stream *s)
 {
 	struct http *h = s->owner;
 
-	if (h->waits || stream_waits(s))
+	if (stream_waits(s))
 		stream_abort(s);
+	else if (h->waits || h->in_body)
+		stream_finish(s);
 	else
 		refuse(h, 408, "the request took too long");
 }
