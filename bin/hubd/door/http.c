@@ -90,6 +90,8 @@ static int put_answer(struct buf *b, const struct http *h, const struct answer *
 	int r = http1_put_status(b, a->status);
 
 	snprintf(length, sizeof(length), "%zu", a->text.len);
+	if (r == 0)
+		r = http1_put_date(b, (int64_t)(worker_wall_ms(h->stream->worker) / 1000));
 	if (r == 0 && a->status != 204)
 		r = http1_put_field(b, "Content-Type", a->type);
 	if (r == 0 && a->status != 204)
