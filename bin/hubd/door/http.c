@@ -167,6 +167,15 @@ static bool path_is(const struct http *h, const char *path)
 	return h->head.target.path.len == len && memcmp(h->head.target.path.p, path, len) == 0;
 }
 
+/* An https target that came without TLS (RFC 9110 section 7.4). */
+static bool misdirected(const struct http *h)
+{
+	struct http1_span target = h->head.target.text;
+
+	return !h->stream->tls && target.len > 6 &&
+	       http1_is((struct http1_span){target.p, 6}, "https:");
+}
+
 static bool offers_hub(const struct http1_head *head)
 {
 	struct http1_span fields = head->fields, list = {NULL, 0}, protocol;
@@ -257,6 +266,8 @@ static bool serve(struct http *h)
 	} else if (h->head.method == HTTP1_OPTIONS) {
 		a = say(204, "");
 		a.allow = "GET, HEAD, OPTIONS";
+	} else if (misdirected(h)) {
+		a = say(421, "TLS is not spoken here\n");
 	} else if (path_is(h, "/healthz")) {
 		serve_health(h, text, &a);
 	} else if (path_is(h, "/ws")) {
