@@ -180,7 +180,7 @@ sub run {
 	}
 	while (@waiting || @live) {
 		push @live, $self->_begin($group, @{ shift @waiting }) while @waiting && @live < $window;
-		Hub::Client::pump(0.02);
+		Hub::Client::pump((grep { @{ $_->{pieces} } } @live) ? 0.001 : 0.02);
 		$_->step for @live;
 		$self->_end($_, $o{each}) for grep { $_->done } @live;
 		@live = grep { !$_->done } @live;
