@@ -92,6 +92,8 @@ static int put_answer(struct buf *b, const struct http *h, const struct answer *
 	int r = http1_put_status(b, a->status);
 
 	snprintf(length, sizeof(length), "%zu", a->text.len);
+	if (r == 0)
+		r = http1_put_date(b, (int64_t)(worker_wall_ms(h->stream->worker) / 1000));
 	if (r == 0 && a->status != 204)
 		r = http1_put_field(b, "Content-Type", a->type);
 	if (r == 0 && a->status != 204)
@@ -165,6 +167,15 @@ static bool path_is(const struct http *h, const char *path)
 	size_t len = strlen(path);
 
 	return h->head.target.path.len == len && memcmp(h->head.target.path.p, path, len) == 0;
+}
+
+/* An https target that came without TLS (RFC 9110 section 7.4). */
+static bool misdirected(const struct http *h)
+{
+	struct http1_span target = h->head.target.text;
+
+	return !h->stream->tls && target.len > 6 &&
+	       http1_is((struct http1_span){target.p, 6}, "https:");
 }
 
 static bool offers_hub(const struct http1_head *head)
@@ -257,6 +268,8 @@ static bool serve(struct http *h)
 	} else if (h->head.method == HTTP1_OPTIONS) {
 		a = say(204, "");
 		a.allow = "GET, HEAD, OPTIONS";
+	} else if (misdirected(h)) {
+		a = say(421, "TLS is not spoken here\n");
 	} else if (path_is(h, "/healthz")) {
 		serve_health(h, text, &a);
 	} else if (path_is(h, "/ws")) {
@@ -279,7 +292,8 @@ static bool serve(struct http *h)
 	return done;
 }
 
-/* Throws a body away. True where it is over. */
+/* Throws a body away. True where it is over. Its request was answered, and gets no other answer
+ * (RFC 9110 section 15): where the body is none, the connection just ends. */
 static bool skip_body(struct http *h, const char **p, const char *end)
 {
 	struct http1_span piece;
@@ -287,14 +301,15 @@ static bool skip_body(struct http *h, const char **p, const char *end)
 
 	while ((got = http1_body_read(&h->body, p, end, &piece)) == HTTP1_PIECE) {
 		if (piece.len > h->body_left) {
-			refuse(h, 413, "nothing here takes a body");
+			stream_finish(h->stream);
 			return false;
 		}
 		h->body_left -= piece.len;
 	}
-	h->in_body = got == HTTP1_MORE;
 	if (got == HTTP1_REFUSED)
-		refuse(h, h->body.status, h->body.why); /* h may be no more */
+		stream_finish(h->stream); /* h may be no more */
+	else
+		h->in_body = got == HTTP1_MORE;
 	return got == HTTP1_DONE;
 }
 
@@ -357,14 +372,16 @@ static void http_writable(struct stream *s)
 	stream_pause(s, false);
 }
 
-/* Who has begun a request is told why it ends. */
+/* Who has begun a request is told why it ends; who has its answer, or asks for none, sees the end
+ * (RFC 9112 section 9.5). */
 static void http_late(struct stream *s)
 {
 	struct http *h = s->owner;
 
-	/* One that was answered, and whose body does not come, is not to be answered again. */
-	if (h->waits || h->in_body || stream_waits(s))
+	if (stream_waits(s))
 		stream_abort(s);
+	else if (h->waits || h->in_body)
+		stream_finish(s);
 	else
 		refuse(h, 408, "the request took too long");
 }

@@ -2,6 +2,7 @@
 #include "wire/http1_answer.h"
 
 #include <errno.h>
+#include <time.h>
 
 static const struct {
 	int status;
@@ -57,6 +58,21 @@ int http1_put_field(struct buf *b, const char *name, const char *value)
 	if (!http1_all(name, strlen(name), HTTP1_TOKEN) || http1_control(value, end) != end)
 		return -EINVAL;
 	return buf_printf(b, "%s: %s\r\n", name, value);
+}
+
+/* Not strftime(), which speaks the locale's language. */
+int http1_put_date(struct buf *b, int64_t seconds)
+{
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
+		return -EINVAL;
+	return buf_printf(b, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
+			  days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
+			  tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 int http1_put_answer(struct buf *b, int status, bool keep_alive, bool head, const char *text,

@@ -1,7 +1,7 @@
 # Runs tables of bytes against a hubd over TCP, many connections at a time, and judges what comes back.
 #
 # A row is [ section, name, bytes, outcome, {more} ]. The outcome of HTTP is a list of answers and how it
-# ends: "200 HEAD:404 stay", "(400|501) end"; each is a pattern of one word. That of a WebSocket, whose
+# ends: "200 HEAD:404 stay", "200*10 stay", "(400|501) end"; each is a pattern of one word. That of a WebSocket, whose
 # bytes follow the handshake and a join, is "stay" or the code it is closed with: "1002"; 1005 for none.
 # That a connection stays is shown by one more request that must be answered, with nothing before its answer
 # that the row does not name: no row waits for a time to pass.
@@ -110,6 +110,7 @@ sub _judge_answers {
 	my ($outcome, $more, $seen) = @_;
 	my $got = join ' ', @{ $seen->{answers} }, $seen->{followed} ? 'stay' : $seen->{ended} ? 'end' : 'neither';
 	(my $want = $outcome) =~ s/HEAD://g;
+	$want =~ s/(\S+)\*(\d+)/join ' ', ($1) x $2/e;
 	my $pattern = join ' ', map { "(?:$_)" } split ' ', $want;
 	return "got '$got'" if $got !~ /\A$pattern\z/;
 	return 'lacks ' . $more->{like} if $more->{like} && $seen->{all} !~ $more->{like};
@@ -174,11 +175,12 @@ sub run {
 	my $group = bless { name => $name, frames => $o{frames} }, 'Hub::Battery::Group';
 	my (@waiting, @live);
 	for my $row (@$rows) {
+		die "not a row: $row->[1]\n" if @$row < 4 || @$row > 5 || $row->[3] =~ /[^\w:() |*]/;
 		push @waiting, map { [ $row, $_ ] } 'whole', length $row->[2] <= $byte_by_byte ? 'bytes' : (), 'cuts';
 	}
 	while (@waiting || @live) {
 		push @live, $self->_begin($group, @{ shift @waiting }) while @waiting && @live < $window;
-		Hub::Client::pump(0.02);
+		Hub::Client::pump((grep { @{ $_->{pieces} } } @live) ? 0.001 : 0.02);
 		$_->step for @live;
 		$self->_end($_, $o{each}) for grep { $_->done } @live;
 		@live = grep { !$_->done } @live;
@@ -288,7 +290,7 @@ sub _take_answer {
 	return 0 if length $self->{rbuf} < $size + $length;
 	substr $self->{rbuf}, 0, $size + $length, '';
 	$self->_switch($head) if $status == 101;
-	if ($self->{asked} && $status == 204 && !$self->{empty}--) {
+	if ($status == 204 && !$self->{empty}--) {
 		$self->_wrong('more behind the last answer') if length $self->{rbuf};
 		$self->{followed} = 1;
 		return 0;

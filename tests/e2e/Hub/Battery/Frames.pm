@@ -141,7 +141,7 @@ sub fragments {
 		{ texts => ['error bad_json'] } ],
 	    [ '6455 5.4', 'a thousand empty pieces', frame(1, $a, fin => 0) . frame(0, '', fin => 0) x 1000 . frame(0, $b),
 		'stay', one() ],
-	    [ '6455 5.4', 'two messages in pieces', (frame(1, $a, fin => 0) . frame(0, $b)) x 2, 'stay', one(2) ],
+	    [ '6455 5.4', 'two messages in pieces', join('', map { frame(1, $a, fin => 0) . frame(0, $b) } 1, 2), 'stay', one(2) ],
 	    [ '6455 5.4', 'whole, in pieces, whole', frame(1, $t) . frame(1, $a, fin => 0) . frame(0, $b) . frame(1, $t),
 		'stay', one(3) ],
 	    [ '6455 5.4', 'a hundred messages', frame(1, $t) x 100, 'stay', one(100) ],

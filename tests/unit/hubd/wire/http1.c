@@ -544,6 +544,14 @@ static void answers_are_written(void **state)
 	assert_int_equal(http1_put_field(&b, "", "c"), -EINVAL);
 	assert_int_equal(http1_put_status(&b, 99), -EINVAL);
 	assert_int_equal(http1_put_status(&b, 600), -EINVAL);
+	assert_int_equal(http1_put_date(&b, INT64_MAX), -EINVAL);
+	b.len = 0;
+	assert_int_equal(http1_put_date(&b, 784111777), 0); /* RFC 9110 section 5.6.7 */
+	assert_int_equal(http1_put_date(&b, 951782400), 0);
+	assert_int_equal(http1_put_date(&b, 4102444799), 0);
+	check_span((struct http1_span){b.data, b.len}, "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+						       "Date: Tue, 29 Feb 2000 00:00:00 GMT\r\n"
+						       "Date: Thu, 31 Dec 2099 23:59:59 GMT\r\n");
 	b.len = 0;
 	assert_int_equal(http1_put_answer(&b, 400, false, false, "no\n", 3), 0);
 	check_span((struct http1_span){b.data, b.len},
