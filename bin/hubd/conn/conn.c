@@ -246,7 +246,7 @@ void conn_close(struct conn *c, enum close_code code, const char *reason)
 	if (c->closing)
 		return;
 	c->closing = true;
-	c->code = (uint16_t)code;
+	c->code = (unsigned)code & 0x1fff;
 	c->reason = reason;
 	worker_later(c->worker, TURN_REAP, &c->reap);
 }

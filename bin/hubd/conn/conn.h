@@ -16,6 +16,8 @@
 #include "json/envelope.h"
 #include "loop/worker.h"
 
+#define CONN_BUSY_MAX 127 /* requests of a connection under way */
+
 /* Options of hubd(8) that say how connections live; seconds. */
 struct conn_settings {
 	size_t max_message; /* bytes */
@@ -48,20 +50,20 @@ struct conn {
 	uint32_t heard_s;   /* monotonic seconds: the last sign of life */
 	uint32_t blocked_s; /* since when the door has been holding bytes back */
 	uint32_t born;	    /* connections are numbered as they are accepted */
-	uint16_t code;	    /* enum close_code, once closing or finishing */
-	uint8_t busy;	    /* requests under way that will come back to it */
-	bool blocked : 1;
-	bool paused : 1; /* the door was told so: held, or too much in `out` */
-	bool held : 1;	 /* its next message has to wait for the one before */
-	bool pinged : 1;
-	bool closing : 1;
-	bool closed : 1;      /* the door was told to close */
-	bool gone : 1;	      /* the door has let go */
-	bool flush_seats : 1; /* one was moved back: flush them all, not only `out` */
-	bool finishing : 1;   /* closes, with `code`, once it has got all that is due to it */
-	bool watching : 1;    /* it is told of sessions; see member/watch.h */
-	bool said_close : 1;  /* the door's: the peer was sent a close frame */
-	bool failed : 1;      /* the door's: the peer is not to be understood any more */
+	uint32_t code : 13; /* enum close_code, once closing or finishing */
+	uint32_t busy : 7;  /* requests under way that will come back to it; CONN_BUSY_MAX at most */
+	uint32_t blocked : 1;
+	uint32_t paused : 1; /* the door was told so: held, or too much in `out` */
+	uint32_t held : 1;   /* its next message has to wait for the one before */
+	uint32_t pinged : 1;
+	uint32_t closing : 1;
+	uint32_t closed : 1;	  /* the door was told to close */
+	uint32_t gone : 1;	  /* the door has let go */
+	uint32_t flush_seats : 1; /* one was moved back: flush them all, not only `out` */
+	uint32_t finishing : 1;	  /* closes, with `code`, once it has got all that is due to it */
+	uint32_t watching : 1;	  /* it is told of sessions; see member/watch.h */
+	uint32_t said_close : 1;  /* the door's: the peer was sent a close frame */
+	uint32_t failed : 1;	  /* the door's: the peer is not to be understood any more */
 };
 
 /* A new connection for a door's handle, with a random id. NULL: no memory. */

@@ -33,7 +33,7 @@ static int read_back(struct seat *seat, uint64_t tail)
 	struct session *s = seat->m.session;
 	struct reading *r = NULL;
 
-	if (!log_memory_tight(s->env->memory) && seat->conn->busy < UINT8_MAX)
+	if (!log_memory_tight(s->env->memory) && seat->conn->busy < CONN_BUSY_MAX)
 		r = malloc(sizeof(*r));
 	if (!r)
 		return -ENOMEM;
@@ -265,7 +265,7 @@ void deliver_finish(struct conn *c, enum close_code code, const char *reason)
 	if (c->closing || c->finishing)
 		return;
 	c->finishing = true;
-	c->code = (uint16_t)code;
+	c->code = (unsigned)code & 0x1fff;
 	c->reason = reason;
 	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
 }
