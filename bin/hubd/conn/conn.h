@@ -51,7 +51,7 @@ struct conn {
 	uint32_t blocked_s; /* since when the door has been holding bytes back */
 	uint32_t born;	    /* connections are numbered as they are accepted */
 	uint32_t code : 13; /* enum close_code, once closing or finishing */
-	uint32_t busy : 7;  /* requests under way that will come back to it; CONN_BUSY_MAX at most */
+	uint32_t busy : 7; /* requests under way that will come back to it; CONN_BUSY_MAX at most */
 	uint32_t blocked : 1;
 	uint32_t paused : 1; /* the door was told so: held, or too much in `out` */
 	uint32_t held : 1;   /* its next message has to wait for the one before */
