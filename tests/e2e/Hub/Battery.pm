@@ -349,7 +349,12 @@ sub _got_text {
 	if ($self->{joining} && $type eq 'session_associated') {
 		$self->{joining} = 0;
 	} elsif ($type eq 'pong' && ($value->{ping_id} // '') eq 'follow') {
-		$self->{followed} = 1;
+		# Records may come behind the answers of their turn, but not of a later one.
+		if ($self->{turns}++) {
+			$self->{followed} = 1;
+		} else {
+			$self->send_bytes(Hub::Battery::frame(1, '{"type":"ping","ping_id":"follow"}'));
+		}
 	} else {
 		push @{ $self->{texts} },
 		      $type eq 'error' ? "error $value->{data}{code}"
