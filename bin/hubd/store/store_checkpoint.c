@@ -3,11 +3,14 @@
  * anew only at a moment when all of it was moved, and under load there is always a commit that came
  * meanwhile; so now and then the writer moves the little that the thread has left, between two
  * commits. */
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "store/store_impl.h"
 
-#define MOVE_PAGES 2000	 /* that are worth a pass of the thread */
+#define MOVE_PAGES 500	 /* that are worth a pass of the thread */
 #define ANEW_PAGES 16000 /* after which the log is to begin anew */
-#define LEFT_PAGES 2000	 /* that the writer itself may move */
+#define LEFT_PAGES 400	 /* that the writer itself may move */
 #define FULL_PAGES 64000 /* at which it moves all, for the thread does not keep up */
 #define IDLE_MS 1000	 /* without a commit: everything is moved, and the log made empty */
 #define RETRY_MS 1000	 /* after an error */
@@ -90,6 +93,8 @@ void *store_checkpoint_thread(void *store)
 	if (!db)
 		return NULL; /* the log grows, until the hub is started again */
 	sqlite3_busy_timeout(db, 0);
+	/* Linux counts it for the thread: what may wait is not to hold up what may not. */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
 	while ((mode = wait(st, &commits)) >= 0) {
 		/* Emptying it holds up commits, so first all is moved beside them. */
 		int r =
