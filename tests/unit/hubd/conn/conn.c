@@ -445,7 +445,8 @@ static void a_blocked_connection_is_not_taken_for_dead(void **state)
 	/* Its ping is due, but cannot be sent. */
 	conn_due(&t.p.conn->timer, s + 54);
 	assert_int_equal(t.p.pings, 0);
-	t.p.stalled = t.p.waiting = t.p.conn->blocked = false;
+	t.p.conn->blocked = false;
+	t.p.stalled = t.p.waiting = false;
 	assert_false(t.p.conn->closing);
 	/* Then it is asked before it is given up. */
 	conn_due(&t.p.conn->timer, s + 55);
