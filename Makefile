@@ -12,12 +12,13 @@ CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
+share = $(PREFIX)/share/hub
 completions = $(PREFIX)/share/bash-completion/completions
 FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 
-programs := hubd hubcat hubbench hubreplay
-pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3
+programs := hubd hubcat hubbench hubreplay hubtoken
+pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3 libpq
 warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
 # Not asked for on a machine where `make deps` is still to run.
@@ -157,25 +158,29 @@ fuzz: $(fuzzers)
 	@tests/fuzz/run $(BUILD) $(FUZZ_SECONDS)
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3 \
 	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(exe) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 man/*.3 $(DESTDIR)$(PREFIX)/share/man/man3
 	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -d $(DESTDIR)$(completions)
+	install -d $(DESTDIR)$(share) $(DESTDIR)$(completions)
+	install -m 644 contrib/hub.js contrib/hub.d.ts $(DESTDIR)$(share)
 	install -m 644 contrib/completions/hub.bash $(DESTDIR)$(completions)/hubd
 	ln -sf hubd $(DESTDIR)$(completions)/hubcat
 	ln -sf hubd $(DESTDIR)$(completions)/hubreplay
+	ln -sf hubd $(DESTDIR)$(completions)/hubtoken
 	ln -sf hubd $(DESTDIR)$(completions)/hubbench
 
 uninstall:
 	rm -f $(programs:%=$(DESTDIR)$(PREFIX)/bin/%)
 	rm -f $(patsubst man/%.1,$(DESTDIR)$(PREFIX)/share/man/man1/%.1,$(wildcard man/*.1))
+	rm -f $(patsubst man/%.3,$(DESTDIR)$(PREFIX)/share/man/man3/%.3,$(wildcard man/*.3))
 	rm -f $(patsubst man/%.5,$(DESTDIR)$(PREFIX)/share/man/man5/%.5,$(wildcard man/*.5))
 	rm -f $(patsubst man/%.7,$(DESTDIR)$(PREFIX)/share/man/man7/%.7,$(wildcard man/*.7))
-	rm -f $(programs:%=$(DESTDIR)$(completions)/%)
+	rm -f $(programs:%=$(DESTDIR)$(completions)/%) $(DESTDIR)$(share)/hub.js $(DESTDIR)$(share)/hub.d.ts
 	rm -f $(patsubst man/%.8,$(DESTDIR)$(PREFIX)/share/man/man8/%.8,$(wildcard man/*.8))
 
 clean:

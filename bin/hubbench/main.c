@@ -16,6 +16,7 @@
 #include "report/compare.h"
 #include "report/expect.h"
 #include "report/report.h"
+#include "run/conditions.h"
 #include "run/proc.h"
 #include "run/run.h"
 #include "run/search.h"
@@ -24,8 +25,7 @@
 #define FIELD(f) offsetof(struct options, f)
 
 static const struct opt options_table[] = {
-    {'u', "url", "URL", OPT_STRING, FIELD(url), 0, 0, NULL,
-     "the server: ws://host:port/path, wss://..., unix:/path ($HUB_URL)"},
+    CLIENT_ARGS(FIELD(hub)),
     {0, "scenario", "NAME", OPT_CHOICE, FIELD(scenario), 0, 0, scenario_names,
      "what is done; fanout where nothing is said"},
     {0, "dialect", "NAME", OPT_CHOICE, FIELD(dialect), 0, 0, dialect_names,
@@ -62,6 +62,7 @@ static const struct opt options_table[] = {
      "members that do not read for a while, in the scenario slow-reader"},
     {0, "play", "FILE", OPT_STRING, FIELD(play), 0, 0, NULL,
      "publish the messages of a recording, at its times"},
+    {0, "speed", "X", OPT_STRING, FIELD(speed), 0, 0, NULL, "the same, X times as fast (1)"},
     {0, "message", "TEXT", OPT_STRING, FIELD(message), 0, 0, NULL,
      "the message, with {mark} and {pad} in it"},
     {0, "join", "TEXT", OPT_STRING, FIELD(join), 0, 0, NULL, "raw: what each client says first"},
@@ -71,37 +72,48 @@ static const struct opt options_table[] = {
     {0, "room", "NAME", OPT_STRING, FIELD(room), 0, 0, NULL, "socketio: what to join"},
     {0, "join-event", "NAME", OPT_STRING, FIELD(join_event), 0, 0, NULL,
      "socketio: the event that joins a room (join)"},
+    {0, "namespace", "NAME", OPT_STRING, FIELD(space), 0, 0, NULL,
+     "socketio: a namespace to connect to, in place of rooms"},
     {0, "subprotocol", "NAME", OPT_STRING, FIELD(subprotocol), 0, 0, NULL,
      "Sec-WebSocket-Protocol to ask for"},
-    {0, "header", "LINE", OPT_LIST, FIELD(headers), 0, 0, NULL,
-     "a header line of the upgrade; may be repeated"},
-    {0, "insecure", NULL, OPT_TRUE, FIELD(insecure), 0, 0, NULL, "wss: take any certificate"},
     {0, "pid", "PID,...", OPT_STRING, FIELD(pid), 0, 0, NULL,
      "the server's processes, to watch their memory and CPU"},
     {0, "expect", "EXPR", OPT_LIST, FIELD(expect), 0, 0, NULL,
-     "exit 1 unless it is so, as in 'p99<50ms'; may be repeated"},
+     "exit 1 unless it is so: 'p99<50ms', 'p99<=1.2*base'; may be repeated"},
     {0, "json", "FILE", OPT_STRING, FIELD(json), 0, 0, NULL,
      "write each second and the result as JSON; - is standard output"},
     {0, "report", "FILE", OPT_STRING, FIELD(report), 0, 0, NULL,
      "write a report for browsers: FILE.svg or FILE.html"},
     {0, "compare", "FILE", OPT_STRING, FIELD(compare), 0, 0, NULL,
-     "show the result beside that of an earlier --json; FILE,FILE: two of these"},
+     "run as an earlier --json did, and show both; FILE,FILE: show two of these"},
     {0, "label", "TEXT", OPT_STRING, FIELD(label), 0, 0, NULL, "a name for this run in reports"},
     {0, "seed", "N", OPT_INT, FIELD(seed), 0, 1e15, NULL, "of the random instants (1)"},
     {0},
 };
 
 static const struct opt_program program = {
-    "hubbench",
-    "[-u URL] [--scenario NAME] [--dialect NAME] [-c N] [-s N] [--publishers N] [-r RATE] "
-    "[-b BYTES] [-d SECONDS] [--warmup SECONDS] [--ramp SECONDS|RATE/s] [--drain SECONDS] "
-    "[--poisson] [--closed N] [--coalesce SECONDS] [--acks] [--no-echo] [--threads N] "
-    "[--churn RATE] [--slow N] [--play FILE] [--message TEXT] [--join TEXT] [--answer TEXT=TEXT] "
-    "[--event NAME] "
-    "[--room NAME] [--join-event NAME] [--subprotocol NAME] [--header LINE]... [--insecure] "
-    "[--pid PID,...] [--expect EXPR]... [--json FILE] [--report FILE] [--compare FILE] "
-    "[--label TEXT] [--seed N]",
-    "Loads a hub, or any WebSocket server, and reports what happened.", options_table};
+    .name = "hubbench",
+    .synopsis =
+	"[-u URL] [--token-file FILE] [--header LINE] [--cert FILE] [--key FILE] [--proxy "
+	"HOST:PORT] "
+	"[--insecure] [--scenario NAME] [--dialect NAME] [-c N] [-s N] [--publishers N] [-r RATE] "
+	"[-b BYTES] [-d SECONDS] [--warmup SECONDS] [--ramp SECONDS|RATE/s] [--drain SECONDS] "
+	"[--poisson] [--closed N] [--coalesce SECONDS] [--acks] [--no-echo] [--threads N] "
+	"[--churn RATE] [--slow N] [--play FILE] [--speed X] [--message TEXT] [--join TEXT] "
+	"[--answer "
+	"TEXT=TEXT] "
+	"[--event NAME] "
+	"[--room NAME] [--join-event NAME] [--namespace NAME] [--subprotocol NAME] "
+	"[--pid PID,...] [--expect EXPR]... [--json FILE] [--report FILE] [--compare FILE] "
+	"[--label TEXT] [--seed N]",
+    .summary = "Loads a hub, or any WebSocket server, and reports what happened.",
+    .opts = options_table};
+
+/* --compare with two files. */
+static bool result_pair(const struct options *o)
+{
+	return o->compare && strchr(o->compare, ',');
+}
 
 static FILE *open_output(const char *option, const char *path)
 {
@@ -140,14 +152,20 @@ static bool is_svg(const char *path)
 	return dot && strcmp(dot, ".svg") == 0;
 }
 
-static void parse_expects(const struct options *o, struct expect **expect)
+/* Of a server whose processes are not known there are no figures. base: the run of --compare. */
+static void parse_expects(const struct options *o, const struct result *base,
+			  struct expect **expect)
 {
 	char why[300];
 
 	for (size_t i = 0; i < o->expect.n; i++) {
-		expect[i] = expect_new(o->expect.item[i], why, sizeof(why));
+		expect[i] = expect_new(o->expect.item[i], base, why, sizeof(why));
 		if (!expect[i])
 			err_die(EX_USAGE, "--expect: %s", why);
+		if (expect_of_server(expect[i]) && !o->pid && !result_pair(o))
+			err_die(EX_USAGE,
+				"--expect: '%s' needs --pid PID,...: the server's processes",
+				o->expect.item[i]);
 	}
 }
 
@@ -203,20 +221,52 @@ static void drop_result(struct result *r)
 	free(r);
 }
 
-/* --compare FILE,FILE: no run. */
-static int compare_two(const char *files)
+static void drop_expects(struct expect **expect)
 {
-	size_t len = strcspn(files, ",");
-	char *file = need(strndup(files, len));
-	struct result *before = read_result(file), *now = read_result(files + len + 1);
+	for (size_t i = 0; i < OPT_LIST_MAX; i++)
+		expect_free(expect[i]);
+}
+
+/* --compare FILE,FILE: no run. */
+static int compare_two(const struct options *o)
+{
+	struct expect *expect[OPT_LIST_MAX] = {NULL};
+	size_t len = strcspn(o->compare, ",");
+	char *file = need(strndup(o->compare, len)), why[160];
+	struct result *before = read_result(file), *now = read_result(o->compare + len + 1);
+	bool met = true, one;
 
 	signal(SIGPIPE, SIG_IGN);
+	parse_expects(o, before, expect);
 	compare(stdout, before, now);
+	for (size_t i = 0; i < o->expect.n; i++) {
+		one = expect_met(expect[i], now, why, sizeof(why));
+		printf("expect  %-7s  %s: %s\n", one ? "met" : "not met", o->expect.item[i], why);
+		met &= one;
+	}
 	close_output("standard output", stdout, 0);
+	drop_expects(expect);
 	drop_result(before);
 	drop_result(now);
 	free(file);
-	return EX_OK;
+	return met ? EX_OK : EX_NO;
+}
+
+/* Reads the command line. The run that --compare names tells the conditions that the command line
+ * does not; it goes to *before. */
+static void read_options(struct options *o, int argc, char **argv, struct result **before)
+{
+	struct options said = *o;
+
+	said.scenario = CONDITIONS_NONE;
+	said.dialect = CONDITIONS_NONE;
+	if (opt_parse(&program, argc, argv, &said) < argc)
+		err_die(EX_USAGE, "no arguments besides options (try 'hubbench --help')");
+	if (said.compare && !result_pair(&said)) {
+		*before = read_result(said.compare);
+		conditions_take(o, &said, *before);
+	}
+	opt_parse(&program, argc, argv, o);
 }
 
 /* Tells of the result wherever it was asked for. */
@@ -273,24 +323,22 @@ int main(int argc, char **argv)
 	bool met;
 	int status;
 
-	if (opt_parse(&program, argc, argv, &o) < argc)
-		err_die(EX_USAGE, "no arguments besides options (try 'hubbench --help')");
-	if (o.compare && strchr(o.compare, ',')) {
+	read_options(&o, argc, argv, &before);
+	if (result_pair(&o)) {
 		free(r);
-		return compare_two(o.compare);
+		return compare_two(&o);
 	}
+	client_args_read(&o.hub);
 	plan_make(&p, &o);
-	parse_expects(&o, expect);
+	parse_expects(&o, before, expect);
 	if (o.pid)
 		find_processes(&proc, o.pid);
 	if (o.report && !is_html(o.report) && !is_svg(o.report))
 		err_die(EX_USAGE, "--report: a name ends with .svg or .html");
 	if (o.json && o.report && strcmp(o.json, o.report) == 0)
 		err_die(EX_USAGE, "--json and --report: the same file");
-	if (o.compare)
-		before = read_result(o.compare);
 	p.proc = o.pid ? &proc : NULL;
-	p.trace = o.play ? trace_read(o.play, o.rate ? p.rate : 0, p.acks) : NULL;
+	p.trace = o.play ? trace_read(o.play, o.rate ? p.rate : 0, p.speed, p.acks) : NULL;
 	p.json = o.json ? open_output("--json", o.json) : NULL;
 	report = o.report ? open_output("--report", o.report) : NULL;
 	p.signal_fd = catch_signals();
@@ -304,8 +352,7 @@ int main(int argc, char **argv)
 		tell(&o, &p, report, before, r);
 		status = met && r->verdict != VERDICT_FAILED ? EX_OK : EX_NO;
 	}
-	for (size_t i = 0; i < o.expect.n; i++)
-		expect_free(expect[i]);
+	drop_expects(expect);
 	drop_result(r);
 	drop_result(before);
 	close(p.signal_fd);

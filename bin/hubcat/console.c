@@ -19,17 +19,22 @@ static void console_write(const char *text)
 
 void console_clear(struct console *c)
 {
-	if (!c->drawn)
+	progress_clear(&c->progress);
+}
+
+void console_text(struct console *c, const char *text)
+{
+	if (!*text)
 		return;
-	c->drawn = false;
-	console_write("\r\033[K");
+	console_clear(c);
+	console_write(text);
 }
 
 static void console_draw(uv_timer_t *timer)
 {
 	struct console *c = timer->data;
-	char line[256];
-	int n = snprintf(line, sizeof(line), "\r\033[K%s: %s", c->args->session, c->state);
+	char line[200];
+	int n = snprintf(line, sizeof(line), "%s: %s", c->args->session, c->state);
 
 	if (!c->args->publish && n < (int)sizeof(line))
 		n += snprintf(line + n, sizeof(line) - (size_t)n, ", %llu received",
@@ -39,19 +44,19 @@ static void console_draw(uv_timer_t *timer)
 			      (unsigned long long)*c->lines);
 	if (n < (int)sizeof(line))
 		snprintf(line + n, sizeof(line) - (size_t)n, " ");
-	console_write(line);
-	c->drawn = true;
+	progress_draw(&c->progress, line);
 }
 
 void console_start(struct console *c, uv_loop_t *loop)
 {
 	const struct arguments *a = c->args;
-	bool tty = isatty(STDERR_FILENO);
+	bool tty = isatty(STDERR_FILENO), writes = !a->publish || a->acks,
+	     reads = !a->listen && !a->state;
 
 	c->interactive = tty;
 	/* Not where records or typing would run into it. */
-	c->status_line =
-	    tty && !a->verbose && !isatty(STDOUT_FILENO) && (a->listen || !isatty(STDIN_FILENO));
+	c->status_line = tty && !a->verbose && !(writes && isatty(STDOUT_FILENO)) &&
+			 !(reads && isatty(STDIN_FILENO));
 	err_init("hubcat", a->verbose ? ERR_INFO : ERR_WARN);
 	uv_timer_init(loop, &c->redraw);
 	c->redraw.data = c;
@@ -129,18 +134,34 @@ void console_place(struct console *c, const struct client_joined *j)
 		console_say(c, "resumed after seq %llu", (unsigned long long)j->since);
 }
 
+/* The code of the close, with a space before it; nothing where it is not known for sure: the
+ * library makes 1002 of some. */
+static const char *close_code(const struct client_status *s, char out[24])
+{
+	out[0] = '\0';
+	if (s->close_code && s->close_code != 1002)
+		snprintf(out, 24, " (code %d)", s->close_code);
+	return out;
+}
+
 static void console_waiting(struct console *c, const struct client_status *s)
 {
-	console_say(c, "%s %s: %s; attempt %u of %u in %.1f s", c->was_open ? "lost" : "connect",
-		    c->where, s->reason, s->attempt, s->attempts, s->delay_ms / 1000.0);
+	char code[24];
+
+	console_say(c, "%s %s: %s%s; attempt %u of %u in %.1f s", c->was_open ? "lost" : "connect",
+		    c->where, s->reason, close_code(s, code), s->attempt, s->attempts,
+		    s->delay_ms / 1000.0);
 	if (s->clean_start)
 		console_say(c, "all %u attempts failed; starting over", s->attempts);
 }
 
 static void console_closed(struct console *c, const struct client_status *s)
 {
+	char code[24];
+
 	if (s->end != CLIENT_LEFT)
-		console_say(c, "%s %s: %s", c->was_open ? "lost" : "connect", c->where, s->reason);
+		console_say(c, "%s %s: %s%s", c->was_open ? "lost" : "connect", c->where, s->reason,
+			    close_code(s, code));
 }
 
 void console_state(struct console *c, const struct client_status *s)

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "arguments.h"
+#include "base/progress.h"
 #include "client/client.h"
 
 struct console {
@@ -18,7 +19,8 @@ struct console {
 
 	/* Below: for console.c only. */
 	uv_timer_t redraw; /* the status line */
-	bool status_line, drawn, interactive;
+	struct progress progress;
+	bool status_line, interactive;
 	char state[128];
 	bool joined_once;
 	bool was_open; /* the connection, before it was lost */
@@ -34,6 +36,9 @@ void console_clear(struct console *c);
 /* Each says one line of at most 999 bytes; a detail is for -v. */
 void console_say(struct console *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void console_detail(struct console *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Text as it is; none where it is empty. */
+void console_text(struct console *c, const char *text);
 
 /* What the client's events of these names were given. */
 void console_state(struct console *c, const struct client_status *s);

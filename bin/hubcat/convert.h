@@ -8,24 +8,24 @@
 #include "base/buf.h"
 #include "json/filter.h"
 
-#define CONVERT_LINE_MAX ((1 << 20) - 1) /* bytes of an input line, and of what -m makes of it */
-
 struct convert {
-	bool raw;	    /* lines are text, not JSON */
-	const char *type;   /* -t; NULL: none */
-	struct filter *map; /* -m, the owner's; NULL: none */
+	bool raw;	     /* lines are text, not JSON */
+	const char *type;    /* -t; NULL: none */
+	struct filter *map;  /* -m, the owner's; NULL: none */
+	const char *session; /* messages are data for this session; NULL: they speak to the hub */
 };
 
-/* Whether lines are not sent as they are. */
-bool convert_needed(const struct convert *c);
+enum convert_got {
+	CONVERT_AS_IS, /* the line itself is the message */
+	CONVERT_MADE,  /* out has the messages that it makes, one a line, or none */
+	CONVERT_BAD,   /* why it makes none is in why */
+	CONVERT_HALT,  /* as MADE, but -m halted: filter_halted() */
+};
 
-/* Appends to out the messages that a line makes, one a line: all of them or, where it returns false
- * with the reason in why, none. */
-bool convert_line(const struct convert *c, const char *text, size_t len, struct buf *out, char *why,
-		  size_t cap);
-
-/* Whether text is a message that a hub takes; else false with the reason. */
-bool convert_check(const char *text, size_t len, char *why, size_t cap);
+/* Makes messages of a line: of data, such that each becomes one record of the session, with all
+ * that stands in the line. What the hub would take for itself is carried in `record` (hub(7)). */
+enum convert_got convert_line(const struct convert *c, const char *text, size_t len,
+			      struct buf *out, char *why, size_t cap);
 
 /* Whether there is nothing but white space. */
 bool convert_blank(const char *text, size_t len);

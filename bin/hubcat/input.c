@@ -3,10 +3,13 @@
 #include "input.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+
+#include "json/envelope.h"
 
 #define PIECE (64 << 10)
 
@@ -14,6 +17,33 @@ static void input_bad(struct input *in, const char *why)
 {
 	in->bad++;
 	console_say(in->console, "line %llu: %s", (unsigned long long)in->number, why);
+	rejects_write(&in->rejects, in->number);
+}
+
+/* Whether the code says that the line itself is at fault. */
+static bool bad_code(const char *code)
+{
+	return strncmp(code, "bad_", 4) == 0 || strcmp(code, "too_large") == 0;
+}
+
+void input_refused(struct input *in, const struct client_refusal *r)
+{
+	char id[100] = "", later[60] = "";
+
+	if (r->msg_id)
+		snprintf(id, sizeof(id), " (msg_id %.*s)", (int)r->msg_id_len, r->msg_id);
+	if (r->passes)
+		snprintf(later, sizeof(later), "; sent again, and what is behind it, in %.1f s",
+			 r->delay_ms / 1000.0);
+	console_say(in->console, "line %llu: %s: %s%s%s", (unsigned long long)r->tag, r->code,
+		    r->about, id, later);
+	if (r->passes)
+		return;
+	if (bad_code(r->code))
+		in->bad++;
+	else
+		in->refused++;
+	rejects_write(&in->rejects, r->tag);
 }
 
 /* --- lines to messages */
@@ -21,11 +51,17 @@ static void input_bad(struct input *in, const char *why)
 /* Returns false where the client has no room. */
 static bool input_send(struct input *in, const char *text, size_t len)
 {
-	int r = client_send(in->client, text, len);
+	int r = client_send_as(in->client, text, len, in->number);
+	char why[120];
 
+	if (r == -EMSGSIZE)
+		snprintf(why, sizeof(why),
+			 "too_large: %zu bytes; the hub takes %zu, a msg_id among them", len,
+			 client_largest(in->client));
+	else if (r < 0)
+		snprintf(why, sizeof(why), "%s", strerror(-r));
 	if (r < 0 && r != -EAGAIN && r != -EPIPE)
-		input_bad(in, r == -EMSGSIZE ? "too_large: longer than all that can be held"
-					     : strerror(-r));
+		input_bad(in, why);
 	return r != -EAGAIN;
 }
 
@@ -44,6 +80,18 @@ static bool input_send_made(struct input *in)
 	return true;
 }
 
+/* -m wants no more: what is behind this line counts as not there. */
+static void input_halt(struct input *in)
+{
+	const char *text;
+
+	if (filter_halted(in->convert.map, &in->status, &text))
+		console_text(in->console, text);
+	in->p = in->end;
+	line_reset(&in->line);
+	in->eof = true;
+}
+
 /* Makes messages of the line, or sends it. Returns false where the client has no room. */
 static bool input_take(struct input *in)
 {
@@ -52,22 +100,33 @@ static bool input_take(struct input *in)
 
 	if (!c->raw && !c->type && convert_blank(in->text, in->text_len))
 		return true;
-	if (convert_needed(c)) {
-		if (!convert_line(c, in->text, in->text_len, &in->made, why, sizeof(why)))
-			input_bad(in, why);
+	switch (convert_line(c, in->text, in->text_len, &in->made, why, sizeof(why))) {
+	case CONVERT_AS_IS:
+		return input_send(in, in->text, in->text_len);
+	case CONVERT_BAD:
+		input_bad(in, why);
+		return true;
+	case CONVERT_HALT:
+		input_halt(in);
+		return true;
+	default:
 		return true;
 	}
-	if (convert_check(in->text, in->text_len, why, sizeof(why)))
-		return input_send(in, in->text, in->text_len);
-	input_bad(in, why);
-	return true;
+}
+
+/* The first line of which it is not known what becomes. */
+static uint64_t oldest(const struct input *in)
+{
+	uint64_t n = in->rejects.fd < 0 ? 0 : client_oldest(in->client);
+
+	return n < in->number ? n : in->number;
 }
 
 /* The next line of the piece, or at the end of input what has no line feed. */
 static bool input_next(struct input *in)
 {
 	enum line_got got =
-	    line_next(&in->line, &in->p, in->end, CONVERT_LINE_MAX, &in->text, &in->text_len);
+	    line_next(&in->line, &in->p, in->end, ENVELOPE_MESSAGE_MAX, &in->text, &in->text_len);
 
 	if (got == LINE_MORE && in->eof)
 		got = line_last(&in->line, &in->text, &in->text_len);
@@ -77,7 +136,9 @@ static bool input_next(struct input *in)
 	in->has_line = got == LINE_WHOLE;
 	if (got != LINE_WHOLE)
 		input_bad(in,
-			  got == LINE_NOMEM ? strerror(ENOMEM) : "too_large: longer than 1 MiB");
+			  got == LINE_NOMEM ? strerror(ENOMEM) : "too_large: longer than 64 MiB");
+	else
+		rejects_keep(&in->rejects, in->number, in->text, in->text_len, oldest(in));
 	return true;
 }
 
@@ -134,6 +195,10 @@ static void input_read(struct input *in)
 	in->p = in->piece;
 	in->end = in->piece + n;
 	in->eof = n == 0;
+	/* A byte order mark is none of the text. What a pipe gives first may be less than that. */
+	if (!in->begun && n >= 3 && memcmp(in->piece, "\xef\xbb\xbf", 3) == 0)
+		in->p += 3;
+	in->begun = true;
 	input_go_on(in);
 }
 
@@ -202,8 +267,24 @@ uint64_t input_unsent(const struct input *in)
 	return n;
 }
 
+/* What was read and has no answer. */
+static void input_reject_rest(struct input *in)
+{
+	uint64_t from = client_oldest(in->client);
+
+	if ((in->has_line || in->made.len) && in->number < from)
+		from = in->number;
+	while (in->piece && input_next(in))
+		if (in->number < from)
+			from = in->number;
+	rejects_rest(&in->rejects, from);
+}
+
 void input_free(struct input *in)
 {
+	if (in->rejects.fd >= 0)
+		input_reject_rest(in);
+	rejects_close(&in->rejects);
 	filter_free(in->convert.map);
 	in->convert.map = NULL;
 	if (!in->piece)

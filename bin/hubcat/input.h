@@ -14,6 +14,7 @@
 #include "console.h"
 #include "convert.h"
 #include "readiness.h"
+#include "rejects.h"
 
 /* What it tells, from the loop or from inside input_writable(). */
 struct input_events {
@@ -30,8 +31,9 @@ struct input {
 	struct client *client;
 	struct console *console;
 	struct convert convert; /* its map goes with input_free() */
+	struct rejects rejects; /* closed by input_free() */
 
-	/* Below: for input.c only, but for reading number and bad. */
+	/* Below: for input.c only, but for reading number, bad, refused and status. */
 	struct readiness watch;
 	uv_idle_t idle; /* reads where watching is not possible: a file is always ready */
 	bool watched;	/* else idle */
@@ -44,9 +46,12 @@ struct input {
 	char *piece;	     /* what was read last; NULL: not started */
 	const char *p, *end; /* what is left of it */
 	struct line line;
-	uint64_t number; /* of the line */
-	uint64_t bad;	 /* lines that were skipped */
-	struct buf made; /* what -t or -m made of a line, one message a line */
+	bool begun;	  /* the first bytes were read */
+	uint64_t number;  /* of the line */
+	uint64_t bad;	  /* lines that were skipped, or that the hub found bad */
+	uint64_t refused; /* lines that it refused for other reasons */
+	int status;	  /* of -m that halted: jq's exit status, else 0 */
+	struct buf made;  /* what -t or -m made of a line, one message a line */
 	size_t made_sent;
 };
 
@@ -58,6 +63,9 @@ void input_writable(struct input *in);
 
 /* Reads and sends no more. Harmless where it was not started. */
 void input_stop(struct input *in);
+
+/* The hub did not take a message that came of a line. Borrows *r. */
+void input_refused(struct input *in, const struct client_refusal *r);
 
 /* Messages read and not given to the client. */
 uint64_t input_unsent(const struct input *in);

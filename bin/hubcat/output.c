@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "color.h"
-
 #define HIGH (256 << 10) /* bytes kept, from which the hub is not read */
 #define LOW (64 << 10)	 /* and below which it is again */
 
@@ -113,14 +111,15 @@ static void output_ready(struct readiness *r, uint32_t events)
 
 void output_line(struct output *out, const char *text, size_t len)
 {
+	bool styled = out->style.color || out->style.spread;
 	int r;
 
 	if (out->broken)
 		return;
-	r = out->color ? color_json(&out->data, text, len) : buf_put(&out->data, text, len);
+	r = styled ? color_json(&out->data, text, len, out->style) : buf_put(&out->data, text, len);
 	if (r == 0) {
 		/* One line each, whatever a server lets through. */
-		if (!out->color)
+		if (!styled)
 			for (char *p = out->data.data + out->data.len - len, *end = p + len;
 			     (p = memchr(p, '\n', (size_t)(end - p))); p++)
 				*p = ' ';
@@ -128,6 +127,13 @@ void output_line(struct output *out, const char *text, size_t len)
 	}
 	if (r < 0)
 		output_failed(out, -r);
+}
+
+void output_text(struct output *out, const char *text, size_t len, const char *end, size_t end_len)
+{
+	if (!out->broken &&
+	    (buf_put(&out->data, text, len) < 0 || buf_put(&out->data, end, end_len) < 0))
+		output_failed(out, ENOMEM);
 }
 
 void output_discard(struct output *out)

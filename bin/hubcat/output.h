@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "base/buf.h"
+#include "color.h"
 #include "console.h"
 #include "readiness.h"
 
@@ -27,8 +28,8 @@ struct output {
 	/* Set by the owner. */
 	const struct output_events *events;
 	void *arg;
-	struct console *console; /* cleared before writing */
-	bool color;
+	struct console *console;  /* cleared before writing */
+	struct color_style style; /* for a person; zeroed: text stays as it is */
 
 	/* Below: for output.c only. */
 	struct readiness watch;
@@ -43,8 +44,11 @@ struct output {
  * -errno. */
 int output_start(struct output *out, uv_loop_t *loop);
 
-/* Adds a line: JSON text, in which line feeds become spaces. */
+/* Adds a line: JSON text, in which line feeds become spaces; or what the style makes of it. */
 void output_line(struct output *out, const char *text, size_t len);
+
+/* Adds text as it is, with so many bytes of end behind it. */
+void output_text(struct output *out, const char *text, size_t len, const char *end, size_t end_len);
 
 /* Writes what can be written now. */
 void output_flush(struct output *out);

@@ -25,12 +25,14 @@ struct show {
 	uint64_t shown;	     /* records and direct messages */
 	uint64_t state_left; /* --state: records to come */
 	bool errors;	     /* of the hub or of -f */
+	bool halted;	     /* -f has had `halt` */
+	int status;	     /* jq's exit status for that */
 };
 
 enum show_result {
 	SHOW_NOTHING, /* nothing that counts */
 	SHOW_RECORD,  /* a record or a direct message */
-	SHOW_ENOUGH,  /* all that was asked for is there */
+	SHOW_ENOUGH,  /* all that was asked for is there, or -f halted */
 };
 
 enum show_result show_message(struct show *s, const struct client_message *m);

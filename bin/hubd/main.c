@@ -2,6 +2,7 @@
  * none: it reads the options, hands each room what it needs, makes the workers, runs one of them in
  * this thread, and takes the signals. */
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,21 +13,34 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "auth/bans.h"
+#include "auth/ended.h"
 #include "auth/resume.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/url.h"
 #include "dialect/hub7.h"
 #include "door/doors.h"
+#include "door/engineio.h"
 #include "door/listener.h"
 #include "door/stream.h"
-#include "door/tls.h"
-#include "json/json.h"
+#include "door/www.h"
+#include "loop/journal.h"
 #include "member/member.h"
 #include "options.h"
+#include "recall.h"
+#include "rules/rules.h"
+#include "service.h"
 #include "session/registry.h"
+#include "settings.h"
 #include "store/store.h"
+#include "wire/forwarded.h"
+
+#define JOURNAL_END_MS 500 /* for the last lines to be read */
 
 struct hub {
+	int argc;
+	char **argv;
 	struct hub_options opt;
 	struct workers workers;
 	struct log_memory memory;
@@ -34,12 +48,14 @@ struct hub {
 	struct registry registry;
 	struct store_settings store_settings;
 	struct store *store; /* NULL: nothing outlives hubd */
-	struct conn_settings conns;
-	struct hub7 hub7;
-	struct door_settings door_settings;
-	struct tls *tls; /* NULL: plain TCP */
-	struct keys *keys;
+	struct bans *bans;
+	struct ended *ended;
+	struct settings_fixed fixed;
+	struct settings *settings; /* for workers to come */
 	unsigned char secret[RESUME_KEY_LEN];
+	unsigned char ids[CONN_ID_KEY_LEN];
+	struct shares *shares;
+	struct intern *identities;
 	/* What rooms keep for each worker. */
 	struct members members[WORKERS_MAX];
 	struct doors doors[WORKERS_MAX];
@@ -47,91 +63,118 @@ struct hub {
 
 _Static_assert(RESUME_KEY_LEN >= DEDUP_KEY_LEN, "msg_ids are hashed with a part of the secret");
 
-static int open_listeners(struct hub_options *opt, struct listeners *ls)
+static bool is_none(const char *where)
 {
-	static char path[PATH_MAX];
-	size_t i;
-	int r;
+	return strcmp(where, "none") == 0;
+}
 
-	if (!opt->listen.n)
-		opt->listen = (struct opt_list){.item = {"127.0.0.1:4820"}, .n = 1};
-	for (i = 0; i < opt->listen.n; i++) {
-		if (strcmp(opt->listen.item[i], "none") == 0)
-			continue;
-		r = listeners_add_tcp(ls, opt->listen.item[i]);
-		if (r != 0)
-			return r;
+/* Where nothing is said, sockets that were handed to us take the place of the usual ones. Without
+ * ls it only looks whether that could be. */
+static int open_tcp(const struct hub_options *opt, struct listeners *ls, int handed)
+{
+	bool loopback = !opt->auth_key.n && !opt->insecure;
+	int r = 0;
+
+	for (int i = 0; i < handed && ls && r == 0; i++)
+		r = listeners_add_fd(ls, SERVICE_FIRST_FD + i, loopback);
+	if (!opt->listen.n && !opt->listen_proxy.n && !handed)
+		return listeners_add_tcp(ls, "127.0.0.1:4820", false, loopback);
+	for (size_t i = 0; i < opt->listen.n && r == 0; i++)
+		if (!is_none(opt->listen.item[i]))
+			r = listeners_add_tcp(ls, opt->listen.item[i], false, loopback);
+	for (size_t i = 0; i < opt->listen_proxy.n && r == 0; i++)
+		r = listeners_add_tcp(ls, opt->listen_proxy.item[i], true, loopback);
+	return r;
+}
+
+static int open_listeners(const struct hub_options *opt, struct listeners *ls)
+{
+	char path[PATH_MAX];
+	int handed = service_sockets(), r = open_tcp(opt, ls, handed);
+
+	if (r != 0 || (opt->socket ? is_none(opt->socket) : handed > 0))
+		return r;
+	if (opt->socket)
+		return listeners_add_unix(ls, opt->socket);
+	r = url_default_socket(path, sizeof(path), true);
+	if (r < 0) {
+		err_log(ERR_ERROR, "no place for the socket (use --socket): %s", strerror(-r));
+		return r == -EPERM ? EX_NOPERM : EX_CANTCREAT;
 	}
-	if (opt->socket && strcmp(opt->socket, "none") == 0)
-		return 0;
-	if (!opt->socket) {
-		r = url_default_socket(path, sizeof(path), true);
-		if (r < 0) {
-			err_log(ERR_ERROR, "no place for the socket (use --socket): %s",
-				strerror(-r));
-			return r == -EPERM ? EX_NOPERM : EX_CANTCREAT;
-		}
-		opt->socket = path;
-	}
-	return listeners_add_unix(ls, opt->socket);
+	return listeners_add_unix(ls, path);
 }
 
 /* --- readiness --- */
 
 struct ready {
-	struct buf line;
-	size_t n;
-	const char *socket;
+	struct buf list[LISTEN_PROXIED + 1]; /* in quotes, with commas between */
 };
 
-static void ready_address(const char *text, bool local, void *arg)
+static void ready_address(const char *text, enum listen_kind kind, void *arg)
 {
+	static const char *const form[] = {
+	    [LISTEN_UNIX] = "unix:%s", [LISTEN_TCP] = "%s", [LISTEN_PROXIED] = "%s, for proxies"};
 	struct ready *r = arg;
+	char name[PATH_MAX + 16];
 
-	err_log(ERR_INFO, "listening on %s%s", local ? "unix:" : "", text);
-	if (local) {
-		r->socket = text;
-		return;
-	}
-	if (r->n++)
-		buf_puts(&r->line, ",");
-	buf_put_json(&r->line, text, strlen(text));
+	snprintf(name, sizeof(name), form[kind], text);
+	err_log(ERR_INFO, "listening on %s", name);
+	if (r->list[kind].len)
+		buf_puts(&r->list[kind], ",");
+	buf_put_json(&r->list[kind], text, strlen(text));
+}
+
+static void put_list(struct buf *line, const char *name, const struct buf *list)
+{
+	buf_printf(line, ",\"%s\":[", name);
+	buf_put(line, list->data, list->len);
+	buf_puts(line, "]");
 }
 
 static void say_ready(int fd, const struct listeners *ls)
 {
 	struct ready r = {0};
+	struct buf line = {0};
+	size_t i;
 
-	buf_printf(&r.line,
-		   "{\"type\":\"ready\",\"version\":\"" HUB_VERSION "\",\"pid\":%jd,\"listen\":[",
-		   (intmax_t)getpid());
 	listeners_each(ls, ready_address, &r);
-	buf_puts(&r.line, "],\"socket\":");
-	if (r.socket)
-		buf_put_json(&r.line, r.socket, strlen(r.socket));
+	buf_printf(&line, "{\"type\":\"ready\",\"version\":\"" HUB_VERSION "\",\"pid\":%jd",
+		   (intmax_t)getpid());
+	put_list(&line, "listen", &r.list[LISTEN_TCP]);
+	put_list(&line, "listen_proxy", &r.list[LISTEN_PROXIED]);
+	buf_printf(&line, ",\"socket\":");
+	if (r.list[LISTEN_UNIX].len)
+		buf_put(&line, r.list[LISTEN_UNIX].data, r.list[LISTEN_UNIX].len);
 	else
-		buf_puts(&r.line, "null");
-	buf_puts(&r.line, "}\n");
+		buf_puts(&line, "null");
+	buf_puts(&line, "}\n");
 	if (fd > 0) {
-		if (write(fd, r.line.data, r.line.len) != (ssize_t)r.line.len)
+		if (write(fd, line.data, line.len) != (ssize_t)line.len)
 			err_log(ERR_WARN, "ready-fd %d: %s", fd, strerror(errno));
 		if (fd > STDERR_FILENO)
 			close(fd);
 	}
-	buf_free(&r.line);
+	buf_free(&line);
+	for (i = 0; i <= LISTEN_PROXIED; i++)
+		buf_free(&r.list[i]);
 }
 
 /* --- the steps of a worker --- */
 
-/* One worker looks after the sessions. */
+/* One worker looks after the sessions, and tells the service manager that all are alive. */
 static void second(struct worker *w)
 {
 	struct registry *registry = w->members->registry;
 
 	member_second(w);
 	doors_second(w);
-	if (w->index == 0)
-		registry_sweep(registry, worker_now_ms(w));
+	if (w->index != 0)
+		return;
+	registry_expire(registry, w);
+	registry_sweep(registry, worker_now_ms(w));
+	service_notify("STATUS=%u connections, %zu sessions%s", workers_connections(w->all),
+		       registry_count(registry),
+		       workers_silent_ms(w) < service_watchdog_ms() / 2 ? "\nWATCHDOG=1" : "");
 }
 
 static void drain(struct worker *w, uint64_t left_ms, bool now)
@@ -148,8 +191,9 @@ static void abort_rooms(struct worker *w)
 
 static void free_rooms(struct worker *w)
 {
-	doors_free(w);
 	members_free(w);
+	doors_free(w);
+	settings_end(w);
 }
 
 static const struct worker_hooks hooks = {
@@ -157,9 +201,13 @@ static const struct worker_hooks hooks = {
     .step = {[TURN_STREAMS] = stream_turn,
 	     [TURN_SESSIONS] = deliver_session,
 	     [TURN_CONNECTIONS] = deliver_connection,
-	     [TURN_REAP] = seat_reap},
+	     [TURN_POLLS] = engineio_turn,
+	     [TURN_FILES] = www_turn,
+	     [TURN_REAP] = seat_reap,
+	     [TURN_RESUME] = meter_resume},
     .due = conn_due,
     .second = second,
+    .alarm = deliver_ticks,
     .drain = drain,
     .abort = abort_rooms,
     .free = free_rooms,
@@ -176,13 +224,12 @@ static int make_workers(struct hub *hub)
 		if (!w)
 			return EX_OSERR;
 		hub->members[i] = (struct members){.registry = &hub->registry,
+						   .bans = hub->bans,
+						   .ended = hub->ended,
 						   .resyncs = hub->opt.slow == SLOW_RESYNC};
-		hub->doors[i] = (struct doors){.set = &hub->door_settings,
-					       .tls = hub->tls ? tls_ref(hub->tls) : NULL};
-		w->conns = &hub->conns;
 		w->members = &hub->members[i];
-		w->hub7 = &hub->hub7;
 		w->doors = &hub->doors[i];
+		settings_begin(hub->settings, w);
 	}
 	for (i = 0; i < hub->workers.n; i++)
 		if (worker_start(hub->workers.at[i]) < 0)
@@ -207,36 +254,77 @@ static void on_signal(uv_signal_t *handle, int signum)
 
 	if (atomic_exchange(&workers->draining, true)) {
 		err_log(ERR_WARN, "stopped at once by a second signal");
+		journal_stop(JOURNAL_END_MS);
 		_exit(0);
 	}
 	err_log(ERR_INFO, "signal %d: sending %u connections away", signum,
 		workers_connections(workers));
+	service_notify("STOPPING=1");
 	listeners_stop(st->listeners);
 	for (i = 0; i < workers->n; i++)
 		worker_drain(workers->at[i]);
 }
 
-/* Connections that come from now on get the new certificate; where it is none, the old one. */
+static void say_change(const char *name, bool is_live, void *arg)
+{
+	unsigned *n = arg;
+
+	(*n)++;
+	if (is_live)
+		err_log(ERR_INFO, "%s has changed", name);
+	else
+		err_log(ERR_WARN, "%s has changed: that takes a restart", name);
+}
+
+static void say_rule(const char *path, const char *what, void *arg)
+{
+	unsigned *n = arg;
+
+	(*n)++;
+	err_log(ERR_INFO, "%s %s", path, what);
+}
+
+/* Reads everything again that can change under way: options, and the files that they name. Where
+ * something is wrong all stays as it was; nobody is sent away. */
 static void on_hangup(uv_signal_t *handle, int signum)
 {
 	struct signals *st = handle->data;
-	const struct hub_options *opt = &st->hub->opt;
-	struct tls *tls;
-	char why[512];
-	unsigned i;
+	struct hub *hub = st->hub;
+	struct hub_options opt;
+	struct settings *settings = NULL;
+	char why[1024];
+	unsigned changes = 0, rules = 0;
 
 	(void)signum;
-	if (!opt->tls_cert)
-		return;
-	tls = tls_load(opt->tls_cert, opt->tls_key, why, sizeof(why));
-	if (!tls) {
-		err_log(ERR_ERROR, "%s; the old one stays", why);
-		return;
+	service_notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, uv_hrtime() / 1000);
+	hub->fixed.rules = hub->settings->rules;
+	if (options_read_again(&opt, hub->argc, hub->argv, why, sizeof(why)) == 0)
+		settings = settings_new(&opt, &hub->fixed, why, sizeof(why));
+	if (!settings) {
+		err_log(ERR_ERROR, "%s; everything stays as it was", why);
+	} else if (hub->settings->token_keys && !settings->token_keys) {
+		/* It may listen where everybody could come in then. */
+		err_log(ERR_ERROR,
+			"auth-key: without any key takes a restart; everything stays as it was");
+		settings_unref(settings);
+	} else if (settings_spread(settings, &hub->workers) < 0) {
+		err_log(ERR_ERROR, "out of memory; everything stays as it was");
+		settings_unref(settings);
+	} else {
+		options_changes(&hub->opt, &opt, say_change, &changes);
+		rules_changes(hub->settings->rules, settings->rules, say_rule, &rules);
+		settings_unref(hub->settings);
+		hub->settings = settings;
+		hub->opt = opt;
+		err_init("hubd", (enum err_level)opt.log_level);
+		journal_level((enum err_level)opt.log_level);
+		err_log(ERR_INFO, "read again: %u options have changed%s%s", changes,
+			opt.tls_cert ? "; the certificate was read" : "",
+			!opt.rules ? ""
+			: rules	   ? "; so have rules"
+				   : "; no rule has");
 	}
-	for (i = 0; i < st->hub->workers.n; i++)
-		doors_set_tls(st->hub->workers.at[i], tls);
-	tls_unref(tls);
-	err_log(ERR_INFO, "certificate %s: read again", opt->tls_cert);
+	service_notify("READY=1");
 }
 
 static void *run_thread(void *arg)
@@ -254,6 +342,9 @@ static int run(struct hub *hub, struct listeners *ls)
 	unsigned i;
 	int r;
 
+	r = journal_start(hub->opt.log_format == LOG_JSON, (enum err_level)hub->opt.log_level);
+	if (r < 0)
+		err_die(EX_OSERR, "cannot start a thread: %s", strerror(-r));
 	r = listeners_start(ls);
 	if (r != 0)
 		return r;
@@ -270,6 +361,7 @@ static int run(struct hub *hub, struct listeners *ls)
 			err_die(EX_OSERR, "cannot start a thread: %s", strerror(r));
 	}
 	say_ready((int)hub->opt.ready_fd, ls);
+	service_notify("READY=1");
 	worker_run(hub->workers.at[0]);
 	for (i = 1; i < hub->workers.n; i++)
 		pthread_join(threads[i], NULL);
@@ -280,18 +372,8 @@ static int run(struct hub *hub, struct listeners *ls)
 	return 0;
 }
 
-static struct keys *load_keys(const char *file)
-{
-	char why[512] = "out of memory";
-	struct keys *keys = file ? keys_load(file, why, sizeof(why)) : keys_default();
-
-	if (!keys)
-		err_die(file ? EX_CONFIG : EX_OSERR, "%s", why);
-	return keys;
-}
-
-/* What the rooms are told of the options; the store has had its say about secret and run. */
-static void settle(struct hub *hub, uint32_t run)
+/* What the rooms are told of the options that do not change. */
+static void settle(struct hub *hub)
 {
 	const struct hub_options *opt = &hub->opt;
 
@@ -305,67 +387,94 @@ static void settle(struct hub *hub, uint32_t run)
 	    .workers = &hub->workers,
 	    .archive = hub->store ? store_archive(hub->store) : NULL,
 	    .events = &member_events,
-	    .run = run,
+	    .run = hub->fixed.run,
 	    .max_members = (size_t)opt->max_members,
 	    .state_keys = (size_t)opt->state_keys,
+	    .client_keys = (size_t)opt->client_keys,
+	    .state_bytes = (size_t)opt->state_bytes,
+	    .client_bytes = (size_t)opt->client_bytes,
 	    .presence_limit = (uint32_t)opt->presence_limit,
 	    .retains = opt->slow == SLOW_RESYNC,
 	};
-	hub->conns = (struct conn_settings){.max_message = (size_t)opt->max_message,
-					    .ping = opt->ping,
-					    .pong = opt->pong,
-					    .write_timeout = opt->write_timeout};
-	hub->hub7 = (struct hub7){.secret = hub->secret,
-				  .client_version = opt->client_version,
-				  .keys = hub->keys,
-				  .fields = hub7_fields(),
-				  .run = run,
-				  .keeps = hub->store != NULL};
-	hub->door_settings =
-	    (struct door_settings){.registry = &hub->registry,
-				   .max_connections = (unsigned)opt->max_connections,
-				   .max_header = (size_t)opt->max_header,
-				   .header_timeout = (uint32_t)(opt->header_timeout + 0.999),
-				   .tls = hub->tls != NULL};
-	if (!hub->hub7.fields || registry_init(&hub->registry, &hub->env, (size_t)opt->max_sessions,
-					       (uint64_t)(opt->session_ttl * 1000)) < 0)
+	if (registry_init(&hub->registry, &hub->env, (size_t)opt->max_sessions,
+			  (uint64_t)(opt->session_ttl * 1000)) < 0)
 		err_die(EX_OSERR, "out of memory");
+}
+
+/* Opens the store, which has its say about secret and run. Returns 0 or an exit status. */
+static int open_store(struct hub *hub)
+{
+	const struct hub_options *opt = &hub->opt;
+	int status = 0;
+
+	hub->fixed.keeps = opt->store != NULL;
+	hub->store_settings = (struct store_settings){.file = opt->store,
+						      .sync = (enum store_sync)opt->sync,
+						      .keep_records = opt->keep_records,
+						      .keep_days = opt->keep_days,
+						      .max_bytes = opt->store_max};
+	if (opt->store)
+		hub->store = store_open(&hub->store_settings, hub->secret, sizeof(hub->secret),
+					&hub->fixed.run, &status);
+	return status;
+}
+
+/* Takes what only root may have, sockets and keys, then is somebody else. Returns 0 or an exit
+ * status. */
+static int prepare(struct hub *hub, struct listeners *ls)
+{
+	char why[1024];
+	int status;
+
+	randombytes_buf(hub->secret, sizeof(hub->secret));
+	randombytes_buf(hub->ids, sizeof(hub->ids));
+	hub->shares = shares_new((size_t)hub->opt.max_connections, hub->ids);
+	hub->identities = intern_new((size_t)hub->opt.max_connections);
+	hub->fixed = (struct settings_fixed){.registry = &hub->registry,
+					     .fields = hub7_fields(),
+					     .secret = hub->secret,
+					     .ids = hub->ids,
+					     .workers = (unsigned)hub->opt.workers,
+					     .started_ms = clock_wall_ms(),
+					     .shares = hub->shares,
+					     .identities = hub->identities};
+	randombytes_buf(&hub->fixed.run, sizeof(hub->fixed.run));
+	hub->bans = bans_new();
+	hub->ended = ended_new();
+	if (!ls || !hub->fixed.fields || !hub->bans || !hub->ended || !hub->shares ||
+	    !hub->identities)
+		err_die(EX_OSERR, "out of memory");
+	hub->settings = settings_new(&hub->opt, &hub->fixed, why, sizeof(why));
+	if (!hub->settings) {
+		err_log(ERR_ERROR, "%s", why);
+		return EX_CONFIG;
+	}
+	/* Who is to be somebody else binds before; else nobody knocks before the store is there. */
+	status = hub->opt.user ? open_listeners(&hub->opt, ls) : 0;
+	if (status == 0 && hub->opt.user)
+		status = service_become(hub->opt.user, listeners_own, ls);
+	if (status == 0)
+		status = open_store(hub);
+	settings_fix(hub->settings, &hub->fixed);
+	if (status == 0 && !hub->opt.user)
+		status = open_listeners(&hub->opt, ls);
+	return status;
 }
 
 static int serve(struct hub *hub)
 {
-	const struct hub_options *opt = &hub->opt;
-	struct listeners *ls = listeners_new(&hub->workers, (unsigned)opt->max_connections);
-	char why[512];
-	uint32_t run_number;
-	unsigned i;
-	int status;
+	struct listeners *ls = listeners_new(&hub->workers, (unsigned)hub->opt.max_connections);
+	int status = prepare(hub, ls);
 
-	if (!ls)
-		err_die(EX_OSERR, "out of memory");
-	hub->keys = load_keys(opt->keys);
-	if (opt->tls_cert && !(hub->tls = tls_load(opt->tls_cert, opt->tls_key, why, sizeof(why))))
-		err_die(EX_CONFIG, "%s", why);
-	randombytes_buf(hub->secret, sizeof(hub->secret));
-	randombytes_buf(&run_number, sizeof(run_number));
-	hub->store_settings = (struct store_settings){.file = opt->store,
-						      .sync = (enum store_sync)opt->sync,
-						      .keep_records = opt->keep_records,
-						      .keep_days = opt->keep_days};
-	if (opt->store) {
-		hub->store = store_open(&hub->store_settings, hub->secret, sizeof(hub->secret),
-					&run_number, &status);
-		if (!hub->store)
-			goto fail_store;
-	}
-	settle(hub, run_number);
-	status = open_listeners(&hub->opt, ls);
 	if (status != 0)
-		goto fail_listeners;
+		goto fail_prepare;
+	settle(hub);
 	status = make_workers(hub);
 	if (status != 0)
 		goto fail_workers;
-	if (hub->store && store_start(hub->store, &hub->env) < 0) {
+	if (hub->store && recall(hub->store, hub->opt.store, &hub->members[0]) < 0) {
+		status = EX_CANTCREAT;
+	} else if (hub->store && store_start(hub->store, &hub->env) < 0) {
 		err_log(ERR_ERROR, "cannot start a thread");
 		status = EX_OSERR;
 	} else {
@@ -375,18 +484,43 @@ static int serve(struct hub *hub)
 		status = EX_IOERR;
 fail_workers:
 	listeners_stop(ls);
-	for (i = 0; i < hub->workers.n; i++)
+	workers_settle(&hub->workers);
+	for (unsigned i = 0; i < hub->workers.n; i++)
 		worker_free(hub->workers.at[i]);
-fail_listeners:
-	listeners_stop(ls);
 	registry_free(&hub->registry);
-	json_paths_free(hub->hub7.fields);
+fail_prepare:
+	listeners_stop(ls);
 	store_free(hub->store);
-fail_store:
+	settings_unref(hub->settings);
+	json_paths_free(hub->fixed.fields);
+	shares_free(hub->shares);
+	intern_free(hub->identities);
+	bans_free(hub->bans);
+	ended_free(hub->ended);
 	listeners_free(ls);
-	tls_unref(hub->tls);
-	keys_free(hub->keys);
 	return status;
+}
+
+/* Reads all that a start would read before it touches anything. */
+static int check(struct hub *hub)
+{
+	char why[1024];
+	int status;
+
+	hub->fixed = (struct settings_fixed){.secret = hub->secret, .ids = hub->ids};
+	hub->settings = settings_new(&hub->opt, &hub->fixed, why, sizeof(why));
+	if (!hub->settings) {
+		err_log(ERR_ERROR, "%s", why);
+		return EX_CONFIG;
+	}
+	settings_unref(hub->settings);
+	status = open_tcp(&hub->opt, NULL, 0);
+	if (status == 0 && hub->opt.store)
+		status = store_try(hub->opt.store);
+	if (status != 0)
+		return status;
+	err_log(ERR_INFO, "the configuration is fine");
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -399,9 +533,20 @@ int main(int argc, char **argv)
 	signal(SIGXFSZ, SIG_IGN); /* a full store is an error like any other */
 	if (sodium_init() < 0)
 		err_die(EX_OSERR, "cannot initialise libsodium");
+	hub.argc = argc;
+	hub.argv = argv;
 	options_read(&hub.opt, argc, argv);
+	if (hub.opt.rules_test) {
+		status = rules_try(hub.opt.rules_test);
+		if (fflush(stdout) != 0)
+			err_die(EX_IOERR, "standard output: %s", strerror(errno));
+		return status;
+	}
+	if (hub.opt.check)
+		return check(&hub);
 	status = serve(&hub);
 	if (status == 0)
 		err_log(ERR_INFO, "stopped");
+	journal_stop(JOURNAL_END_MS);
 	return status;
 }

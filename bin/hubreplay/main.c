@@ -15,13 +15,14 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"record", record_main, "write what sessions do to files, as it happens"},
+    {"record", record_main, "write what sessions do to files or a database, as it happens"},
     {"play", playback_main, "send recordings to a hub, in their own time"},
     {"info", info_main, "what is in recordings"},
     {"verify", verify_main, "whether recordings are whole and unchanged"},
     {"cut", cut_main, "a part of a recording, as a recording"},
     {"merge", merge_main, "several recordings as one, in the order of time"},
     {"export", export_main, "the records as CSV or JSON lines"},
+    {"import", import_main, "a recording of what others have recorded: asciicast, HAR"},
     {"keygen", keygen_main, "make keys to seal and to sign with"},
 };
 
@@ -30,7 +31,7 @@ static const struct command commands[] = {
 static int help(void)
 {
 	printf("usage: hubreplay COMMAND [OPTION]... [ARGUMENT]...\n"
-	       "Records sessions of a hub to files and plays them back.\n\n");
+	       "Records sessions of a hub and plays them back.\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		printf("  %-10s%s\n", commands[i].name, commands[i].summary);
 	printf("\n'hubreplay COMMAND --help' tells the options of one.\n");

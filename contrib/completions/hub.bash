@@ -1,9 +1,9 @@
 # Completion of hub's programs for bash: source this file. What there is to complete is read from
 # the programs' --help, so that it is never out of date.
 
-# _hub_help PROGRAM: its --help; of hubreplay that of the command that was typed
+# _hub_help PROGRAM: its --help; of one with commands that of the command that was typed
 _hub_help() {
-	if [[ $1 == hubreplay ]]; then
+	if [[ $1 == hub@(replay|token) ]]; then
 		"$1" "${COMP_WORDS[1]}" --help
 	else
 		"$1" --help
@@ -30,8 +30,8 @@ _hub() {
 	local program=$1 word=$2 option=$3 words=
 
 	COMPREPLY=()
-	if [[ $program == hubreplay && $COMP_CWORD -eq 1 ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(hubreplay --help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')" -- "$word")
+	if [[ $program == hub@(replay|token) && $COMP_CWORD -eq 1 ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$("$program" --help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')" -- "$word")
 		return
 	fi
 	# bash takes "--name=value" for three words.
@@ -44,8 +44,8 @@ _hub() {
 	case ${option:+$(_hub_argument "$program" "$option")} in
 	'')
 		[[ $word != -* ]] ||
-			words=$(_hub_help "$program" | grep -oE '^ +(-[a-zA-Z], )?--[a-z-]+|^ +-[a-zA-Z] ' |
-				grep -oE -- '-[-a-zA-Z]+')
+			words=$(_hub_help "$program" | grep -oE '^ +(-[a-zA-Z0-9], )?--[a-z0-9-]+|^ +-[a-zA-Z0-9] ' |
+				grep -oE -- '-[-a-zA-Z0-9]+')
 		;;
 	FILE | PATH | KEYFILE | DIR)
 		compopt -o filenames 2>/dev/null
@@ -54,9 +54,15 @@ _hub() {
 		;;
 	POLICY) words='disconnect resync' ;;
 	HOW) words='full normal off' ;;
+	USER)
+		mapfile -t COMPREPLY < <(compgen -u -- "$word")
+		return
+		;;
+	FIELD) words='x-forwarded-for forwarded' ;;
 	LEVEL) words='error warn info debug' ;;
 	'SEQ|all|new') words='all new' ;;
 	FORMAT) words='csv ndjson' ;;
+	ALG) words='HS256 HS384 HS512 EdDSA ES256 RS256 PS256' ;;
 	NAME)
 		# What there is, the program says where it is given something else.
 		[[ $option != --scenario && $option != --dialect ]] ||
@@ -67,5 +73,5 @@ _hub() {
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
 
-complete -F _hub hubd hubcat hubbench
+complete -F _hub hubd hubcat hubbench hubtoken
 complete -o default -F _hub hubreplay # its operands are files

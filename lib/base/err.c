@@ -8,6 +8,7 @@
 
 static const char *err_program = "hub";
 static enum err_level err_max = ERR_INFO;
+static void (*_Atomic err_say)(enum err_level level, const char *message);
 
 void err_init(const char *program, enum err_level level)
 {
@@ -31,14 +32,31 @@ static void err_write(const char *fmt, va_list ap)
 		return; /* nobody is left to tell */
 }
 
+void err_via(void (*say)(enum err_level level, const char *message))
+{
+	err_say = say;
+}
+
+bool err_shows(enum err_level level)
+{
+	return level <= err_max;
+}
+
 void err_log(enum err_level level, const char *fmt, ...)
 {
+	void (*say)(enum err_level level, const char *message) = err_say;
+	char message[1024];
 	va_list ap;
 
-	if (level > err_max)
+	if (!err_shows(level))
 		return;
 	va_start(ap, fmt);
-	err_write(fmt, ap);
+	if (say) {
+		vsnprintf(message, sizeof(message), fmt, ap);
+		say(level, message);
+	} else {
+		err_write(fmt, ap);
+	}
 	va_end(ap);
 }
 

@@ -94,6 +94,11 @@ bool line_idle(const struct line *l)
 	return !l->skip && (!l->held || l->given);
 }
 
+size_t line_held(const struct line *l)
+{
+	return l->held ? l->cap : 0;
+}
+
 void line_reset(struct line *l)
 {
 	line_release(l);

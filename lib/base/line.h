@@ -40,6 +40,9 @@ enum line_got line_last(struct line *l, const char **text, size_t *len);
 /* True between two lines: nothing is held or being skipped. */
 bool line_idle(const struct line *l);
 
+/* The memory that is held, in bytes. */
+size_t line_held(const struct line *l);
+
 /* Gives the memory back and starts afresh. */
 void line_reset(struct line *l);
 

@@ -38,11 +38,24 @@ struct opt {
 	const char *help;
 };
 
+#define OPT_MAX 128 /* options in one table */
+
+/* Where in the configuration file each option got its value; 0: not from there. */
+struct opt_places {
+	const char *file;
+	int line[OPT_MAX];
+};
+
 struct opt_program {
 	const char *name;
 	const char *synopsis;	/* what follows the name on the usage line */
 	const char *summary;	/* one sentence */
 	const struct opt *opts; /* ends with an entry without letter and name */
+	/* What is wrong with a text as the value of an option, in why; 0: nothing. NULL: texts may
+	 * be anything. */
+	int (*check)(const struct opt *o, const char *text, char *why, size_t cap);
+	size_t
+	    places; /* offset of a struct opt_places in the options structure; 0: there is none */
 };
 
 /* Fills *values (holding the defaults) from the configuration file, then from the command line,
@@ -51,5 +64,24 @@ struct opt_program {
  * err_init() with the program's name and ERR_INFO. Returns the index of the first operand in argv.
  */
 int opt_parse(const struct opt_program *prog, int argc, char **argv, void *values);
+
+/* The same once more, of a command line that opt_parse() has taken: the file may have changed.
+ * Returns 0, or -EINVAL with FILE:LINE and what is wrong there in why; then *values is of no use.
+ */
+int opt_parse_again(const struct opt_program *prog, int argc, char **argv, void *values, char *why,
+		    size_t cap);
+
+/* "FILE:LINE: " for an option that got its value from the configuration file, else "". Returns
+ * whether it did. */
+bool opt_place(const struct opt_program *prog, const void *values, const char *name, char *out,
+	       size_t cap);
+
+/* Whether a file that was read once can be read a second time, without waiting for somebody to
+ * write it: 0, also where it is missing; or -EINVAL with its name and the reason in why. */
+int opt_file_again(const char *path, char *why, size_t cap);
+
+/* Calls each() for every option whose value is not the same in two structures. */
+void opt_changes(const struct opt_program *prog, const void *before, const void *after,
+		 void (*each)(const struct opt *o, void *arg), void *arg);
 
 #endif

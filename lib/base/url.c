@@ -68,6 +68,38 @@ static int url_parse_host(struct url *url, const char **p, char *why, size_t cap
 	return 0;
 }
 
+static int hex(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+/* Reads user:password@ from *p on, percent-encoded, and moves *p behind it. */
+static int url_parse_user(struct url *url, const char **p, char *why, size_t cap)
+{
+	size_t n = 0;
+	const char *c = *p;
+
+	for (; *c != '@'; c++) {
+		char byte = *c;
+
+		if (byte == '%' && (hex(c[1]) < 0 || hex(c[2]) < 0))
+			return url_bad(why, cap, "a '%' in the user name is not %XX");
+		if (byte == '%') {
+			byte = (char)(hex(c[1]) << 4 | hex(c[2]));
+			c += 2;
+		}
+		if (n + 1 >= sizeof(url->user) || byte == '\0' || byte == '\r' || byte == '\n')
+			return url_bad(why, cap, "the user name is too long, or not text");
+		url->user[n++] = byte;
+	}
+	url->user[n] = '\0';
+	*p = c + 1;
+	return 0;
+}
+
 static int url_parse_port(struct url *url, const char **p, char *why, size_t cap)
 {
 	unsigned long port;
@@ -91,8 +123,11 @@ static int url_parse_ws(struct url *url, const char *p, char *why, size_t cap)
 	size_t authority = strcspn(p, "/?#");
 	int r;
 
-	if (memchr(p, '@', authority))
-		return url_bad(why, cap, "a user name in the URL is not supported");
+	if (memchr(p, '@', authority)) {
+		r = url_parse_user(url, &p, why, cap);
+		if (r < 0)
+			return r;
+	}
 	r = url_parse_host(url, &p, why, cap);
 	if (r == 0)
 		r = url_parse_port(url, &p, why, cap);

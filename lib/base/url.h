@@ -10,6 +10,8 @@
 #define URL_HOST_MAX 253  /* RFC 1035 */
 #define URL_PATH_MAX 1024 /* of a ws URL, query included; a socket's path is shorter (unix(7)) */
 
+#define URL_USER_MAX 256 /* of user:password */
+
 enum url_scheme { URL_UNIX, URL_WS, URL_WSS };
 
 struct url {
@@ -17,6 +19,7 @@ struct url {
 	uint16_t port; /* 80 or 443 where the URL names none */
 	bool ipv6;     /* host is an IPv6 address; kept without its brackets */
 	char host[URL_HOST_MAX + 1];
+	char user[URL_USER_MAX]; /* user:password, decoded; empty: none. Never in messages */
 	char path[URL_PATH_MAX]; /* of the socket; or starting with "/", "/ws" where the URL has
 				    none */
 };

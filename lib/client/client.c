@@ -9,6 +9,8 @@
 
 #include "client/client_impl.h"
 
+#define RESEND_BASE_MS 200 /* the first delay before what was refused for now is sent again */
+#define RESEND_CAP_MS 5000
 #define LEAVE_MS 3000 /* for the hub's answer to our leaving */
 
 /* --- once per turn of the loop */
@@ -47,6 +49,7 @@ static void on_check(uv_check_t *check)
 
 void client_start(struct client *c)
 {
+	c->trouble_ms = uv_now(c->loop);
 	uv_prepare_start(&c->prepare, on_prepare);
 	uv_check_start(&c->check, on_check);
 	uv_unref((uv_handle_t *)&c->check);
@@ -66,11 +69,16 @@ int client_join(struct client *c, const char *session, const struct client_place
 
 int client_send(struct client *c, const char *text, size_t len)
 {
+	return client_send_as(c, text, len, 0);
+}
+
+int client_send_as(struct client *c, const char *text, size_t len, uint64_t tag)
+{
 	int r;
 
 	if (c->status.state == CLIENT_LEAVING || c->status.state == CLIENT_CLOSED)
 		return -EPIPE;
-	r = outbox_put(&c->out, text, len, &c->joins.by_caller);
+	r = outbox_put(&c->out, text, len, tag, &c->joins.by_caller);
 	if (r == -EAGAIN)
 		c->want_writable = true;
 	return r;
@@ -79,6 +87,16 @@ int client_send(struct client *c, const char *text, size_t len)
 void client_drain(struct client *c)
 {
 	c->want_drained = true;
+}
+
+uint64_t client_oldest(const struct client *c)
+{
+	return sendq_oldest(&c->out.queue);
+}
+
+size_t client_largest(const struct client *c)
+{
+	return c->out.queue.largest;
 }
 
 size_t client_unconfirmed(const struct client *c)
@@ -249,10 +267,13 @@ struct client *client_new_over(const struct transport_kind *kind, struct uv_loop
 					  .arg = c,
 					  .loop = loop,
 					  .url = &c->url,
+					  .options = c->options.transport,
 					  .connect_ms = c->options.connect_ms};
 	c->backoff = (struct backoff){.base_ms = c->options.base_ms,
 				      .cap_ms = c->options.cap_ms,
 				      .limit = c->options.attempts};
+	c->joins.ordered = c->options.resend;
+	c->refusals = (struct backoff){.base_ms = RESEND_BASE_MS, .cap_ms = RESEND_CAP_MS};
 	c->keepalive.quiet_ms = c->options.ping_ms > 0 ? (uint64_t)c->options.ping_ms : 0;
 	c->keepalive.answer_ms = c->options.pong_ms;
 	c->status.reason = c->reason;

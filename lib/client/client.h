@@ -8,7 +8,7 @@
  * again from the last record on: so each record is given once, unless the hub has let go of some;
  * then the joined event says so, and the state comes in their place.
  *
- * Looking up a host name blocks the loop. libwebsockets' messages are silenced, for the whole
+ * libwebsockets' messages are silenced, for the whole
  * process. */
 #ifndef HUB_CLIENT_H
 #define HUB_CLIENT_H
@@ -22,6 +22,7 @@
 #define CLIENT_SESSIONS_MAX 64 /* as in hub(7) */
 
 struct uv_loop_s;
+struct transport_options;
 struct client;
 
 enum client_state {
@@ -88,6 +89,19 @@ struct client_message {
 	const char *about; /* CLIENT_HUB of type "error": its message, unescaped; else "" */
 };
 
+/* A message of ours that is not in the log. Borrowed: good during the callback. */
+struct client_refusal {
+	uint64_t tag;	    /* as client_send_as() was given it */
+	const char *text;   /* as it was sent, without the msg_id where that is ours */
+	size_t len;	    /* without its closing brace where `ours` */
+	bool ours;	    /* the msg_id is, and is not in text */
+	const char *msg_id; /* as written, without quotes; NULL: it was not named */
+	size_t msg_id_len;
+	const char *code, *about; /* the hub's, or ours in its words */
+	bool passes;		  /* it and all behind it are sent again in delay_ms */
+	uint32_t delay_ms;
+};
+
 /* The answer to a join: the first one, or after a reconnect. Strings are good during the callback.
  */
 struct client_joined {
@@ -114,8 +128,11 @@ struct client_joined {
 struct client_events {
 	void (*state)(struct client *c, const struct client_status *status, void *arg);
 	void (*joined)(struct client *c, const struct client_joined *joined, void *arg);
-	/* One of more than 16 MiB loses the connection instead. */
+	/* One of more than TRANSPORT_MESSAGE_MAX ends the client instead. */
 	void (*message)(struct client *c, const struct client_message *m, void *arg);
+	/* Takes what would be a message of type error for a message of ours, and what the hub would
+	 * not take for its size. One that passes is told once for each time of sending again. */
+	void (*refused)(struct client *c, const struct client_refusal *r, void *arg);
 	/* After messages, once per turn of the loop. */
 	void (*batch)(struct client *c, void *arg);
 	/* After client_send() said -EAGAIN: there is room again. */
@@ -136,12 +153,19 @@ struct client_options {
 			  * negative: none */
 	uint32_t pong_ms; /* for its answer, else the connection counts as lost: default 10000 */
 	size_t queue;	  /* bytes kept until acknowledged: default 1 MiB */
-	bool acks;	  /* give acks, too: each message's once */
+	const struct transport_options *transport; /* borrowed; NULL: none */
+	bool acks;				   /* give acks, too: each message's once */
+	bool resend; /* what is refused for now is sent again, in order; needs the refused event */
+	uint64_t give_up_ms; /* the longest time without a connection, or of being refused for now;
+				0: for ever */
+	uint64_t first_ms;   /* the same before the first join; 0: give_up_ms */
 };
 
 /* Makes a client on loop, not started. Copies both structures. Returns NULL with errno (ENOMEM). */
 struct client *client_new(struct uv_loop_s *loop, const struct client_options *options,
 			  const struct client_events *events, void *arg);
+
+#define CLIENT_WANTS_MAX 4096
 
 /* Where the first join begins; zeros are the defaults. */
 struct client_place {
@@ -156,12 +180,15 @@ struct client_place {
 	bool rest;	   /* whenever the past is not all there: what is left of it, with a gap and
 			      the state before that; not the state alone */
 	bool no_echo;	   /* not the own messages */
+	/* More fields of the join, JSON with a comma before each, CLIENT_WANTS_MAX bytes at most,
+	 * or NULL. Batches are given record by record. */
+	const char *wants;
 };
 
 /* Adds a session to join, on every connection, in the order of the calls; the last is the one that
  * messages without session_id go to. Copies place; NULL: the defaults. Returns 0, -EINVAL for a bad
- * name, epoch or run, -ENOSPC over CLIENT_SESSIONS_MAX, -ENOMEM. While connected it is joined at
- * once.
+ * name, epoch or run, or too long wants, -ENOSPC over CLIENT_SESSIONS_MAX, -ENOMEM. While connected
+ * it is joined at once.
  */
 int client_join(struct client *c, const char *session, const struct client_place *place);
 
@@ -169,11 +196,20 @@ int client_join(struct client *c, const char *session, const struct client_place
 void client_start(struct client *c);
 
 /* Sends one message, a JSON object in one line; a line feed behind it is optional. Copies it, and
- * gives it a msg_id where it has none. It leaves at the end of the loop's turn, once JOINED; 1024
+ * gives it a msg_id where it has none. It leaves at the end of the loop's turn, once JOINED; 2048
  * are under way at most. Returns 0; -EINVAL for what is no such object; -EAGAIN where the queue is
- * full (the writable event follows); -EMSGSIZE for more than the whole queue; -ENOMEM; -EPIPE after
- * client_stop(). */
+ * full (the writable event follows); -EMSGSIZE for more than the hub takes, as far as it has said;
+ * -ENOMEM; -EPIPE after client_stop(). */
 int client_send(struct client *c, const char *text, size_t len);
+
+/* The same with a tag, by which the message is named when it is refused. */
+int client_send_as(struct client *c, const char *text, size_t len, uint64_t tag);
+
+/* The tag of the first message that has no answer; UINT64_MAX: all have. */
+uint64_t client_oldest(const struct client *c);
+
+/* The largest message that the hub takes, in bytes, with its msg_id; 0: it has not said. */
+size_t client_largest(const struct client *c);
 
 /* Asks for one drained event, when everything sent so far is answered. */
 void client_drain(struct client *c);

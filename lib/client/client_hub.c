@@ -2,9 +2,14 @@
  * every message before the change of state that it causes, but for the answer to a join, which
  * comes behind. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/token_file.h"
 #include "client/client_impl.h"
+#include "json/json_walk.h"
+
+#define RETRY_MAX_S 3600 /* whatever a hub asks for */
 
 /* --- joining */
 
@@ -21,6 +26,12 @@ static void client_all_joined(struct client *c)
 	if (c->status.state == CLIENT_OPEN)
 		uv_timer_stop(&c->timer);
 	backoff_reset(&c->backoff);
+	c->joined_once = true;
+	if (!c->refusals.attempt)
+		c->trouble_ms = 0;
+	client_refuse_over(c);
+	if (c->freed)
+		return;
 	c->status.again = joins_as(&c->joins, c->status.client_id) ? c->again : 0;
 	c->again = 0;
 	c->status.code[0] = '\0';
@@ -38,6 +49,7 @@ static void client_joined(struct client *c, const struct client_answer *a)
 	snprintf(c->status.client_id, sizeof(c->status.client_id), "%s", a->client_id);
 	c->status.seq = a->seq;
 	c->status.user_count = a->user_count;
+	c->out.queue.largest = a->max_message;
 	if (c->events.joined)
 		c->events.joined(c, &joined, c->arg);
 	if (c->freed)
@@ -48,10 +60,10 @@ static void client_joined(struct client *c, const struct client_answer *a)
 }
 
 /* An error while a join is not answered is the answer to it, since nothing else is sent then. */
-static void client_join_failed(struct client *c, const char *code, const char *about)
+static void client_join_failed(struct client *c, const char *code, const struct client_answer *a)
 {
 	static const char *const passing[] = {"hub_full", "shutting_down", "rate_limited",
-					      "internal"};
+					      "internal", "in_use"};
 	static const char *const refused[] = {"unauthorized", "forbidden", "session_full"};
 	enum transport_loss loss = LOSS_FATAL;
 	char reason[256];
@@ -63,7 +75,8 @@ static void client_join_failed(struct client *c, const char *code, const char *a
 		if (strcmp(code, refused[i]) == 0)
 			loss = LOSS_REFUSED;
 	snprintf(c->status.code, sizeof(c->status.code), "%s", code);
-	snprintf(reason, sizeof(reason), "%s: %.220s", code, about);
+	snprintf(reason, sizeof(reason), "%s: %.220s", code, a->about);
+	c->asked_s = a->retry_s < RETRY_MAX_S ? (uint32_t)a->retry_s : RETRY_MAX_S;
 	client_lose(c, loss, reason);
 }
 
@@ -84,18 +97,14 @@ static bool client_ack(struct client *c, const struct client_answer *a)
 	if (sendq_answered(&c->out.queue, a->msg_id, a->msg_id_len) != SENDQ_DONE)
 		return false;
 	c->acked++;
+	if (c->held) {
+		client_resend(c);
+	} else if (c->refusals.attempt) {
+		backoff_reset(&c->refusals);
+		c->trouble_ms = 0;
+	}
 	joins_own(&c->joins, a->session, a->seq);
 	return c->options.acks;
-}
-
-static bool client_error(struct client *c, const struct client_message *m,
-			 const struct client_answer *a)
-{
-	if (a->msg_id)
-		sendq_answered(&c->out.queue, a->msg_id, a->msg_id_len);
-	else if (strcmp(m->code, "too_large") == 0)
-		sendq_too_long(&c->out.queue);
-	return true;
 }
 
 static bool client_farewell(struct client *c, const struct client_answer *a)
@@ -104,6 +113,41 @@ static bool client_farewell(struct client *c, const struct client_answer *a)
 	snprintf(c->farewell.reason, sizeof(c->farewell.reason), "%.199s",
 		 a->about[0] ? a->about : "closed by the hub");
 	return false;
+}
+
+static const char *token_file_of(const struct client *c)
+{
+	return c->options.transport ? c->options.transport->token_file : NULL;
+}
+
+/* The token ends: the one that is in the file now goes on, if it is another one. */
+static void client_renew(struct client *c)
+{
+	char *token = malloc(TOKEN_FILE_ROOM), why[300];
+	struct buf line = {0};
+	int r = token ? 0 : -1;
+
+	if (r == 0)
+		r = token_file_read(token_file_of(c), token, why, sizeof(why));
+	if (r == 0)
+		r = buf_puts(&line, "{\"type\":\"authenticate\",\"token\":");
+	if (r == 0)
+		r = buf_put_json(&line, token, strlen(token));
+	if (r == 0 && buf_puts(&line, "}\n") == 0 && buf_put(&line, "", 1) == 0)
+		client_say(c, line.data);
+	buf_free(&line);
+	free(token);
+}
+
+static bool client_other(struct client *c, const struct client_message *m)
+{
+	bool ends = strcmp(m->type, "token_expiring") == 0;
+
+	if (m->kind != CLIENT_HUB || !token_file_of(c))
+		return true;
+	if (ends)
+		client_renew(c);
+	return !ends && strcmp(m->type, "authenticated") != 0;
 }
 
 static bool client_heard(struct client *c, enum client_said said, struct client_message *m,
@@ -124,13 +168,16 @@ static bool client_heard(struct client *c, enum client_said said, struct client_
 	case SAID_JOINED:
 		client_joined(c, a);
 		return true;
+	case SAID_RESUME:
+		joins_resume(&c->joins, a->resume);
+		return false;
 	case SAID_GAP:
 		joins_gap(&c->joins, a, m);
 		return true;
 	case SAID_ERROR:
-		return client_error(c, m, a);
+		return !client_refused(c, m, a);
 	default:
-		return true;
+		return client_other(c, m);
 	}
 }
 
@@ -148,15 +195,13 @@ static void on_connected(void *arg)
 		client_all_joined(c);
 }
 
-static void on_received(void *arg, const char *text, size_t len)
+static void take(struct client *c, const char *text, size_t len)
 {
-	struct client *c = arg;
 	struct client_message m;
 	struct client_answer a;
 	enum client_said said = client_message_read(c->paths, text, len, &m, &a);
 	bool joining = c->status.state == CLIENT_OPEN;
 
-	client_alive(c);
 	if (!client_heard(c, said, &m, &a))
 		return;
 	c->received = true;
@@ -168,7 +213,37 @@ static void on_received(void *arg, const char *text, size_t len)
 	    c->status.state == CLIENT_LEAVING)
 		client_say_goodbye(c);
 	if (said == SAID_ERROR && joining && c->status.state == CLIENT_OPEN)
-		client_join_failed(c, m.code, m.about);
+		client_join_failed(c, m.code, &a);
+}
+
+/* Several at once come as an array. */
+static void on_received(void *arg, const char *text, size_t len)
+{
+	struct client *c = arg;
+	struct json_scan scan;
+	struct json_walk walk;
+	struct json_item item;
+
+	client_alive(c);
+	if (!len || *text != '[') {
+		take(c, text, len);
+		return;
+	}
+	if (json_scan(NULL, text, len, NULL, &scan) != JSON_OK)
+		return;
+	json_walk_begin(&walk, text, scan.end);
+	while (json_walk_next(&walk, &item) && !c->freed && client_connected(c))
+		take(c, item.value, item.len);
+}
+
+static void on_moving(void *arg, bool in)
+{
+	struct client *c = arg;
+
+	if (in)
+		client_alive(c);
+	else
+		keepalive_took(&c->keepalive, uv_now(c->loop));
 }
 
 static void on_writable(void *arg)
@@ -178,12 +253,18 @@ static void on_writable(void *arg)
 
 static void on_lost(void *arg, enum transport_loss loss, int close_code, const char *reason)
 {
-	client_lost(arg, loss, close_code, reason);
+	struct client *c = arg;
+
+	/* Once it was joined, a refusal on the way is a proxy's whose hub is being replaced. */
+	if (c->joined_once && c->status.state == CLIENT_CONNECTING)
+		loss = LOSS_RETRY;
+	client_lost(c, loss, close_code, reason);
 }
 
 const struct transport_events client_hub_events = {
     .connected = on_connected,
     .received = on_received,
+    .moving = on_moving,
     .writable = on_writable,
     .lost = on_lost,
 };

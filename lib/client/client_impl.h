@@ -2,7 +2,7 @@
  *
  *	client.c	what programs call: beginning, sending, end
  *	client_hub.c	what the hub says, as the transport reports it, and what follows from that
- *	client_state.c	the states, the timers, what leaves in each
+ *	client_state.c	the states, the timers, what leaves in each, and what is refused
  *	joins.h outbox.h keepalive.h backoff.h client_message.h, and lib/transport
  *
  * Any event may free the client; then `freed` is set, and memory stays until the loop has closed
@@ -14,6 +14,7 @@
 
 #include "client/backoff.h"
 #include "client/client.h"
+#include "client/client_message.h"
 #include "client/joins.h"
 #include "client/keepalive.h"
 #include "client/outbox.h"
@@ -30,8 +31,14 @@ struct client {
 	struct client_status status;
 	char reason[256];
 	struct joins joins;
-	struct backoff backoff;
-	struct { /* what the hub gave as its reason before closing */
+	struct backoff backoff;	 /* of connections */
+	struct backoff refusals; /* of sending again */
+	uint64_t trouble_ms;	 /* since when there is no connection, or all is refused for now */
+	uint32_t asked_s;	 /* the hub asked for as much patience before the next attempt */
+	bool joined_once;
+	bool held; /* nothing of the queue is sent: something was refused for now */
+	bool due;  /* held: it is time to send it again, when all is answered */
+	struct {   /* what the hub gave as its reason before closing */
 		int code;
 		char reason[200];
 	} farewell;
@@ -45,6 +52,7 @@ struct client {
 
 	struct json_paths *paths; /* of what comes */
 	struct keepalive keepalive;
+	size_t untaken; /* bytes sent and not taken, when it was looked at last */
 
 	uv_timer_t timer; /* the attempt's end, the delay, the end of leaving */
 	uv_timer_t pinger;
@@ -66,6 +74,24 @@ extern const struct transport_events client_hub_events;
 
 /* Asks for join number n, on a connection. */
 void client_ask_join(struct client *c, size_t n);
+
+/* --- client_state.c: messages that the hub did not take */
+
+/* The hub's error for a message of ours. Returns false where it is none, or nobody is to be told
+ * but by the message event. */
+bool client_refused(struct client *c, const struct client_message *m,
+		    const struct client_answer *a);
+
+/* What is larger than the hub takes is refused before it is sent. */
+void client_refuse_over(struct client *c);
+
+/* The hub closed the connection because of a message that was too large. Returns false where it
+ * is not known which. */
+bool client_refuse_longest(struct client *c, const char *why);
+
+/* It is time to send again what was refused for now, or to give up; an answer has come. */
+void client_resend_due(struct client *c);
+void client_resend(struct client *c);
 
 /* --- client_state.c: events of the caller come from inside all but the first three */
 
@@ -90,6 +116,9 @@ void client_lost(struct client *c, enum transport_loss loss, int close_code, con
 
 /* Drops the connection, and goes on as one that lost it. */
 void client_lose(struct client *c, enum transport_loss loss, const char *reason);
+
+/* Ends CLOSED as unreachable, after a connection that serves nothing. */
+void client_give_up(struct client *c, const char *reason);
 
 /* Adds a control line; loses the connection where there is no memory. */
 void client_say(struct client *c, const char *line);

@@ -26,16 +26,20 @@ enum {
 	M_TO_SEQ,
 	M_SINCE,
 	M_RUN,
+	M_MAX_MESSAGE,
+	M_RETRY_AFTER,
 	M_COUNT
 };
 
 struct json_paths *client_message_paths(void)
 {
-	static const char *const names[M_COUNT] = {
-	    "type",	  "session_id", "ping_id",	"client_id", "seq",
-	    "user_count", "data.code",	"data.message", "code",	     "reason",
-	    "msg_id",	  "epoch",	"recovered",	"snapshot",  "resume",
-	    "from_seq",	  "to_seq",	"since",	"run"};
+	static const char *const names[M_COUNT] = {"type",	"session_id",	"ping_id",
+						   "client_id", "seq",		"user_count",
+						   "data.code", "data.message", "code",
+						   "reason",	"msg_id",	"epoch",
+						   "recovered", "snapshot",	"resume",
+						   "from_seq",	"to_seq",	"since",
+						   "run",	"max_message",	"data.retry_after"};
 
 	return json_paths_new(names, M_COUNT);
 }
@@ -164,6 +168,8 @@ enum client_said client_message_read(const struct json_paths *paths, const char 
 	a->since = read_number(text, &at[M_SINCE]);
 	a->rest = at[M_SINCE].type == JSON_NUMBER;
 	a->seq = read_number(text, &at[M_SEQ]);
+	a->max_message = read_number(text, &at[M_MAX_MESSAGE]);
+	a->retry_s = read_number(text, &at[M_RETRY_AFTER]);
 	a->user_count = read_number(text, &at[M_USER_COUNT]);
 	a->close_code = (int)read_number(text, &at[M_CODE]);
 	a->about[0] = '\0';
@@ -187,6 +193,8 @@ enum client_said client_message_read(const struct json_paths *paths, const char 
 		return SAID_JOINED;
 	if (strcmp(m->type, "session_left") == 0)
 		return SAID_LEFT;
+	if (strcmp(m->type, "resume_token") == 0)
+		return SAID_RESUME;
 	return SAID_OTHER;
 }
 

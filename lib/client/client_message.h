@@ -21,6 +21,7 @@ enum client_said {
 	SAID_ACK,
 	SAID_GAP,
 	SAID_CLOSE, /* the last line on a Unix socket */
+	SAID_RESUME,
 	SAID_OTHER,
 };
 
@@ -38,6 +39,8 @@ struct client_answer {
 	bool recovered;
 	bool rest; /* since was there */
 	uint64_t seq, user_count, snapshot, from_seq, to_seq, since;
+	uint64_t max_message; /* 0: it does not say */
+	uint64_t retry_s;     /* of an error: after so many seconds the same may be taken */
 	int close_code;
 	char about[2048];
 };

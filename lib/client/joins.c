@@ -49,13 +49,19 @@ int joins_add(struct joins *j, const char *session, const struct client_place *p
 	if (!place)
 		place = &here;
 	*s = (struct join){.session = strdup(session), .echo = !place->no_echo};
-	if (!s->session)
+	s->wants = strdup(place->wants ? place->wants : "");
+	if (!s->session || !s->wants) {
+		free(s->session);
+		free(s->wants);
 		return -ENOMEM;
+	}
 	cursor_init(&s->cursor, from[place->from], place->since);
 	s->cursor.rest = place->rest;
 	if ((place->epoch && !cursor_epoch(&s->cursor, place->epoch)) ||
-	    (place->run && (strlen(place->run) > CURSOR_EPOCH_MAX || !plain(place->run)))) {
+	    (place->run && (strlen(place->run) > CURSOR_EPOCH_MAX || !plain(place->run))) ||
+	    strlen(s->wants) > CLIENT_WANTS_MAX) {
 		free(s->session);
+		free(s->wants);
 		return -EINVAL;
 	}
 	snprintf(s->run, sizeof(s->run), "%s", place->run ? place->run : "");
@@ -65,8 +71,10 @@ int joins_add(struct joins *j, const char *session, const struct client_place *p
 
 void joins_free(struct joins *j)
 {
-	for (size_t i = 0; i < j->count; i++)
+	for (size_t i = 0; i < j->count; i++) {
 		free(j->list[i].session);
+		free(j->list[i].wants);
+	}
 	free(j->list);
 }
 
@@ -82,10 +90,24 @@ void joins_ask(struct joins *j, size_t n, char out[JOINS_LINE_MAX])
 	if (s->cursor.rest && s->cursor.known)
 		snprintf(run, sizeof(run), ",\"run\":\"%s\"", s->run);
 	snprintf(out, JOINS_LINE_MAX,
-		 "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s%s%s%s%s%s}\n", s->session,
-		 s->echo ? "" : ",\"echo\":false", past, run, j->resume[0] ? ",\"resume\":\"" : "",
-		 j->resume, j->resume[0] ? "\"" : "");
+		 "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s%s%s%s%s%s%s%s}\n",
+		 s->session, s->wants, s->echo ? "" : ",\"echo\":false",
+		 j->ordered ? ",\"ordered\":true" : "", past, run,
+		 j->resume[0] ? ",\"resume\":\"" : "", j->resume, j->resume[0] ? "\"" : "");
 	s->state = JOIN_ASKED;
+}
+
+void joins_release(const struct joins *j, size_t n, char out[JOINS_LINE_MAX])
+{
+	snprintf(out, JOINS_LINE_MAX,
+		 "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s%s,\"ordered\":true}\n",
+		 j->list[n].session, j->list[n].wants, j->list[n].echo ? "" : ",\"echo\":false");
+}
+
+void joins_resume(struct joins *j, const char *token)
+{
+	if (plain(token))
+		snprintf(j->resume, sizeof(j->resume), "%s", token);
 }
 
 bool joins_answered(struct joins *j, const struct client_answer *a, struct client_joined *out)
@@ -120,8 +142,7 @@ bool joins_answered(struct joins *j, const struct client_answer *a, struct clien
 	cursor_joined(cursor, &answer);
 	if (!cursor->hide)
 		out->snapshot = a->snapshot;
-	if (plain(a->resume))
-		snprintf(j->resume, sizeof(j->resume), "%s", a->resume);
+	joins_resume(j, a->resume);
 	if (plain(a->run))
 		snprintf(s->run, sizeof(s->run), "%s", a->run);
 	j->same_log |= s->joined_once && !out->new_log;

@@ -12,10 +12,13 @@
 #include "client/client_message.h"
 #include "client/cursor.h"
 
-#define JOINS_LINE_MAX 720 /* bytes that joins_ask() and joins_leave() write */
+#define JOINS_LINE_MAX                                                             \
+	(752 + CLIENT_WANTS_MAX) /* bytes that joins_ask() and joins_leave() write \
+				  */
 
 struct join {
 	char *session;
+	char *wants; /* more fields of the join */
 	bool echo;
 	enum {
 		JOIN_NEW,   /* nothing was said of it on this connection, or it was left */
@@ -28,10 +31,12 @@ struct join {
 	char log[CURSOR_EPOCH_MAX + 1]; /* the epoch at the last join */
 };
 
-/* Zeroed at the start. Callers read count and set by_caller; the rest is for joins.c only. */
+/* Zeroed at the start. Callers read count and set by_caller and ordered; the rest is for joins.c
+ * only. */
 struct joins {
 	struct join *list;
 	size_t count;
+	bool ordered;	  /* joins with `ordered` (hub(7)) */
 	bool by_caller;	  /* the caller of the client joins something by itself, too */
 	char resume[129]; /* the hub's token for who we are; empty: none */
 	char sent_as[65]; /* the client id at the last join */
@@ -45,8 +50,15 @@ int joins_add(struct joins *j, const char *session, const struct client_place *p
 /* Writes the line that asks for join number n, with its line feed; counts as asked from now. */
 void joins_ask(struct joins *j, size_t n, char out[JOINS_LINE_MAX]);
 
+/* Writes the line that joins it again, where it is a member, so that the hub takes its messages
+ * again. */
+void joins_release(const struct joins *j, size_t n, char out[JOINS_LINE_MAX]);
+
 /* Writes the line that leaves it. */
 void joins_leave(const struct joins *j, size_t n, char out[JOINS_LINE_MAX]);
+
+/* The hub's token for who we are is another one now. */
+void joins_resume(struct joins *j, const char *token);
 
 /* Takes the answer to a join, and fills *out, which borrows from j and a, for the caller. Returns
  * false where nothing had asked for it. */

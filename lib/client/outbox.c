@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "json/envelope.h"
 #include "json/json.h"
 
-enum { LINE_TYPE, LINE_MSG_ID, LINE_COUNT };
+enum { LINE_TYPE, LINE_MSG_ID, LINE_RECORD, LINE_COUNT };
 
 int outbox_init(struct outbox *o, size_t limit, const char tag[SENDQ_TAG_LEN + 1])
 {
-	static const char *const names[LINE_COUNT] = {"type", "msg_id"};
+	static const char *const names[LINE_COUNT] = {"type", "msg_id", "record"};
 
 	o->queue.limit = limit;
 	memcpy(o->queue.tag, tag, sizeof(o->queue.tag));
@@ -26,19 +27,6 @@ void outbox_free(struct outbox *o)
 }
 
 /* --- into it */
-
-/* What the hub takes for itself and gives no ack for (hub(7)). */
-static bool control_type(const char *type, size_t len)
-{
-	static const char *const types[] = {"ping",	     "heartbeat",	  "presence",
-					    "client_info",   "session_associate", "session_leave",
-					    "version_check", "authenticate",	  "session_list"};
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (strlen(types[i]) == len && memcmp(types[i], type, len) == 0)
-			return true;
-	return false;
-}
 
 /* What the hub will answer to a line, and where its own msg_id stands. A wrong one is answered with
  * an error that does not name it, just as a control message is. */
@@ -57,14 +45,16 @@ static enum sendq_kind read_line(const char *text, const struct json_member *at,
 					(uint16_t)(msg_id->end - msg_id->start - 2)};
 	if (n <= 0 || msg_id->repeated || (msg_id->type != JSON_NONE && !id->len))
 		return SENDQ_CONTROL;
-	if (!control_type(name, (size_t)n))
+	/* What carries an object in `record` is none of the hub's, whatever its type. */
+	if (at[LINE_RECORD].type == JSON_OBJECT ||
+	    !envelope_control_type((struct span){name, (size_t)n}))
 		return SENDQ_MESSAGE;
 	if (n == (int)strlen("session_associate") && memcmp(name, "session_associate", 17) == 0)
 		*joins = true;
 	return SENDQ_CONTROL;
 }
 
-int outbox_put(struct outbox *o, const char *text, size_t len, bool *joins)
+int outbox_put(struct outbox *o, const char *text, size_t len, uint64_t tag, bool *joins)
 {
 	struct json_member at[LINE_COUNT];
 	struct sendq_id id = {0};
@@ -75,7 +65,7 @@ int outbox_put(struct outbox *o, const char *text, size_t len, bool *joins)
 	    scan.newline || memchr(text, '\n', scan.start))
 		return -EINVAL;
 	kind = read_line(text, at, &id, joins);
-	return sendq_put(&o->queue, text, scan.end, kind, id);
+	return sendq_put(&o->queue, text, scan.end, kind, id, tag);
 }
 
 int outbox_control(struct outbox *o, const char *line)
@@ -128,13 +118,18 @@ ssize_t outbox_flush(struct outbox *o, struct transport *t, bool messages)
 		return -ENOMEM;
 	do {
 		if (o->mid == OUTBOX_QUEUE)
-			sent += n = push_queue(o, t, true);
+			sent += n = push_queue(o, t, true); /* to its end, whatever came since */
 		else if (o->control.len)
 			n = push_control(o, t);
 		else
 			sent += n = messages ? push_queue(o, t, false) : 0;
 	} while (n);
 	return (ssize_t)sent;
+}
+
+void outbox_again(struct outbox *o)
+{
+	sendq_rewind(&o->queue);
 }
 
 size_t outbox_rewind(struct outbox *o)

@@ -34,7 +34,7 @@ int outbox_init(struct outbox *o, size_t limit, const char tag[SENDQ_TAG_LEN + 1
 /* Copies a message, a JSON object in one line, into the queue. Sets *joins where it is a
  * session_associate, else leaves it. Returns 0; -EINVAL for what is no such object; and as
  * sendq_put(). */
-int outbox_put(struct outbox *o, const char *text, size_t len, bool *joins);
+int outbox_put(struct outbox *o, const char *text, size_t len, uint64_t tag, bool *joins);
 
 /* Adds a control line, with its line feed. Returns 0 or -ENOMEM. */
 int outbox_control(struct outbox *o, const char *line);
@@ -42,6 +42,9 @@ int outbox_control(struct outbox *o, const char *line);
 /* Sends all that the transport takes: control lines and, where `messages`, the queue. Returns how
  * many bytes of messages went, or -ENOMEM. */
 ssize_t outbox_flush(struct outbox *o, struct transport *t, bool messages);
+
+/* All that has no answer goes again over the same connection, where the queue is quiet. */
+void outbox_again(struct outbox *o);
 
 /* The connection is gone: without its control lines, all that has no answer goes again over the
  * next one. Returns how many messages had been sent before, if only in part. */

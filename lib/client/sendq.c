@@ -69,7 +69,7 @@ static int reserve_bytes(struct sendq *q, size_t n)
 
 	if (q->start + q->len + n <= q->cap)
 		return 0;
-	while (cap < 2 * (q->len + n) && cap < 2 * (q->limit + ADDED_MAX))
+	while (cap < q->len + n || (cap < 2 * (q->len + n) && cap < 2 * (q->limit + ADDED_MAX)))
 		cap *= 2;
 	if (cap == q->cap) {
 		memmove(q->data, q->data + q->start, q->len);
@@ -114,10 +114,14 @@ static void sendq_open(struct sendq *q)
 }
 
 /* Makes an entry of the len bytes that stand behind the last. */
-static void sendq_add(struct sendq *q, size_t len, enum sendq_kind kind, struct sendq_id id)
+static void sendq_add(struct sendq *q, size_t len, enum sendq_kind kind, struct sendq_id id,
+		      uint64_t tag)
 {
-	*sendq_at(q, q->next++) = (struct sendq_entry){
-	    .len = (uint32_t)len, .id_at = id.at, .id_len = id.len, .kind = (uint8_t)kind};
+	*sendq_at(q, q->next++) = (struct sendq_entry){.len = (uint32_t)len,
+						       .id_at = id.at,
+						       .id_len = id.len,
+						       .kind = (uint8_t)kind,
+						       .tag = tag};
 	q->len += len;
 	sendq_open(q);
 }
@@ -129,16 +133,20 @@ static char *put_text(char *p, const char *text, size_t len)
 }
 
 int sendq_put(struct sendq *q, const char *text, size_t len, enum sendq_kind kind,
-	      struct sendq_id id)
+	      struct sendq_id id, uint64_t tag)
 {
 	static const char name[] = ",\"msg_id\":\"";
 	bool add = kind == SENDQ_MESSAGE && !id.len;
 	size_t most = len + (add ? ADDED_MAX : 1);
 	char ours[ID_MAX], *line, *p;
+	size_t wire = len;
 
-	if (most > q->limit || most > UINT32_MAX)
+	if (add)
+		wire += sizeof(name) - 1 + id_write(q, q->next, ours) + 1;
+	if (most > UINT32_MAX || (q->largest && wire > q->largest))
 		return -EMSGSIZE;
-	if (q->len > q->limit - most)
+	/* What is longer than all that is held goes alone. */
+	if (most > q->limit ? q->len > 0 : q->len > q->limit - most)
 		return -EAGAIN;
 	if (reserve_bytes(q, most) < 0 || reserve_entry(q) < 0)
 		return -ENOMEM;
@@ -150,7 +158,7 @@ int sendq_put(struct sendq *q, const char *text, size_t len, enum sendq_kind kin
 		p = put_text(p, "\"}", 2);
 	}
 	*p++ = '\n';
-	sendq_add(q, (size_t)(p - line), kind, id);
+	sendq_add(q, (size_t)(p - line), kind, id, tag);
 	return 0;
 }
 
@@ -167,7 +175,7 @@ int sendq_fence(struct sendq *q)
 	n = (int)id_write(q, q->next, ours);
 	n = snprintf(q->data + q->start + q->len, ADDED_MAX,
 		     "{\"type\":\"ping\",\"ping_id\":\"%.*s\"}\n", n, ours);
-	sendq_add(q, (size_t)n, SENDQ_FENCE, (struct sendq_id){0});
+	sendq_add(q, (size_t)n, SENDQ_FENCE, (struct sendq_id){0}, 0);
 	return 0;
 }
 
@@ -200,8 +208,15 @@ static void sendq_drop(struct sendq *q)
 	q->whole -= n;
 	q->open -= n;
 	q->answered += n;
-	if (!q->len)
+	if (!q->len) {
 		q->start = 0;
+		/* A long one is not remembered for ever. */
+		if (q->cap > 4 * (q->limit + ADDED_MAX)) {
+			free(q->data);
+			q->data = NULL;
+			q->cap = 0;
+		}
+	}
 	sendq_open(q);
 }
 
@@ -246,21 +261,54 @@ static uint64_t find_id(const struct sendq *q, const char *id, size_t len)
 	return q->sent_to;
 }
 
-enum sendq_answer sendq_answered(struct sendq *q, const char *id, size_t len)
+/* The entry under way that has the id, or sent_to. */
+static uint64_t find(const struct sendq *q, const char *id, size_t len)
 {
-	bool ours = id_is_ours(q, id, len);
-	uint64_t n = ours ? id_read(id, len) : UINT64_MAX;
+	uint64_t n = id_is_ours(q, id, len) ? id_read(id, len) : UINT64_MAX;
 
 	if (n < q->first || n >= q->sent_to || sendq_at(q, n)->id_len || sendq_at(q, n)->done ||
 	    sendq_at(q, n)->kind == SENDQ_CONTROL)
 		n = find_id(q, id, len);
+	return n;
+}
+
+enum sendq_answer sendq_answered(struct sendq *q, const char *id, size_t len)
+{
+	uint64_t n = find(q, id, len);
+
 	if (n == q->sent_to)
-		return ours ? SENDQ_KNOWN : SENDQ_FOREIGN;
+		return id_is_ours(q, id, len) ? SENDQ_KNOWN : SENDQ_FOREIGN;
 	sendq_done(q, n);
 	return SENDQ_DONE;
 }
 
-void sendq_too_long(struct sendq *q)
+/* --- what is refused */
+
+static void describe(const struct sendq *q, uint64_t number, struct sendq_refused *out)
+{
+	const struct sendq_entry *e = sendq_at(q, number);
+	const char *p = q->data + q->start;
+	char ours[ID_MAX];
+
+	for (uint64_t n = q->first; n < number; n++)
+		p += sendq_at(q, n)->len;
+	*out = (struct sendq_refused){
+	    .number = number, .tag = e->tag, .text = p, .len = e->len ? e->len - 1 : 0};
+	if (e->kind == SENDQ_MESSAGE && !e->id_len)
+		out->ours = sizeof(",\"msg_id\":\"") - 1 + id_write(q, number, ours) + 1;
+}
+
+bool sendq_find(const struct sendq *q, const char *id, size_t len, struct sendq_refused *out)
+{
+	uint64_t n = find(q, id, len);
+
+	if (n == q->sent_to)
+		return false;
+	describe(q, n, out);
+	return true;
+}
+
+bool sendq_too_long(const struct sendq *q, struct sendq_refused *out)
 {
 	/* The hub says so before it has read the whole of it. */
 	uint64_t end = q->sent_to + (q->sent > q->whole), longest = end;
@@ -269,43 +317,89 @@ void sendq_too_long(struct sendq *q)
 		if (!entry_done(q, n) &&
 		    (longest == end || sendq_at(q, n)->len > sendq_at(q, longest)->len))
 			longest = n;
-	if (longest != end)
-		sendq_done(q, longest);
+	if (longest == end)
+		return false;
+	describe(q, longest, out);
+	return true;
+}
+
+bool sendq_over(const struct sendq *q, struct sendq_refused *out)
+{
+	for (uint64_t n = q->first; q->largest && n < q->next; n++) {
+		if (entry_done(q, n) || sendq_at(q, n)->len <= q->largest + 1)
+			continue;
+		describe(q, n, out);
+		return true;
+	}
+	return false;
+}
+
+void sendq_refuse(struct sendq *q, uint64_t number, bool passes)
+{
+	if (passes) {
+		sendq_at(q, number)->refused = true;
+	} else if (number < q->sent_to + (q->sent > q->whole)) {
+		sendq_done(q, number);
+	} else {
+		/* Not sent yet: sendq_rewind() takes it out. */
+		sendq_at(q, number)->done = true;
+	}
+}
+
+bool sendq_quiet(const struct sendq *q)
+{
+	bool refused = false;
+
+	if (q->sent > q->whole)
+		return false;
+	for (uint64_t n = q->first; n < q->sent_to; n++) {
+		refused |= sendq_at(q, n)->refused;
+		if (refused && !entry_done(q, n) && !sendq_at(q, n)->refused)
+			return false;
+	}
+	return true;
+}
+
+uint64_t sendq_oldest(const struct sendq *q)
+{
+	for (uint64_t n = q->first; n < q->next; n++)
+		if (!entry_done(q, n) && sendq_at(q, n)->kind != SENDQ_FENCE)
+			return sendq_at(q, n)->tag;
+	return UINT64_MAX;
 }
 
 /* --- a new connection */
 
 size_t sendq_rewind(struct sendq *q)
 {
-	size_t again = 0, gone;
+	size_t again = 0, gone = 0, gone_open = 0;
 	char *from, *to;
 
 	if (sendq_empty(q))
 		return 0;
 	from = to = q->data + q->start;
 	/* All go again but those that are answered and wait for one before them. */
-	for (uint64_t n = q->first; n < q->begun; n++) {
+	for (uint64_t n = q->first; n < q->next; n++) {
 		struct sendq_entry *e = sendq_at(q, n);
 		size_t len = e->len;
 
+		e->refused = false;
 		if (entry_done(q, n)) {
 			e->len = 0;
 			e->done = true;
+			gone += len;
+			gone_open += n < q->open_to ? len : 0;
 		} else {
 			if (to != from)
 				memmove(to, from, len);
 			to += len;
-			again += e->kind != SENDQ_FENCE;
+			again += n < q->begun && e->kind != SENDQ_FENCE;
 		}
 		from += len;
 	}
-	gone = (size_t)(from - to);
-	if (gone) {
-		memmove(to, from, q->len - (size_t)(from - (q->data + q->start)));
-		q->len -= gone;
-		q->open -= gone;
-		q->answered += gone;
-	}
+	q->len -= gone;
+	q->open -= gone_open;
+	q->answered += gone;
 	q->sent = q->whole = 0;
 	q->sent_to = q->first;
 	sendq_advance(q, 0); /* over what was taken out */

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SENDQ_WINDOW 1024 /* entries under way; a quarter of the ids that a hub remembers */
+#define SENDQ_WINDOW 2048 /* entries under way; half of the ids that a hub remembers */
 #define SENDQ_TAG_LEN 6
 
 enum sendq_kind {
@@ -24,10 +24,14 @@ struct sendq_entry {
 	uint16_t id_len; /* 0: the msg_id is ours */
 	uint8_t kind;
 	bool done;
+	bool refused; /* for now: it is to be sent again */
+	uint64_t tag; /* the owner's name for it */
 };
 
 struct sendq {
-	size_t limit;		     /* bytes held; set by the owner */
+	size_t limit;	/* bytes held, but for one entry that is longer alone; set by the owner */
+	size_t largest; /* bytes that the hub takes, without line feed; set by the owner; 0: not
+			   known */
 	char tag[SENDQ_TAG_LEN + 1]; /* [0-9a-z]; set by the owner, unlike that of other clients */
 
 	/* Below: for sendq.c only, but for reading len and answered. */
@@ -60,9 +64,9 @@ struct sendq_id {
 
 /* Adds one JSON object in one line, without white space or a line feed at the end. A SENDQ_MESSAGE
  * without an id gets one before its closing brace. Returns 0; -EAGAIN where it does not fit now;
- * -EMSGSIZE where it never will; -ENOMEM. */
+ * -EMSGSIZE where the hub takes none so long; -ENOMEM. */
 int sendq_put(struct sendq *q, const char *text, size_t len, enum sendq_kind kind,
-	      struct sendq_id id);
+	      struct sendq_id id, uint64_t tag);
 
 /* Puts a fence behind the last entry where that one would not be known to be handled. Returns 0 or
  * -ENOMEM. */
@@ -83,11 +87,36 @@ enum sendq_answer {
 /* Takes the id that an answer names, as the hub sent it, without quotes. */
 enum sendq_answer sendq_answered(struct sendq *q, const char *id, size_t len);
 
-/* The hub found a line too long to read its msg_id. Of those under way it is the longest. */
-void sendq_too_long(struct sendq *q);
+/* One entry that the hub did not take; borrowed until the next call that changes the queue. */
+struct sendq_refused {
+	uint64_t number, tag;
+	const char *text; /* its line, without line feed */
+	size_t len;
+	size_t
+	    ours; /* bytes of text before its closing brace that are our msg_id; 0: the sender's */
+};
 
-/* Before sending all again on a new connection. Returns how many entries had been sent before, if
- * only in part. */
+/* The entry under way that the id names. Returns false where there is none. */
+bool sendq_find(const struct sendq *q, const char *id, size_t len, struct sendq_refused *out);
+
+/* The hub found a line too long to read its msg_id. Of those under way it is the longest. */
+bool sendq_too_long(const struct sendq *q, struct sendq_refused *out);
+
+/* The first entry that is longer than q->largest. Returns false where there is none. */
+bool sendq_over(const struct sendq *q, struct sendq_refused *out);
+
+/* It will never be sent again; or: it is refused for now, and waits for sendq_rewind(). */
+void sendq_refuse(struct sendq *q, uint64_t number, bool passes);
+
+/* Whether all is answered that was sent behind the first one that is refused for now. What is
+ * before that may have to wait for what the others wait for, too: a store. */
+bool sendq_quiet(const struct sendq *q);
+
+/* The tag of the first entry without an answer; UINT64_MAX: there is none. */
+uint64_t sendq_oldest(const struct sendq *q);
+
+/* Before sending all again, on a new connection or, where it is quiet, on the same. Returns how
+ * many entries had been sent before, if only in part. */
 size_t sendq_rewind(struct sendq *q);
 
 /* How many have no answer, fences not counted. */

@@ -10,12 +10,28 @@
 
 #include "base/decimal.h"
 
-#define RECEIVER_MAX 64 /* bytes of a client id in `to` */
+#define RECEIVER_MAX 256 /* bytes of a receiver in `to`: a client id, or "@" and a user */
 
-enum field { TYPE, SESSION_ID, TIMESTAMP, MSG_ID, KEY, TO, FROM, SEQ };
+enum field {
+	TYPE,
+	SESSION_ID,
+	TIMESTAMP,
+	MSG_ID,
+	KEY,
+	TO,
+	FROM,
+	SEQ,
+	USER,
+	/* Of state only: terms.h reads them. */
+	OWN,
+	TTL,
+	IF_SEQ,
+	NEWER
+};
 
 static const char *const field_names[ENVELOPE_FIELDS] = {
-    "type", "session_id", "timestamp", "msg_id", "key", "to", "from", "seq",
+    "type", "session_id", "timestamp", "msg_id", "key",	   "to",    "from",
+    "seq",  "user",	  "own",       "ttl",	 "if_seq", "newer",
 };
 
 /* Compiled once, never changed, never freed. */
@@ -39,16 +55,31 @@ const char *hub_code_name(enum hub_code code)
 	    [HUB_TOO_LARGE] = "too_large",
 	    [HUB_NO_SESSION] = "no_session",
 	    [HUB_NOT_MEMBER] = "not_member",
+	    [HUB_NOT_FOUND] = "not_found",
 	    [HUB_RATE_LIMITED] = "rate_limited",
 	    [HUB_UNAUTHORIZED] = "unauthorized",
+	    [HUB_UNAUTHENTICATED] = "unauthenticated",
 	    [HUB_FORBIDDEN] = "forbidden",
+	    [HUB_BANNED] = "banned",
 	    [HUB_SESSION_FULL] = "session_full",
 	    [HUB_HUB_FULL] = "hub_full",
+	    [HUB_STORE_FULL] = "store_full",
+	    [HUB_IN_USE] = "in_use",
+	    [HUB_BANS_FULL] = "bans_full",
 	    [HUB_SHUTTING_DOWN] = "shutting_down",
 	    [HUB_INTERNAL] = "internal",
+	    [HUB_HELD] = "held",
+	    [HUB_CONFLICT] = "conflict",
+	    [HUB_RULE_FAILED] = "rule_failed",
 	};
 
 	return (size_t)code < sizeof(names) / sizeof(names[0]) ? names[code] : "internal";
+}
+
+bool hub_code_passes(enum hub_code code)
+{
+	return code == HUB_INTERNAL || code == HUB_RATE_LIMITED || code == HUB_HUB_FULL ||
+	       code == HUB_SHUTTING_DOWN || code == HUB_HELD || code == HUB_IN_USE;
 }
 
 bool envelope_session_id_ok(const char *id, size_t len)
@@ -63,6 +94,38 @@ bool envelope_session_id_ok(const char *id, size_t len)
 			return false;
 	}
 	return true;
+}
+
+bool envelope_control_type(struct span type)
+{
+#define TYPE(text)                     \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
+	static const struct span types[] = {
+	    TYPE("ping"),
+	    TYPE("heartbeat"),
+	    TYPE("presence"),
+	    TYPE("client_info"),
+	    TYPE("session_associate"),
+	    TYPE("session_leave"),
+	    TYPE("version_check"),
+	    TYPE("authenticate"),
+	    TYPE("session_list"),
+	    TYPE("session_delete"),
+	    TYPE("session_limit"),
+	    TYPE("connection_list"),
+	    TYPE("connection_close"),
+	    TYPE("ban_list"),
+	    TYPE("ban_add"),
+	    TYPE("ban_remove"),
+	};
+#undef TYPE
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (types[i].len == type.len && memcmp(types[i].p, type.p, type.len) == 0)
+			return true;
+	return false;
 }
 
 /* The scanner let no control character through but DEL, and what an escape may hide. */
@@ -114,6 +177,8 @@ static struct span as_written(const char *text, const struct json_member *m)
 static enum hub_code check_fields(struct envelope *e, const char *text, const struct json_member *m,
 				  char *why, size_t whycap)
 {
+	bool bad_key;
+
 	if (!string_value(text, &m[TYPE], e->type_text, ENVELOPE_TYPE_MAX, &e->type) ||
 	    has_control(e->type, m[TYPE].escaped))
 		return refuse(
@@ -121,6 +186,15 @@ static enum hub_code check_fields(struct envelope *e, const char *text, const st
 		    m[TYPE].type == JSON_NONE
 			? "type is missing"
 			: "type must be a string of 1 to 64 bytes, no control characters");
+	e->type_written = as_written(text, &m[TYPE]);
+	e->key_written = as_written(text, &m[KEY]);
+	e->timestamp = as_written(text, &m[TIMESTAMP]);
+	e->to = as_written(text, &m[TO]);
+	bad_key = m[KEY].type != JSON_NONE &&
+		  (!string_value(text, &m[KEY], e->key_text, ENVELOPE_KEY_MAX, &e->key) ||
+		   has_control(e->key, m[KEY].escaped));
+	if (bad_key)
+		e->key.p = NULL;
 	if (m[SESSION_ID].type != JSON_NONE &&
 	    (!string_value(text, &m[SESSION_ID], e->session_text, ENVELOPE_SESSION_MAX,
 			   &e->session_id) ||
@@ -133,18 +207,12 @@ static enum hub_code check_fields(struct envelope *e, const char *text, const st
 	if (m[MSG_ID].type != JSON_NONE && !e->msg_id.p)
 		return refuse(why, whycap, HUB_BAD_FIELD,
 			      "msg_id must be a string of 1 to 64 bytes");
-	if (m[KEY].type != JSON_NONE &&
-	    (!string_value(text, &m[KEY], e->key_text, ENVELOPE_KEY_MAX, &e->key) ||
-	     has_control(e->key, m[KEY].escaped)))
+	if (bad_key)
 		return refuse(why, whycap, HUB_BAD_FIELD,
 			      "key must be a string of 1 to 256 bytes, no control characters");
 	if (m[TO].type != JSON_NONE && m[TO].type != JSON_STRING && m[TO].type != JSON_ARRAY)
 		return refuse(why, whycap, HUB_BAD_FIELD,
 			      "to must be a client id or an array of them");
-	e->type_written = as_written(text, &m[TYPE]);
-	e->key_written = as_written(text, &m[KEY]);
-	e->timestamp = as_written(text, &m[TIMESTAMP]);
-	e->to = as_written(text, &m[TO]);
 	return HUB_OK;
 }
 
@@ -178,16 +246,16 @@ static void add_cut(struct envelope *e, uint32_t start, uint32_t end)
 	e->cut[e->ncut++].end = end;
 }
 
-/* Leaves out the fields from `first` on; offset is where e->text begins in the text of m. */
+/* Leaves out the fields from `first` to `last`; offset is where e->text begins in the text of m. */
 static void cut_fields(struct envelope *e, const struct json_member *m, enum field first,
-		       uint32_t offset)
+		       enum field last, uint32_t offset)
 {
 	uint32_t behind = 0; /* what was cut already */
 
 	for (;;) {
 		const struct json_member *next = NULL;
 
-		for (int i = (int)first; i < ENVELOPE_FIELDS; i++)
+		for (int i = (int)first; i <= (int)last; i++)
 			if (m[i].type != JSON_NONE && m[i].name >= behind &&
 			    (!next || m[i].name < next->name))
 				next = &m[i];
@@ -209,6 +277,7 @@ enum hub_code envelope_parse(struct envelope *e, const char *text, size_t len, c
 	enum hub_code code;
 
 	e->type = e->session_id = e->key = e->msg_id = e->timestamp = e->to = none;
+	e->type_written = e->key_written = none;
 	e->ncut = 0;
 	if (pthread_once(&field_paths_once, compile_field_paths) != 0 || !field_paths)
 		return refuse(why, whycap, HUB_INTERNAL, "out of memory");
@@ -223,7 +292,7 @@ enum hub_code envelope_parse(struct envelope *e, const char *text, size_t len, c
 	}
 	if (scan.type != JSON_OBJECT)
 		return refuse(why, whycap, HUB_BAD_JSON, "a message must be a JSON object");
-	for (int i = 0; i < ENVELOPE_FIELDS; i++) {
+	for (int i = 0; i < USER; i++) {
 		if (m[i].repeated) {
 			snprintf(why, whycap, "%s occurs more than once", field_names[i]);
 			return HUB_BAD_FIELD;
@@ -234,7 +303,9 @@ enum hub_code envelope_parse(struct envelope *e, const char *text, size_t len, c
 	e->newline = scan.newline;
 	code = check_fields(e, text, m, why, whycap);
 	if (code == HUB_OK)
-		cut_fields(e, m, FROM, scan.start);
+		cut_fields(e, m, FROM, SEQ, scan.start);
+	e->has_user = m[USER].type != JSON_NONE;
+	e->has_terms = (m[OWN].type | m[TTL].type | m[IF_SEQ].type | m[NEWER].type) != JSON_NONE;
 	return code;
 }
 
@@ -264,10 +335,26 @@ static char *put_kept(char *p, const struct envelope *e)
 
 #define PUT(p, literal) put(p, literal, sizeof(literal) - 1)
 
-int envelope_record(const struct envelope *e, struct buf *out, struct span session_id,
-		    uint64_t wall_ms, struct span from)
+enum hub_code envelope_own_user(struct envelope *e, char *why, size_t whycap)
 {
-	size_t room = e->len + session_id.len + from.len + 64; /* 64: the names and the number */
+	struct json_member m[ENVELOPE_FIELDS];
+	struct json_scan scan;
+
+	if (!e->has_user)
+		return HUB_OK;
+	json_scan(field_paths, e->text, e->len, m, &scan);
+	if (m[USER].repeated)
+		return refuse(why, whycap, HUB_BAD_FIELD, "user occurs more than once");
+	e->ncut = 0;
+	cut_fields(e, m, FROM, USER, 0);
+	return HUB_OK;
+}
+
+int envelope_record(const struct envelope *e, struct buf *out, struct span session_id,
+		    uint64_t wall_ms, struct span from, struct span user)
+{
+	/* 80: the names and the number. */
+	size_t room = e->len + session_id.len + from.len + user.len + 80;
 	char *p;
 
 	if (buf_reserve(out, room) < 0)
@@ -283,6 +370,8 @@ int envelope_record(const struct envelope *e, struct buf *out, struct span sessi
 	p = PUT(p, ",\"from\":\"");
 	p = put(p, from.p, from.len);
 	p = PUT(p, "\"");
+	if (user.len)
+		p = put(PUT(p, ",\"user\":"), user.p, user.len);
 	out->len = (size_t)(p - out->data);
 	return 0;
 }
@@ -306,7 +395,7 @@ int envelope_strip(const struct envelope *e, struct buf *out)
 	if (buf_reserve(out, e->len) < 0)
 		return -ENOMEM;
 	json_scan(field_paths, e->text, e->len, m, &scan);
-	cut_fields(&bare, m, TYPE, 0);
+	cut_fields(&bare, m, TYPE, SEQ, 0);
 	p = PUT(put_kept(out->data + out->len, &bare), "}");
 	out->len = (size_t)(p - out->data);
 	return 0;
@@ -372,7 +461,7 @@ enum hub_code envelope_to(const struct envelope *e, void (*each)(struct span id,
 
 	if (!e->to.p || !read_receivers(&r, e->to))
 		return refuse(why, whycap, HUB_BAD_FIELD,
-			      "to must be a client id or an array of 1 to 64 of them");
+			      "to must be a client id or @user, or an array of 1 to 64 of them");
 	for (size_t i = 0; i < r.n; i++)
 		each(r.id[i], arg);
 	return HUB_OK;

@@ -413,7 +413,7 @@ close:
 	goto after;
 }
 
-static enum json_type type_of(byte c)
+enum json_type json_type_of(char c)
 {
 	switch (c) {
 	case '{':
@@ -476,7 +476,7 @@ enum json_status json_scan(const struct json_paths *paths, const char *text, siz
 		goto failed;
 	out->end = (uint32_t)(p - s.text);
 	out->newline = s.newline;
-	out->type = type_of(*start);
+	out->type = json_type_of((char)*start);
 	if (p < s.end) {
 		fail(&s, JSON_TRAILING, skip_space(&s, p));
 		goto failed;

@@ -21,6 +21,9 @@ enum json_type {
 	JSON_OBJECT,
 };
 
+/* Of a value, by its first character. */
+enum json_type json_type_of(char c);
+
 /* Where a wanted member stands. Offsets are in bytes from the start of the text. */
 struct json_member {
 	uint32_t name;	/* the opening quote of its name */

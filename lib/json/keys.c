@@ -12,7 +12,7 @@ struct rule {
 	char type[ENVELOPE_TYPE_MAX + 1]; /* one glob */
 	size_t len;
 	bool glob; /* has more than plain characters */
-	bool delete;
+	enum key_rule does;
 	int path; /* its index in paths, or -1 for the type alone */
 };
 
@@ -48,7 +48,7 @@ static int find_path(struct keys *k, const char *path)
 	return (int)k->npaths++;
 }
 
-static const char *add_rule(struct keys *k, const char *type, const char *path, bool delete)
+static const char *add_rule(struct keys *k, const char *type, const char *path, const char *does)
 {
 	struct rule *r = &k->rule[k->n];
 
@@ -59,7 +59,7 @@ static const char *add_rule(struct keys *k, const char *type, const char *path, 
 		return "a type has 1 to 64 bytes";
 	memcpy(r->type, type, r->len + 1);
 	r->glob = strpbrk(type, "*?[\\") != NULL;
-	r->delete = delete;
+	r->does = !does ? KEY_SET : strcmp(does, "own") == 0 ? KEY_OWN : KEY_DELETE;
 	r->path = find_path(k, path);
 	/* Those the hub adds or cuts: a record would have another key than its message. */
 	if (strcmp(path, "from") == 0 || strcmp(path, "seq") == 0 ||
@@ -69,8 +69,8 @@ static const char *add_rule(struct keys *k, const char *type, const char *path, 
 		return "out of memory";
 	if (r->path == -3)
 		return "a path has an empty name";
-	if (delete &&r->path == -1)
-		return "delete needs a path";
+	if (does && r->path == -1)
+		return "delete and own need a path";
 	k->n++;
 	return NULL;
 }
@@ -90,10 +90,11 @@ static const char *add_line(struct keys *k, char *line)
 	last = strtok_r(NULL, " \t", &save);
 	if (!path)
 		return "a path is missing (- for none)";
-	if ((last && strcmp(last, "delete") != 0) || strtok_r(NULL, " \t", &save))
-		return "only `delete` may follow the path";
+	if ((last && strcmp(last, "delete") != 0 && strcmp(last, "own") != 0) ||
+	    strtok_r(NULL, " \t", &save))
+		return "only `delete` or `own` may follow the path";
 	for (type = strtok_r(types, "|", &save); type; type = strtok_r(NULL, "|", &save)) {
-		wrong = add_rule(k, type, path, last != NULL);
+		wrong = add_rule(k, type, path, last);
 		if (wrong)
 			return wrong;
 		any = true;
@@ -197,16 +198,26 @@ bool keys_value(struct span written, char room[ENVELOPE_KEY_MAX], struct span *k
 	return n >= 0;
 }
 
+static bool is_deleted(const struct envelope *e)
+{
+	return e->type.len == sizeof(KEYS_DELETED) - 1 &&
+	       memcmp(e->type.p, KEYS_DELETED, sizeof(KEYS_DELETED) - 1) == 0;
+}
+
 enum key_rule keys_find(const struct keys *keys, const struct envelope *e,
 			char room[ENVELOPE_KEY_MAX], struct span *key, struct span *written)
 {
 	const struct rule *r = match(keys, e);
 	struct json_member members[KEYS_MAX];
-	enum key_rule found = r && r->delete ? KEY_DELETE : KEY_SET;
+	enum key_rule found = r ? r->does : KEY_SET;
 	const struct json_member *m;
 	struct json_scan scan;
 
 	*written = e->key_written;
+	if (is_deleted(e)) {
+		*key = e->key;
+		return e->key.p ? KEY_DELETE : KEY_NONE;
+	}
 	if (e->key.p) {
 		*key = e->key;
 		return found;

@@ -15,6 +15,7 @@ struct keys;
 enum key_rule {
 	KEY_NONE,   /* not state */
 	KEY_SET,    /* replaces the record of the same key and type */
+	KEY_OWN,    /* the same, and goes with its sender */
 	KEY_DELETE, /* drops all records of the key */
 	KEY_BAD,    /* should have a key, but not that one: too long, or half a surrogate pair */
 };
@@ -23,17 +24,21 @@ enum key_rule {
  */
 struct keys *keys_default(void);
 
-/* A table from a file of `type-glob path [delete]` lines: a glob as of fnmatch(3), with | between
- * several; a path of names with dots, or - where the type alone is the key; # begins a comment.
- * Returns NULL with what is wrong in why (FILE:LINE: ...). */
+/* A table from a file of `type-glob path [delete|own]` lines: a glob as of fnmatch(3), with |
+ * between several; a path of names with dots, or - where the type alone is the key; # begins a
+ * comment. Returns NULL with what is wrong in why (FILE:LINE: ...). */
 struct keys *keys_load(const char *file, char *why, size_t cap);
 
 void keys_free(struct keys *keys); /* NULL is fine */
 
+/* The type that deletes its `key`, whatever the table says: the hub's own, when state ends. */
+#define KEYS_DELETED "state_deleted"
+
 /* What e is to the state. The first rule whose glob matches counts; the sender's own `key` goes
  * before the one at the path. Sets *key (of at most ENVELOPE_KEY_MAX bytes; it may lie in room) for
- * KEY_SET and KEY_DELETE, and *written to the JSON value in e->text that it was read from (a string
- * with its quotes, a number, true or false; empty where the type alone is the key). Borrows e. */
+ * all but KEY_NONE and KEY_BAD, and *written to the JSON value in e->text that it was read from (a
+ * string with its quotes, a number, true or false; empty where the type alone is the key). Borrows
+ * e. */
 enum key_rule keys_find(const struct keys *keys, const struct envelope *e,
 			char room[ENVELOPE_KEY_MAX], struct span *key, struct span *written);
 

@@ -2,13 +2,9 @@
  * them. Invariant: with a key no line is given before a signature that covers it was found good. */
 #include "recording/recording.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include "recording/recording_impl.h"
@@ -233,9 +229,26 @@ enum recording_status recording_text(struct recording *r, const char **text, siz
 			return ended(r, RECORDING_BAD, "a line of more than %d bytes",
 				     RECORDING_LINE_MAX);
 		got = fill(r);
+		if (got == SOURCE_END && r->lines && r->text.len > r->at)
+			got = buf_puts(&r->text, "\n") < 0 ? SOURCE_FAILED : SOURCE_TEXT;
 		if (got != SOURCE_TEXT)
 			return no_more(r, got);
 	}
+}
+
+void recording_give_header(const struct recording *r, const char *text, size_t len,
+			   struct recording_line *line)
+{
+	*line = (struct recording_line){.kind = RECORDING_HEADER,
+					.text = text,
+					.len = len,
+					.body = len - 1,
+					.number = 1,
+					.type = {"recording", 9}};
+	if (*r->head.session)
+		line->session = (struct span){r->head.session, strlen(r->head.session)};
+	if (*r->head.epoch)
+		line->epoch = (struct span){r->head.epoch, strlen(r->head.epoch)};
 }
 
 enum recording_status recording_next(struct recording *r, struct recording_line *line)
@@ -248,20 +261,12 @@ enum recording_status recording_next(struct recording *r, struct recording_line 
 		status = recording_text(r, &text, &len);
 	if (status != RECORDING_OK)
 		return status;
-	if (r->numbered && r->number == 1) {
-		*line = (struct recording_line){.kind = RECORDING_HEADER,
-						.text = text,
-						.len = len,
-						.body = len - 1,
-						.number = 1,
-						.type = {"recording", 9}};
-		if (*r->head.session)
-			line->session = (struct span){r->head.session, strlen(r->head.session)};
-		if (*r->head.epoch)
-			line->epoch = (struct span){r->head.epoch, strlen(r->head.epoch)};
+	if (r->numbered && r->number == 1 && !r->headless) {
+		recording_give_header(r, text, len, line);
 		return RECORDING_OK;
 	}
-	wrong = recording_parse(r, text, len, line, &r->room);
+	wrong = r->lines ? recording_parse_any(r, text, len, line, &r->room)
+			 : recording_parse(r, text, len, line, &r->room);
 	if (wrong) {
 		r->number--;
 		return ended(r, RECORDING_BAD, "the next line: %s", wrong);
@@ -273,123 +278,13 @@ enum recording_status recording_next(struct recording *r, struct recording_line 
 	return RECORDING_OK;
 }
 
-/* --- opening and closing */
-
-/* Whether what there is of a file is the beginning of a recording, and of nothing else. */
-static bool begins_recording(const char *text, size_t len)
-{
-	static const char *const fronts[] = {"{\"type\":\"recording\",", SOURCE_MAGIC,
-					     "\x28\xb5\x2f\xfd"};
-
-	for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++) {
-		size_t n = strlen(fronts[i]);
-
-		if (memcmp(text, fronts[i], len < n ? len : n) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Reads the first line, which stays where it is. Returns 0 or an exit status. */
-static int read_header(struct recording *r, bool *headless)
-{
-	const char *wrong, *end;
-	enum source_status got;
-
-	while (!(end = r->text.len ? memchr(r->text.data, '\n', r->text.len) : NULL)) {
-		got = r->text.len > RECORDING_LINE_MAX ? SOURCE_BAD
-						       : source_read(&r->source, &r->text);
-		if (got == SOURCE_TEXT)
-			continue;
-		*headless = (got == SOURCE_END || got == SOURCE_CUT) &&
-			    (!r->text.len || begins_recording(r->text.data, r->text.len));
-		snprintf(r->why, sizeof(r->why), "%s",
-			 got == SOURCE_FAILED || (got == SOURCE_BAD && *r->source.why)
-			     ? r->source.why
-			 : *headless ? "unfinished: it has no header yet"
-				     : "not a recording: its first line is no header");
-		return got == SOURCE_FAILED ? EX_IOERR : EX_DATAERR;
-	}
-	wrong = recording_parse_header(r->text.data, (size_t)(end - r->text.data), &r->head,
-				       &r->signer);
-	snprintf(r->why, sizeof(r->why), "%s", wrong ? wrong : "");
-	return wrong ? EX_DATAERR : 0;
-}
-
-/* Whether signatures are there, and are to be checked. */
-static int choose_check(struct recording *r)
-{
-	char key[SEAL_HASH_TEXT + 1];
-
-	r->check = seal_keys_have(r->keys, SEAL_VERIFY);
-	if (r->check && !r->signer.there) {
-		snprintf(r->why, sizeof(r->why), "it is not signed, as the key has it");
-		return EX_DATAERR;
-	}
-	if (r->check) {
-		seal_signer(r->keys, key);
-		if (strcmp(key, r->signer.key) != 0) {
-			snprintf(r->why, sizeof(r->why), "it was signed with another key");
-			return EX_NOPERM;
-		}
-	}
-	r->chain = r->signer.there ? seal_chain_new() : NULL;
-	r->chain_known = true;
-	if (r->signer.there && !r->chain) {
-		snprintf(r->why, sizeof(r->why), "out of memory");
-		return EX_OSERR;
-	}
-	return 0;
-}
-
-struct recording *recording_open_fd(int fd, const struct seal_keys *keys, bool *headless, char *why,
-				    size_t cap, int *status)
-{
-	struct recording *r = calloc(1, sizeof(*r));
-
-	*headless = false;
-	if (!r) {
-		snprintf(why, cap, "out of memory");
-		*status = EX_OSERR;
-		close(fd);
-		return NULL;
-	}
-	r->keys = keys;
-	r->numbered = true;
-	*status = source_open(&r->source, fd, keys);
-	if (*status)
-		snprintf(r->why, sizeof(r->why), "%s", r->source.why);
-	else
-		*status = read_header(r, headless);
-	if (!*status)
-		*status = choose_check(r);
-	if (*status) {
-		snprintf(why, cap, "%s", r->why);
-		recording_close(r);
-		return NULL;
-	}
-	return r;
-}
-
-struct recording *recording_open(const char *path, const struct seal_keys *keys, char *why,
-				 size_t cap, int *status)
-{
-	bool standard = strcmp(path, "-") == 0, headless;
-	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0) {
-		snprintf(why, cap, "%s", strerror(errno));
-		*status = errno == EACCES ? EX_NOPERM : EX_NOINPUT;
-		return NULL;
-	}
-	return recording_open_fd(fd, keys, &headless, why, cap, status);
-}
-
 int recording_go(struct recording *r, uint64_t offset)
 {
 	static const unsigned char beginning[SEAL_HASH];
 	int got = source_go(&r->source, offset);
 
+	if (got < 0 && r->source.from)
+		snprintf(r->why, sizeof(r->why), "%s", r->source.why);
 	if (got < 0)
 		return got;
 	r->text.len = r->at = r->scanned = r->good = 0;
@@ -409,20 +304,10 @@ int recording_go(struct recording *r, uint64_t offset)
 
 bool recording_seekable(const struct recording *r)
 {
-	return lseek(r->source.fd, 0, SEEK_CUR) >= 0;
+	return r->source.from || lseek(r->source.fd, 0, SEEK_CUR) >= 0;
 }
 
-void recording_close(struct recording *r)
-{
-	if (!r)
-		return;
-	source_close(&r->source);
-	buf_free(&r->text);
-	seal_chain_free(r->chain);
-	recording_sessions_clear(&r->sessions);
-	free(r->frames);
-	free(r);
-}
+/* --- what is known of it */
 
 const struct recording_head *recording_head(const struct recording *r)
 {
@@ -432,6 +317,20 @@ const struct recording_head *recording_head(const struct recording *r)
 const char *recording_why(const struct recording *r)
 {
 	return r->why;
+}
+
+uint64_t recording_good_lines(const struct recording *r)
+{
+	return r->numbered ? r->number : 0;
+}
+
+uint64_t recording_good_bytes(const struct recording *r)
+{
+	const struct source *s = &r->source;
+
+	/* Of plain text what was read of it, but for what was not given. */
+	return s->sealed || s->compressed ? s->whole.offset
+					  : s->whole.offset - (r->text.len - r->at);
 }
 
 bool recording_compressed(const struct recording *r)

@@ -19,6 +19,7 @@
 #define RECORDING_LINE_MAX (17 << 20) /* bytes of a line, without its line feed */
 #define RECORDING_EPOCH_MAX 64
 
+struct buf; /* base/buf.h */
 struct recording;
 struct recorder;
 struct seal_keys; /* seal.h */
@@ -81,6 +82,37 @@ enum recording_status {
 struct recording *recording_open(const char *path, const struct seal_keys *keys, char *why,
 				 size_t cap, int *status);
 
+/* Opens path as lines that need not be a recording: JSON objects with a `type`, one a line, such as
+ * grep(1) leaves of one. A header in the first line is one; without, head is zero. Marks are passed
+ * over (RECORDING_OTHER); all other lines are RECORDING_RECORD, with a seq of 0 where they have
+ * none; a `t` that is none, or not the last field, is the sender's own, and the line's time is that
+ * of the one before. A line without line feed at the end counts, empty lines and a byte order mark
+ * do not. Nothing sealed is taken. As recording_open() else; a seek reads it through. */
+struct recording *recording_open_lines(const char *path, char *why, size_t cap, int *status);
+
+/* Where the text of a recording comes from that is not in a file: whole lines, as they would stand
+ * in a plain one, the header first. Both return 0 or -errno with the reason in why. */
+struct recording_from {
+	/* Appends some text to out, or nothing at the end. */
+	int (*read)(void *arg, struct buf *out, char *why, size_t cap);
+	/* What is read next is the header, for a t_us of 0, else the first line whose t is not
+	 * below it. */
+	int (*go)(void *arg, uint64_t t_us, char *why, size_t cap);
+	void (*close)(void *arg);
+};
+
+/* Opens such a recording. Takes arg, borrows from; as recording_open() else. */
+struct recording *recording_open_from(const struct recording_from *from, void *arg,
+				      const struct seal_keys *keys, char *why, size_t cap,
+				      int *status);
+
+/* Lines that come one by one: a reader that is fed, and one line for it, the header or a line
+ * behind it, as recording_next() would give it. recording_feed() returns NULL, or what is wrong
+ * with the line. NULL of recording_feed_new(): no memory. */
+struct recording *recording_feed_new(void);
+const char *recording_feed(struct recording *r, const char *text, size_t len,
+			   struct recording_line *line);
+
 const struct recording_head *recording_head(const struct recording *r);
 
 /* The next line. After anything but RECORDING_OK there is no next one, until a seek. Signatures
@@ -89,6 +121,12 @@ enum recording_status recording_next(struct recording *r, struct recording_line 
 
 /* Why the last call was not RECORDING_OK, with the line at which it happened; never NULL. */
 const char *recording_why(const struct recording *r);
+
+/* Where the last call was RECORDING_BAD or RECORDING_UNFINISHED: the number of the line before,
+ * from 1 (0: none, or not known), and how many bytes of the file are good, as far as whole chunks
+ * tell. */
+uint64_t recording_good_lines(const struct recording *r);
+uint64_t recording_good_bytes(const struct recording *r);
 
 /* Goes to the first line whose t is not below t_us; works backwards, too, where the file can be
  * seeked. Plain and compressed files are searched, not read through, but for those whose signature
@@ -118,7 +156,7 @@ struct recorder_past {
 	bool there;				/* it had at least its header */
 	uint64_t lines, t_us;			/* so far; the last t */
 	uint64_t start_ms;			/* the recording's start, ms since 1970 */
-	uint64_t cut;				/* bytes of an unfinished chunk that were cut off */
+	uint64_t cut;				/* bytes of an unfinished chunk, to be cut off */
 	uint64_t seq;				/* of the last record, gap or snapshot; 0: none */
 	char session[ENVELOPE_SESSION_MAX + 1]; /* of the header */
 	char epoch[RECORDING_EPOCH_MAX + 1]; /* of the log that seq is of: of the header, or of the
@@ -128,20 +166,32 @@ struct recorder_past {
 
 /* Creates the file (mode 0666 by the umask; "-": standard output), or opens it to go on, under an
  * exclusive lock. Fills *past (NULL: not wanted) where options->append; a file whose header was not
- * written yet counts as new. Returns NULL with the reason, without the path, in why and *status an
- * exit status (EX_CANTCREAT, EX_DATAERR for a file that is no recording, is damaged or was stored
- * in another way, EX_NOPERM for a wrong key, EX_UNAVAILABLE where another recorder has the lock,
- * EX_IOERR, EX_OSERR). */
+ * written yet counts as new. What is to be cut off of a file stays until something is written.
+ * Returns NULL with the reason, without the path, in why and *status an exit status (EX_CANTCREAT,
+ * EX_DATAERR for a file that is no recording, is damaged or was stored in another way, EX_NOPERM
+ * for a wrong key, EX_UNAVAILABLE where another recorder has the lock, EX_IOERR, EX_OSERR). */
 struct recorder *recorder_open(const char *path, const struct recorder_options *options,
 			       struct recorder_past *past, char *why, size_t cap, int *status);
+
+/* Takes a chunk, which is whole lines, as a whole or not at all. Returns 0 or -errno. */
+typedef int recorder_write(void *arg, const char *text, size_t len);
+
+/* Goes on where past says, in what is no file: write gets the chunks, from recorder_sync(). NULL:
+ * no memory. */
+struct recorder *recorder_open_to(recorder_write *write, void *arg,
+				  const struct recorder_past *past);
 
 /* Puts the header; once, first, for a new file. session NULL: of several; epoch NULL: unknown. */
 int recorder_header(struct recorder *w, const char *session, const char *epoch, uint64_t start_ms);
 
-/* Puts one JSON object in one line, with `,"t":MS` before its closing brace, in ms with up to three
- * decimals; a t below the last one becomes that. Copies it. A chunk that grows over 1 MiB is synced
- * first, so give the records of a snapshot one t. Returns 0; -EINVAL for what is no such object or
- * too long; or -errno of a sync that failed; the line is then not taken. */
+/* Appends a JSON object as a line, with `,"t":MS` before its closing brace, in ms with up to three
+ * decimals. Returns 0, -EINVAL for what is no such object or too long, or -ENOMEM. */
+int recording_put_line(struct buf *out, const char *text, size_t len, uint64_t t_us);
+
+/* Puts one JSON object as recording_put_line() has it; a t below the last one becomes that. Copies
+ * it. A chunk that grows over 1 MiB is synced first, so give the records of a snapshot one t.
+ * Returns 0; -EINVAL for what is no such object or too long; or -errno of a sync that failed; the
+ * line is then not taken. */
 int recorder_put(struct recorder *w, const char *text, size_t len, uint64_t t_us);
 
 /* Put the marks. Names need no escaping; epoch NULL: as before; reason NULL: none. A gap of which

@@ -5,6 +5,8 @@
 #include "recording/recording.h"
 #include "recording/recording_source.h"
 
+#define BOM "\xef\xbb\xbf" /* a byte order mark, which text of other makers may begin with */
+#define BOM_LEN 3
 #define RECORDING_SESSIONS_MAX 1000000			 /* with a snapshot, in one recording */
 #define RECORDING_T_MAX (UINT64_C(1000000000) * 1000000) /* us: some 30 years */
 
@@ -43,7 +45,9 @@ struct recording {
 	 * those up to scanned are in the chain; else scanned has no line feed before it. */
 	struct buf text;
 	size_t at, scanned, good;
-	bool check; /* with a key; else the chain alone, as the lines are given */
+	bool lines;    /* need not be a recording: recording_open_lines() */
+	bool headless; /* its first line is no header */
+	bool check;    /* with a key; else the chain alone, as the lines are given */
 	struct seal_chain *chain;
 	bool chain_known; /* else the next signature begins it */
 	unsigned char link[SEAL_HASH];
@@ -75,6 +79,10 @@ struct recording {
 const char *recording_parse(const struct recording *r, const char *text, size_t len,
 			    struct recording_line *line, struct recording_room *room);
 
+/* The same of a line that need not be one of a recording. */
+const char *recording_parse_any(const struct recording *r, const char *text, size_t len,
+				struct recording_line *line, struct recording_room *room);
+
 /* Reads a header. Returns NULL, or what is wrong with it. */
 const char *recording_parse_header(const char *text, size_t len, struct recording_head *head,
 				   struct recording_signer *signer);
@@ -100,11 +108,17 @@ void recording_sessions_clear(struct recording_sessions *sessions);
  * recording ends, with why set. */
 enum recording_status recording_text(struct recording *r, const char **text, size_t *len);
 
+/* The first line, text, as a line. */
+void recording_give_header(const struct recording *r, const char *text, size_t len,
+			   struct recording_line *line);
+
 /* Forgets all that was read, and goes on at that offset of the file. Returns 0 or -errno. */
 int recording_go(struct recording *r, uint64_t offset);
 
 /* Whether the file can be gone back in. */
 bool recording_seekable(const struct recording *r);
+
+/* --- recording_open.c */
 
 /* Opens as recording_open() does; takes fd. *headless: it failed for a file that ends before its
  * header does, and may have been meant to be a recording. */

@@ -190,6 +190,24 @@ static const char *scan_line(const char *text, size_t len, struct json_member *m
 	return NULL;
 }
 
+/* The type and session of a line, which must be right wherever they stand. */
+static const char *parse_names(const struct recording *r, const char *text,
+			       const struct json_member *m, struct recording_line *line,
+			       struct recording_room *room)
+{
+	if (!string(text, &m[TYPE], room->type, ENVELOPE_TYPE_MAX, &line->type))
+		return "type is not a string of 1 to 64 bytes";
+	if (m[SESSION].type != JSON_NONE) {
+		if (!string(text, &m[SESSION], room->session, ENVELOPE_SESSION_MAX,
+			    &line->session) ||
+		    !envelope_session_id_ok(line->session.p, line->session.len))
+			return "session_id is not the name of a session";
+	} else if (*r->head.session) {
+		line->session = (struct span){r->head.session, strlen(r->head.session)};
+	}
+	return NULL;
+}
+
 const char *recording_parse(const struct recording *r, const char *text, size_t len,
 			    struct recording_line *line, struct recording_room *room)
 {
@@ -201,22 +219,59 @@ const char *recording_parse(const struct recording *r, const char *text, size_t 
 	if (wrong)
 		return wrong;
 	line->body = scan.end - 1u;
-	if (!string(text, &m[TYPE], room->type, ENVELOPE_TYPE_MAX, &line->type))
-		return "type is not a string of 1 to 64 bytes";
-	if (m[SESSION].type != JSON_NONE) {
-		if (!string(text, &m[SESSION], room->session, ENVELOPE_SESSION_MAX,
-			    &line->session) ||
-		    !envelope_session_id_ok(line->session.p, line->session.len))
-			return "session_id is not the name of a session";
-	} else if (*r->head.session) {
-		line->session = (struct span){r->head.session, strlen(r->head.session)};
-	}
+	wrong = parse_names(r, text, m, line, room);
+	if (wrong)
+		return wrong;
 	wrong = m[FROM].type != JSON_NONE ? parse_record(text, m, line) : parse_mark(text, m, line);
 	if (wrong)
 		return wrong;
 	if (m[T].type != JSON_NONE)
 		return parse_time(text, &scan, &m[T], line);
 	return line->kind == RECORDING_OTHER ? NULL : "t is missing";
+}
+
+static bool is_mark(struct span type)
+{
+	static const char *const marks[] = {"recording", "snapshot", "gap", "joined", "signature"};
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (type.len == strlen(marks[i]) && memcmp(type.p, marks[i], type.len) == 0)
+			return true;
+	return false;
+}
+
+const char *recording_parse_any(const struct recording *r, const char *text, size_t len,
+				struct recording_line *line, struct recording_room *room)
+{
+	struct json_member m[FIELDS];
+	struct json_scan scan;
+	uint64_t before = r->t_us;
+	const char *wrong;
+
+	*line = (struct recording_line){
+	    .kind = RECORDING_OTHER, .text = text, .len = len, .t_us = before};
+	if (r->number == 1 && len >= BOM_LEN && memcmp(text, BOM, BOM_LEN) == 0)
+		text += BOM_LEN, len -= BOM_LEN;
+	while (len && is_space(*text))
+		text++, len--;
+	if (!len)
+		return NULL;
+	line->text = text;
+	line->len = len;
+	wrong = scan_line(text, len, m, &scan);
+	if (wrong)
+		return wrong;
+	line->body = scan.end - 1u;
+	wrong = parse_names(r, text, m, line, room);
+	if (wrong)
+		return wrong;
+	if (m[FROM].type != JSON_NONE || !is_mark(line->type))
+		line->kind = RECORDING_RECORD;
+	if (!whole_number(text, &m[SEQ], &line->seq))
+		line->seq = 0;
+	if (m[T].type != JSON_NONE && parse_time(text, &scan, &m[T], line))
+		line->t_us = before;
+	return NULL;
 }
 
 static void copy(char *out, struct span s)
@@ -261,6 +316,46 @@ const char *recording_parse_header(const char *text, size_t len, struct recordin
 		signer->there = true;
 	}
 	return NULL;
+}
+
+/* --- a line to be written */
+
+static char *put_time(char *p, uint64_t t_us)
+{
+	unsigned part = (unsigned)(t_us % 1000);
+
+	p = decimal_put(p, t_us / 1000);
+	if (!part)
+		return p;
+	*p++ = '.';
+	for (unsigned unit = 100; part; unit /= 10) {
+		*p++ = (char)('0' + part / unit);
+		part %= unit;
+	}
+	return p;
+}
+
+int recording_put_line(struct buf *out, const char *text, size_t len, uint64_t t_us)
+{
+	static const char front[] = ",\"t\":";
+	char *p;
+
+	while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+		len--;
+	if (len < 4 || len > RECORDING_LINE_MAX - 64 || text[0] != '{' || text[len - 1] != '}' ||
+	    memchr(text, '\n', len) || t_us > RECORDING_T_MAX)
+		return -EINVAL;
+	if (buf_reserve(out, len + sizeof(front) + DECIMAL_MAX + 8) < 0)
+		return -ENOMEM;
+	p = out->data + out->len;
+	memcpy(p, text, len - 1);
+	p += len - 1;
+	memcpy(p, front, sizeof(front) - 1);
+	p = put_time(p + sizeof(front) - 1, t_us);
+	*p++ = '}';
+	*p++ = '\n';
+	out->len = (size_t)(p - out->data);
+	return 0;
 }
 
 /* --- signatures */

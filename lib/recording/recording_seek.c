@@ -1,6 +1,7 @@
-/* Finding a time in a recording. Times never decrease, so plain files are searched by halves at any
- * offset and compressed ones at the beginnings of their frames; what is sealed or checked is read
- * through, since its chunks can be read in their order only. */
+/* Finding a time in a recording. What is not in a file finds it by itself; else times never
+ * decrease, so plain files are searched by halves at any offset and compressed ones at the
+ * beginnings of their frames; what is sealed or checked is read through, since its chunks can be
+ * read in their order only. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,7 +141,7 @@ static int read_on(struct recording *r, uint64_t t_us)
 int recording_seek(struct recording *r, uint64_t t_us)
 {
 	bool onward = r->ended == RECORDING_OK && r->numbered && t_us > r->t_us;
-	bool search = !r->source.sealed && !r->check;
+	bool search = !r->source.sealed && !r->check && !r->lines;
 	int got = 0;
 
 	if (!recording_seekable(r)) {
@@ -148,7 +149,9 @@ int recording_seek(struct recording *r, uint64_t t_us)
 			return -ESPIPE;
 		search = false;
 	}
-	if (search)
+	if (search && r->source.from)
+		got = recording_go(r, t_us);
+	else if (search)
 		got = r->source.compressed ? frame_search(r, t_us) : plain_search(r, t_us);
 	else if (!onward)
 		got = recording_go(r, 0);

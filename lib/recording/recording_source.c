@@ -18,6 +18,14 @@ static enum source_status bad(struct source *s, const char *why)
 	return SOURCE_BAD;
 }
 
+/* The same of the sealed chunk that is next in the file. */
+static enum source_status bad_chunk(struct source *s, const char *what)
+{
+	snprintf(s->why, sizeof(s->why), "the sealed chunk at byte %llu of the file %s",
+		 (unsigned long long)s->offset, what);
+	return SOURCE_BAD;
+}
+
 static enum source_status failed(struct source *s, int error)
 {
 	snprintf(s->why, sizeof(s->why), "%s", strerror(error));
@@ -88,7 +96,7 @@ static enum source_status begin_stream(struct source *s)
 	if (got != SOURCE_TEXT)
 		return got == SOURCE_END ? SOURCE_CUT : got;
 	if (s->fresh)
-		return bad(s, "a sealed stream is empty");
+		return bad_chunk(s, "begins another stream right behind one");
 	s->fresh = true;
 	seal_stream_free(s->stream);
 	s->stream = seal_pull_new(s->keys, (unsigned char *)s->in.data + s->in_at + 4);
@@ -108,9 +116,9 @@ static enum source_status open_chunk(struct source *s, uint32_t len)
 		return failed(s, ENOMEM);
 	box = (unsigned char *)s->in.data + s->in_at + 4;
 	if (seal_pull(s->stream, box, len, s->whole.tag, SOURCE_TAG, &end, s->plain.data) < 0)
-		return bad(s, "a sealed chunk is not as it was written");
+		return bad_chunk(s, "is not as it was written");
 	if (end && len > SEAL_OVERHEAD)
-		return bad(s, "the last sealed chunk is not empty");
+		return bad_chunk(s, "is the last one, but not empty");
 	s->fresh = false;
 	if (end) {
 		use(s, 4 + len);
@@ -135,8 +143,7 @@ static enum source_status unseal(struct source *s)
 		if (got == SOURCE_FAILED)
 			return got;
 		if (s->ended)
-			return left(s) ? bad(s, "something follows behind the sealed end")
-				       : SOURCE_END;
+			return left(s) ? bad_chunk(s, "stands behind the sealed end") : SOURCE_END;
 		if (got == SOURCE_END)
 			return SOURCE_CUT;
 		len = word_at(s);
@@ -149,7 +156,7 @@ static enum source_status unseal(struct source *s)
 			return got;
 	}
 	if (len < SEAL_OVERHEAD || len > SOURCE_CHUNK_MAX || !s->stream)
-		return bad(s, "the sealed chunks are damaged");
+		return bad_chunk(s, "has a length that none has");
 	got = fetch(s, 4 + len);
 	if (got != SOURCE_TEXT)
 		return got == SOURCE_END ? SOURCE_CUT : got;
@@ -242,11 +249,23 @@ static enum source_status read_sealed_frames(struct source *s, struct buf *out)
 
 /* --- all */
 
+static enum source_status read_from(struct source *s, struct buf *out)
+{
+	size_t begin = out->len;
+
+	if (s->from->read(s->arg, out, s->why, sizeof(s->why)) < 0)
+		return SOURCE_FAILED;
+	s->whole.offset += out->len - begin;
+	return out->len > begin ? SOURCE_TEXT : SOURCE_END;
+}
+
 enum source_status source_read(struct source *s, struct buf *out)
 {
 	enum source_status got;
 	size_t begin = out->len;
 
+	if (s->from)
+		return read_from(s, out);
 	if (!s->sealed && s->compressed)
 		return read_frame(s, out);
 	if (!s->sealed) {
@@ -278,6 +297,8 @@ enum source_status source_read(struct source *s, struct buf *out)
 	} while (got == SOURCE_TEXT && out->len == begin);
 	return got;
 }
+
+static const char not_sealed[] = "it is not sealed, as the key has it";
 
 /* What a file that is there may still be refused for. */
 static int refuse(struct source *s, int status, const char *why)
@@ -327,7 +348,7 @@ int source_open(struct source *s, int fd, const struct seal_keys *keys)
 		if (status)
 			return status;
 	} else if (seal_keys_have(keys, SEAL_SECRET)) {
-		return refuse(s, EX_DATAERR, "it is not sealed, as the key has it");
+		return refuse(s, EX_DATAERR, not_sealed);
 	} else {
 		s->compressed = pack_magic(s->in.data, left(s));
 	}
@@ -339,8 +360,21 @@ int source_open(struct source *s, int fd, const struct seal_keys *keys)
 	return 0;
 }
 
+int source_open_from(struct source *s, const struct recording_from *from, void *arg,
+		     const struct seal_keys *keys)
+{
+	*s = (struct source){.fd = -1, .from = from, .arg = arg};
+	if (seal_keys_have(keys, SEAL_SECRET))
+		return refuse(s, EX_DATAERR, not_sealed);
+	return 0;
+}
+
 int source_go(struct source *s, uint64_t offset)
 {
+	if (s->from) {
+		s->whole.offset = 0;
+		return s->from->go(s->arg, offset, s->why, sizeof(s->why));
+	}
 	if (lseek(s->fd, (off_t)offset, SEEK_SET) < 0)
 		return -errno;
 	s->in.len = s->in_at = 0;
@@ -363,6 +397,9 @@ int source_go(struct source *s, uint64_t offset)
 
 void source_close(struct source *s)
 {
+	if (s->from)
+		s->from->close(s->arg);
+	s->from = NULL;
 	if (s->fd > STDERR_FILENO)
 		close(s->fd);
 	s->fd = -1;

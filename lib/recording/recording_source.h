@@ -42,7 +42,9 @@ struct source_place {
 };
 
 struct source {
-	int fd;
+	int fd; /* of a file; else -1, and from */
+	const struct recording_from *from;
+	void *arg;
 	const struct seal_keys *keys;
 	bool sealed, compressed;
 	struct source_place whole; /* behind the last whole chunk that was given; plain: behind all
@@ -65,12 +67,16 @@ struct source {
  * or an exit status with the reason in why. */
 int source_open(struct source *s, int fd, const struct seal_keys *keys);
 
+/* The same of what is not in a file; takes arg. */
+int source_open_from(struct source *s, const struct recording_from *from, void *arg,
+		     const struct seal_keys *keys);
+
 /* Appends some text to out: at least a byte; of what is compressed or sealed one chunk, but for a
  * frame of more than SOURCE_CHUNK_MAX. Anything but SOURCE_TEXT is the end. */
 enum source_status source_read(struct source *s, struct buf *out);
 
 /* Goes to an offset of the file: the beginning, or of a plain file any, of a compressed one that of
- * a frame. Returns 0 or -errno. */
+ * a frame; of what is not in a file, to a time in us. Returns 0 or -errno. */
 int source_go(struct source *s, uint64_t offset);
 
 void source_close(struct source *s);

@@ -11,11 +11,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "base/decimal.h"
 #include "recording/recording_impl.h"
 #include "recording/recording_zstd.h"
 
 struct recorder {
+	recorder_write *write; /* of what is no file; else NULL */
+	void *arg;
 	int fd;
 	bool stream; /* standard output, a pipe or a device: no going back */
 	bool fsync;
@@ -30,7 +31,9 @@ struct recorder {
 	struct seal_chain *chain;
 	struct seal_stream *sealed;
 	unsigned char tag[SOURCE_TAG];
-	int error; /* of the sync that left `out` */
+	int error;     /* of the sync that left `out` */
+	bool uncut;    /* a file that is gone on with still has what is behind its good bytes, */
+	bool finished; /* which is its end */
 };
 
 /* --- chunks */
@@ -118,12 +121,24 @@ static int make_chunk(struct recorder *w, bool end)
 	return 0;
 }
 
+/* What is behind the good bytes goes, but not before something is written: who has opened the file
+ * may find that it is not the one that was meant. */
+static int cut_rest(struct recorder *w)
+{
+	if (w->uncut && ftruncate(w->fd, (off_t)w->size) < 0)
+		return -errno;
+	w->uncut = false;
+	return 0;
+}
+
 /* Writes a chunk behind the good bytes: all of it, or nothing stays. */
 static int write_out(struct recorder *w)
 {
 	size_t at = 0;
 	int r = 0;
 
+	if (cut_rest(w) < 0)
+		return -errno;
 	while (at < w->out.len) {
 		ssize_t n = w->stream ? write(w->fd, w->out.data + at, w->out.len - at)
 				      : pwrite(w->fd, w->out.data + at, w->out.len - at,
@@ -153,10 +168,24 @@ static int write_out(struct recorder *w)
 	return 0;
 }
 
+/* A chunk for what is no file. */
+static int hand_over(struct recorder *w)
+{
+	int r = w->text.len ? w->write(w->arg, w->text.data, w->text.len) : 0;
+
+	if (r == 0) {
+		w->size += w->text.len;
+		w->text.len = 0;
+	}
+	return r;
+}
+
 int recorder_sync(struct recorder *w)
 {
 	int r = 0;
 
+	if (w->write)
+		return w->error = hand_over(w);
 	if (!w->out.len && w->text.len)
 		r = make_chunk(w, false);
 	if (r == 0 && w->out.len)
@@ -167,56 +196,27 @@ int recorder_sync(struct recorder *w)
 
 /* --- lines */
 
+/* Syncs before a chunk grows too large. */
 static int room_for(struct recorder *w, size_t len)
 {
 	int r = w->error;
 
 	if (r == 0 && w->text.len && w->text.len + len > SOURCE_CHUNK)
 		r = recorder_sync(w);
-	return r < 0 ? r : buf_reserve(&w->text, len);
-}
-
-static char *put_time(char *p, uint64_t t_us)
-{
-	unsigned part = (unsigned)(t_us % 1000);
-
-	p = decimal_put(p, t_us / 1000);
-	if (!part)
-		return p;
-	*p++ = '.';
-	for (unsigned unit = 100; part; unit /= 10) {
-		*p++ = (char)('0' + part / unit);
-		part %= unit;
-	}
-	return p;
+	return r;
 }
 
 int recorder_put(struct recorder *w, const char *text, size_t len, uint64_t t_us)
 {
-	static const char front[] = ",\"t\":";
-	char *p;
-	int r;
+	int r = room_for(w, len);
 
-	while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
-		len--;
-	if (len < 4 || len > RECORDING_LINE_MAX - 64 || text[0] != '{' || text[len - 1] != '}' ||
-	    memchr(text, '\n', len) || t_us > RECORDING_T_MAX)
-		return -EINVAL;
-	r = room_for(w, len + sizeof(front) + DECIMAL_MAX + 8);
-	if (r < 0)
-		return r;
 	if (t_us < w->t_us)
 		t_us = w->t_us;
-	w->t_us = t_us;
-	p = w->text.data + w->text.len;
-	memcpy(p, text, len - 1);
-	p += len - 1;
-	memcpy(p, front, sizeof(front) - 1);
-	p = put_time(p + sizeof(front) - 1, t_us);
-	*p++ = '}';
-	*p++ = '\n';
-	w->text.len = (size_t)(p - w->text.data);
-	return 0;
+	if (r == 0)
+		r = recording_put_line(&w->text, text, len, t_us);
+	if (r == 0)
+		w->t_us = t_us;
+	return r;
 }
 
 int recorder_header(struct recorder *w, const char *session, const char *epoch, uint64_t start_ms)
@@ -291,8 +291,8 @@ static int refuse(char *why, size_t cap, int status, const char *what)
 	return status;
 }
 
-/* Goes on behind what is whole of an existing file: cuts off the rest, or the end. Returns 0 or an
- * exit status. */
+/* Goes on behind what is whole of an existing file: the rest, or the end, is cut off when something
+ * is written. Returns 0 or an exit status. */
 static int resume(struct recorder *w, const struct recorder_options *options,
 		  struct recorder_past *past, char *why, size_t cap)
 {
@@ -305,9 +305,11 @@ static int resume(struct recorder *w, const struct recorder_options *options,
 	status = recording_resume(fd, options, past, &at, why, cap);
 	if (status)
 		return status;
-	if (fstat(w->fd, &st) < 0 || ftruncate(w->fd, (off_t)at.place.offset) < 0)
+	if (fstat(w->fd, &st) < 0)
 		return refuse(why, cap, EX_IOERR, strerror(errno));
 	w->size = at.place.offset;
+	w->uncut = (uint64_t)st.st_size > w->size;
+	w->finished = at.finished;
 	if (!at.finished && (uint64_t)st.st_size > w->size)
 		past->cut = (uint64_t)st.st_size - w->size;
 	w->t_us = past->t_us;
@@ -393,6 +395,20 @@ fail:
 	return NULL;
 }
 
+struct recorder *recorder_open_to(recorder_write *write, void *arg,
+				  const struct recorder_past *past)
+{
+	struct recorder *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->fd = -1;
+	w->write = write;
+	w->arg = arg;
+	w->t_us = past->t_us;
+	return w;
+}
+
 /* --- the rest */
 
 uint64_t recorder_size(const struct recorder *w)
@@ -409,10 +425,16 @@ size_t recorder_pending(const struct recorder *w)
 static int write_end(struct recorder *w)
 {
 	static const struct buf nothing;
-	int r = 0;
+	int r;
 
-	if (w->size == 0)
+	if (w->write)
 		return 0;
+	/* Or where it stands there as it was found. */
+	if (w->uncut && w->finished)
+		return 0;
+	r = cut_rest(w);
+	if (r < 0 || w->size == 0)
+		return r;
 	if (w->chain)
 		r = make_chunk(w, true);
 	if (r == 0 && seal_keys_have(w->keys, SEAL_SECRET))

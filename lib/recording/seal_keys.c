@@ -1,14 +1,13 @@
 /* Keys and their files: one line, "hub-KIND KEY". A secret never goes to a file that others may
  * read, nor is it taken from one. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/key_file.h"
 #include "recording/seal_impl.h"
 
 #define KEY_BYTES 32
@@ -59,27 +58,6 @@ static void keys_set(struct seal_keys *k, enum seal_key kind, const unsigned cha
 	}
 }
 
-/* Reads a small file whole. Returns its length, or -errno. */
-static ssize_t read_small(int fd, char *out, size_t cap)
-{
-	size_t len = 0;
-	ssize_t n = 1;
-
-	while (len < cap && n > 0) {
-		n = read(fd, out + len, cap - len);
-		if (n < 0)
-			return -errno;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
-static int say(char *why, size_t cap, int status, const char *what)
-{
-	snprintf(why, cap, "%s", what);
-	return status;
-}
-
 /* What stands in a key file. */
 static int key_parse(struct seal_keys *k, enum seal_key kind, char *line, size_t len, char *why,
 		     size_t cap)
@@ -104,26 +82,16 @@ static int key_parse(struct seal_keys *k, enum seal_key kind, char *line, size_t
 
 int seal_key_read(struct seal_keys *k, enum seal_key kind, const char *path, char *why, size_t cap)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), status;
 	char line[KEY_LINE_MAX];
-	struct stat st;
-	ssize_t len;
+	mode_t mode;
+	size_t len;
+	int status = key_file_read(path, line, sizeof(line), &len, &mode, why, cap);
 
-	if (fd < 0)
-		return say(why, cap, errno == EACCES ? EX_NOPERM : EX_NOINPUT, strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		status = say(why, cap, EX_DATAERR, "not a regular file");
-	} else if (kind != SEAL_VERIFY && (st.st_mode & 077)) {
-		snprintf(why, cap, "mode %04o lets others at the key; chmod 600 mends it",
-			 (unsigned)(st.st_mode & 07777));
-		status = EX_NOPERM;
-	} else {
-		len = read_small(fd, line, sizeof(line));
-		status = len < 0 ? say(why, cap, EX_NOINPUT, strerror((int)-len))
-				 : key_parse(k, kind, line, (size_t)len, why, cap);
-		sodium_memzero(line, sizeof(line));
-	}
-	close(fd);
+	if (!status && kind != SEAL_VERIFY)
+		status = key_file_alone(mode, why, cap);
+	if (!status)
+		status = key_parse(k, kind, line, len, why, cap);
+	sodium_memzero(line, sizeof(line));
 	return status;
 }
 
@@ -137,22 +105,14 @@ static int say_of(char *why, size_t cap, int status, const char *path, const cha
 static int key_write(enum seal_key kind, const unsigned char key[KEY_BYTES], const char *path,
 		     char *why, size_t cap)
 {
-	int fd =
-	    open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kind == SEAL_VERIFY ? 0666 : 0600);
 	char text[SEAL_HASH_TEXT + 1], line[KEY_LINE_MAX];
-	int n, status = 0;
+	int n, status;
 
-	if (fd < 0)
-		return say_of(why, cap, EX_CANTCREAT, path, strerror(errno));
 	seal_encode(key, KEY_BYTES, text, sizeof(text));
 	n = snprintf(line, sizeof(line), "%s %s\n", key_names[kind], text);
-	if (write(fd, line, (size_t)n) != n || fsync(fd) < 0) {
-		status = say_of(why, cap, EX_CANTCREAT, path, strerror(errno));
-		unlink(path);
-	}
+	status = key_file_write(path, kind != SEAL_VERIFY, line, (size_t)n, why, cap);
 	sodium_memzero(text, sizeof(text));
 	sodium_memzero(line, sizeof(line));
-	close(fd);
 	return status;
 }
 

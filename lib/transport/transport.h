@@ -14,7 +14,8 @@
 
 #include "base/url.h"
 
-#define TRANSPORT_MESSAGE_MAX (16 << 20) /* bytes of one message from the hub */
+/* Bytes of one message from the hub: the largest that it can be told to take, and what it adds. */
+#define TRANSPORT_MESSAGE_MAX ((64 << 20) + 4096)
 
 struct uv_loop_s;
 struct transport;
@@ -32,6 +33,8 @@ struct transport_events {
 	void (*connected)(void *arg);
 	/* One message, without the line feed behind it; borrowed. */
 	void (*received)(void *arg, const char *text, size_t len);
+	/* Some bytes came (in), or were taken, of a message that is still on its way. */
+	void (*moving)(void *arg, bool in);
 	/* After send() returned 0: it takes bytes again, inside this event if nowhere else. At
 	 * other times, too. */
 	void (*writable)(void *arg);
@@ -52,6 +55,8 @@ struct transport_kind {
 	/* Stops or goes on reading, by t->paused; what was read already may still come. Harmless
 	 * while idle. */
 	void (*flow)(struct transport *t);
+	/* Bytes sent that the other machine has not taken yet. NULL: not known. */
+	size_t (*untaken)(struct transport *t);
 	/* Says goodbye (1000); lost() follows, or did already. Only while connected. */
 	void (*finish)(struct transport *t);
 	/* Drops the connection, if there is one, without another word from it. */
@@ -61,6 +66,17 @@ struct transport_kind {
 	bool (*end)(struct transport *t);
 };
 
+/* How a WebSocket is made, beyond its URL. Strings live as long as the transport; NULL: none. */
+struct transport_options {
+	const char *const *headers; /* "Name: value" each, added to the handshake */
+	size_t header_count;
+	const char *cert, *key; /* files (PEM): the client's own certificate */
+	const char *proxy;	/* [user:password@]host:port of an HTTP proxy */
+	const char *token_file; /* shown to the hub: read at each open(), and when it says that the
+				 * token ends; NULL: none */
+	bool insecure;		/* whatever certificate the hub shows is good */
+};
+
 /* Made by its owner, in whose memory it lies: from the first open() until end() returned true. */
 struct transport {
 	const struct transport_kind *kind;
@@ -68,6 +84,7 @@ struct transport {
 	void *arg;
 	struct uv_loop_s *loop;
 	const struct url *url;
+	const struct transport_options *options; /* NULL: none */
 	uint32_t connect_ms; /* after which the owner drops what is not connected yet */
 	bool paused;	     /* see flow() */
 	void *link;	     /* the kind's own; NULL at first */

@@ -46,10 +46,10 @@ static void unix_drop(struct transport *t)
 	uv_close((uv_handle_t *)&l->poll, link_closed);
 }
 
-static void unix_lost(struct transport *t, const char *reason)
+static void unix_lost(struct transport *t, enum transport_loss loss, const char *reason)
 {
 	unix_drop(t);
-	t->events->lost(t->arg, LOSS_RETRY, 0, reason);
+	t->events->lost(t->arg, loss, 0, reason);
 }
 
 static void unix_lines(struct link *l, const char *p, const char *end)
@@ -61,12 +61,19 @@ static void unix_lines(struct link *l, const char *p, const char *end)
 	while (l->t && (got = line_next(&l->line, &p, end, TRANSPORT_MESSAGE_MAX, &text, &len)) !=
 			   LINE_MORE) {
 		if (got != LINE_WHOLE) {
-			unix_lost(l->t, "a message from the hub is too long");
+			/* A larger one would come again and again. */
+			if (got == LINE_NOMEM)
+				unix_lost(l->t, LOSS_RETRY, "out of memory");
+			else
+				unix_lost(l->t, LOSS_FATAL,
+					  "a message from the hub is larger than 64 MiB");
 			return;
 		}
 		if (len)
 			l->t->events->received(l->t->arg, text, len);
 	}
+	if (l->t && !line_idle(&l->line))
+		l->t->events->moving(l->t->arg, true);
 }
 
 static void unix_readable(struct link *l)
@@ -80,7 +87,7 @@ static void unix_readable(struct link *l)
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	unix_lost(l->t, n == 0 ? "closed by the hub" : strerror(errno));
+	unix_lost(l->t, LOSS_RETRY, n == 0 ? "closed by the hub" : strerror(errno));
 }
 
 static void unix_poll(uv_poll_t *poll, int status, int events);
@@ -116,6 +123,7 @@ static void unix_open(struct transport *t)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	struct link *l = calloc(1, sizeof(*l));
+	char reason[120];
 	int r;
 
 	if (!l) {
@@ -129,12 +137,16 @@ static void unix_open(struct transport *t)
 	if (r == 0)
 		r = uv_poll_init(t->loop, &l->poll, l->fd);
 	if (r < 0) {
+		bool none = r == -ENOENT || r == -ECONNREFUSED;
+
+		snprintf(reason, sizeof(reason), "%s%s",
+			 r == -EAGAIN ? "the hub does not accept connections" : strerror(-r),
+			 none ? "; is hubd running?" : "");
 		if (l->fd >= 0)
 			close(l->fd);
 		free(l);
 		t->events->lost(t->arg, r == -EACCES || r == -EPERM ? LOSS_REFUSED : LOSS_RETRY, 0,
-				r == -EAGAIN ? "the hub does not accept connections"
-					     : strerror(-r));
+				reason);
 		return;
 	}
 	l->poll.data = l;

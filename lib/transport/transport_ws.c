@@ -3,110 +3,54 @@
  * outlives its connections. Invariant: events are of wsi, and only while `open`; those of a
  * connection that was dropped end here. */
 #include <libwebsockets.h>
-#include <openssl/x509.h>
-#include <sodium.h>
+#include <linux/sockios.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <uv.h>
 
 #include "base/buf.h"
+#include "transport/addresses.h"
 #include "transport/transport.h"
+#include "transport/ws_frames.h"
+#include "transport/ws_request.h"
 
-#define WRITE_MAX (64 << 10) /* bytes of frames in one write; a longer message goes alone */
+#define WRITE_MAX (64 << 10) /* bytes of frames in one write */
+#define ADDRESS_MS 2000	     /* for one of several addresses, before the next is tried */
 #define READ_MAX (32 << 10)
-#define FRAME_HEADER_MAX 14 /* RFC 6455 section 5.2, masked */
-#define MASKS 256
 #define END_TURNS 8 /* of the loop until libwebsockets' handles are closed; it needs three */
 
 struct ws {
 	struct transport *t;
 	struct lws_context *context;
 	struct lws *wsi; /* the present connection */
-	bool open;	 /* it was neither told as lost nor dropped */
+	struct addresses_lookup *lookup;
+	struct addresses addresses; /* to be tried */
+	uv_timer_t patience;	    /* with one of several addresses */
+	bool has_timer, closing_timer;
+	bool open; /* it was neither told as lost nor dropped */
 	bool may_write;
 	bool finishing;
 	bool inside;	   /* an event of wsi */
+	bool told;	   /* that the present attempt failed */
 	struct buf pieces; /* a message that comes in pieces */
 	int tls_error;	   /* X509_V_ERR_..., of the certificate */
+	char *token;	   /* "Bearer ..." while it is connecting; by malloc() */
 	int close_code;
 	char reason[128];
 	unsigned end_turns;
-	unsigned mask;
-	uint32_t masks[MASKS];
+	struct ws_frames frames;
 };
 
-/* --- frames out */
-
-static uint32_t ws_mask(struct ws *w)
-{
-	if (w->mask == 0) {
-		randombytes_buf(w->masks, sizeof(w->masks));
-		w->mask = MASKS;
-	}
-	return w->masks[--w->mask];
-}
-
-/* Writes one masked text frame; returns its length. */
-static size_t ws_frame(struct ws *w, unsigned char *out, const char *text, size_t len)
-{
-	uint32_t mask = ws_mask(w);
-	uint64_t wide = (uint64_t)mask << 32 | mask, word;
-	unsigned char *p = out, key[4];
-	size_t i = 0;
-
-	memcpy(key, &mask, 4);
-	*p++ = 0x81;
-	if (len < 126) {
-		*p++ = (unsigned char)(0x80 | len);
-	} else if (len < 65536) {
-		*p++ = 0x80 | 126;
-		*p++ = (unsigned char)(len >> 8);
-		*p++ = (unsigned char)len;
-	} else {
-		*p++ = 0x80 | 127;
-		for (int shift = 56; shift >= 0; shift -= 8)
-			*p++ = (unsigned char)((uint64_t)len >> shift);
-	}
-	memcpy(p, key, 4);
-	p += 4;
-	for (; i + 8 <= len; i += 8) {
-		memcpy(&word, text + i, 8);
-		word ^= wide;
-		memcpy(p + i, &word, 8);
-	}
-	for (; i < len; i++)
-		p[i] = (unsigned char)text[i] ^ key[i & 3];
-	return (size_t)(p - out) + len;
-}
-
-/* Frames lines until the next would not fit in cap, each without its line feed. Returns the bytes
- * of text taken, with *used those of out. */
-static size_t ws_frames(struct ws *w, const char *lines, size_t len, unsigned char *out, size_t cap,
-			size_t *used)
-{
-	size_t taken = 0;
-
-	*used = 0;
-	while (taken < len) {
-		const char *line = lines + taken;
-		const char *feed = memchr(line, '\n', len - taken);
-		size_t n = feed ? (size_t)(feed - line) : len - taken;
-
-		if (*used + n + FRAME_HEADER_MAX > cap)
-			break;
-		if (n)
-			*used += ws_frame(w, out + *used, line, n);
-		taken += n + (feed != NULL);
-	}
-	return taken;
-}
+/* --- sending */
 
 static size_t ws_send(struct transport *t, const char *lines, size_t len)
 {
-	unsigned char out[LWS_PRE + WRITE_MAX], *big = NULL, *frames = out + LWS_PRE;
-	const char *feed = memchr(lines, '\n', len);
-	size_t first = feed ? (size_t)(feed - lines) : len, cap = WRITE_MAX, taken, used;
+	unsigned char out[LWS_PRE + WRITE_MAX];
 	struct ws *w = t->link;
+	size_t taken, used;
 
 	if (!w->wsi)
 		return 0;
@@ -114,21 +58,11 @@ static size_t ws_send(struct transport *t, const char *lines, size_t len)
 		lws_callback_on_writable(w->wsi);
 		return 0;
 	}
-	if (first + FRAME_HEADER_MAX > cap) {
-		cap = first + FRAME_HEADER_MAX;
-		big = malloc(LWS_PRE + cap);
-		if (!big) {
-			lws_callback_on_writable(w->wsi);
-			return 0;
-		}
-		frames = big + LWS_PRE;
-	}
-	taken = ws_frames(w, lines, len, frames, cap, &used);
+	taken = ws_frames_put(&w->frames, lines, len, out + LWS_PRE, WRITE_MAX, &used);
 	/* What the socket does not take libwebsockets keeps. A failure comes back as the end of the
 	 * connection. */
 	if (used)
-		lws_write(w->wsi, frames, used, LWS_WRITE_RAW);
-	free(big);
+		lws_write(w->wsi, out + LWS_PRE, used, LWS_WRITE_RAW);
 	/* One write per turn; then the socket has had its chance to drain. */
 	w->may_write = false;
 	return taken;
@@ -136,13 +70,24 @@ static size_t ws_send(struct transport *t, const char *lines, size_t len)
 
 /* --- events */
 
+static void ws_stop_waiting(struct ws *w)
+{
+	if (w->lookup)
+		addresses_cancel(w->lookup);
+	w->lookup = NULL;
+	if (w->has_timer)
+		uv_timer_stop(&w->patience);
+}
+
 static void ws_drop(struct transport *t)
 {
 	struct ws *w = t->link;
 	struct lws *wsi = w ? w->wsi : NULL;
 
-	if (w)
+	if (w) {
 		w->open = false;
+		ws_stop_waiting(w);
+	}
 	if (!wsi)
 		return;
 	w->wsi = NULL;
@@ -160,11 +105,20 @@ static void ws_received(struct ws *w, struct lws *wsi, const char *p, size_t len
 		w->t->events->received(w->t->arg, p, len);
 		return;
 	}
-	if (w->pieces.len + len > TRANSPORT_MESSAGE_MAX || buf_put(&w->pieces, p, len) < 0) {
+	if (w->pieces.len + len > TRANSPORT_MESSAGE_MAX) {
+		/* It would come again and again. */
 		ws_drop(w->t);
-		w->t->events->lost(w->t->arg, LOSS_RETRY, 0, "a message from the hub is too long");
+		w->t->events->lost(w->t->arg, LOSS_FATAL, 0,
+				   "a message from the hub is larger than 64 MiB");
 		return;
 	}
+	if (buf_put(&w->pieces, p, len) < 0) {
+		ws_drop(w->t);
+		w->t->events->lost(w->t->arg, LOSS_RETRY, 0, "out of memory");
+		return;
+	}
+	if (!whole)
+		w->t->events->moving(w->t->arg, true);
 	if (whole) {
 		struct buf message = w->pieces;
 
@@ -182,16 +136,21 @@ static void ws_lost(struct ws *w, enum transport_loss loss, int code, const char
 	snprintf(text, sizeof(text), "%s", reason);
 	w->wsi = NULL;
 	w->open = false;
+	ws_stop_waiting(w);
 	buf_free(&w->pieces);
 	w->t->events->lost(w->t->arg, loss, code, text);
 }
 
+static bool ws_next_address(struct ws *w);
+static void on_next(uv_timer_t *timer);
+
 static void ws_not_connected(struct ws *w, struct lws *wsi, const char *what)
 {
-	unsigned status = lws_http_client_http_response(wsi);
+	unsigned status = wsi ? lws_http_client_http_response(wsi) : 0;
 	enum transport_loss loss = LOSS_RETRY;
 	char reason[160];
 
+	w->told = true;
 	if (w->tls_error) {
 		snprintf(reason, sizeof(reason), "the hub's certificate: %s",
 			 X509_verify_cert_error_string(w->tls_error));
@@ -202,11 +161,19 @@ static void ws_not_connected(struct ws *w, struct lws *wsi, const char *what)
 			loss = LOSS_REFUSED;
 		else if (status < 500 && status != 408 && status != 429)
 			loss = LOSS_FATAL;
+	} else if (what && strncmp(what, "connect SSL err 1:", 18) == 0) {
+		/* SSL_ERROR_SSL: what answers speaks something else. */
+		snprintf(reason, sizeof(reason),
+			 "no TLS with it: is it ws://, or does it want --cert?");
+		loss = LOSS_FATAL;
 	} else {
 		/* libwebsockets' words where the socket fails; it keeps errno to itself. */
 		if (!what || strcasecmp(what, "closed before established") == 0)
 			what = "connection refused, or closed before it was established";
-		snprintf(reason, sizeof(reason), "%s", what);
+		snprintf(reason, sizeof(reason), "%s; is hubd running?%s", what,
+			 w->t->url->scheme == URL_WSS ? " does it have TLS there (ws://)?" : "");
+		if (ws_next_address(w))
+			return;
 	}
 	ws_lost(w, loss, 0, reason);
 }
@@ -227,6 +194,18 @@ static void ws_farewell(struct ws *w, const unsigned char *p, size_t len)
 	snprintf(w->reason, sizeof(w->reason), "%.*s", (int)(len - 2), (const char *)p + 2);
 }
 
+/* Whether a certificate that did not verify counts. libwebsockets asks for the host by its name
+ * only: an address in the URL may be in the certificate as one. */
+static bool ws_good_enough(const struct ws *w, X509_STORE_CTX *ctx)
+{
+	X509 *cert = X509_STORE_CTX_get_current_cert(ctx);
+
+	if (w->t->options && w->t->options->insecure)
+		return true;
+	return X509_STORE_CTX_get_error(ctx) == X509_V_ERR_HOSTNAME_MISMATCH && cert &&
+	       X509_check_ip_asc(cert, w->t->url->host, 0) == 1;
+}
+
 /* Returns nonzero to have the connection closed. */
 static int ws_writable(struct ws *w, struct lws *wsi)
 {
@@ -240,12 +219,26 @@ static int ws_writable(struct ws *w, struct lws *wsi)
 	return 0;
 }
 
+/* What comes behind the usual lines of the request, at *p, which may have len bytes: nonzero where
+ * it has no room. */
+static int ws_add_headers(const struct ws *w, struct lws *wsi, unsigned char **p, size_t len)
+{
+	unsigned char *start = *p;
+
+	if (w->token && lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_AUTHORIZATION,
+						     (unsigned char *)w->token,
+						     (int)strlen(w->token), p, start + len))
+		return 1;
+	return ws_request_headers(w->t->url, w->t->options, p, len - (size_t)(*p - start));
+}
+
 /* Events of the present connection. Returns nonzero to have it closed. */
 static int ws_event(struct ws *w, struct lws *wsi, enum lws_callback_reasons reason, void *user,
 		    void *in, size_t len)
 {
 	switch (reason) {
 	case LWS_CALLBACK_CLIENT_ESTABLISHED:
+		ws_stop_waiting(w);
 		w->t->events->connected(w->t->arg);
 		return 0;
 	case LWS_CALLBACK_CLIENT_RECEIVE:
@@ -267,10 +260,14 @@ static int ws_event(struct ws *w, struct lws *wsi, enum lws_callback_reasons rea
 		ws_not_connected(w, wsi, "no answer");
 		return 0;
 	case LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION:
-		/* user is the verification, len its verdict, which stays as it is. */
-		if (!len)
+		/* user is the verification, len its verdict. */
+		if (!len && ws_good_enough(w, user))
+			X509_STORE_CTX_set_error(user, X509_V_OK);
+		else if (!len)
 			w->tls_error = X509_STORE_CTX_get_error(user);
 		return 0;
+	case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+		return ws_add_headers(w, wsi, in, len);
 	default:
 		return lws_callback_http_dummy(wsi, reason, user, in, len);
 	}
@@ -301,7 +298,7 @@ static const struct lws_protocols ws_protocols[] = {
     {.name = "hub",
      .callback = ws_callback,
      .rx_buffer_size = READ_MAX,
-     .tx_packet_size = WRITE_MAX + TRANSPORT_MESSAGE_MAX},
+     .tx_packet_size = WRITE_MAX},
     {0},
 };
 
@@ -309,6 +306,7 @@ static const struct lws_protocols ws_protocols[] = {
 
 static int ws_context(struct transport *t, struct ws *w)
 {
+	const struct transport_options *o = t->options;
 	void *loops[] = {t->loop};
 	struct lws_context_creation_info info = {
 	    .port = CONTEXT_PORT_NO_LISTEN,
@@ -319,7 +317,10 @@ static int ws_context(struct transport *t, struct ws *w)
 	    .fd_limit_per_thread = 8,
 	    .timeout_secs = t->connect_ms / 1000 + 5, /* ours comes first */
 	    .pt_serv_buf_size = READ_MAX,
-	    .http_proxy_address = "", /* not $http_proxy: the hub is where the URL says */
+	    /* Not $http_proxy by itself: who calls us looks at that. */
+	    .http_proxy_address = o && o->proxy ? o->proxy : "",
+	    .client_ssl_cert_filepath = o ? o->cert : NULL,
+	    .client_ssl_private_key_filepath = o ? o->key : NULL,
 	    .user = w,
 	};
 
@@ -328,40 +329,120 @@ static int ws_context(struct transport *t, struct ws *w)
 	return w->context ? 0 : -1;
 }
 
-static void ws_open(struct transport *t)
+/* Begins with one address, or the name itself where a proxy looks it up. */
+static void ws_connect(struct ws *w, const char *address)
 {
-	struct ws *w = t->link;
+	struct transport *t = w->t;
+	char host[URL_HOST_MAX + 16];
 	struct lws_client_connect_info info = {
-	    .address = t->url->host,
+	    .context = w->context,
+	    .address = address,
 	    .port = t->url->port,
 	    .path = t->url->path,
-	    .host = t->url->host,
+	    .host = host,
 	    .ssl_connection =
 		LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (t->url->scheme == URL_WSS ? LCCSCF_USE_SSL : 0),
 	    .protocol = "hub",
 	    .local_protocol_name = "hub",
 	    .alpn = "http/1.1",
+	    .pwsi = &w->wsi,
 	};
+
+	ws_request_host(t->url, host, sizeof(host));
+	w->tls_error = 0;
+	w->told = false;
+	/* It may have told the reason meanwhile. */
+	if (!lws_client_connect_via_info(&info) && w->open && !w->told)
+		ws_not_connected(w, NULL, NULL);
+}
+
+static void on_patience(uv_timer_t *timer)
+{
+	struct ws *w = timer->data;
+	struct lws *wsi = w->wsi;
+
+	if (w->addresses.next >= w->addresses.n)
+		return;
+	w->wsi = NULL;
+	if (wsi)
+		lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+	ws_next_address(w);
+}
+
+/* Goes on with the next address, from the loop: the present connection is about to end. Returns
+ * false where there is none. */
+static bool ws_next_address(struct ws *w)
+{
+	if (w->addresses.next >= w->addresses.n)
+		return false;
+	w->wsi = NULL;
+	uv_timer_start(&w->patience, on_next, 0, 0);
+	return true;
+}
+
+static void on_next(uv_timer_t *timer)
+{
+	struct ws *w = timer->data;
+
+	if (!w->open)
+		return;
+	/* One that does not answer must not keep the others from being tried. */
+	if (w->addresses.next + 1 < w->addresses.n)
+		uv_timer_start(timer, on_patience, ADDRESS_MS, 0);
+	ws_connect(w, w->addresses.text[w->addresses.next++]);
+}
+
+static void on_found(void *arg, const struct addresses *found, const char *why)
+{
+	struct ws *w = arg;
+	char reason[160];
+
+	w->lookup = NULL;
+	if (!found) {
+		snprintf(reason, sizeof(reason), "the host is not known: %s", why);
+		ws_lost(w, LOSS_RETRY, 0, reason);
+		return;
+	}
+	w->addresses = *found;
+	ws_next_address(w);
+}
+
+static void ws_open(struct transport *t)
+{
+	struct ws *w = t->link;
+	char why[300];
 
 	if (!w) {
 		w = calloc(1, sizeof(*w));
 		t->link = w;
-		if (w)
+		if (w) {
 			w->t = t;
+			w->patience.data = w;
+			w->has_timer = uv_timer_init(t->loop, &w->patience) == 0;
+		}
 	}
 	if (!w || (!w->context && ws_context(t, w) < 0)) {
 		t->events->lost(t->arg, LOSS_RETRY, 0, "cannot set up libwebsockets");
 		return;
 	}
+	free(w->token);
+	if (ws_request_token(t->options, &w->token, why, sizeof(why)) < 0) {
+		t->events->lost(t->arg, LOSS_RETRY, 0, why);
+		return;
+	}
 	w->open = true;
 	w->finishing = w->may_write = false;
-	w->close_code = w->tls_error = 0;
+	w->frames.mid = false;
+	w->close_code = 0;
 	w->reason[0] = '\0';
-	info.context = w->context;
-	info.pwsi = &w->wsi;
-	/* It may have told the reason meanwhile. */
-	if (!lws_client_connect_via_info(&info) && w->open)
-		ws_lost(w, LOSS_RETRY, 0, "no connection; is the host name right?");
+	w->addresses.n = w->addresses.next = 0;
+	if (t->options && t->options->proxy) {
+		ws_connect(w, t->url->host);
+		return;
+	}
+	w->lookup = addresses_find(t->loop, t->url->host, on_found, w);
+	if (!w->lookup)
+		ws_lost(w, LOSS_RETRY, 0, "the host cannot be looked up");
 }
 
 static void ws_flow(struct transport *t)
@@ -372,12 +453,29 @@ static void ws_flow(struct transport *t)
 		lws_rx_flow_control(w->wsi, !t->paused);
 }
 
+static size_t ws_untaken(struct transport *t)
+{
+	struct ws *w = t->link;
+	int bytes = 0;
+
+	if (!w || !w->wsi || ioctl(lws_get_socket_fd(w->wsi), SIOCOUTQ, &bytes) < 0)
+		return 0;
+	return (size_t)bytes;
+}
+
 static void ws_finish(struct transport *t)
 {
 	struct ws *w = t->link;
 
 	w->finishing = true;
 	lws_callback_on_writable(w->wsi);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct ws *w = handle->data;
+
+	w->has_timer = false;
 }
 
 /* libwebsockets closes its handles over some turns of the loop and does not say when it is done;
@@ -394,8 +492,16 @@ static bool ws_end(struct transport *t)
 		if (++w->end_turns < END_TURNS)
 			return false;
 		lws_context_destroy(w->context);
+		w->context = NULL;
 	}
+	if (w->has_timer && !w->closing_timer) {
+		w->closing_timer = true;
+		uv_close((uv_handle_t *)&w->patience, on_timer_closed);
+	}
+	if (w->has_timer)
+		return false;
 	buf_free(&w->pieces);
+	free(w->token);
 	free(w);
 	t->link = NULL;
 	return true;
@@ -405,6 +511,7 @@ const struct transport_kind transport_ws = {
     .open = ws_open,
     .send = ws_send,
     .flow = ws_flow,
+    .untaken = ws_untaken,
     .finish = ws_finish,
     .drop = ws_drop,
     .end = ws_end,

@@ -1,7 +1,9 @@
 # The servers that hubd is compared with, each set up as its own documentation has it, with rooms: who
 # joins a room gets what its members send, its own included. Whichever is installed takes part.
 #
-# A server is { name, pids => [..], proc, args => sub { room template => hubbench's arguments } }.
+# A server is { name, pids => function, proc, args => hubbench's arguments }, and where it has them
+# join => what a new client says to be in a room, sse => [ path of events, path to publish ]; where it speaks
+# Socket.IO sio => { url, args }, and poll => [ path, and what a client says to connect, to join a room, as a message ].
 package Peers;
 
 use strict;
@@ -13,12 +15,14 @@ use Hub;
 use IO::Socket::INET;
 
 my $bench = dirname(abs_path(__FILE__));
+my $message = '["message","' . 'x' x 80 . '"]';
 
 # Names in the order of the tables, hubd first. start(NAME, %o) returns nothing where there is no such
 # server here. workers => N; cpu => the only CPU it may use.
-sub names { return qw(hubd nchan nats ws socket.io) }
+sub names { return qw(hubd hubd-tls hubd-keys nchan nats bun ws socket.io) }
 
-my %starters = (hubd => \&_hubd, nchan => \&_nchan, nats => \&_nats, ws => \&_ws, 'socket.io' => \&_socketio);
+my %starters = (hubd => \&_hubd, 'hubd-tls' => \&_hubd_tls, 'hubd-keys' => \&_hubd_keys,
+	nchan => \&_nchan, nats => \&_nats, bun => \&_bun, ws => \&_ws, 'socket.io' => \&_socketio);
 
 sub start {
 	my ($name, %o) = @_;
@@ -38,8 +42,9 @@ sub stop {
 
 # hubbench's arguments for a server; its members join the room of their session.
 sub target {
-	my ($server) = @_;
-	return ('-u', $server->{url}, @{ $server->{args} }, '--pid', join ',', $server->{pids}->());
+	my ($server, $sio) = @_;
+	my $to = $sio ? $server->{sio} : $server;
+	return ('-u', $to->{url}, @{ $to->{args} }, '--pid', join ',', $server->{pids}->());
 }
 
 sub _program {
@@ -65,13 +70,55 @@ sub _children {
 	return split ' ', slurp("/proc/$pid/task/$pid/children");
 }
 
+# The processes that a server has started.
+sub children {
+	my ($server) = @_;
+	return map { _children($_) } $server->{pids}->();
+}
+
 sub _hubd {
 	my ($o, @pin) = @_;
-	my $hub = Hub->start(workers => $o->{workers}, args => [ '--slow', 'disconnect' ]);
+	my $hub = Hub->start(workers => $o->{workers}, args => [ '--slow', 'disconnect', @{ $o->{args} || [] } ]);
 	# After the start, since the test library starts it: all of its threads.
 	run([ $pin[0], '-a', '-c', '-p', $o->{cpu}, $hub->pid ]) if @pin;
 	return { url => "ws://127.0.0.1:$hub->{port}/ws", port => $hub->{port}, path => '/ws', hub => $hub,
-		proc => $hub->{proc}, args => [ '--dialect', 'hub' ], pids => sub { $hub->pid } };
+		proc => $hub->{proc}, args => [ '--dialect', 'hub' ], pids => sub { $hub->pid },
+		join => '{"type":"session_associate","session_id":"r0"}',
+		sse => [ '/sessions/r0/events', '/sessions/r0/records' ],
+		sio => { url => "ws://127.0.0.1:$hub->{port}", args => [qw(--dialect socketio --namespace r)] },
+		poll => [ '/socket.io/', '40/r,{"echo":true}', '', '42/r,' . $message ] };
+}
+
+# The same over TLS, to see what that costs.
+sub _hubd_tls {
+	my ($o, @pin) = @_;
+	my $openssl = _program('openssl') or return;
+	my ($cert, $key) = map { scratch() . "/bench.$_" } qw(crt key);
+	my $made = run([
+			$openssl, qw(req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost),
+			'-keyout', $key, '-out', $cert
+		]);
+	die "openssl: $made->{err}\n" if $made->{status};
+	my $server = _hubd({ %$o, args => [ '--tls-cert', $cert, '--tls-key', $key ] }, @pin);
+	delete @$server{qw(join sse)};
+	return { %$server, url => "wss://127.0.0.1:$server->{port}/ws", args => [ '--dialect', 'hub', '--insecure' ] };
+}
+
+# The same for who has a token, with every limit on clients, to see what these cost: none is reached.
+sub _hubd_keys {
+	my ($o, @pin) = @_;
+	my ($key, $token) = map { scratch() . "/bench.$_" } qw(jwk token);
+	unlink $key, "$key.pub";
+	my $made = run([ 'hubtoken', 'keygen', '-o', $key ]);
+	die "hubtoken: $made->{err}\n" if $made->{status};
+	my $claims = '{"sub":"bench","hub":{"join":["*"],"publish":["*"],"presence":true,"rate":1000000}}';
+	spew($token, run([ 'hubtoken', 'sign', '-k', $key, '--ttl', '1d', '-c', $claims ])->{out});
+	chmod 0600, $token;
+	my @limits = map { ("--$_", 1_000_000) } qw(rate-messages rate-requests rate-joins max-per-address max-per-user);
+	my $server = _hubd({ %$o, args => [ '--auth-key', "$key.pub", '--rate-bytes', '100G', '--rate-user-bytes', '100G',
+			'--rate-user-messages', 100_000_000, @limits ] }, @pin);
+	delete @$server{qw(join sse)};
+	return { %$server, args => [ '--dialect', 'hub', '--token-file', $token ] };
 }
 
 sub _nchan {
@@ -101,6 +148,19 @@ http {
 			nchan_message_buffer_length 2000;
 			nchan_message_timeout 1m;
 		}
+		location = /events {
+			nchan_subscriber eventsource;
+			nchan_channel_id \$arg_room;
+			nchan_subscriber_first_message newest;
+			nchan_message_buffer_length 2000;
+			nchan_message_timeout 1m;
+		}
+		location = /publish {
+			nchan_publisher http;
+			nchan_channel_id \$arg_room;
+			nchan_message_buffer_length 2000;
+			nchan_message_timeout 1m;
+		}
 	}
 }
 END
@@ -109,6 +169,7 @@ END
 	wait_for { _children($proc->{pid}) == $o->{workers} } 'the workers of nginx';
 	return { url => "ws://127.0.0.1:$port/ws?room=r{session}", port => $port, path => '/ws?room=r0', proc => $proc,
 		args => [ '--dialect', 'raw', '--message', '{mark}{pad}' ],
+		sse => [ '/events?room=e', '/publish?room=e' ],
 		pids => sub { $proc->{pid} } };
 }
 
@@ -138,27 +199,39 @@ END
 # What `make bench-peers` installed.
 sub _node {
 	my ($o, $script, $package, @pin) = @_;
-	my $node = _program('node') or return;
 	my $peers = "$ENV{HUB_BUILD}/bench/peers";
 	return unless -e "$peers/node_modules/$package/package.json";
+	my $runtime = $package eq 'bun' ? "$peers/node_modules/.bin/bun" : _program('node');
+	return unless $runtime && -x $runtime;
 	my $port = _port();
-	my $proc = spawn([ @pin, $node, "$bench/peers/$script", $port ], env => { HUB_BENCH_PEERS => $peers });
+	my $proc = spawn([ @pin, $runtime, "$bench/peers/$script", $port ], env => { HUB_BENCH_PEERS => $peers });
 	_listens($proc, $port, $package);
 	return { port => $port, proc => $proc, pids => sub { $proc->{pid} } };
 }
 
-sub _ws {
-	my ($o, @pin) = @_;
-	my $server = _node($o, 'ws.js', 'ws', @pin) or return;
+# Those that take the name of a room first, and then what goes to all in it.
+sub _rooms {
+	my ($server) = @_;
+	return unless $server;
 	return { %$server, url => "ws://127.0.0.1:$server->{port}/", path => '/', join => 'r0',
 		args => [ '--dialect', 'raw', '--join', 'r{session}', '--message', '{mark}{pad}' ] };
+}
+
+sub _ws {
+	my ($o, @pin) = @_;
+	return _rooms(_node($o, 'ws.js', 'ws', @pin));
+}
+
+sub _bun {
+	my ($o, @pin) = @_;
+	return _rooms(_node($o, 'bun.js', 'bun', @pin));
 }
 
 sub _socketio {
 	my ($o, @pin) = @_;
 	my $server = _node($o, 'socketio.js', 'socket.io', @pin) or return;
-	return { %$server, url => "ws://127.0.0.1:$server->{port}", path => '/socket.io/',
-		args => [ '--dialect', 'socketio', '--event', 'message', '--room', 'r' ] };
+	my %sio = (url => "ws://127.0.0.1:$server->{port}", args => [ '--dialect', 'socketio', '--event', 'message', '--room', 'r' ]);
+	return { %$server, %sio, path => '/socket.io/', sio => \%sio, poll => [ '/socket.io/', '40', '42["join","r"]', "42$message" ] };
 }
 
 1;

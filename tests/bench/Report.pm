@@ -9,15 +9,15 @@ use Hub qw(slurp);
 
 sub text {
 	my ($sets, $servers, $table) = @_;
-	my $text = sprintf '%-34s', '';
+	my $text = sprintf '%-50s', '';
 	my @names = grep { my $name = $_; grep { $table->{ $_->{name} }{$name} } @$sets } @$servers;
 	$text .= sprintf '%12s', $_ for @names;
 	$text .= "\n";
 	for my $set (@$sets) {
 		my $row = $table->{ $set->{name} };
-		$text .= sprintf '%-34s', "$set->{title}, $set->{unit}";
+		$text .= sprintf '%-50s', "$set->{title}, $set->{unit}";
 		$text .= sprintf '%12s', $row->{$_} ? figure($row->{$_}{value}) . mark($row->{$_}) : '-' for @names;
-		$text .= sprintf "\n%-34s", '  hubd is better by';
+		$text .= sprintf "\n%-50s", '  hubd is better by';
 		$text .= sprintf '%12s', $_ eq 'hubd' || !$row->{$_} ? '' : ratio($row->{$_}{ratio}) for @names;
 		$text .= "\n";
 	}
@@ -97,7 +97,7 @@ sub html {
 	}
 	$html .= "<p>$_</p>\n" for marks($table);
 	$html .= "<h2>Each run</h2>\n<p>The last round of each, as hubbench reports it.</p>\n";
-	for my $set (@$sets) {
+	for my $set (grep { $_->{args} } @$sets) {
 		for my $name (grep { $table->{ $set->{name} }{$_} } @$servers) {
 			$html .= '<details><summary>' . escape("$set->{title}: $name") . "</summary>\n"
 			    . slurp("$dir/$set->{name}-$name.svg") . "</details>\n";

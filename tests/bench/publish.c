@@ -333,10 +333,11 @@ static void greet(struct conn *c)
 
 	switch (load.dialect) {
 	case HUB_WS:
-		n = snprintf(text, sizeof(text),
-			     "GET /ws HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: "
-			     "Upgrade\r\nSec-WebSocket-Key: aHViIHRlc3QgY2xpZW50IQ==\r\n"
-			     "Sec-WebSocket-Version: 13\r\n\r\n");
+		n = snprintf(
+		    text, sizeof(text),
+		    "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: "
+		    "Upgrade\r\nSec-WebSocket-Key: aHViIHRlc3QgY2xpZW50IQ==\r\n"
+		    "Sec-WebSocket-Version: 13\r\n\r\n");
 		put(c, text, (size_t)n);
 		/* fall through */
 	case HUB_UNIX:

@@ -75,7 +75,8 @@ static void record_all(const struct file *f, struct buf *out)
 		out->len = 0;
 		if (envelope_parse(&e, f->lines[i].p, f->lines[i].len, why, sizeof(why)) != HUB_OK)
 			err_die(EX_DATAERR, "line %zu: %s", i + 1, why);
-		if (envelope_record(&e, out, session, 1700000000000, from) < 0)
+		if (envelope_record(&e, out, session, 1700000000000, from, (struct span){NULL, 0}) <
+		    0)
 			err_die(EX_OSERR, "out of memory");
 	}
 }

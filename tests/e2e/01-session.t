@@ -17,10 +17,10 @@ for my $pair ([ 'unix', 'ws' ], [ 'ws', 'unix' ], [ 'ws', 'ws' ], [ 'unix', 'uni
 		my $joined = $alice->{joined};
 		like(delete $joined->{client_id}, $id, 'a client id of 11 characters');
 		like(my $epoch = delete $joined->{epoch}, $id, 'an epoch of 11 characters');
-		like(delete $joined->{resume}, qr/^[0-9A-Za-z_-]{38}$/, 'a token of 38 characters');
+		like(delete $joined->{resume}, qr/^[0-9A-Za-z_-]{48}$/, 'a token of 48 characters');
 		is_deeply($joined, {
 			type => 'session_associated', session_id => $s, seq => 0, recovered => $false,
-			snapshot => 0, user_count => 1
+			snapshot => 0, user_count => 1, max_message => 65536
 		}, 'the rest of the answer to the first member');
 
 		my $bob = $hub->member($to, $s);

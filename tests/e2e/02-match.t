@@ -1,4 +1,4 @@
-# Runs alone: a hundred members. A whole recorded match and all its positions, sent at full speed by two
+# A hundred members. A whole recorded match and all its positions, sent at full speed by two
 # senders at once, reach every member complete, in one order for all, numbered without a hole, and byte
 # for byte as they were sent. With one worker and with four.
 use strict;
@@ -16,8 +16,8 @@ for my $workers (1, 4) {
 		my @members = map { $hub->member($_ % 2 ? 'ws' : 'unix', 'match') } 1 .. 100;
 
 		# The positions through a pipe, the events from a browser's side.
-		my $pipe = spawn($hub->hubcat([ '-p', 'match' ]), in => data_file('positions'));
 		my $player = $hub->member('ws', 'match', echo => JSON::PP::false());
+		my $pipe = spawn($hub->hubcat([ '-p', 'match' ]), in => data_file('positions'));
 		$player->send_text(@{ $sent{match} });
 		wait_for { !grep { @{ $_->{in} } < $total && !$_->{gone} } @members } 'all to have all', 300;
 		wait_for { @{ $player->{in} } == 6358 } 'the other sender\'s records';

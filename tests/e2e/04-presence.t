@@ -1,4 +1,4 @@
-# Runs alone: a thousand connections. Who is there is told rightly after a thousand clients came and half
+# A thousand connections. Who is there is told rightly after a thousand clients came and half
 # of them were killed, and a crowd is told of in summary.
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# Runs alone: it watches memory. A member that stops reading delays nobody: the others get everything, the
+# A member that stops reading delays nobody: the others get everything, the
 # hub's memory stays bounded, and the stalled one is told why it is closed, or gets an exact gap.
 use strict;
 use warnings;
@@ -156,9 +156,9 @@ subtest 'what lies before the news' => sub {
 	my $c = $hub->ws(rcvbuf => 16_384);
 	$c->join_session('s');
 	$c->{reading} = 0;
-	my $most = 0;
-	my $batch = 4;
+	my ($most, $batch, $batches) = (0, 4, 0);
 	my $sent = publish_until($sender, \@readers, 2000, sub {
+		return 0 if $batches++ % 25; # the kernel takes its time for that file
 		my $held = held($hub, $c);
 		$most = $held if $held > $most;
 		return 0;

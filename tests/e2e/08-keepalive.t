@@ -1,5 +1,6 @@
 # The hub finds out who has silently gone: a WebSocket that answers its pings stays, one that does not is
 # dropped. A Unix socket needs no pings: the kernel tells.
+# Long.
 use strict;
 use warnings;
 use Hub;

@@ -62,7 +62,7 @@ subtest 'connections of the hub' => sub {
 	becomes { $unix->{gone} } 'unix: one more is closed';
 	is(scalar(grep { /"pong"/ } @{ $unix->{in} }), 0, 'unix: and not served');
 	my $tcp = $hub->tcp;
-	$tcp->send_bytes("GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	$tcp->send_bytes("GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		    . "Sec-WebSocket-Key: aHViIHRlc3QgY2xpZW50IQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
 	becomes { $tcp->{gone} || $tcp->{status} } 'ws: one more is answered';
 	isnt($tcp->{status} // 503, 101, 'ws: and not served');

@@ -25,6 +25,7 @@ my $joined = wait_report('joined');
 is($joined->{protocol}, 'hub', 'the subprotocol is agreed');
 is($joined->{answer}{session_id}, 'page', 'the page has joined');
 is($joined->{answer}{user_count}, 2, 'as the second member');
+is_deeply(wait_report('soap'), { opened => JSON::PP::false, code => 1006 }, 'a page that asks for another subprotocol gives up');
 
 my $hello = $peer->next;
 is($hello->{type}, 'hello', 'what the page sends arrives');
@@ -55,6 +56,10 @@ const report = (name, what) => fetch('/' + name, {method: 'POST', body: JSON.str
 const fail = (why) => report('failed', String(why));
 window.onerror = fail;
 const ws = new WebSocket(location.search.slice(1), 'hub');
+const soap = new WebSocket(location.search.slice(1), 'soap');
+let opened = false;
+soap.onopen = () => (opened = true);
+soap.onclose = (event) => report('soap', {opened, code: event.code});
 const got = {numbers: [], seq: [], big: 0, private: 0};
 ws.onopen = () => ws.send(JSON.stringify({type: 'session_associate', session_id: 'page'}));
 ws.onmessage = (event) => {

@@ -1,4 +1,5 @@
 # Mistakes that were made once: each of these failed before it was mended.
+# Long.
 use strict;
 use warnings;
 use Hub;
@@ -100,7 +101,7 @@ subtest 'a request whose body is broken behind its answer' => sub {
 	my $hub = Hub->start;
 	for my $body ("zz\r\n", 'f' x 17 . "\r\n", "1\r\nabc\r\n") {
 		my $c = $hub->tcp;
-		$c->send_bytes("POST /x HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n$body");
+		$c->send_bytes("POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n$body");
 		wait_for { $c->{gone} } 'the end', 20, $c;
 		is($c->{status}, 404, 'it is answered');
 		unlike($c->{body}, qr{HTTP/1\.1 }, 'once');
@@ -127,6 +128,53 @@ subtest 'a WebSocket that says its close and does not read' => sub {
 	$c->{reading} = 1;
 	is($c->closed, 1000, 'it gets the answer to its close');
 	is_deeply([ grep { /"after"/ } @{ $c->{in} } ], [], 'and nothing behind it');
+	$hub->stop;
+};
+
+# They were dropped with the connection, and a pong that was due with them.
+subtest 'what was asked in one breath with a close is answered before it' => sub {
+	my $hub = Hub->start(args => [ '--store', scratch() . '/close.db' ]);
+	for my $codes ([ 1000, 1000 ], [ 4321, 4321 ], [ 1003, 1000, Hub::Client::ws_frame(2, 'x') ]) {
+		my ($answer, $code, @binary) = @$codes;
+		my $c = $hub->member('ws', 's');
+		$c->{closing} = 1;
+		$c->send_bytes(join '', map({ Hub::Client::ws_frame(1, $_) } '{"type":"ping","ping_id":1}', '{'),
+			@binary ? () : Hub::Client::ws_frame(1, '{"type":"kept","msg_id":"m' . $code . '"}'),
+			Hub::Client::ws_frame(9, 'p'), @binary, Hub::Client::ws_frame(8, pack 'n', $code));
+		is($c->closed, $answer, "closed with $answer");
+		my @types = map { unjson($_)->{type} } @{ $c->{in} };
+		is_deeply([ grep { /pong|error/ } @types ], [ 'pong', 'error' ], 'the answers');
+		is_deeply([ sort grep { !/pong|error/ } @types ], @binary ? [] : [ 'ack', 'kept' ], 'the record, and that it is stored');
+		is_deeply($c->{pongs}, ['p'], 'the pong');
+	}
+	$hub->stop;
+};
+
+# What waited for it was thrown away half a minute after the close, or after --write-timeout, however it read.
+subtest 'a connection that ends leaves time to who reads slowly' => sub {
+	my $timeout = 4 * slow();
+	my $hub = Hub->start(workers => 1, args => [ '--write-timeout', $timeout, '--max-message', '2M' ]);
+	my $other = $hub->member('unix', 's');
+	my $c = $hub->client('ws', rcvbuf => 4096);
+	$c->join_session('s');
+	$c->{reading} = 0;
+	$c->{closing} = 1;
+	$other->send({ type => 'large', to => $c->{id}, x => 'x' x 1_900_000 });
+	wait_for { $hub->get('/metrics')->{body} =~ /^hubd_memory_bytes\{kind="unsent"\} (\d+)/m && $1 > 1_000_000 }
+	'most of it to wait in the hub';
+	$c->frame(2, 'x')->drain;
+	my $until = now() + $timeout + 1;
+	while ($c->alive && length $c->{rbuf} < 1_500_000 && now() < $until) {
+		my $enough = length($c->{rbuf}) + 20_000;
+		$c->{reading} = 1;
+		wait_for { !$c->alive || length $c->{rbuf} > $enough } 'some of it', undef, $c;
+		$c->{reading} = 0;
+		select undef, undef, undef, 0.1 * slow();
+	}
+	cmp_ok(now(), '>', $until, 'it has taken its time') if $c->alive;
+	$c->{reading} = 1;
+	is($c->closed, 1003, 'it is told why');
+	is(length($c->{in}[0] // '') > 1_900_000, 1, 'behind all that was before it');
 	$hub->stop;
 };
 

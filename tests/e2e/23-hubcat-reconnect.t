@@ -53,7 +53,7 @@ subtest 'a hub that starts later' => sub {
 	my $cat = spawn([ "$ENV{HUB_BUILD}/hubcat", '-u', "unix:$dir/hub.sock", '-n', 1, 's' ],
 		in => spew("$dir/in", qq({"type":"early"}\n)));
 	wait_for { slurp($cat->{err}) =~ /attempt/ } 'the first failure';
-	like(slurp($cat->{err}), qr{^hubcat: connect unix:\S+: No such file or directory; attempt 1 of 99 in \d+\.\d s$}m,
+	like(slurp($cat->{err}), qr{^hubcat: connect unix:\S+: No such file or directory; is hubd running\?; attempt 1 of 99 in \d+\.\d s$}m,
 		'is told');
 	my $hub = Hub->start(dir => $dir);
 	is($cat->wait >> 8, 0, 'then all goes its way');
@@ -64,7 +64,7 @@ subtest 'a hub that starts later' => sub {
 subtest 'no reconnecting' => sub {
 	my $none = run([ 'hubcat', '--no-reconnect', '-u', 'unix:' . scratch() . '/none', '-p', 's' ], in => qq({"type":"a"}\n));
 	is($none->{status}, 69, 'no hub: exit 69');
-	like($none->{err}, qr/^hubcat: connect unix:\S+: No such file or directory$/m, 'with the reason');
+	like($none->{err}, qr/^hubcat: connect unix:\S+: No such file or directory; is hubd running\?$/m, 'with the reason');
 	my $refused = run([ 'hubcat', '--no-reconnect', '-u', 'ws://127.0.0.1:1/ws', '-l', 's' ]);
 	is($refused->{status}, 69, 'the same over ws');
 	my $hub = Hub->start;

@@ -1,6 +1,7 @@
 # Not under sanitizers.
 # The pages say what the programs do: every option and its limits, every example as it is printed, and
 # the protocol's examples word by word.
+# Long.
 use strict;
 use warnings;
 use Hub;
@@ -45,7 +46,7 @@ for my $program ('hubd', 'hubcat', 'hubbench') {
 
 		my ($usage) = $help =~ /^usage: \w+ (.*)/;
 		my $synopsis = run([ 'mandoc', '-T', 'ascii', $page{$program} ])->{out} =~ s/.\x08//gr;
-		$synopsis =~ s/.*^SYNOPSIS\s+\w+ (.*?)^DESCRIPTION.*/$1/ms;
+		$synopsis =~ s/.*^SYNOPSIS\s+\w+ (.*?)^QUICK START.*/$1/ms;
 		$synopsis =~ s/\s+/ /g;
 		$synopsis =~ s/ \z//;
 		if ($program ne 'hubd') {
@@ -55,7 +56,7 @@ for my $program ('hubd', 'hubcat', 'hubbench') {
 		my ($start) = $usage =~ /^(.*) \[OPTION\]\.\.\.$/;
 		is(index($synopsis, $start), 0, 'the synopsis begins as the usage does');
 		my @all = map { s/^(?:-\w, )?(?=--)//r } grep { !/^-[hVclsw],/ } @titles;
-		is_deeply([ map { /\[(--[^\]]+)\]/ } split /(?<=\]) /, $synopsis ], \@all, 'and has all the others');
+		is_deeply([ map { /\[(--[^\]]+)\]/ } split /(?<=\])(?:\.\.\.)? /, $synopsis ], \@all, 'and has all the others');
 
 		for my $option (@documented) {
 			my ($title, $text) = @$option;
@@ -71,7 +72,7 @@ for my $program ('hubd', 'hubcat', 'hubbench') {
 			my $refused = Hub->refuses("--$name", $arg eq 'SECONDS' ? '99999999999' : '9999999999999999');
 			my ($min, $max) = $refused->{err} =~ /out of range \((\S+) to (\S+?)(?: \w+)?\)/;
 			$_ = plain($_) for $min, $max;
-			my ($low, $high) = $text =~ /(\d+\w?)(?: bytes)? to (\d+\w?)/;
+			my ($low, $high) = $text =~ /((?:\d+\.)?\d+\w?)(?: bytes)? to (\d+\w?)/;
 			is_deeply([ map { bytes($_) } $low, $high ], [ $min, $max ], "$name: its limits");
 		}
 	};
@@ -80,7 +81,7 @@ for my $program ('hubd', 'hubcat', 'hubbench') {
 sub plain { return 0 + ($_[0] // -1) }
 
 sub bytes {
-	my ($n, $unit) = ($_[0] // '') =~ /^(\d+)([kMG]?)$/ or return -1;
+	my ($n, $unit) = ($_[0] // '') =~ /^((?:\d+\.)?\d+)([kMG]?)$/ or return -1;
 	return $n * { '' => 1, k => 2**10, M => 2**20, G => 2**30 }->{$unit};
 }
 
@@ -101,7 +102,7 @@ subtest 'the examples of hub(7)' => sub {
 		if ($direction eq '>') {
 			$text =~ s/"to":"\w{11}"/"to":"$id"/;
 			$text =~ s/"epoch":"(?!0{11})\w{11}"/"epoch":"$epoch"/;
-			$text =~ s/"resume":"[\w-]{38}"/"resume":"$token"/;
+			$text =~ s/"resume":"[\w-]{48}"/"resume":"$token"/;
 			$c->send_text($text);
 			next;
 		}
@@ -194,6 +195,7 @@ run([ 'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve
 run_page('hubcat(1)', [ man_examples($page{hubcat}) ], hub => 1);
 run_page('hubbench(1)', [ man_examples($page{hubbench}) ], hub => 1);
 run_page('hub(7)', [ man_examples($page{hub}) ], hub => 1);
+run_page('hub-rules(5)', [ man_examples("$root/man/hub-rules.5") ]);
 run_page('hubd(8)', [ man_examples($page{hubd}) ], files => {
 	'hub.conf' => "$root/contrib/hub.conf", map { $_ => "$dir/$_" } 'key.pem', 'cert.pem'
 });
@@ -206,11 +208,12 @@ run_page("examples/$_", [ markdown_examples("$root/examples/$_/README.md") ], cw
     for 'match', 'late-joiner';
 run_page('examples/highlight', [ markdown_examples("$root/examples/highlight/README.md") ],
 	files => { examples => "$root/examples" });
+run_page("examples/$_", [ markdown_examples("$root/examples/$_/README.md") ], files => { examples => "$root/examples" }) for 'chat', 'document';
 run_page('examples/offline-consumer', [ markdown_examples("$root/examples/offline-consumer/README.md") ],
 	files => { examples => "$root/examples" });
 
 subtest 'files that the pages name' => sub {
-	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/', 'highlight/') {
+	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/', 'highlight/', 'chat/', 'document/') {
 		my $at = "$root/$readme" =~ s{/[^/]+$}{}r;
 		ok(-e "$at/$_", "$readme: $_") for slurp("$root/$readme") =~ /\]\((?!https?:)([^)#]+)\)/g;
 	}

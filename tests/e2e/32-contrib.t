@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 use Hub;
+use Hub::Proxy;
 
 my $root = root();
 my $help = run([ 'hubd', '--help' ])->{out};
@@ -16,15 +17,15 @@ subtest 'hub.conf' => sub {
 	is(scalar @{ $hub->{ready}{listen} }, 1, 'hubd takes it');
 	$hub->stop;
 
-	my @names = grep { !/^(?:config|ready-fd|help|version)$/ } $help =~ /^ +(?:-\w, )?--(\S+)/mg;
-	my %value = map { /^#?([a-z-]+) = (.+)$/ ? ($1 => $2) : () } split /\n/, $conf;
+	my @names = grep { !/^(?:config|ready-fd|check|rules-test|help|version)$/ } $help =~ /^ +(?:-\w, )?--(\S+)/mg;
+	my %value = map { /^#?([a-z-]+)(?: = (.+))?$/ ? ($1 => $2 // 'on') : () } split /\n/, $conf;
 	is_deeply([ sort keys %value ], [ sort @names ], 'it has every option');
 	for my $name (sort keys %value) {
-		next if $name =~ /^(?:tls-cert|tls-key|socket|workers|max-connections|client-version|store|keys)$/;
+		next if $name =~ /^(?:listen-proxy|trust-proxy|host|origin|cors|www|tls-cert|tls-key|socket|workers|max-connections|max-polling|socketio-echo|client-version|store|keys|rules|user|auth-\w+|allow-query-token|insecure)$/;
 		is($value{$name} =~ s/(?<=\d)s$//r, $default{$name}, "$name: the default");
 	}
 
-	my $all = $conf =~ s/^#(?=[a-z-]+ = )//mgr =~ s/^(?:tls-|store |keys ).*\n//mgr;
+	my $all = $conf =~ s/^#(?=[a-z-]+(?: = |\n))//mgr =~ s/^(?:listen-proxy |tls-|store |keys |rules |user |auth-key |host |www ).*\n//mgr;
 	my $path = spew(scratch() . '/all.conf', $all);
 	$hub = Hub->start(only => [ '-c', $path, '-l', '127.0.0.1:0', '-s', scratch() . '/all.sock' ]);
 	$hub->member('ws', 's');
@@ -47,6 +48,65 @@ subtest 'hubd.service' => sub {
 	my $verify = run([ $systemd, 'verify', '--man=no', '--recursive-errors=no', $copy ]);
 	is(join("\n", grep { /hubd\.service/ } split /\n/, $verify->{out} . $verify->{err}), '',
 		'systemd finds nothing wrong');
+};
+
+# What a hub on the internet is given, with the files and the port of this test in place of its own.
+subtest 'on the internet' => sub {
+	my $site = slurp("$root/contrib/hub-internet.conf");
+	my $pem = Hub::Proxy::certificate();
+	my $keys = scratch() . '/internet.key';
+	is(run([ 'hubtoken', 'keygen', '-o', $keys ])->{status}, 0, 'a key for tokens');
+	my $put = sub {
+		my ($name, $value) = @_;
+		$site =~ s/^\Q$name\E = .*$/$name = $value/m or die "hub-internet.conf has no $name\n";
+	};
+	$put->('listen', '127.0.0.1:0');
+	$put->('socket', scratch() . '/internet.sock');
+	$put->('tls-cert', $pem->{cert});
+	$put->('tls-key', $pem->{key});
+	$put->('auth-key', "$keys.pub");
+	my $path = spew(scratch() . '/internet.conf', $site);
+	my $check = run([ 'hubd', '-c', $path, '--check' ]);
+	is($check->{status}, 0, 'hubd --check takes it') or diag($check->{err});
+	my $internet = Hub->start(only => [ '-c', $path ]);
+	unlike($internet->log_text, qr/max-connections/, 'it may have as many files') if run([ 'sh', '-c', 'ulimit -Hn' ])->{out} >= 20064;
+
+	my $token = run([ 'hubtoken', 'sign', '-k', $keys ], in => json({ sub => 'ann', aud => 'hub.example.org',
+		iss => 'https://login.example.org/', exp => time + 600 }))->{out};
+	chomp $token;
+	my $come = sub {
+		my (%o) = @_;
+		my @lines = ("Host: $o{host}", map { "Origin: $_" } $o{origin} // ());
+		push @lines, "Authorization: Bearer $token" if $o{token};
+		my $r = run([ 'curl', '-sS', '--max-time', 60, '--cacert', $pem->{ca}, '-o', '/dev/null', '-w', '%{http_code}',
+			(map { ('-H', $_) } @lines), "https://127.0.0.1:$internet->{port}/sessions/s/state" ]);
+		return $r->{out};
+	};
+	my %good = (host => 'hub.example.org', origin => 'https://example.org', token => 1);
+	is($come->(%good), 404, 'a page of the site with a token comes in: there is no such session yet');
+	is($come->(%good, origin => undef), 404, 'so does a program');
+	is($come->(%good, token => 0), 401, 'not without a token');
+	is($come->(%good, origin => 'https://evil.example'), 403, 'nor a page of another site');
+	is($come->(%good, host => 'localhost'), 403, 'nor by another name');
+	# The numbers of it fit those of the drop-in.
+	my $unit = slurp("$root/contrib/hubd-internet.conf");
+	my ($files) = $unit =~ /^LimitNOFILE=(\d+)$/m;
+	my ($connections) = $site =~ /^max-connections = (\d+)$/m;
+	is($files, $connections + 64, 'as many files as connections, and 64');
+	my ($memory) = $unit =~ /^MemoryMax=(\d+)M$/m;
+	my ($held) = $site =~ /^connection-memory = (\d+)M$/m;
+	my ($history) = $site =~ /^history-memory = (\d+)M$/m;
+	cmp_ok($memory, '>', $held + $history + $connections * 15 / 1024, 'and memory for all that it allows');
+	$internet->stop;
+	my ($systemd) = grep { -x } map { "$_/systemd-analyze" } split /:/, $ENV{PATH};
+	return unless $systemd;
+	mkdir $_ for scratch() . '/inet', scratch() . '/inet/hubd.service.d';
+	my $copy = spew(scratch() . '/inet/hubd.service',
+		slurp("$root/contrib/hubd.service") =~ s{/usr/local/bin/hubd}{$ENV{HUB_BUILD}/hubd}r);
+	spew(scratch() . '/inet/hubd.service.d/internet.conf', $unit);
+	my $verify = run([ $systemd, 'verify', '--man=no', '--recursive-errors=no', $copy ]);
+	is(join("\n", grep { /hubd\.service|internet\.conf/ } split /\n/, $verify->{out} . $verify->{err}), '',
+		'systemd finds nothing wrong with the drop-in');
 };
 
 subtest 'completion' => sub {
@@ -76,22 +136,26 @@ END
 		for my $line (@lines) {
 			my ($option, $arg) = $line =~ /^ +(?:-\w, )?(--\S+)(?: ([A-Z][A-Za-z:|]*))?/;
 			my $files = $complete->($program, $option, "$root/READ");
-			is_deeply($files, ($arg // '') =~ /^(?:FILE|PATH)$/ ? ["$root/README.md"] : [],
+			is_deeply($files, ($arg // '') =~ /^(?:FILE|PATH|DIR)$/ ? ["$root/README.md"] : [],
 				"$program: $option " . ($arg // 'has no argument'));
 		}
 	}
-	my @commands = run([ 'hubreplay', '--help' ])->{out} =~ /^  (\w+) /mg;
-	is_deeply($complete->('hubreplay', ''), \@commands, 'hubreplay: its commands');
-	for my $command (@commands) {
-		my @options = map { /^ +(-\w), (--\S+)/ ? ($1, $2) : /^ +(-\S+)/ ? $1 : () } split /\n/,
-		    run([ 'hubreplay', $command, '--help' ])->{out};
-		is_deeply([ sort @{ $complete->('hubreplay', $command, '-') } ], [ sort @options ], "hubreplay $command: the options");
+	for my $program ('hubreplay', 'hubtoken') {
+		my @commands = run([ $program, '--help' ])->{out} =~ /^  (\w+) /mg;
+		is_deeply($complete->($program, ''), \@commands, "$program: its commands");
+		for my $command (@commands) {
+			my @options = map { /^ +(-\w), (--\S+)/ ? ($1, $2) : /^ +(-\S+)/ ? $1 : () } split /\n/,
+			    run([ $program, $command, '--help' ])->{out};
+			is_deeply([ sort @{ $complete->($program, $command, '-') } ], [ sort @options ], "$program $command: the options");
+		}
 	}
 	is_deeply($complete->('hubreplay', 'play', '--seal', "$root/READ"), ["$root/README.md"], 'a file of a key');
-	for my $option ('slow', 'sync', 'log-level') {
+	for my $option ('slow', 'sync', 'proxy-header', 'log-level') {
 		my ($choices) = Hub->refuses("--$option", 'x')->{err} =~ /is none of (.*?) \(try/;
 		is_deeply($complete->('hubd', "--$option", ''), [ split /, /, $choices ], "--$option: what it may be");
 	}
+	my ($algs) = run([ 'hubtoken', 'keygen', '-a', 'x' ])->{err} =~ /is none of (.*?) \(try/;
+	is_deeply($complete->('hubtoken', 'keygen', '-a', ''), [ split /, /, $algs ], '-a: what it may be');
 	for my $option ('--scenario', '--dialect') {
 		my ($choices) = run([ 'hubbench', $option, 'x' ])->{err} =~ /is none of (.*?) \(try/;
 		is_deeply($complete->('hubbench', $option, ''), [ split /, /, $choices ], "$option: what it may be");
@@ -106,9 +170,9 @@ subtest 'install and uninstall' => sub {
 	my $install = run([ @make, 'install' ]);
 	is($install->{status}, 0, 'install') or diag($install->{err});
 	my @files = sort split /\n/, run([ 'find', $to, '-type', 'f' ])->{out} =~ s{^\Q$to\E/opt/hub/}{}mgr;
-	my @want = ('share/bash-completion/completions/hubd', map { m{/(bin/\w+)$} ? $1 : m{/([\w-]+\.(\d))$} ? "share/man/man$2/$1" : () }
+	my @want = ('share/bash-completion/completions/hubd', 'share/hub/hub.js', 'share/hub/hub.d.ts', map { m{/(bin/\w+)$} ? $1 : m{/([\w.-]+\.(\d))$} ? "share/man/man$2/$1" : () }
 	    glob "$root/bin/* $root/man/*");
-	is_deeply(\@files, [ sort @want ], 'programs and pages');
+	is_deeply(\@files, [ sort @want ], 'programs, pages and the module');
 	like(run([ "$to/opt/hub/bin/hubd", '--version' ])->{out}, qr/^hubd \d/, 'that run');
 	is(run([ @make, 'uninstall' ])->{status}, 0, 'uninstall');
 	is(run([ 'find', $to, '-type', 'f' ])->{out}, '', 'leaves nothing');

@@ -74,6 +74,36 @@ END
 	$web->close($chromium);
 };
 
+subtest 'any session' => sub {
+	my $page = slurp("$root/examples/watch/index.html");
+	$pages->{watch} = $page . <<"END";
+<script>
+$reporter
+let seen = "";
+setInterval(() => {
+	const now = {state: at("state").textContent, rows: [...at("records").rows].map((row) => [...row.cells].slice(1).map((cell) => cell.textContent))};
+	if (JSON.stringify(now) !== seen)
+		report("watch", now);
+	seen = JSON.stringify(now);
+}, 50);
+</script>
+END
+	my $sent = run($hub->hubcat([ '-p', 'any' ]), in => qq({"type":"a","x":"<b>"}\n{"type":"b","record":{"n":1}}\n));
+	is($sent->{status}, 0, 'something is there');
+	my $chromium = $web->open('watch', "?hub=ws://127.0.0.1:$hub->{port}/ws&session=any");
+	my $shows = sub {
+		my ($what, @rows) = @_;
+		becomes { $web->serve; $report->{failed} || grep { json($_->{rows}) eq json(\@rows) } @{ $report->{watch} || [] } } $what, 300
+		    or diag(json($report->{watch}[-1]));
+	};
+	my @first = ([ 'b', '{"n":1}' ], [ 'a', '{"x":"<b>"}' ]);
+	$shows->('is shown, the last one first', @first);
+	run($hub->hubcat([ '-p', 'any' ]), in => qq({"type":"c"}\n));
+	$shows->('and what comes', [ 'c', '{}' ], @first);
+	is($report->{failed}, undef, 'no mistake in the script');
+	$web->close($chromium);
+};
+
 # What the data says.
 sub score {
 	my %goals = (Home => 0, Away => 0);

@@ -67,6 +67,25 @@ subtest 'offline-consumer' => sub {
 	is($r->{status}, 1, 'one that comes twice: status 1');
 };
 
+subtest 'chat' => sub {
+	my $r = play('chat');
+	is($r->{status}, 0, 'status 0') or diag($r->{err});
+	is($r->{err}, '', 'nothing to complain of');
+	is($r->{out}, <<'END', 'what the room heard');
+The room heard:
+  came: Ann
+  said: Ann: Anybody here?
+  went
+  came: Bob
+  said: Bob: Too late.
+  went
+Eve was told: not_there: enter the room first
+END
+	$r = play('chat', lossy('mute', '*" -n 6 "*', '4s/came/left/'));
+	is($r->{status}, 1, 'something else: status 1');
+	like($r->{err}, qr/^chat: the room has heard something else$/m, 'it says so');
+};
+
 subtest 'highlight' => sub {
 	my $r = play('highlight', undef, 1);
 	is($r->{status}, 0, 'status 0') or diag($r->{out});

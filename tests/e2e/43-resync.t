@@ -1,4 +1,4 @@
-# Runs alone: members that stop reading fill buffers. One that fell behind goes on with an exact gap, the
+# Members that stop reading fill buffers. One that fell behind goes on with an exact gap, the
 # state, and every record with a msg_id that it has not had, in order; no such record is ever withheld from a
 # member that is still connected.
 use strict;
@@ -52,6 +52,8 @@ sub judge {
 			my $gap = unjson($_);
 			my $to = $gap->{to_seq};
 			$gaps++;
+			# Its own may lie before it, or in it.
+			$next++ while $own && !@due && $next < $gap->{from_seq} && $all->[$next]{from} eq $own;
 			return $gaps, "gap from $gap->{from_seq}, not $next" if $gap->{from_seq} != $next;
 			return $gaps, "gap to $to" if $to < $next || $to > $#$all;
 			# In the middle of the records after another gap: what was not had yet is due again.

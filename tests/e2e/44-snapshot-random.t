@@ -1,4 +1,4 @@
-# Runs alone: four workers under load. Whoever joins, at whatever moment and over whatever transport, gets
+# Four workers under load. Whoever joins, at whatever moment and over whatever transport, gets
 # exactly the state that a replay of the whole log up to there gives, and then every record behind it: real
 # positions and random objects that come, change and go, from several senders at once.
 #

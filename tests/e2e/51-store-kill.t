@@ -3,6 +3,7 @@
 # the store and its WAL made at a random moment, as after a power cut.
 #
 # HUB_TEST_SEED repeats a run.
+# Long.
 use strict;
 use warnings;
 use File::Copy qw(copy);

@@ -1,4 +1,4 @@
-# Runs alone: it watches memory. A store that cannot be written: publishers are told why, nobody is thrown
+# A store that cannot be written: publishers are told why, nobody is thrown
 # out, and it goes on when it can. A store that cannot be used is refused at the start, and left as it is.
 use strict;
 use warnings;
@@ -41,8 +41,9 @@ sub acks {
 # write-ahead log, did not somebody look at that.
 sub fails_and_recovers {
 	my ($hub, $reason, $break, $mend) = @_;
-	my $a = $hub->member('ws', 's', echo => JSON::PP::false());
-	my $b = $hub->member('unix', 's');
+	# One whom no meter slows: it is the store that is tried here.
+	my $a = $hub->member('unix', 's', echo => JSON::PP::false());
+	my $b = $hub->member('ws', 's');
 	my $slow_reader = $hub->member('ws', 'elsewhere');
 	send_acked($a, map { "before$_" } 1 .. 10);
 
@@ -88,7 +89,7 @@ sub fails_and_recovers {
 	$slow_reader->send({ type => 'ping' });
 	is($slow_reader->next->{type}, 'pong', 'others are served');
 	ok(!(grep { !$_->alive } $a, $b, $slow_reader), 'nobody is thrown out');
-	like($hub->log_text, qr/store .*publishers are refused/, 'the log says so');
+	becomes { $hub->log_text =~ /store .*publishers are refused/ } 'the log says so';
 
 	$mend->();
 	$seen->();
@@ -101,7 +102,7 @@ sub fails_and_recovers {
 	} 'the service resumes';
 	$a->send_text(map { qq({"type":"t","msg_id":"m$_"}) } 1 .. $n);
 	wait_for { my %now = map { $_ => 1 } acks($a); !grep { !$now{"m$_"} } 1 .. $n } 'all acks';
-	like($hub->log_text, qr/writing again/, 'the log says so');
+	becomes { $hub->log_text =~ /writing again/ } 'the log says so';
 	ok(!(grep { !$_->alive } $a, $b, $slow_reader), 'still nobody is thrown out');
 	my $reader = $hub->member('unix', 's', since => 0);
 	wait_for { seqs($reader) >= $reader->{joined}{seq} } 'all records';

@@ -63,7 +63,7 @@ subtest 'nobody there' => sub {
 	}
 	my $run = run([ 'hubbench', '-u', "ws://127.0.0.1:$hub->{port}/nowhere", '-c', 3 ]);
 	is($run->{status}, 69, 'a wrong path: exit 69');
-	like($run->{err}, qr/no WebSocket: HTTP\/1\.\d 404/, 'and what the server said');
+	like($run->{err}, qr/nowhere: the server speaks hub at the path \/ws\n\z/, 'and where it is');
 };
 
 for my $case (
@@ -83,6 +83,11 @@ for my $case (
 	[ '--slow', '--slow', '5' ],
 	[ '--expect', '--expect', 'p99' ],
 	[ '--expect', '--scenario', 'search' ],
+	[ '--pid', '--expect', 'rss<1GiB' ],
+	[ '--pid', '--expect', 'bytes_per_client<2KiB' ],
+	[ '--pid', '--expect', 'deliveries_per_cpu_s>1' ],
+	[ '--compare', '--expect', 'p99<=1.2*base' ],
+	[ 'no number', '--expect', 'p99<=bas' ],
 	[ '--report', '--report', 'x.txt' ],
 	[ '--pid', '--pid', '1,x' ],
 	[ '--json', '--json', 'x.svg', '--report', 'x.svg' ],

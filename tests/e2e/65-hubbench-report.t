@@ -104,10 +104,53 @@ subtest 'conditions' => sub {
 	like($nonsense->{err}, qr/^hubbench: .*"fast" is no number/, 'and named');
 };
 
+# A result as hubbench writes it, with figures that are ours: seconds of so many messages.
+sub result_with {
+	my ($name, $p99_ms, @sent) = @_;
+	my $r = result_of("$dir/a.json");
+	$r->{latency_ns}{every} = { n => 1, buckets => [ [ $p99_ms * 1_000_000, 1 ] ], map { $_ => $p99_ms * 1_000_000 } qw(min max sum) };
+	my $at = 0;
+	$r->{series} = [ map { { at => ++$at, sent => $_, delivered => 0, p50 => 1_000_000, p99 => 1_000_000 } } @sent ];
+	return spew("$dir/$name.json", json($r), "\n");
+}
+
+subtest 'a gate' => sub {
+	my $base = result_with('base', 10, 100, 100, 100, 100, 100);
+	my $near = result_with('near', 11, 80, 90, 100, 110, 120, 100);
+	my $far = result_with('far', 13, 100);
+	my $gate = sub { return run([ 'hubbench', '--compare', "$base,$_[0]", map { ('--expect', $_) } @_[ 1 .. $#_ ] ]) };
+	is($gate->($near, 'p99<=1.2*base')->{status}, 0, 'within');
+	my $no = $gate->($far, 'p99<=1.2*base', 'p99 <= base * 1.5');
+	is($no->{status}, 1, 'beyond');
+	like($no->{out}, qr/^expect +not met +p99<=1\.2\*base: every\.p99 is 1[23]\S* ms, 1\.2\*base is 1[12]\S* ms\nexpect +met /m, 'both figures are told');
+	is($gate->($near, 'p99>base')->{status}, 0, 'base alone');
+	is($gate->($near, 'resume.p99<=base')->{status}, 1, 'what neither has');
+	like($gate->($near)->{out}, qr{^achieved messages/s .*  \+-10\.0 %$}m, 'noise: half of the seconds are that near');
+	unlike($gate->($far)->{out}, qr/\+-/, 'of too few seconds it is not known');
+	my $run = bench('--compare', "$dir/a.json", '--expect', 'lost<=base', '--expect', 'p99<=1000000*base');
+	is($run->{status}, 0, 'in a run') or diag($run->{out}, $run->{err});
+	like($run->{out}, qr/^ +met +p99<=1000000\*base: every\.p99 is \S+ \w+, 1e\+06\*base is /m, 'told in the table');
+};
+
+subtest 'cores' => sub {
+	my $run = bench('--json', "$dir/f.json", '--pid', $hub->pid);
+	my $shared = result_of("$dir/f.json")->{generator}{cores_shared};
+	cmp_ok($shared, '>', 0, 'a hub on the same cores');
+	like($run->{out}, qr/^ +shares $shared cores? with the server/m, 'is told');
+	plan skip_all => 'no taskset, or one core' if run([ 'sh', '-c', 'taskset -c 0 true && taskset -c 1 true' ])->{status};
+	my $own = spawn([ 'taskset', '-c', 1, "$ENV{HUB_BUILD}/hubd", '-l', 'none', '-s', "$dir/own.sock" ], err => "$dir/own.log");
+	wait_for { slurp("$dir/own.log") =~ /listening/ } 'a hub';
+	my $apart = run([ 'taskset', '-c', 0, "$ENV{HUB_BUILD}/hubbench", '-u', "unix:$dir/own.sock", '-c', 2, '-d', 0.2, '--warmup', 0, '--pid', $own->{pid}, '--json', "$dir/g.json" ]);
+	is(result_of("$dir/g.json")->{generator}{cores_shared}, 0, 'one on others') or diag($apart->{err});
+	unlike($apart->{out}, qr/shares/, 'is not');
+	$own->kill('TERM');
+	$own->wait;
+};
+
 subtest 'comparisons' => sub {
 	my $same = bench('--json', "$dir/b.json", '--compare', "$dir/a.json", '--label', 'second');
 	is($same->{status}, 0, 'ends with 0');
-	like($same->{out}, qr/first <one> +second +difference +change$/m, 'both have their names');
+	like($same->{out}, qr/first <one> +second +difference +change +noise$/m, 'both have their names');
 	like($same->{out}, qr/^conditions are the same$/m, 'at the same conditions');
 	like($same->{out}, qr/^every\.p99 +\S+ \wm?s? +\S+ \wm?s? /m, 'figure by figure');
 	my $other = bench('-c', 10, '--compare', "$dir/a.json");
@@ -115,6 +158,17 @@ subtest 'comparisons' => sub {
 	my $files = run([ 'hubbench', '--compare', "$dir/a.json,$dir/b.json" ]);
 	is($files->{status}, 0, 'two files, without a run');
 	like($files->{out}, qr/first <one> +second .*^every\.p99 /ms, 'the same');
+	my $plain = run([ 'hubbench', '-u', $url, '--drain', 120, '--json', "$dir/d.json", '--compare', "$dir/a.json" ]);
+	is($plain->{status}, 0, 'without conditions of its own') or diag($plain->{err});
+	like($plain->{out}, qr/^conditions are the same$/m, 'it has those of the other run');
+	is_deeply(
+		[ @{ result_of("$dir/d.json")->{asked} }{qw(clients publishers bytes rate duration_s warmup_s)} ],
+		[ 20, 4, 200, 100, 0.4, 0 ], 'all of them');
+	my $closed = run([ 'hubbench', '-u', $url, '--drain', 120, '--closed', 2, '--json', "$dir/e.json", '--compare', "$dir/a.json" ]);
+	is($closed->{status}, 0, 'an option that excludes one of them counts') or diag($closed->{err});
+	my $back = run([ 'hubbench', '-u', $url, '--drain', 120, '--scenario', 'idle', '--json', "$dir/e.json", '--compare', "$dir/e.json" ]);
+	is($back->{status}, 0, 'another scenario') or diag($back->{err});
+	is_deeply([ @{ result_of("$dir/e.json")->{asked} }{qw(scenario clients publishers)} ], [ 'idle', 20, 0 ], 'takes the clients only');
 	spew("$dir/no.json", "{}\n");
 	my $onto = bench('--json', "$dir/b.json", '--compare', "$dir/b.json", '--label', 'third');
 	like($onto->{out}, qr/^ +second +third /m, 'the file that it replaces') or diag($onto->{out});

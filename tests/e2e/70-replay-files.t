@@ -67,7 +67,7 @@ subtest 'usage' => sub {
 	my $help = replay([ '--help' ]);
 	is($help->{status}, 0, '--help');
 	my @commands = $help->{out} =~ /^  (\w+)  /mg;
-	is_deeply(\@commands, [qw(record play info verify cut merge export keygen)], 'names the commands');
+	is_deeply(\@commands, [qw(record play info verify cut merge export import keygen)], 'names the commands');
 	for my $command (@commands) {
 		my $r = replay([ $command, '--help' ]);
 		is($r->{status}, 0, "$command --help");
@@ -83,7 +83,7 @@ subtest 'usage' => sub {
 		like($r->{err}, qr/^hubreplay[^\n]*: [^\n]+\n\z/, 'one line says why');
 		is($r->{out}, '', 'and nothing else');
 	}
-	for my $command (qw(info verify cut merge export)) {
+	for my $command (qw(info verify cut merge export import)) {
 		is(replay([ $command, "$dir/none" ])->{status}, 66, "$command: no such file");
 	}
 };
@@ -274,6 +274,13 @@ subtest 'merge' => sub {
 subtest 'export' => sub {
 	my $r = replay([ 'export', $whole ]);
 	is($r->{out}, join('', @lines[ 2 .. $#lines ]), 'the records as they are');
+	local $ENV{ASAN_OPTIONS} = ($ENV{ASAN_OPTIONS} // '') . ':detect_leaks=0'; # libjq loses what it held then
+	$r = replay([ 'export', '-f', '1e18 | todate', $whole ]);
+	is_deeply([ @$r{qw(status signal)} ], [ 1, 0 ], 'what libjq gives up at: status 1');
+	like($r->{err}, qr/seq 1: libjq: /, 'and told of each record');
+	$r = replay([ 'export', '-f', 'reduce range(1000000) as $i (0; [.])', $whole ]);
+	is_deeply([ @$r{qw(status signal)} ], [ 1, 0 ], 'what the stack does not hold: status 1');
+	is($r->{err}, "hubreplay export: -f: the program makes what is nested too deep for libjq\n", 'in words');
 	is(replay([ 'export', '-f', 'select(.type == "score_update") | .n', $whole ])->{out},
 		join('', map { "$_\n" } 5, 15, 20, 25, 30, 35, 40), 'through -f');
 	$r = replay([ 'export', '--format', 'csv', '--from', '9', '--to', '10.5', $whole ]);

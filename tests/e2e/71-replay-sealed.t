@@ -132,6 +132,24 @@ subtest 'wrong keys' => sub {
 	is(replay('verify', '--verify-key', "$dir/sign.pub", spew("$dir/forged", $resigned))->{status}, 1, 'a forged name');
 };
 
+# Opened, found to be of another session, and refused: not even its end is gone.
+subtest 'a finished one of another session' => sub {
+	my $hub = Hub->start;
+	my %way = (sealed => [ '--seal', "$dir/seal" ], signed => [ '--sign', "$dir/sign" ]);
+	for my $way (sort keys %way) {
+		my ($option, $key) = @{ $way{$way} };
+		my @to = ($option eq '--seal' ? '--seal-to' : $option, $key);
+		my $file = "$dir/finished-$way";
+		replay('cut', @to, '-o', $file, $plain);
+		my $before = slurp($file);
+		my $r = replay('record', '-u', "unix:$hub->{socket}", @{ $way{$way} }, '-o', $file, 'other');
+		is($r->{status}, 65, "$way: exit 65");
+		like($r->{err}, qr/\Ahubreplay record: [^\n]*is a recording of s\n\z/, 'said why, and that alone');
+		ok(slurp($file) eq $before, 'the file is as it was');
+	}
+	$hub->stop;
+};
+
 subtest 'for people' => sub {
 	my $text = slurp("$dir/signed.ndjson");
 	my @types = map { unjson($_)->{type} } split /\n/, $text;

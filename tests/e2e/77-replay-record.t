@@ -293,6 +293,8 @@ subtest 'all' => sub {
 	$own = store_hub($home, workers => 4);
 	$publish->('later', @new);
 	wait_for { -s "$dir/later.ndjson" && !grep { $has->($_) ne '1 2' } @new } 'what comes after a restart';
+	my $said = sub { return scalar(() = slurp($rec->{err}) =~ /$_[0]/g) };
+	wait_for { $said->('connected again') == $said->('trying again') } 'every connection';
 	finish($rec);
 	is($rec->{status}, 0, 'all ends well');
 	is_deeply([ grep { $has->($_) ne '1 2' } @old ], [], 'the sessions that there were');

@@ -12,36 +12,17 @@ use Hub::Store;
 chance();
 
 my $rounds = $ENV{HUB_TEST_ROUNDS} || (no_sanitizer() ? 6 : 3);
-my $false = JSON::PP::false();
-
-# Publishers that come back to whatever hub there is.
-sub keep_publishing {
-	my ($t) = @_;
-	for my $p (@{ $t->{publishers} }) {
-		next if !$t->{hub};
-		if (!$p->{client} || $p->{client}{gone}) {
-			$p->{client} = eval { my $c = $t->{hub}->unix; $c->join_session('s', echo => $false); $c } or next;
-		}
-		$p->{client}->send(
-			map {
-				my $n = ++$p->{n};
-				{ type => 'p', who => $p->{name}, n => $n, $n % 7 ? () : (key => 'k' . $n % 5) }
-			} 1 .. 1 + int rand 3);
-	}
-	pump(0);
-	select undef, undef, undef, 0.001;    # not so fast that reading it all takes long
-}
 
 # Publishes until the condition holds.
 sub publishing_until(&$$) {
 	my ($condition, $what, $t) = @_;
-	wait_for { keep_publishing($t); $condition->() } $what;
+	wait_for { publish_on($t->{hub}, 's', @{ $t->{publishers} }); $condition->() } $what;
 }
 
 sub publish_for {
 	my ($t, $seconds) = @_;
 	my $end = now() + $seconds;
-	keep_publishing($t) while now() < $end;
+	publish_on($t->{hub}, 's', @{ $t->{publishers} }) while now() < $end;
 }
 
 # The file as its reader has it: of each epoch [text of record 1, ...], undef where a gap names it. Dies
@@ -175,7 +156,7 @@ subtest 'a short history' => sub {
 		# More than is kept, so that there is a gap.
 		$t->{publishers}[0]{client}->send(map { { type => 'p', pad => $pad } } 1 .. 200 + rand 200);
 		$t->{publishers}[0]{client}->sync;
-		publish_for($t, rand 0.1);
+		publishing_until { $hub->health->{history_bytes} < 150_000 } 'the hub to keep few of them', $t;
 	}
 	$rec = record($hub, [ '-o', $file ], 's');
 	my $size = -s $file;

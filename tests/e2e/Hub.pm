@@ -32,7 +32,7 @@ my @running;    # hubs that no stop() has judged yet
 $SIG{ALRM} = sub { die "the test took too long\n" };
 $SIG{$_} = sub { die "killed by a signal\n" }
     for qw(INT TERM HUP);
-alarm 900 * slow();
+alarm 240 + 60 * slow();
 
 sub root { return $root }
 
@@ -150,8 +150,8 @@ sub spawn {
 	my $err = $o{err} // scratch() . "/$n.err";
 	my ($in, $stdin) = ($o{in} // '/dev/null');
 	if ($in eq 'pipe') {
-		undef $in;
-		pipe $in, $stdin or die "pipe: $!\n";
+		pipe my $read, $stdin or die "pipe: $!\n";
+		$in = $read;
 	}
 	my $pid = fork // die "fork: $!\n";
 	if (!$pid) {
@@ -198,7 +198,8 @@ sub run {
 # --- the hub
 
 # args => more arguments; workers => N; listen => ADDRESS or 'none'; drain => SECONDS;
-# only => [arguments]: nothing but these and --ready-fd; dir => where an earlier one lived; env => {}.
+# only => [arguments]: nothing but these and --ready-fd; dir => where an earlier one lived; env => {};
+# err => a handle for what it says; in => a file that is its standard input.
 #
 # It has more patience with its clients than by default, since on a busy machine these are slow; a test of its
 # patience asks for less.
@@ -215,7 +216,8 @@ sub start {
 	pipe my $read, my $write or die "pipe: $!\n";
 	$self->{proc} = spawn(
 		[ "$build/hubd", @args, '--ready-fd', fileno $write ],
-		out => $self->{log}, err => "$self->{log}.err", pass => [$write],
+		out => $self->{log}, err => $o{err} // "$self->{log}.err", pass => [$write],
+		defined $o{in} ? (in => $o{in}) : (),
 		env => { _sanitizer_env("$dir/sanitizer"), %{ $o{env} || {} } });
 	close $write;
 	push @running, $self;
@@ -283,7 +285,7 @@ sub get {
 	my ($self, $path, %o) = @_;
 	my $c = $self->tcp;
 	$c->send_bytes($o{raw}
-		    // ($o{method} || 'GET') . " $path HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n");
+		    // ($o{method} || 'GET') . " $path HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
 	wait_for { $c->{complete} || $c->{gone} } "an answer to GET $path", undef, $c;
 	return $c;
 }

@@ -17,3 +17,13 @@ void load_error(struct run *r, const char *fmt, ...)
 	}
 	pthread_mutex_unlock(&r->error_mutex);
 }
+
+bool load_failed(struct run *r)
+{
+	bool failed;
+
+	pthread_mutex_lock(&r->error_mutex);
+	failed = r->first_error[0];
+	pthread_mutex_unlock(&r->error_mutex);
+	return failed;
+}

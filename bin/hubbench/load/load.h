@@ -97,6 +97,10 @@ struct run {
 	_Atomic uint64_t from_ns, to_ns;
 	uint64_t storm_ns, slow_from_ns, slow_to_ns; /* NEVER: not */
 
+	/* What the server was heard to speak, where that is not what it was asked to; NULL:
+	 * nothing. */
+	const struct dialect *_Atomic other;
+
 	bool cut_off; /* at the end something was still coming in, and was not waited for */
 
 	pthread_mutex_t error_mutex;
@@ -193,5 +197,8 @@ struct loop {
 
 /* The first thing that went wrong, kept for the report; any thread may call. */
 void load_error(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Whether there was any; any thread may call. */
+bool load_failed(struct run *r);
 
 #endif

@@ -14,6 +14,7 @@
 #include "load/measure.h"
 #include "load/publisher.h"
 #include "plan/need.h"
+#include "speak/guess.h"
 
 #define FULL_NS (2 * MS) /* where the server's queue of new connections is full */
 
@@ -54,6 +55,18 @@ static void join(struct loop *l, struct member *m)
 	buf_free(&text);
 	if (!r->dialect->answers && m->conn.fd >= 0)
 		joined(l, m, r->dialect->greets);
+}
+
+static void greet(struct loop *l, struct member *m)
+{
+	const struct run *r = l->run;
+	struct dialect_client who = {.session = m->session};
+	struct buf text = {0};
+
+	if (r->dialect->hello(&r->script, &who, &text) < 0)
+		err_die(EX_OSERR, "out of memory");
+	bench_member_say(l, m, text.data, text.len);
+	buf_free(&text);
 }
 
 /* It has got all that was for it. */
@@ -222,6 +235,18 @@ static void take_denied(struct loop *l, struct member *m, const struct dialect_n
 	bench_member_fail(l, m, why);
 }
 
+/* Something that is none of ours: perhaps the server speaks otherwise, as its first words tell. */
+static void take_strange(struct loop *l, const struct member *m, const char *p, size_t len)
+{
+	const struct dialect *d;
+
+	if (l->counts.delivered || m->away)
+		return;
+	d = guess_message(p, len);
+	if (d && d != l->run->dialect)
+		atomic_store(&l->run->other, d);
+}
+
 void talk_take(struct loop *l, struct member *m, const char *p, size_t len)
 {
 	const struct run *r = l->run;
@@ -229,11 +254,14 @@ void talk_take(struct loop *l, struct member *m, const char *p, size_t len)
 
 	switch (r->dialect->take(&r->script, p, len, &news)) {
 	case DIALECT_NOTHING:
+		take_strange(l, m, p, len);
 		break;
 	case DIALECT_UNKNOWN:
+		take_strange(l, m, p, len);
 		l->audit.unknown++;
 		break;
 	case DIALECT_BAD:
+		take_strange(l, m, p, len);
 		load_error(l->run, "client %u: what came is not JSON", m->client);
 		l->audit.unknown++;
 		break;
@@ -258,6 +286,10 @@ void talk_take(struct loop *l, struct member *m, const char *p, size_t len)
 			take_denied(l, m, &news);
 		else
 			take_refused(l, m, &news);
+		break;
+	case DIALECT_OPENED:
+		if (m->state == MEMBER_JOINING)
+			greet(l, m);
 		break;
 	case DIALECT_GREETED:
 		if (m->state == MEMBER_JOINING)
@@ -312,7 +344,9 @@ static enum conn_step upgrade(struct loop *l, struct member *m)
 static void proceed(struct loop *l, struct member *m, enum conn_step step)
 {
 	if (step == CONN_CONNECTED) {
-		end_step(l, m, METRIC_CONNECT);
+		/* To the server: of a proxy's way there the first of two does not count. */
+		if (!l->io.target->tunnel || m->conn.tunnelled)
+			end_step(l, m, METRIC_CONNECT);
 		step = bench_conn_secure(&l->io, &m->conn);
 	}
 	if (step == CONN_SECURE) {

@@ -232,8 +232,46 @@ static enum conn_step handshake(struct bench_io *io, struct bench_conn *c)
 	return CONN_WAIT;
 }
 
+/* The proxy's answer, up to its empty line. Behind it nothing comes before we speak. */
+static enum conn_step tunnel(struct bench_io *io, struct bench_conn *c)
+{
+	ssize_t n = bench_conn_read(io, c);
+	struct wsio_message m;
+
+	if (n <= 0)
+		return n < 0 ? CONN_LOST : CONN_WAIT;
+	if (bench_conn_feed(io, c, (size_t)n) == CONN_LOST)
+		return CONN_LOST;
+	while (wsio_next(&c->in, &m) == WSIO_MESSAGE) {
+		size_t len = m.len && m.p[m.len - 1] == '\r' ? m.len - 1 : m.len;
+
+		if (!c->upgrade && (len < 12 || memcmp(m.p, "HTTP/1.", 7) != 0 || m.p[9] != '2'))
+			return lost(io, "the proxy: %.*s", (int)(len < 60 ? len : 60), m.p);
+		c->upgrade = 1;
+		if (len)
+			continue;
+		c->upgrade = 0;
+		c->tunnelled = true;
+		return CONN_CONNECTED;
+	}
+	return wsio_rest(&c->in) ? CONN_WAIT : lost(io, "out of memory");
+}
+
+static enum conn_step ask_proxy(struct bench_io *io, struct bench_conn *c)
+{
+	enum conn_step step;
+
+	c->state = CONN_TUNNEL;
+	c->in.lines = true;
+	step = put_all(io, c, io->target->tunnel, strlen(io->target->tunnel));
+	watch(io, c);
+	return step;
+}
+
 enum conn_step bench_conn_secure(struct bench_io *io, struct bench_conn *c)
 {
+	if (io->target->tunnel && !c->tunnelled)
+		return ask_proxy(io, c);
 	if (!io->target->tls)
 		return CONN_SECURE;
 	c->state = CONN_TLS;
@@ -280,10 +318,8 @@ static enum conn_step take_line(struct bench_io *io, struct bench_conn *c,
 const char *bench_conn_stage(const struct bench_conn *c)
 {
 	static const char *const stages[] = {
-	    [CONN_CONNECTING] = "connect",
-	    [CONN_TLS] = "TLS",
-	    [CONN_UPGRADING] = "WebSocket",
-	    [CONN_OPEN] = NULL,
+	    [CONN_CONNECTING] = "connect",  [CONN_TUNNEL] = "proxy", [CONN_TLS] = "TLS",
+	    [CONN_UPGRADING] = "WebSocket", [CONN_OPEN] = NULL,
 	};
 
 	return stages[c->state];
@@ -300,6 +336,13 @@ enum conn_step bench_conn_ready(struct bench_io *io, struct bench_conn *c, uint3
 	case CONN_CONNECTING:
 		r = net_connected(c->fd);
 		return r == 0 ? CONN_CONNECTED : lost(io, "connect: %s", strerror(-r));
+	case CONN_TUNNEL:
+		if (events & EPOLLOUT)
+			step = flush_held(io, c);
+		/* Nobody but this function waits for that. */
+		return step == CONN_LOST	      ? step
+		       : events & ~(uint32_t)EPOLLOUT ? tunnel(io, c)
+						      : CONN_WAIT;
 	case CONN_TLS:
 		return handshake(io, c);
 	default:

@@ -17,9 +17,10 @@
 enum bench_conn_state {
 	CONN_CLOSED,	 /* no socket */
 	CONN_CONNECTING, /* connect(2) is under way, or has just ended */
-	CONN_TLS,	 /* so is the handshake of TLS */
-	CONN_UPGRADING,	 /* the request is on its way, or some of its answer has come */
-	CONN_OPEN,	 /* for messages */
+	CONN_TUNNEL, /* the proxy was asked for a way to the server, or some of its answer came */
+	CONN_TLS,    /* so is the handshake of TLS */
+	CONN_UPGRADING, /* the request is on its way, or some of its answer has come */
+	CONN_OPEN,	/* for messages */
 };
 
 struct bench_conn {
@@ -27,6 +28,7 @@ struct bench_conn {
 	uint32_t events; /* that epoll watches */
 	uint8_t state;	 /* enum bench_conn_state */
 	uint8_t upgrade; /* what was seen of the answer */
+	bool tunnelled;	 /* the proxy's way stands */
 	bool paused;	 /* does not read */
 	bool blocked;	 /* the socket takes nothing of the next frame */
 	uint32_t out_len, out_at;
@@ -83,7 +85,8 @@ void bench_conn_close(struct bench_conn *c);
 enum conn_step bench_conn_open(struct bench_io *io, struct bench_conn *c, uint32_t client,
 			       bool small_buffer);
 
-/* Begins TLS. Returns CONN_WAIT, CONN_SECURE (where the target has no TLS, too), or CONN_LOST. */
+/* Begins TLS, or first asks the proxy: then CONN_CONNECTED comes once more. Returns CONN_WAIT,
+ * CONN_SECURE (where the target has no TLS, too), or CONN_LOST. */
 enum conn_step bench_conn_secure(struct bench_io *io, struct bench_conn *c);
 
 /* Sends the request to upgrade; over a Unix socket there is none. Returns CONN_WAIT, CONN_STANDS or
@@ -91,7 +94,7 @@ enum conn_step bench_conn_secure(struct bench_io *io, struct bench_conn *c);
 enum conn_step bench_conn_upgrade(struct bench_io *io, struct bench_conn *c, const char *request,
 				  size_t len);
 
-/* What it is waiting for, for people: "connect", "TLS", "WebSocket"; NULL: for nothing. */
+/* What it is waiting for, for people: "connect", "proxy", "TLS", "WebSocket"; NULL: for nothing. */
 const char *bench_conn_stage(const struct bench_conn *c);
 
 /* --- what epoll tells */

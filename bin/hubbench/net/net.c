@@ -9,10 +9,14 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
 
 /* Where target->shallow, the bytes that the kernel takes beyond what the other side has room for.
  */
@@ -47,16 +51,13 @@ static bool answers(const struct addrinfo *a)
 	return yes;
 }
 
-static int resolve_host(struct target *t, char *why, size_t cap)
+static int resolve_host(struct target *t, const char *host, const char *port, char *why, size_t cap)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found, *use;
-	char port[8];
-	int r;
+	int r = getaddrinfo(host, port, &hints, &found);
 
-	snprintf(port, sizeof(port), "%u", t->url.port);
-	r = getaddrinfo(t->url.host, port, &hints, &found);
 	if (r != 0) {
-		snprintf(why, cap, "%s: %s", t->url.host, gai_strerror(r));
+		snprintf(why, cap, "%s: %s", host, gai_strerror(r));
 		return EX_UNAVAILABLE;
 	}
 	/* Of several addresses, as localhost has, the first at which there is somebody. */
@@ -74,25 +75,77 @@ static int resolve_host(struct target *t, char *why, size_t cap)
 	return 0;
 }
 
-int net_resolve(struct target *t, const struct url *url, bool insecure, char *why, size_t cap)
+/* The request to a proxy for a way to the server (RFC 9110 section 9.3.6). NULL: no memory. */
+static char *tunnel_request(const struct url *url, const char *user, size_t user_len)
 {
+	const char *open = url->ipv6 ? "[" : "", *close = url->ipv6 ? "]" : "";
+	struct buf out = {0};
+	int r = buf_printf(&out, "CONNECT %s%s%s:%u HTTP/1.1\r\nHost: %s%s%s:%u\r\n", open,
+			   url->host, close, url->port, open, url->host, close, url->port);
+
+	if (r == 0 && user_len)
+		r = buf_puts(&out, "Proxy-Authorization: Basic ");
+	if (r == 0 && user_len)
+		r = base64_append(&out, user, user_len);
+	if (r == 0)
+		r = buf_put(&out, user_len ? "\r\n\r\n" : "\r\n", user_len ? 5 : 3);
+	if (r < 0)
+		buf_free(&out);
+	return out.data;
+}
+
+static int resolve_proxy(struct target *t, const char *proxy, char *why, size_t cap)
+{
+	const char *at = strrchr(proxy, '@'), *host = at ? at + 1 : proxy,
+		   *colon = strrchr(host, ':');
+	size_t len = colon ? (size_t)(colon - host) : 0;
+	char name[URL_HOST_MAX + 3];
+
+	if (!colon || len >= sizeof(name)) {
+		snprintf(why, cap, "--proxy: not [user:password@]host:port");
+		return EX_USAGE;
+	}
+	if (len > 1 && host[0] == '[' && host[len - 1] == ']') {
+		host++;
+		len -= 2;
+	}
+	memcpy(name, host, len);
+	name[len] = '\0';
+	t->tunnel = tunnel_request(&t->url, proxy, at ? (size_t)(at - proxy) : 0);
+	if (!t->tunnel) {
+		snprintf(why, cap, "out of memory");
+		return EX_OSERR;
+	}
+	return resolve_host(t, name, colon + 1, why, cap);
+}
+
+int net_resolve(struct target *t, const struct url *url, const struct net_options *o, char *why,
+		size_t cap)
+{
+	char port[8];
+
 	memset(t, 0, sizeof(*t));
 	t->url = *url;
-	t->insecure = insecure;
+	t->insecure = o->insecure;
 	if (url->scheme == URL_UNIX)
 		return resolve_unix(t, why, cap);
 	if (url->scheme == URL_WSS) {
-		t->tls = tls_context_new(insecure, why, cap);
+		t->tls = tls_context_new(o, why, cap);
 		if (!t->tls)
 			return EX_SOFTWARE;
 	}
-	return resolve_host(t, why, cap);
+	if (o->proxy)
+		return resolve_proxy(t, o->proxy, why, cap);
+	snprintf(port, sizeof(port), "%u", url->port);
+	return resolve_host(t, url->host, port, why, cap);
 }
 
 void net_release(struct target *t)
 {
 	tls_context_free(t->tls);
 	t->tls = NULL;
+	free(t->tunnel);
+	t->tunnel = NULL;
 }
 
 /* Ports are per source address, and on loopback there are many of these. */

@@ -16,10 +16,18 @@
 struct tls_context;
 struct tls;
 
+/* How the server is reached. Texts are borrowed for the time of net_resolve(). */
+struct net_options {
+	bool insecure;		/* any certificate of the server will do */
+	const char *cert, *key; /* files (PEM): our own; NULL: none */
+	const char *proxy;	/* [user:password@]host:port of an HTTP proxy; NULL: none */
+};
+
 struct target {
 	struct url url;
-	struct sockaddr_storage address;
+	struct sockaddr_storage address; /* of the server, or of the proxy */
 	socklen_t address_len;
+	char *tunnel;  /* what the proxy is asked for, by malloc(); NULL: none */
 	bool insecure; /* any certificate will do */
 	bool loopback; /* IPv4, 127.0.0.0/8 */
 	bool shallow;  /* the kernel takes little that it cannot send, so that what was handed to
@@ -28,9 +36,10 @@ struct target {
 	struct tls_context *tls; /* NULL: no TLS */
 };
 
-/* Looks the host up (blocks), and prepares TLS. insecure: any certificate will do. Returns 0 or an
- * exit status of sysexits.h with the reason in why; net_release() takes *t in either case. */
-int net_resolve(struct target *t, const struct url *url, bool insecure, char *why, size_t cap);
+/* Looks the host up, or the proxy's (blocks), and prepares TLS. Returns 0 or an exit status of
+ * sysexits.h with the reason in why; net_release() takes *t in either case. */
+int net_resolve(struct target *t, const struct url *url, const struct net_options *o, char *why,
+		size_t cap);
 void net_release(struct target *t);
 
 /* Begins to connect client number `client`, which decides on its source address. small_buffer: the
@@ -49,7 +58,7 @@ ssize_t net_write(int fd, struct tls *tls, const void *p, size_t n);
 /* --- net_tls.c */
 
 /* NULL with the reason in why. */
-struct tls_context *tls_context_new(bool insecure, char *why, size_t cap);
+struct tls_context *tls_context_new(const struct net_options *o, char *why, size_t cap);
 void tls_context_free(struct tls_context *context); /* NULL is fine */
 
 /* A TLS connection on a connected descriptor, which stays the caller's; t has a context. NULL: no

@@ -22,19 +22,33 @@ static SSL *ssl_of(struct tls *tls)
 	return (SSL *)tls;
 }
 
-struct tls_context *tls_context_new(bool insecure, char *why, size_t cap)
+/* A certificate to show, where there is one. */
+static bool use_certificate(SSL_CTX *context, const struct net_options *o)
+{
+	return !o->cert || (SSL_CTX_use_certificate_chain_file(context, o->cert) == 1 &&
+			    SSL_CTX_use_PrivateKey_file(context, o->key, SSL_FILETYPE_PEM) == 1);
+}
+
+struct tls_context *tls_context_new(const struct net_options *o, char *why, size_t cap)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 
-	if (!context || SSL_CTX_set_default_verify_paths(context) != 1) {
-		snprintf(why, cap, "TLS: %s", ERR_reason_error_string(ERR_get_error()));
+	if (!context || SSL_CTX_set_default_verify_paths(context) != 1 ||
+	    !use_certificate(context, o)) {
+		const char *reason = ERR_reason_error_string(ERR_get_error());
+
+		snprintf(why, cap, "TLS: %s%s", context && o->cert ? "--cert and --key: " : "",
+			 reason ? reason : "cannot be set up");
 		SSL_CTX_free(context);
 		return NULL;
 	}
-	SSL_CTX_set_verify(context, insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify(context, o->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
 	/* Idle connections hold no buffers; what was not written is offered again from anywhere. */
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* Many records at a time: each is two reads otherwise. */
+	SSL_CTX_set_read_ahead(context, 1);
+	SSL_CTX_set_default_read_buffer_len(context, 65536);
 	/* Every handshake is a full one: that is what new clients do. */
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	return (struct tls_context *)context;
@@ -115,13 +129,17 @@ static ssize_t tls_result(SSL *ssl, int r)
 
 ssize_t tls_read(struct tls *tls, void *p, size_t n)
 {
-	size_t got;
+	size_t have = 0, got;
 	int r;
 
-	ERR_clear_error();
-	errno = 0;
-	r = SSL_read_ex(ssl_of(tls), p, n, &got);
-	return r == 1 ? (ssize_t)got : tls_result(ssl_of(tls), r);
+	do {
+		ERR_clear_error();
+		errno = 0;
+		r = SSL_read_ex(ssl_of(tls), (char *)p + have, n - have, &got);
+		if (r == 1)
+			have += got;
+	} while (r == 1 && have < n);
+	return have ? (ssize_t)have : tls_result(ssl_of(tls), r);
 }
 
 ssize_t tls_write(struct tls *tls, const void *p, size_t n)

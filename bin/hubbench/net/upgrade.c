@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 
 /* The answer tells whether the server is one that knows WebSocket. Nothing is hidden by the key, so
@@ -29,6 +30,11 @@ char *upgrade_request(const struct url *url, const char *subprotocol, const char
 
 	if (subprotocol)
 		r |= buf_printf(&out, "Sec-WebSocket-Protocol: %s\r\n", subprotocol);
+	if (url->user[0]) {
+		r |= buf_puts(&out, "Authorization: Basic ");
+		r |= base64_append(&out, url->user, strlen(url->user));
+		r |= buf_puts(&out, "\r\n");
+	}
 	for (size_t i = 0; i < n; i++)
 		r |= buf_printf(&out, "%s\r\n", lines[i]);
 	if (r < 0 || buf_put(&out, "\r\n", 3) < 0)

@@ -8,8 +8,9 @@
 
 #include "base/url.h"
 
-/* The request for url, with a line for the subprotocol, where one is asked for, and n more lines.
- * What is given has no line breaks. A new string; NULL: no memory. */
+/* The request for url, with a line for its user, where it has one, one for the subprotocol, where
+ * one is asked for, and n more lines. What is given has no line breaks. A new string; NULL: no
+ * memory. */
 char *upgrade_request(const struct url *url, const char *subprotocol, const char *const *lines,
 		      size_t n);
 

@@ -7,23 +7,24 @@
 #include <stdint.h>
 
 #include "base/opt.h"
+#include "client/client_args.h"
 
 #define UNSET (-1)
 
 struct options {
-	const char *url;
+	struct client_args hub;
 	int64_t clients, sessions, publishers, bytes, threads, seed; /* UNSET: by default */
 	const char *rate;			  /* messages/s; NULL: by default */
 	double duration, warmup, drain, coalesce; /* seconds */
 	const char *ramp;			  /* seconds, or clients/s with "/s" behind it */
 	int64_t closed;				  /* 0: open */
-	bool poisson, acks, no_echo, insecure;
+	bool poisson, acks, no_echo;
 	int scenario, dialect;
-	const char *message, *join, *answer, *event, *room, *join_event, *subprotocol;
-	struct opt_list headers;
+	const char *message, *join, *answer, *event, *room, *join_event, *space, *subprotocol;
 	const char *churn; /* members/s that leave and are replaced */
 	int64_t slow;	   /* members that do not read for a while */
 	const char *play;
+	const char *speed; /* of play; NULL: its own */
 	const char *pid;
 	struct opt_list expect;
 	const char *json, *report, *compare, *label;

@@ -6,21 +6,22 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/quantity.h"
 #include "speak/dialect.h"
 
 /* A number with k or M behind it, and perhaps a unit. */
 static double read_rate(const char *option, const char *text, const char *unit)
 {
-	char *end;
-	double rate = strtod(text, &end);
+	double rate = -1;
+	const char *end = quantity_real(text, &rate);
 
-	if (end != text && (*end == 'k' || *end == 'K'))
+	if (end && (*end == 'k' || *end == 'K'))
 		rate *= 1e3, end++;
-	else if (end != text && *end == 'M')
+	else if (end && *end == 'M')
 		rate *= 1e6, end++;
-	if (strcmp(end, unit) == 0)
+	if (end && strcmp(end, unit) == 0)
 		end += strlen(unit);
-	if (end == text || *end || !(rate >= 0 && rate <= 1e9))
+	if (!end || *end || !(rate >= 0 && rate <= 1e9))
 		err_die(EX_USAGE, "%s: '%s' is not a rate: a number, k or M may follow", option,
 			text);
 	return rate;
@@ -31,7 +32,6 @@ static double read_ramp(const struct options *o, uint32_t clients)
 {
 	size_t len = strlen(o->ramp);
 	double rate, seconds;
-	char *end;
 
 	if (len > 2 && strcmp(o->ramp + len - 2, "/s") == 0) {
 		rate = read_rate("--ramp", o->ramp, "/s");
@@ -39,14 +39,7 @@ static double read_ramp(const struct options *o, uint32_t clients)
 			err_die(EX_USAGE, "--ramp: a rate is above 0");
 		return clients / rate;
 	}
-	seconds = strtod(o->ramp, &end);
-	if (strcmp(end, "ms") == 0)
-		seconds /= 1000, end += 2;
-	else if (strcmp(end, "s") == 0)
-		end++;
-	else if (strcmp(end, "m") == 0)
-		seconds *= 60, end++;
-	if (end == o->ramp || *end || !(seconds >= 0 && seconds <= 1e6))
+	if (quantity_seconds(o->ramp, &seconds) < 0 || seconds > 1e6)
 		err_die(EX_USAGE, "--ramp: '%s' is neither seconds nor clients/s", o->ramp);
 	return seconds;
 }
@@ -77,6 +70,7 @@ static void plan_numbers(struct plan *p, const struct options *o)
 	p->rate = s->client_rate > 0 ? s->client_rate * p->publishers : s->rate;
 	if (o->rate)
 		p->rate = read_rate("-r", o->rate, "/s");
+	p->speed = o->speed ? read_rate("--speed", o->speed, "") : 1;
 	p->duration = o->duration > 0 ? o->duration : s->duration;
 	p->warmup = o->warmup;
 	p->drain = o->drain;
@@ -91,18 +85,10 @@ static void plan_numbers(struct plan *p, const struct options *o)
 /* What the request has in it beyond the URL. */
 static void check_upgrade(const struct plan *p, const struct options *o)
 {
-	const char *colon;
-
-	if (p->url.scheme == URL_UNIX && (o->headers.n || o->subprotocol))
+	if (p->url.scheme == URL_UNIX && (o->hub.headers.n || o->subprotocol))
 		err_die(EX_USAGE, "--header and --subprotocol: not over a Unix socket");
 	if (o->subprotocol && (!*o->subprotocol || strpbrk(o->subprotocol, "\r\n")))
 		err_die(EX_USAGE, "--subprotocol: a name");
-	for (size_t i = 0; i < o->headers.n; i++) {
-		colon = strchr(o->headers.item[i], ':');
-		if (!colon || colon == o->headers.item[i] || strpbrk(o->headers.item[i], "\r\n"))
-			err_die(EX_USAGE, "--header: '%.*s' is not a line such as 'Cookie: id=1'",
-				(int)strcspn(o->headers.item[i], "\r\n"), o->headers.item[i]);
-	}
 }
 
 static void plan_check(const struct plan *p, const struct options *o)
@@ -119,15 +105,19 @@ static void plan_check(const struct plan *p, const struct options *o)
 		err_die(EX_USAGE, "--dialect %s: not over a Unix socket", d->name);
 	if (p->closed && (o->poisson || o->rate || o->play))
 		err_die(EX_USAGE, "--closed has no rate: it excludes -r, --poisson and --play");
+	if (o->speed && (!o->play || o->rate || p->speed < 0.001))
+		err_die(EX_USAGE, "--speed: with --play, without -r, and 0.001 at least");
 	if (p->closed && o->no_echo)
 		err_die(EX_USAGE, "--closed waits for the own messages: it excludes --no-echo");
 	if (o->acks && !d->resumes)
 		err_die(EX_USAGE, "--acks: for the hub dialect only");
 	if ((o->join || o->answer) && !d->own_words)
 		err_die(EX_USAGE, "%s: for the raw dialect only", o->join ? "--join" : "--answer");
-	if ((o->room || o->event || o->join_event) && !d->events)
-		err_die(EX_USAGE,
-			"--room, --event and --join-event: for the socketio dialect only");
+	if ((o->room || o->event || o->join_event || o->space) && !d->events)
+		err_die(EX_USAGE, "--room, --event, --join-event and --namespace: for the socketio "
+				  "dialect only");
+	if (o->space && (o->room || o->join_event))
+		err_die(EX_USAGE, "--namespace: in place of --room and --join-event");
 	check_upgrade(p, o);
 	if (o->no_echo && d->seq)
 		err_die(EX_USAGE, "--no-echo: not for the hub dialect");
@@ -156,16 +146,14 @@ static void plan_path(struct plan *p, const char *text)
 
 void plan_make(struct plan *p, const struct options *o)
 {
-	const char *text = o->url ? o->url : getenv("HUB_URL");
-	char why[300];
+	const char *text = o->hub.url_text ? o->hub.url_text : getenv("HUB_URL");
 
 	memset(p, 0, sizeof(*p));
 	p->o = o;
 	p->scenario = &scenarios[o->scenario];
 	p->dialect = dialects[o->dialect];
 	p->seed = (uint64_t)o->seed;
-	if (url_choose(&p->url, o->url, why, sizeof(why)) < 0)
-		err_die(EX_USAGE, "%s%s%s", o->url ? o->url : "", o->url ? ": " : "", why);
+	p->url = o->hub.url;
 	plan_path(p, text);
 	/* What a publisher loses with its connection is sent again, so that the log has it once. */
 	p->acks = o->acks || (p->scenario->storm && p->dialect->resumes);

@@ -30,7 +30,7 @@ struct plan {
 	struct url url;
 	uint32_t clients, sessions, publishers, threads, slow, closed;
 	size_t bytes; /* 0: as the message comes */
-	double rate, churn, duration, warmup, drain, ramp_s;
+	double rate, churn, duration, warmup, drain, ramp_s, speed;
 	bool acks;
 	uint64_t seed;
 	const struct trace *trace; /* of a recording; NULL: none */

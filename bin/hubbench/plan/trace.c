@@ -150,10 +150,10 @@ static void read_lines(struct trace *t, const char *file, bool acks)
 /* --- both */
 
 /* The first is at 0, and another turn begins as long after the last as messages are apart. */
-static void set_times(struct trace *t, double rate)
+static void set_times(struct trace *t, double rate, double speed)
 {
 	uint64_t first = t->ns[0], last = t->ns[t->n - 1] - first, gap;
-	double scale = 1;
+	double scale = 1 / speed;
 
 	gap = t->n > 1 && last ? last / (t->n - 1) : 1000000000;
 	if (rate > 0)
@@ -165,7 +165,7 @@ static void set_times(struct trace *t, double rate)
 		t->turn_ns = 1;
 }
 
-struct trace *trace_read(const char *file, double rate, bool acks)
+struct trace *trace_read(const char *file, double rate, double speed, bool acks)
 {
 	struct trace *t = need(calloc(1, sizeof(*t)));
 	char why[300];
@@ -174,7 +174,7 @@ struct trace *trace_read(const char *file, double rate, bool acks)
 		read_lines(t, file, acks);
 	if (!t->n)
 		err_die(EX_DATAERR, "--play: %s: there is no message in it", file);
-	set_times(t, rate);
+	set_times(t, rate, speed);
 	return t;
 }
 

@@ -14,9 +14,10 @@ struct trace {
 	uint64_t turn_ns; /* after which it begins again */
 };
 
-/* Reads a file. rate: messages/s that it is to have; 0: its own. acks: messages ask for one. Says
+/* Reads a file. rate: messages/s that it is to have; 0: its own, speed times as
+ * fast. acks: messages ask for one. Says
  * what is wrong and ends the program where it cannot. trace_free() takes what comes back. */
-struct trace *trace_read(const char *file, double rate, bool acks);
+struct trace *trace_read(const char *file, double rate, double speed, bool acks);
 void trace_free(struct trace *t); /* NULL is fine */
 
 #endif

@@ -3,10 +3,13 @@
 #include "report/compare.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "report/fields.h"
 #include "report/units.h"
+
+#define SECONDS_LEAST 4 /* of a run, to tell its noise */
 
 struct sides {
 	FILE *out;
@@ -106,6 +109,67 @@ static struct text change_text(double before, double now)
 	return t;
 }
 
+/* --- noise */
+
+/* A figure of each second. */
+typedef double of_second(const struct result_second *s);
+
+static double second_sent(const struct result_second *s)
+{
+	return (double)s->sent;
+}
+
+static double second_delivered(const struct result_second *s)
+{
+	return (double)s->delivered;
+}
+
+static double second_p50(const struct result_second *s)
+{
+	return (double)s->p50_ns;
+}
+
+static double second_p99(const struct result_second *s)
+{
+	return (double)s->p99_ns;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const double *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+/* How far the seconds of a run are apart: half of them are within this share of their median. NAN:
+ * there are too few whole ones that count. */
+static double noise_of(const struct result *r, of_second *figure)
+{
+	double *values = calloc(r->nseries + 1, sizeof(*values)), noise = NAN;
+	size_t n = 0;
+
+	for (size_t i = 0; values && i < r->nseries; i++)
+		if (r->series[i].at > 0 && r->series[i].at <= floor(r->series[i].at))
+			values[n++] = figure(&r->series[i]);
+	if (n >= SECONDS_LEAST) {
+		qsort(values, n, sizeof(*values), by_size);
+		if (values[n / 2] > 0)
+			noise = (values[3 * n / 4] - values[n / 4]) / 2 / values[n / 2];
+	}
+	free(values);
+	return noise;
+}
+
+/* Of the noisier run. */
+static double noise(const struct sides *s, of_second *figure)
+{
+	double a = noise_of(s->before, figure), b = noise_of(s->now, figure);
+
+	return isnan(a) || isnan(b) ? NAN : a > b ? a : b;
+}
+
+/* --- rows */
+
 /* The text of figures of one kind. */
 typedef struct text text_of(double value);
 
@@ -114,10 +178,12 @@ static struct text number_text(double n)
 	return text_whole(n);
 }
 
-static void compare_row(const struct sides *s, const char *name, text_of *text, double before,
-			double now)
+/* figure: what the noise is of; NULL: nothing that is known second by second. */
+static void compare_noisy(const struct sides *s, const char *name, text_of *text, double before,
+			  double now, of_second *figure)
 {
-	char difference[48] = "";
+	char difference[48] = "", around[24] = "";
+	double share = figure ? noise(s, figure) : NAN;
 
 	if (!isfinite(before) && !isfinite(now))
 		return;
@@ -127,8 +193,16 @@ static void compare_row(const struct sides *s, const char *name, text_of *text, 
 			 : now < before ? "-"
 					: "",
 			 text(fabs(now - before)).s);
-	fprintf(s->out, "%-24s %14s %14s %14s %10s\n", name, text(before).s, text(now).s,
-		difference, change_text(before, now).s);
+	if (isfinite(share))
+		snprintf(around, sizeof(around), "  +-%.1f %%", share * 100);
+	fprintf(s->out, "%-24s %14s %14s %14s %10s%s\n", name, text(before).s, text(now).s,
+		difference, change_text(before, now).s, around);
+}
+
+static void compare_row(const struct sides *s, const char *name, text_of *text, double before,
+			double now)
+{
+	compare_noisy(s, name, text, before, now, NULL);
 }
 
 static void compare_rates(const struct sides *s)
@@ -136,8 +210,10 @@ static void compare_rates(const struct sides *s)
 	const struct result *a = s->before, *b = s->now;
 
 	compare_row(s, "offered messages/s", text_rate, result_offered(a), result_offered(b));
-	compare_row(s, "achieved messages/s", text_rate, result_achieved(a), result_achieved(b));
-	compare_row(s, "deliveries/s", text_rate, result_delivery_rate(a), result_delivery_rate(b));
+	compare_noisy(s, "achieved messages/s", text_rate, result_achieved(a), result_achieved(b),
+		      second_sent);
+	compare_noisy(s, "deliveries/s", text_rate, result_delivery_rate(a),
+		      result_delivery_rate(b), second_delivered);
 	compare_row(s, "largest backlog", number_text, (double)a->backlog_max,
 		    (double)b->backlog_max);
 	compare_row(s, "clients joined", number_text, (double)a->clients_joined,
@@ -152,7 +228,11 @@ static void compare_latencies(const struct sides *s)
 	static const struct {
 		const char *name;
 		double percent;
-	} points[] = {{"p50", 50}, {"p99", 99}, {"p99.9", 99.9}, {"max", 100}};
+		of_second *second;
+	} points[] = {{"p50", 50, second_p50},
+		      {"p99", 99, second_p99},
+		      {"p99.9", 99.9, NULL},
+		      {"max", 100, NULL}};
 
 	for (int m = 0; m < METRICS; m++) {
 		const struct hist *a = &s->before->metric[m], *b = &s->now->metric[m];
@@ -164,9 +244,12 @@ static void compare_latencies(const struct sides *s)
 
 			snprintf(name, sizeof(name), "%s.%s", metric_name((enum metric)m),
 				 points[i].name);
-			compare_row(s, name, text_duration,
-				    a->n ? (double)hist_percentile(a, points[i].percent) : NAN,
-				    b->n ? (double)hist_percentile(b, points[i].percent) : NAN);
+			/* The seconds have those of one metric. */
+			compare_noisy(s, name, text_duration,
+				      a->n ? (double)hist_percentile(a, points[i].percent) : NAN,
+				      b->n ? (double)hist_percentile(b, points[i].percent) : NAN,
+				      m == (int)result_main_metric(s->now) ? points[i].second
+									   : NULL);
 		}
 	}
 }
@@ -202,11 +285,14 @@ void compare(FILE *out, const struct result *before, const struct result *now)
 	/* Names as long as they fit. */
 	snprintf(a, sizeof(a), "%s", name_of(before, "before"));
 	snprintf(b, sizeof(b), "%s", name_of(now, "now"));
-	fprintf(out, "%-24s %14s %14s %14s %10s\n", "", a, b, "difference", "change");
+	fprintf(out, "%-24s %14s %14s %14s %10s  %s\n", "", a, b, "difference", "change", "noise");
 	compare_conditions(&s);
 	fputc('\n', out);
 	compare_rates(&s);
 	compare_latencies(&s);
 	compare_audits(&s);
 	compare_servers(&s);
+	fputs("noise: half of a run's seconds are so near to their median; a smaller change says "
+	      "little\n",
+	      out);
 }

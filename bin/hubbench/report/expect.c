@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/quantity.h"
 #include "report/units.h"
 
 enum kind { KIND_DURATION, KIND_COUNT, KIND_RATE, KIND_SHARE, KIND_BYTES, KIND_VERDICT };
@@ -24,7 +25,8 @@ struct expect {
 	char *text;
 	enum op op;
 	enum kind kind;
-	double value;		     /* ns, bytes, per second, 1 for all */
+	double value;		     /* ns, bytes, per second, 1 for all; or times that of base */
+	const struct result *base;   /* NULL: the value stands for itself */
 	const struct figure *figure; /* NULL: a statistic of */
 	int metric;		     /* -1: the main one */
 	enum stat stat;
@@ -114,7 +116,7 @@ static bool read_stat(struct expect *e, const char *name)
 {
 	static const char *const names[] = {
 	    [STAT_MIN] = "min", [STAT_MAX] = "max", [STAT_MEAN] = "mean", [STAT_N] = "n"};
-	char *end;
+	const char *end;
 
 	for (int s = STAT_MIN; s <= STAT_N; s++) {
 		if (strcmp(name, names[s]) == 0) {
@@ -127,8 +129,8 @@ static bool read_stat(struct expect *e, const char *name)
 		return false;
 	e->stat = STAT_PERCENTILE;
 	e->kind = KIND_DURATION;
-	e->percent = strtod(name + 1, &end);
-	return !*end && e->percent <= 100;
+	end = quantity_number(name + 1, &e->percent);
+	return end && !*end && e->percent <= 100;
 }
 
 static bool read_name(struct expect *e, const char *name, char *why, size_t cap)
@@ -197,20 +199,46 @@ static bool read_verdict(struct expect *e, const char *text, char *why, size_t c
 	return false;
 }
 
-static bool read_value(struct expect *e, const char *text, char *why, size_t cap)
+/* base, N*base or base*N. */
+static bool read_base(struct expect *e, const char *text, const struct result *base)
+{
+	static const char name[] = "base";
+	const char *behind;
+	double factor = 1, more = 1;
+
+	behind = quantity_real(text, &factor);
+	if (behind && *(behind = skip_blank(behind)) == '*')
+		text = skip_blank(behind + 1);
+	if (strncmp(text, name, sizeof(name) - 1) != 0)
+		return false;
+	text = skip_blank(text + sizeof(name) - 1);
+	if (*text == '*') {
+		text = quantity_real(skip_blank(text + 1), &more);
+		text = text ? skip_blank(text) : "?";
+	}
+	e->base = base;
+	e->value = factor * more;
+	return !*text;
+}
+
+static bool read_value(struct expect *e, const char *text, const struct result *base, char *why,
+		       size_t cap)
 {
 	const char *unit;
-	char *end;
 
 	if (e->kind == KIND_VERDICT)
 		return read_verdict(e, text, why, cap);
-	/* What strtod() takes besides numbers is none here. */
-	if (!isdigit((unsigned char)*text) && *text != '.') {
+	if (read_base(e, text, base)) {
+		if (!base)
+			snprintf(why, cap, "base is the run of --compare FILE, which is not given");
+		return base != NULL;
+	}
+	unit = quantity_real(text, &e->value);
+	if (!unit) {
 		snprintf(why, cap, "\"%s\" is no number", text);
 		return false;
 	}
-	e->value = strtod(text, &end);
-	unit = skip_blank(end);
+	unit = skip_blank(unit);
 	if (!*unit) {
 		if (e->kind != KIND_DURATION || !(e->value > 0))
 			return true;
@@ -227,7 +255,7 @@ static bool read_value(struct expect *e, const char *text, char *why, size_t cap
 	return false;
 }
 
-static bool read_all(struct expect *e, char *text, char *why, size_t cap)
+static bool read_all(struct expect *e, char *text, const struct result *base, char *why, size_t cap)
 {
 	const char *name = skip_blank(text), *rest;
 	char *end = text + strlen(text);
@@ -244,16 +272,16 @@ static bool read_all(struct expect *e, char *text, char *why, size_t cap)
 	copy[len] = '\0';
 	rest = skip_blank(name + len);
 	return read_name(e, copy, why, cap) && read_op(e, &rest, why, cap) &&
-	       read_value(e, rest, why, cap);
+	       read_value(e, rest, base, why, cap);
 }
 
-struct expect *expect_new(const char *text, char *why, size_t cap)
+struct expect *expect_new(const char *text, const struct result *base, char *why, size_t cap)
 {
 	struct expect *e = calloc(1, sizeof(*e));
 	char *copy = strdup(text);
 
 	snprintf(why, cap, "out of memory");
-	if (!e || !copy || !(e->text = strdup(text)) || !read_all(e, copy, why, cap)) {
+	if (!e || !copy || !(e->text = strdup(text)) || !read_all(e, copy, base, why, cap)) {
 		free(copy);
 		expect_free(e);
 		return NULL;
@@ -357,18 +385,50 @@ static void expect_name(const struct expect *e, const struct result *r, char *ou
 		snprintf(out, cap, "%s.%s", metric_name(expect_metric(e, r)), names[e->stat]);
 }
 
+bool expect_of_server(const struct expect *e)
+{
+	const struct figure *f = e->figure;
+
+	return f && (f->value == figure_rss || f->value == result_bytes_per_client ||
+		     f->value == result_per_cpu);
+}
+
+/* What is to be kept to, with a word on where it comes from; NAN where the base has no such figure.
+ */
+static double expect_bound(const struct expect *e, const struct result *r, char *what, size_t cap)
+{
+	struct expect of_base = *e;
+	double bound;
+
+	*what = '\0';
+	if (!e->base)
+		return e->value;
+	/* Where no metric is named, the one that is meant in the run. */
+	if (!e->figure)
+		of_base.metric = (int)expect_metric(e, r);
+	bound = e->value * expect_seen(&of_base, e->base);
+	snprintf(what, cap, ", %g*base is %s", e->value, expect_text(e->kind, bound).s);
+	return bound;
+}
+
 bool expect_met(const struct expect *e, const struct result *r, char *why, size_t cap)
 {
-	double seen = expect_seen(e, r);
-	char name[64];
+	double seen = expect_seen(e, r), bound;
+	char name[64], what[64];
 
 	expect_name(e, r, name, sizeof(name));
 	if (isnan(seen)) {
 		snprintf(why, cap, "the run has no %s", name);
 		return false;
 	}
-	snprintf(why, cap, "%s is %s", name, expect_text(e->kind, seen).s);
-	return expect_holds(e->op, seen, e->value);
+	bound = expect_bound(e, r, what, sizeof(what));
+	if (isnan(bound)) {
+		snprintf(why, cap, "%s is %s, the base has none", name,
+			 expect_text(e->kind, seen).s);
+		return false;
+	}
+	snprintf(why, cap, "%s is %s%s", name, expect_text(e->kind, seen).s, what);
+	return expect_holds(e->op, seen, bound);
 }
 
 bool expect_check(const struct expect *e, struct result *r)

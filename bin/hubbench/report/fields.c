@@ -30,6 +30,7 @@ static const struct field asked[] = {
     RESULT("churn", churn, FIELD_DOUBLE),
     RESULT("slow", slow, FIELD_U64),
     RESULT("play", play, FIELD_STRING),
+    RESULT("speed", speed, FIELD_DOUBLE),
     RESULT("duration_s", duration, FIELD_DOUBLE),
     RESULT("warmup_s", warmup, FIELD_DOUBLE),
     RESULT("seed", seed, FIELD_U64),
@@ -69,6 +70,7 @@ static const struct field audit[] = {
 static const struct field generator[] = {
     RESULT("cpu_max", cpu_max, FIELD_DOUBLE),
     RESULT("cpu_s", cpu_s, FIELD_DOUBLE),
+    RESULT("cores_shared", cores_shared, FIELD_U64),
     {0},
 };
 

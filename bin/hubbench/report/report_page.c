@@ -113,6 +113,9 @@ static size_t facts_make(const struct result *r, struct fact facts[FACTS])
 	      "%s thread%s, the busiest used %s of a CPU; late by %s (P99)",
 	      text_count(r->threads).s, plural(r->threads), text_share(r->cpu_max).s,
 	      lag->n ? svg_duration((double)hist_percentile(lag, 99)).s : "-");
+	if (r->cores_shared)
+		words(f->text, sizeof(f->text), "; shares %s core%s with the server",
+		      text_count(r->cores_shared).s, plural(r->cores_shared));
 	if (r->pids) {
 		f = &facts[n++];
 		f->label = "server";

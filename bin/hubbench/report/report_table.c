@@ -145,6 +145,10 @@ static void table_self(FILE *out, const struct result *r)
 		   "busiest thread %s of a CPU; %.2f CPU-seconds; late by %s (P99)",
 		   text_share(r->cpu_max).s, r->cpu_s,
 		   lag->n ? text_duration((double)hist_percentile(lag, 99)).s : "-");
+	if (r->cores_shared)
+		table_line(out, "",
+			   "shares %s core%s with the server: what one takes the other lacks",
+			   text_count(r->cores_shared).s, plural(r->cores_shared));
 }
 
 static void table_server(FILE *out, const struct result *r)

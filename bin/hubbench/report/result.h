@@ -81,6 +81,7 @@ struct result {
 	double churn;		 /* members/s that are replaced */
 	uint64_t slow;		 /* members that do not read for a while */
 	char *play;		 /* the recording; NULL: none */
+	double speed;		 /* so many times as fast as it was; 0: none */
 	double duration, warmup; /* seconds */
 	uint64_t seed;
 
@@ -97,8 +98,9 @@ struct result {
 	struct audit_counts audit;
 
 	/* The generator itself. */
-	double cpu_max; /* share of the busiest thread, 0 to 1 */
-	double cpu_s;	/* of all threads */
+	double cpu_max;	       /* share of the busiest thread, 0 to 1 */
+	double cpu_s;	       /* of all threads */
+	uint64_t cores_shared; /* CPUs that the server may run on, too; 0: none, or not known */
 
 	/* The server; pids 0: not watched. */
 	unsigned pids;

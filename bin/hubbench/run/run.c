@@ -15,10 +15,13 @@
 #include "load/loop.h"
 #include "plan/need.h"
 #include "report/report.h"
+#include "run/cores.h"
+#include "run/diagnose.h"
 #include "run/proc.h"
 #include "run/setup.h"
 #include "run/sum.h"
 
+#define ASK_NS (1 * (uint64_t)SECOND) /* without a join, and the server is asked what it speaks */
 #define POLL_NS (20 * (uint64_t)MS)
 #define CONNECT_NS (60 * (uint64_t)SECOND) /* for all, the ramp not counted */
 #define SETTLE_NS (50 * (uint64_t)MS)	   /* after joining, without anything coming in */
@@ -44,6 +47,8 @@ struct watch {
 	double server_from_s;  /* the server's CPU time when measuring began */
 	bool started, stopped; /* told to end */
 	bool at_once;	       /* told again */
+	bool diagnosed;	       /* it was asked why nobody joins */
+	char why[200];	       /* the server speaks otherwise; empty: not known to */
 };
 
 /* --- waiting */
@@ -212,6 +217,38 @@ static void end_second(struct watch *w, double at, bool keep)
 	w->before_ns = now_ns;
 }
 
+/* --- a server that speaks otherwise */
+
+/* Whether one is heard or found to; then why says which, and how it is asked. */
+static bool speaks_otherwise(struct watch *w)
+{
+	const struct dialect *other = atomic_load(&w->run.other);
+	uint64_t since = clock_mono_ns() - w->run.begin_ns;
+
+	if (other) {
+		snprintf(w->why, sizeof(w->why), "the server speaks %s: --dialect %s",
+			 other == &dialect_socketio ? "Socket.IO"
+			 : other == &dialect_hub    ? "hub(7)"
+						    : "no protocol of its own",
+			 other->name);
+		return true;
+	}
+	if (w->now.joined || w->diagnosed || (since < ASK_NS && !load_failed(&w->run)))
+		return false;
+	/* Once: either it tells, or a person has to try. */
+	w->diagnosed = true;
+	if (diagnose(&w->run, w->why, sizeof(w->why)))
+		return true;
+	if (!load_failed(&w->run)) {
+		char silence[200];
+
+		diagnose_silence(&w->run, silence, sizeof(silence));
+		report_live_clear();
+		err_log(ERR_WARN, "%s: %s", w->r->url, silence);
+	}
+	return false;
+}
+
 /* --- phases */
 
 /* All clients become members, or fail. */
@@ -227,6 +264,8 @@ static void connect_all(struct watch *w)
 			end_second(w, -1, false);
 			shown += SECOND;
 		}
+		if (speaks_otherwise(w))
+			return;
 	} while (w->now.joined + w->now.failed < w->run.clients && !w->stopped &&
 		 clock_mono_ns() < limit);
 	/* The news of the joins pass. */
@@ -289,6 +328,8 @@ static void measure(struct watch *w)
 		if (next > to)
 			next = to;
 		wait_until(w, next);
+		if (speaks_otherwise(w))
+			return;
 		if (!w->stopped)
 			end_second(w, (double)(int64_t)(next - from) / 1e9, true);
 		if (next == from)
@@ -346,9 +387,11 @@ static void describe(const struct run *run, struct result *r)
 	r->churn = p->churn;
 	r->slow = p->slow;
 	r->play = p->o->play ? need(strdup(p->o->play)) : NULL;
+	r->speed = p->o->play ? p->speed : 0;
 	r->duration = p->duration;
 	r->warmup = p->warmup;
 	r->seed = p->seed;
+	r->cores_shared = cores_shared(run);
 	r->started = (double)clock_wall_ms() / 1000;
 }
 
@@ -383,6 +426,14 @@ static void watch_server(struct watch *w, uint64_t *rss)
 		w->r->rss_max = s.rss;
 }
 
+static int end_otherwise(struct watch *w)
+{
+	stop_threads(&w->run);
+	report_live_clear();
+	err_log(ERR_ERROR, "%s: %s", w->r->url, w->why);
+	return EX_UNAVAILABLE;
+}
+
 static int run_all(struct watch *w)
 {
 	struct result *r = w->r;
@@ -391,6 +442,8 @@ static int run_all(struct watch *w)
 	w->before_ns = clock_mono_ns();
 	start_threads(&w->run);
 	connect_all(w);
+	if (w->why[0])
+		return end_otherwise(w);
 	if (!w->now.joined) {
 		stop_threads(&w->run);
 		report_live_clear();
@@ -403,6 +456,8 @@ static int run_all(struct watch *w)
 	watch_server(w, &r->rss_joined);
 	set_times(&w->run);
 	measure(w);
+	if (w->why[0])
+		return end_otherwise(w);
 	watch_server(w, &r->rss_end);
 	r->server_cpu_s = w->proc_before.cpu_s - w->server_from_s;
 	drain(w);

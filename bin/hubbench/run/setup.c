@@ -9,6 +9,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/opt.h"
+#include "base/token_file.h"
 #include "json/json.h"
 #include "load/loop.h"
 #include "net/upgrade.h"
@@ -63,6 +65,8 @@ static void make_script(struct run *r)
 	s->event = r->o->event;
 	s->room = r->o->room;
 	s->join_event = r->o->join_event;
+	s->space = r->o->space;
+	s->echo = !r->o->no_echo;
 	if (r->dialect->npaths)
 		s->paths = need(json_paths_new(r->dialect->paths, r->dialect->npaths));
 }
@@ -138,8 +142,36 @@ static void make_publishers(struct run *r)
 	}
 }
 
+/* The upgrade, with the token where there is one. Returns 0, or an exit status after saying why. */
+static int make_request(struct run *r)
+{
+	static const char name[] = "Authorization: Bearer ";
+	const char *lines[OPT_LIST_MAX + 1];
+	size_t n = r->o->hub.headers.n;
+	char token[sizeof(name) + TOKEN_FILE_ROOM], why[300];
+	int status = 0;
+
+	memcpy(lines, r->o->hub.headers.item, n * sizeof(*lines));
+	memcpy(token, name, sizeof(name));
+	if (r->o->hub.token_file) {
+		status = token_file_read(r->o->hub.token_file, token + sizeof(name) - 1, why,
+					 sizeof(why));
+		lines[n++] = token;
+	}
+	if (status)
+		err_log(ERR_ERROR, "%s", why);
+	else
+		r->request = need(upgrade_request(&r->plan->url, r->o->subprotocol, lines, n));
+	return status;
+}
+
 int setup_run(struct run *r, const struct plan *p)
 {
+	const struct client_args *hub = &p->o->hub;
+	const struct net_options net = {.insecure = hub->insecure,
+					.cert = hub->cert,
+					.key = hub->key,
+					.proxy = hub->transport.proxy};
 	char why[300];
 	int status;
 
@@ -163,7 +195,7 @@ int setup_run(struct run *r, const struct plan *p)
 	r->answered = p->scenario->echo;
 	r->spread = p->clients > p->sessions && p->publishers;
 	pthread_mutex_init(&r->error_mutex, NULL);
-	status = net_resolve(&r->target, &p->url, p->o->insecure, why, sizeof(why));
+	status = net_resolve(&r->target, &p->url, &net, why, sizeof(why));
 	/* In the closed model nothing is due, and a window is to go out at once. */
 	r->target.shallow = !r->closed;
 	if (status == 0)
@@ -173,8 +205,9 @@ int setup_run(struct run *r, const struct plan *p)
 		return status;
 	}
 	make_script(r);
-	r->request =
-	    need(upgrade_request(&p->url, p->o->subprotocol, p->o->headers.item, p->o->headers.n));
+	status = make_request(r);
+	if (status != 0)
+		return status;
 	make_messages(r);
 	make_timetable(r);
 	make_publishers(r);

@@ -1,8 +1,9 @@
 /* The room speak/: what is said, and what it means. It owns how a server speaks (this header, and
  * one file for each dialect), the mark by which a message is found again (mark.h), and the
- * templates of messages (template.h). All of it is pure: texts in, meanings out, and the other way
- * round. It has no sockets and keeps nothing of a client; run/ sends what is to be said and counts
- * what came, plan/ asks what a dialect can do. Any thread may call. */
+ * templates of messages (template.h), and guess.h, by which a server that speaks otherwise is
+ * known. All of it is pure: texts in, meanings out, and the other way round. It has no sockets and
+ * keeps nothing of a client; run/ sends what is to be said and counts what came, plan/ asks what a
+ * dialect can do. Any thread may call. */
 #ifndef HUBBENCH_DIALECT_H
 #define HUBBENCH_DIALECT_H
 
@@ -38,7 +39,8 @@ enum dialect_got {
 	DIALECT_GAP,	 /* records up to seq will not come */
 	DIALECT_ACK,	 /* of the client's message of that number */
 	DIALECT_REFUSED, /* the same, where one is named; p, len: the code */
-	DIALECT_GREETED, /* the server has spoken first: the client may join */
+	DIALECT_OPENED,	 /* the server has spoken first: hello() is to be said */
+	DIALECT_GREETED, /* the client may join */
 	DIALECT_JOINED,	 /* seq: the last so far; seat; snapshot; recovered */
 	DIALECT_LEFT,
 	DIALECT_DENIED, /* the server does not let it in; p, len: why */
@@ -67,7 +69,7 @@ struct dialect {
 	bool greets;	  /* the server speaks first */
 	bool answers;	  /* joining has an answer */
 	bool own_words;	  /* takes --join and --answer */
-	bool events;	  /* takes --event, --room and --join-event */
+	bool events;	  /* takes --event, --room, --join-event and --namespace */
 
 	const char *leave; /* what a member says to leave; NULL: it just goes */
 
@@ -76,6 +78,10 @@ struct dialect {
 
 	/* The template of its messages, as a new string; NULL: no memory. */
 	char *(*message)(const struct script *s);
+
+	/* Appends the answer to a server that has spoken first. Returns 0 or -ENOMEM. NULL: none
+	 * does. */
+	int (*hello)(const struct script *s, const struct dialect_client *c, struct buf *out);
 
 	/* Appends what a client says to become a member. Returns 1; 0: nothing is to be said; or
 	 * -ENOMEM. */

@@ -19,6 +19,8 @@ struct script {
 	bool acks;			       /* messages ask for an ack */
 	const char *message;		       /* the template; NULL: the dialect's own */
 	const char *event, *room, *join_event; /* socketio; NULL: by default */
+	const char *space;		       /* the same: in place of rooms; NULL: none */
+	bool echo;			       /* publishers want their own messages */
 	/* Whoever makes a script frees these. */
 	char *join, *answer_to, *answer; /* raw; NULL: none */
 	struct json_paths *paths;	 /* of the dialect; NULL: it reads no JSON */

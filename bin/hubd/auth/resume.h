@@ -6,16 +6,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RESUME_LEN 38	  /* characters of a token */
+#include "json/envelope.h"
+
+#define RESUME_LEN 48	  /* characters of a token */
 #define RESUME_KEY_LEN 32 /* bytes of the hub's secret */
 
-/* The token of the client id, with a NUL: the id, the run of the hub that gave it, and a BLAKE2b
- * MAC of 128 bits, in URL-safe base64. */
-void resume_token(const unsigned char key[RESUME_KEY_LEN], uint64_t id, uint32_t run,
+/* What a token says. */
+struct resume {
+	uint64_t id;	    /* the client */
+	uint64_t issued_ms; /* by the wall clock */
+	uint32_t run;	    /* of the hub that gave it */
+};
+
+/* The token, with a NUL: what it says, and a BLAKE2b MAC of 128 bits over that and the user (empty:
+ * nobody's), in URL-safe base64. */
+void resume_token(const unsigned char key[RESUME_KEY_LEN], const struct resume *r, struct span user,
 		  char out[RESUME_LEN + 1]);
 
-/* The id and run in a token; false where it was not made with this key. */
+/* What a token says; false where it was not made with this key for this user. */
 bool resume_verify(const unsigned char key[RESUME_KEY_LEN], const char *token, size_t len,
-		   uint64_t *id, uint32_t *run);
+		   struct span user, struct resume *r);
+
+/* The id of a client that has no token but a name, which may be empty: the same for the same name,
+ * and known to nobody else. */
+uint64_t resume_named(const unsigned char key[RESUME_KEY_LEN], const char *name, size_t len);
 
 #endif

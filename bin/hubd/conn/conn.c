@@ -6,21 +6,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "wire/blob.h"
 
-#define OUT_PAUSE (64 * 1024) /* bytes of answers at which a peer's input is stopped */
 #define OUT_MAX (1024 * 1024) /* bytes at which a peer counts as slow, beside one message */
+
+_Static_assert(HUB_RULE_FAILED < BY_CODE_N, "each code has a counter");
 
 static uint32_t now_s(struct conn *c)
 {
 	return (uint32_t)(worker_now_ms(c->worker) / 1000);
 }
 
-static uint32_t check(struct conn *c, uint32_t at_s);
+static uint32_t check(struct conn *c, uint32_t at_s, bool due);
 
-static void check_again(struct conn *c)
+void conn_check(struct conn *c)
 {
-	wheel_set(&c->worker->wheel, &c->timer, check(c, now_s(c)));
+	wheel_set(&c->worker->wheel, &c->timer, check(c, now_s(c), false));
+}
+
+_Static_assert(CONN_ID_KEY_LEN == crypto_shorthash_KEYBYTES, "the key of ids");
+_Static_assert(sizeof(uint64_t) == crypto_shorthash_BYTES, "an id is a hash");
+
+/* No two are at one place, with one number, within a millisecond; and the hash spares a system call
+ * for each. */
+static uint64_t new_id(const struct conn *c)
+{
+	uint64_t from[3] = {(uintptr_t)c, c->born, worker_now_ms(c->worker)}, id;
+
+	crypto_shorthash((unsigned char *)&id, (const unsigned char *)from, sizeof(from),
+			 c->worker->conns->id_key);
+	return id;
 }
 
 struct conn *conn_new(struct worker *w, const struct door *door, void *handle, uint32_t born)
@@ -33,44 +49,15 @@ struct conn *conn_new(struct worker *w, const struct door *door, void *handle, u
 	c->door = door;
 	c->handle = handle;
 	c->born = born;
-	randombytes_buf(&c->id, sizeof(c->id));
+	c->id = new_id(c);
 	c->heard_s = now_s(c);
-	check_again(c);
+	c->since_s = c->heard_s & 0x3fffffff;
+	conn_check(c);
+	conn_log(c, ERR_DEBUG, JOURNAL_come, "connected");
 	return c;
 }
 
 /* --- receiving */
-
-static struct conn_input *input_of(struct conn *c)
-{
-	if (!c->input)
-		c->input = calloc(1, sizeof(*c->input));
-	return c->input;
-}
-
-static void free_input(struct conn *c)
-{
-	if (!c->input)
-		return;
-	buf_free(&c->input->part);
-	buf_free(&c->input->held);
-	free(c->input);
-	c->input = NULL;
-}
-
-struct buf *conn_part(struct conn *c)
-{
-	return input_of(c) ? &c->input->part : NULL;
-}
-
-void conn_part_done(struct conn *c)
-{
-	if (!c->input)
-		return;
-	buf_free(&c->input->part);
-	if (!c->input->held.len)
-		free_input(c);
-}
 
 void conn_heard(struct conn *c)
 {
@@ -78,82 +65,33 @@ void conn_heard(struct conn *c)
 	c->pinged = false;
 }
 
-/* Keeps a message for conn_release(). The door was told to stop, so there are few. */
-static void keep(struct conn *c, const char *text, size_t len)
-{
-	struct conn_input *in = input_of(c);
-
-	if (in && in->held.len + len > OUT_MAX + c->worker->conns->max_message)
-		conn_close(c, CLOSE_TOO_LARGE, "too many messages at a time");
-	else if (!in || buf_put(&in->held, &len, sizeof(len)) < 0 ||
-		 buf_put(&in->held, text, len) < 0)
-		conn_close(c, CLOSE_INTERNAL, "out of memory");
-}
-
-static enum hub_code take(struct conn *c, const char *text, size_t len)
-{
-	enum hub_code code = c->door->dialect->take(c, text, len);
-
-	if (code == HUB_BAD_TEXT && c->door->utf8)
-		conn_close(c, CLOSE_BAD_TEXT, "text that is not UTF-8");
-	return code;
-}
-
 enum hub_code conn_receive(struct conn *c, const char *text, size_t len)
 {
 	conn_heard(c);
+	counter_add_at(&c->worker->counters, received, c->door->counted, 1);
+	enum hub_code code;
+
 	if (c->closing)
 		return HUB_OK;
-	if (!c->held)
-		return take(c, text, len);
-	keep(c, text, len);
-	return HUB_OK;
-}
-
-static void set_paused(struct conn *c)
-{
-	bool paused = c->held || c->out.len > OUT_PAUSE;
-
-	if (c->paused == paused)
-		return;
-	c->paused = paused;
-	c->door->pause(c, paused);
+	code = c->door->dialect->take(c, text, len);
+	if (!c->door->trusted)
+		meter_message(c, len);
+	return code;
 }
 
 void conn_hold(struct conn *c)
 {
 	c->held = true;
-	set_paused(c);
+	conn_set_paused(c);
 }
 
 void conn_release(struct conn *c)
 {
-	struct buf held = {0};
-	size_t at = 0, len;
-
 	/* At the end of the hub it is not heard again. */
 	c->held =
 	    c->finishing && atomic_load_explicit(&c->worker->all->draining, memory_order_relaxed);
-	if (c->input) {
-		held = c->input->held;
-		c->input->held = (struct buf){0};
-		if (!c->input->part.len)
-			free_input(c);
-	}
-	for (; at < held.len && !c->closing && !c->held; at += len) {
-		memcpy(&len, held.data + at, sizeof(len));
-		at += sizeof(len);
-		take(c, held.data + at, len);
-	}
-	if (at < held.len && !c->closing) {
-		if (input_of(c) && buf_put(&c->input->held, held.data + at, held.len - at) == 0)
-			;
-		else
-			conn_close(c, CLOSE_INTERNAL, "out of memory");
-	}
-	buf_free(&held);
 	if (!c->closing)
-		set_paused(c);
+		conn_set_paused(c);
 }
 
 void conn_busy(struct conn *c)
@@ -172,11 +110,17 @@ void conn_idle(struct conn *c)
 
 /* --- sending */
 
+/* What is queued has been handed on, or is for nobody. */
+static void drop_out(struct conn *c)
+{
+	counter_sub_at(&c->worker->counters, memory, MEMORY_ANSWERS, c->out.len);
+	buf_free(&c->out);
+}
+
 bool conn_write(struct conn *c, const void *data, size_t len)
 {
 	int r = c->door->write(c, data, len);
 
-	counter_add(&c->worker->counters, sent_bytes, len);
 	if (r == 0)
 		return true;
 	if (r < 0) {
@@ -185,7 +129,7 @@ bool conn_write(struct conn *c, const void *data, size_t len)
 	}
 	c->blocked = true;
 	c->blocked_s = now_s(c);
-	check_again(c);
+	conn_check(c);
 	return false;
 }
 
@@ -194,26 +138,56 @@ void conn_flush(struct conn *c)
 	if (c->closing || c->blocked || !c->out.len)
 		return;
 	conn_write(c, c->out.data, c->out.len);
-	buf_free(&c->out);
+	drop_out(c);
 	if (!c->closing)
-		set_paused(c);
+		conn_set_paused(c);
+}
+
+/* Something was queued behind so many bytes. */
+static void queued(struct conn *c, size_t before, int r)
+{
+	if (r < 0) {
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
+		return;
+	}
+	counter_add_at(&c->worker->counters, sent, c->door->counted, 1);
+	counter_add_at(&c->worker->counters, memory, MEMORY_ANSWERS, c->out.len - before);
+	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
+	if (c->out.len <= CONN_OUT_PAUSE)
+		return;
+	conn_set_paused(c);
+	if (c->out.len > OUT_MAX + c->worker->conns->max_message) {
+		counter_add(&c->worker->counters, slow_disconnects, 1);
+		conn_close(c, CLOSE_SLOW, "too slow: too many messages wait to be read");
+	} else if (!c->door->trusted && conn_over(c->worker, c->out.len)) {
+		conn_close(c, CLOSE_SLOW, CONN_OVER);
+	}
 }
 
 void conn_send(struct conn *c, const char *text, size_t len)
 {
-	if (c->closing)
+	size_t before = c->out.len;
+
+	if (!c->closing)
+		queued(c, before, c->door->encoding->message(&c->out, text, len));
+}
+
+void conn_last_word(struct conn *c, const char *text, size_t len)
+{
+	size_t before = c->out.len;
+
+	if (c->gone || c->closed || c->door->encoding->message(&c->out, text, len) < 0)
 		return;
-	if (c->door->encoding->message(&c->out, text, len, 0) < 0) {
-		conn_close(c, CLOSE_INTERNAL, "out of memory");
-		return;
-	}
-	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
-	if (c->out.len > OUT_PAUSE)
-		set_paused(c);
-	if (c->out.len > OUT_MAX + c->worker->conns->max_message) {
-		counter_add(&c->worker->counters, slow_disconnects, 1);
-		conn_close(c, CLOSE_SLOW, "too slow: too many messages wait to be read");
-	}
+	counter_add_at(&c->worker->counters, sent, c->door->counted, 1);
+	counter_add_at(&c->worker->counters, memory, MEMORY_ANSWERS, c->out.len - before);
+}
+
+void conn_queue(struct conn *c, const void *data, size_t len)
+{
+	size_t before = c->out.len;
+
+	if (!c->closing)
+		queued(c, before, buf_put(&c->out, data, len));
 }
 
 void conn_send_scratch(struct conn *c, struct buf *b, int r)
@@ -225,20 +199,89 @@ void conn_send_scratch(struct conn *c, struct buf *b, int r)
 	worker_scratch_done(c->worker, b);
 }
 
+/* Whether the client could have known that it would be refused. */
+static bool is_fault(enum hub_code code)
+{
+	switch (code) {
+	case HUB_NOT_MEMBER:
+	case HUB_RATE_LIMITED:
+	case HUB_SESSION_FULL:
+	case HUB_HUB_FULL:
+	case HUB_STORE_FULL:
+	case HUB_IN_USE:
+	case HUB_BANS_FULL:
+	case HUB_SHUTTING_DOWN:
+	case HUB_HELD:
+	case HUB_CONFLICT:
+	case HUB_RULE_FAILED:
+	case HUB_INTERNAL:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Whether it is the hub's trouble, or follows from an earlier refusal: a client that has a whole
+ * window under way gets as many of these. */
+static bool is_hubs_own(enum hub_code code)
+{
+	return code == HUB_INTERNAL || code == HUB_SHUTTING_DOWN || code == HUB_HELD;
+}
+
 void conn_error(struct conn *c, enum hub_code code, const char *message, struct span msg_id)
 {
 	struct buf *b = worker_scratch(c->worker);
 
-	counter_add(&c->worker->counters, errors, 1);
-	conn_send_scratch(c, b, c->door->dialect->error(b, code, message, msg_id));
+	conn_error_made(c, code, b, c->door->dialect->error(b, code, message, msg_id));
+}
+
+void conn_error_made(struct conn *c, enum hub_code code, struct buf *b, int r)
+{
+	unsigned strikes;
+
+	counter_add_at(&c->worker->counters, errors, code, 1);
+	conn_send_scratch(c, b, r);
+	if (c->door->trusted || c->closing)
+		return;
+	if (!meter_error(c, !is_hubs_own(code), &strikes))
+		return;
+	if (is_fault(code) || strikes > METER_STRIKES) {
+		counter_add(&c->worker->counters, closed_errors, 1);
+		conn_close(c, CLOSE_POLICY, "too many errors");
+	} else {
+		meter_slow(c, WORKER_DELAY_MS, "more refusals than it may cause");
+	}
+}
+
+void conn_set_door(struct conn *c, const struct door *door)
+{
+	c->door = door;
+}
+
+void conn_requeue(struct conn *c, const void *data, size_t len)
+{
+	drop_out(c);
+	if (len && buf_put(&c->out, data, len) < 0)
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
+	counter_add_at(&c->worker->counters, memory, MEMORY_ANSWERS, c->out.len);
 }
 
 /* --- ending */
 
 void conn_progress(struct conn *c)
 {
-	if (!c->closing)
-		c->blocked_s = now_s(c);
+	c->blocked_s = now_s(c);
+}
+
+/* The end of the hub is no news of each. */
+static void log_close(struct conn *c)
+{
+	if (c->code == CLOSE_NORMAL)
+		conn_log(c, ERR_INFO, JOURNAL_gone, "%s",
+			 *c->reason ? c->reason : "closed by the client");
+	else if (c->code != CLOSE_RESTART)
+		conn_log(c, c->code == CLOSE_SLOW || c->code == CLOSE_POLICY ? ERR_WARN : ERR_INFO,
+			 JOURNAL_close, "%u %s", c->code, c->reason);
 }
 
 void conn_close(struct conn *c, enum close_code code, const char *reason)
@@ -248,6 +291,7 @@ void conn_close(struct conn *c, enum close_code code, const char *reason)
 	c->closing = true;
 	c->code = (unsigned)code & 0x1fff;
 	c->reason = reason;
+	log_close(c);
 	worker_later(c->worker, TURN_REAP, &c->reap);
 }
 
@@ -261,18 +305,27 @@ void conn_abort(struct conn *c)
 
 void conn_gone(struct conn *c)
 {
+	if (!c->closing)
+		conn_log(c, ERR_INFO, JOURNAL_gone, "lost");
 	c->gone = true;
 	c->closing = true;
 	c->handle = NULL;
 	worker_later(c->worker, TURN_REAP, &c->reap);
 }
 
+void conn_replaced(struct conn *c)
+{
+	c->closing = true;
+	conn_gone(c);
+}
+
 static void conn_free(struct conn *c)
 {
 	wheel_remove(&c->timer);
-	blob_unref(c->info);
-	buf_free(&c->out);
-	free_input(c);
+	drop_out(c);
+	meter_trim(c, true); /* charges its user for the rest */
+	conn_self_free(c);
+	conn_input_free(c);
 	free(c);
 }
 
@@ -294,13 +347,13 @@ void conn_end(struct conn *c)
 		c->door->abort(c);
 		return;
 	}
-	if (!c->blocked && c->out.len)
+	if ((!c->blocked || c->door->fetched) && c->out.len)
 		c->blocked = c->door->write(c, c->out.data, c->out.len) != 0;
-	buf_free(&c->out);
+	drop_out(c);
 	if (c->paused)
 		c->door->pause(c, false); /* its answer to our close is to be heard */
 	c->blocked_s = now_s(c);
-	check_again(c);
+	conn_check(c);
 	c->door->close(c, c->code, c->reason);
 }
 
@@ -319,15 +372,102 @@ static void give_up(struct conn *c, const char *reason)
 	conn_close(c, 0, reason);
 }
 
+static void ping(struct conn *c, uint32_t at_s)
+{
+	int r = c->door->ping(c);
+
+	if (r < 0)
+		conn_close(c, 0, "write failed");
+	else if (r > 0 && !c->blocked) {
+		c->blocked = true;
+		c->blocked_s = at_s;
+	}
+}
+
+/* Of a door whose peers never say anything: heard_s is when the last ping was sent. */
+static uint32_t keep_alive(struct conn *c, uint32_t at_s, uint32_t next)
+{
+	double every = c->worker->conns->ping;
+	uint32_t left;
+
+	if (every > c->door->keep_s)
+		every = c->door->keep_s;
+	left = seconds_until(c->heard_s, every, at_s);
+	if (left == 0) {
+		c->heard_s = at_s;
+		if (!c->blocked)
+			ping(c, at_s);
+		left = c->blocked ? 1 : seconds_until(at_s, every, at_s);
+	}
+	return left < next ? left : next;
+}
+
+/* A token that ends: that is told when its time is due, and not between a message and its answer.
+ * Returns in how many seconds to look again. */
+static uint32_t check_token(struct conn *c, uint32_t at_s, bool due)
+{
+	uint32_t end_s = identity_end_s(c->identity), left;
+	struct buf *b;
+
+	if (!end_s)
+		return UINT32_MAX;
+	if (at_s >= end_s) {
+		conn_close(c, CLOSE_UNAUTHENTICATED, "the token has ended");
+		return UINT32_MAX;
+	}
+	left = end_s - at_s;
+	if (c->warned)
+		return left;
+	if (left > IDENTITY_WARN_S + TOKEN_LEEWAY)
+		return left - (IDENTITY_WARN_S + TOKEN_LEEWAY);
+	if (!due)
+		return 1;
+	c->warned = true;
+	if (c->door->dialect->expiring) {
+		b = worker_scratch(c->worker);
+		conn_send_scratch(c, b, c->door->dialect->expiring(b, identity_exp(c->identity)));
+	}
+	return left;
+}
+
+/* What it could come back with gets old. Returns in how many seconds to look again. */
+static uint32_t check_given(struct conn *c, uint32_t at_s)
+{
+	uint64_t half_s = c->worker->conns->resume_ms / 2000;
+	struct buf *b;
+
+	if (!c->worker->conns->resume_ms || !c->door->dialect->resume)
+		return UINT32_MAX;
+	if (at_s - c->given_s >= half_s) {
+		c->given_s = at_s;
+		b = worker_scratch(c->worker);
+		conn_send_scratch(c, b, c->door->dialect->resume(b, c));
+	}
+	half_s -= half_s < at_s - c->given_s ? half_s : at_s - c->given_s;
+	return half_s > UINT32_MAX ? UINT32_MAX : (uint32_t)half_s;
+}
+
 /* Returns in how many seconds to look again. */
-static uint32_t check(struct conn *c, uint32_t at_s)
+static uint32_t check(struct conn *c, uint32_t at_s, bool due)
 {
 	const struct conn_settings *set = c->worker->conns;
 	uint32_t next = UINT32_MAX, left;
 
-	if (c->closing || c->blocked) {
-		next = seconds_until(c->blocked_s, set->write_timeout, at_s);
-		if (next == 0) {
+	if (c->input) /* it is given up as soon as there is nothing in it */
+		next = 1;
+	if (c->identity && !c->closing) {
+		left = check_token(c, at_s, due);
+		next = left < next ? left : next;
+	}
+	if (c->given_s && !c->closing) {
+		left = check_given(c, at_s);
+		next = left < next ? left : next;
+	}
+
+	if (c->closing || (c->blocked && !c->door->fetched)) {
+		left = seconds_until(c->blocked_s, set->write_timeout, at_s);
+		next = left < next ? left : next;
+		if (left == 0) {
 			if (c->closing && c->closed && !c->gone)
 				c->door->abort(c);
 			else if (!c->closing)
@@ -335,7 +475,11 @@ static uint32_t check(struct conn *c, uint32_t at_s)
 			return 1;
 		}
 	}
-	if (c->closing || !c->door->pings || set->ping <= 0)
+	if (c->closing || set->ping <= 0)
+		return next;
+	if (c->door->keep_s)
+		return keep_alive(c, at_s, next);
+	if (!c->door->pings)
 		return next;
 	left = seconds_until(c->heard_s, set->pong, at_s);
 	if (left == 0) {
@@ -347,17 +491,10 @@ static uint32_t check(struct conn *c, uint32_t at_s)
 	if (left == 0 && c->blocked) {
 		next = 1;
 	} else if (left == 0 && !c->pinged) {
-		int r;
-
 		c->pinged = true;
-		r = c->door->ping(c);
-		if (r < 0)
-			conn_close(c, 0, "write failed");
-		else if (r > 0 && !c->blocked) {
-			c->blocked = true;
-			c->blocked_s = at_s;
+		ping(c, at_s);
+		if (c->blocked)
 			next = 1;
-		}
 	} else if (left) {
 		next = left < next ? left : next;
 	}
@@ -371,7 +508,9 @@ static struct conn *conn_of(struct wheel_entry *e)
 
 uint32_t conn_due(struct wheel_entry *e, uint32_t at_s)
 {
-	return check(conn_of(e), at_s);
+	meter_trim(conn_of(e), false);
+	conn_input_shrink(conn_of(e));
+	return check(conn_of(e), at_s, true);
 }
 
 /* --- all of a worker */

@@ -2,84 +2,41 @@
  * the clients they name. */
 #include "dialect/hub7.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "dialect/act.h"
+#include "dialect/message.h"
 #include "json/json.h"
-#include "wire/blob.h"
 #include "wire/id.h"
 
 #define WHY_MAX 256 /* bytes of an error's message */
 
 /* --- to some clients */
 
-struct delivery {
-	struct session *session;
-	struct blob *blob;
-	unsigned delivered;
-	enum hub_code code; /* of the last receiver that could not be reached */
-	char why[WHY_MAX];
-};
-
-static void deliver_one(struct span id, void *arg)
-{
-	struct delivery *d = arg;
-	enum hub_code code = member_direct(d->session, id, d->blob);
-	size_t len = strlen(d->why);
-
-	if (code == HUB_OK) {
-		d->delivered++;
-		return;
-	}
-	d->code = code;
-	snprintf(d->why + len, sizeof(d->why) - len, "%s%.*s", len ? ", " : "", (int)id.len, id.p);
-}
-
-/* A message with `to`: only those clients get it, and it is not logged. HUB_OK where anybody got
- * it. */
-static enum hub_code send_direct(struct conn *c, const struct envelope *e, struct session *s,
-				 struct span text)
-{
-	struct delivery d = {.session = s, .blob = blob_new(text.p, text.len)};
-	enum hub_code code;
-	char why[WHY_MAX];
-
-	if (!d.blob)
-		return hub7_fail(c, e, HUB_INTERNAL, "out of memory");
-	code = envelope_to(e, deliver_one, &d, why, sizeof(why));
-	blob_unref(d.blob);
-	if (code != HUB_OK)
-		return hub7_fail(c, e, code, why);
-	counter_add(&c->worker->counters, direct, d.delivered > 0);
-	if (d.code == HUB_OK)
-		return HUB_OK;
-	snprintf(why, sizeof(why), "%s %.64s: %.150s",
-		 d.code == HUB_NOT_MEMBER ? "not in session"
-		 : d.code == HUB_HUB_FULL ? "too many are under way in session"
-					  : "out of memory in session",
-		 s->id, d.why);
-	hub7_fail(c, e, d.code, why);
-	return d.delivered ? HUB_OK : d.code;
-}
-
 static enum hub_code on_direct(struct conn *c, const struct envelope *e, struct seat *seat,
 			       struct buf *record, const struct slot *tags)
 {
 	struct session *s = seat->m.session;
+	bool delivered = false;
+	char why[WHY_MAX];
 	enum hub_code code;
 	struct buf *b;
 
 	if (!(tags->acked && session_knows(s, tags->msg))) {
 		if (buf_puts(record, "}") < 0)
 			return hub7_fail(c, e, HUB_INTERNAL, "out of memory");
-		code = send_direct(c, e, s, (struct span){record->data, record->len});
+		code = message_direct(c, e, s, (struct span){record->data, record->len}, &delivered,
+				      why, sizeof(why));
 		if (code != HUB_OK)
+			hub7_fail(c, e, code, why);
+		if (!delivered)
 			return code;
 		if (tags->acked)
-			session_remember(s, tags->msg);
+			session_remember(s, tags->sender, tags->msg);
 	}
 	if (tags->acked) {
 		b = worker_scratch(c->worker);
+		counter_add(&c->worker->counters, acks, 1);
 		conn_send_scratch(c, b, hub7_ack(b, s->id, 0, e->msg_id));
 	}
 	return HUB_OK;
@@ -87,68 +44,65 @@ static enum hub_code on_direct(struct conn *c, const struct envelope *e, struct 
 
 /* --- into the log */
 
-/* Where the record has a value of the message, for its tags. */
-static void note(const struct envelope *e, struct span value, uint32_t *at, uint16_t *len)
-{
-	*at = (uint32_t)envelope_record_at(e, value.p);
-	*len = (uint16_t)value.len;
-}
-
 static enum hub_code on_record(struct conn *c, const struct envelope *e, struct seat *seat,
-			       struct span body, struct slot *tags)
+			       struct span body, const struct slot *tags)
 {
-	struct publication p = {.body = body, .type = e->type};
+	struct publication p = {.body = body, .tags = *tags};
 	char room[ENVELOPE_KEY_MAX];
-	struct span written = {0};
 	const char *why = NULL;
-	enum hub_code code;
-	uint16_t type_len;
+	enum hub_code code = message_record(c->worker, e, room, &p, &why);
 
-	switch (keys_find(c->worker->hub7->keys, e, room, &p.key, &written)) {
-	case KEY_BAD:
-		return hub7_fail(c, e, HUB_BAD_FIELD,
-				 "the state's key must be Unicode text of 256 bytes at most");
-	case KEY_SET:
-		tags->class = RECORD_SET;
-		break;
-	case KEY_DELETE:
-		tags->class = RECORD_DELETE;
-		break;
-	case KEY_NONE:
-		break;
-	}
-	note(e, e->type_written, &tags->type_at, &type_len);
-	tags->type_len = (unsigned)type_len & 0x3fffU;
-	if (written.len)
-		note(e, written, &tags->key_at, &tags->key_len);
-	p.tags = *tags;
-	code = member_publish(seat, &p, e->msg_id, &why);
-	return code == HUB_OK ? code : hub7_fail(c, e, code, why);
+	if (code == HUB_OK)
+		code = member_publish(seat, &p, e->msg_id, &why);
+	if (code != HUB_OK)
+		message_refused(c, code, why, p.current, e->msg_id);
+	return code;
 }
 
 /* A message of a member: into the log, or to the clients it names. */
-static enum hub_code on_message(struct conn *c, const struct envelope *e)
+static enum hub_code on_message(struct conn *c, struct envelope *e)
 {
 	enum hub_code code = HUB_OK;
-	struct seat *seat = hub7_seat(c, e, &code);
+	const struct rules *rules = c->worker->hub7->rules;
+	const struct rules_file *f = rules ? rules_find(rules, e->type) : NULL;
+	struct seat *seat;
 	struct slot tags = {.sender = c->id, .acked = e->msg_id.p != NULL};
-	char from[ID_LEN + 1];
+	const struct identity *id = conn_identity(c);
+	char from[ID_LEN + 1], text[WHY_MAX];
+	const char *why;
 	struct buf *b;
 
+	if (f)
+		return hub7_on_event(c, e, f);
+	seat = hub7_seat(c, e, &code);
 	if (!seat)
 		return code;
+	/* Where there are users, nobody but the hub says who one is. */
+	if (c->worker->hub7->auth && e->has_user &&
+	    (code = envelope_own_user(e, text, sizeof(text))) != HUB_OK)
+		return hub7_fail(c, e, code, text);
+	if (e->to.p &&
+	    (code = member_may(c, RIGHT_PUBLISH,
+			       (struct span){seat->m.session->id, seat->m.session->id_len}, e->type,
+			       &why)) != HUB_OK)
+		return hub7_fail(c, e, code, why);
+	if (seat->held && tags.acked)
+		return hub7_fail(c, e, HUB_HELD, "an earlier message was refused for now");
 	if (tags.acked)
 		tags.msg = dedup_hash(c->worker->hub7->secret, c->id, e->msg_id);
 	id_text(c->id, from);
 	b = worker_scratch(c->worker);
 	if (envelope_record(e, b, (struct span){seat->m.session->id, seat->m.session->id_len},
-			    worker_wall_ms(c->worker), (struct span){from, ID_LEN}) < 0)
+			    worker_wall_ms(c->worker), (struct span){from, ID_LEN},
+			    identity_user(id)) < 0)
 		code = hub7_fail(c, e, HUB_INTERNAL, "out of memory");
 	else if (e->to.p)
 		code = on_direct(c, e, seat, b, &tags);
 	else
 		code = on_record(c, e, seat, (struct span){b->data, b->len}, &tags);
 	worker_scratch_done(c->worker, b);
+	if (seat->ordered && hub_code_passes(code))
+		seat->held = true;
 	return code;
 }
 
@@ -172,8 +126,48 @@ static const struct {
     ON("client_info", hub7_on_client_info),
     ON("version_check", hub7_on_version_check),
     ON("authenticate", hub7_on_authenticate),
+    ON("connection_list", hub7_on_steer),
+    ON("connection_close", hub7_on_steer),
+    ON("ban_list", hub7_on_steer),
+    ON("ban_add", hub7_on_steer),
+    ON("ban_remove", hub7_on_steer),
+    ON("session_delete", hub7_on_steer),
+    ON("session_limit", hub7_on_steer),
 #undef ON
 };
+
+#define HANDLERS (sizeof(handlers) / sizeof(handlers[0]))
+
+/* Its index, or HANDLERS. */
+static size_t find_handler(struct span type)
+{
+	size_t i = 0;
+
+	while (i < HANDLERS &&
+	       !(type.len == handlers[i].len && memcmp(type.p, handlers[i].type, type.len) == 0))
+		i++;
+	return i;
+}
+
+/* Of a control type, but the object in `record` makes it a message for the members. */
+static bool carries_record(struct conn *c, const struct envelope *e)
+{
+	struct json_member f[HUB7_FIELDS];
+
+	hub7_read_fields(c, e, f);
+	return f[FIELD_RECORD].type == JSON_OBJECT;
+}
+
+bool hub7_is_control(struct conn *c, const struct envelope *e)
+{
+	return envelope_control_type(e->type) && !carries_record(c, e);
+}
+
+/* All that is taken from who has shown no token yet. */
+static bool is_authenticate(const struct envelope *e)
+{
+	return e->type.len == 12 && memcmp(e->type.p, "authenticate", 12) == 0;
+}
 
 static enum hub_code take(struct conn *c, const char *text, size_t len)
 {
@@ -184,21 +178,31 @@ static enum hub_code take(struct conn *c, const char *text, size_t len)
 
 	if (code != HUB_OK)
 		return hub7_fail(c, &e, code, why);
-	for (i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
-		if (e.type.len == handlers[i].len &&
-		    memcmp(e.type.p, handlers[i].type, e.type.len) == 0)
-			return handlers[i].handle(c, &e);
-	return on_message(c, &e);
+	if (conn_identity(c) == &identity_none && !is_authenticate(&e))
+		return hub7_fail(c, &e, HUB_UNAUTHENTICATED,
+				 "authenticate first: no token was shown");
+	i = find_handler(e.type);
+	return i < HANDLERS && !carries_record(c, &e) ? handlers[i].handle(c, &e)
+						      : on_message(c, &e);
 }
 
 const struct dialect hub7_dialect = {
     .take = take,
     .joined = hub7_joined,
+    .refused = hub7_refused,
+    .opened = hub7_opened,
+    .ending = act_ending,
     .error = hub7_error,
+    .conflict = hub7_conflict,
     .ack = hub7_ack,
+    .reply = hub7_reply,
+    .error_named = hub7_error_named,
     .gap = hub7_gap,
+    .skipped = hub7_skipped,
     .presence = hub7_presence,
     .status = hub7_status,
     .left = hub7_left,
+    .expiring = hub7_expiring,
+    .resume = hub7_resume,
     .sessions = hub7_sessions,
 };

@@ -17,8 +17,11 @@ enum hub_code hub7_on_leave(struct conn *c, const struct envelope *e)
 	enum hub_code code = HUB_OK;
 	struct seat *seat = hub7_seat(c, e, &code);
 
-	if (seat)
-		deliver_leave(seat);
+	if (!seat)
+		return code;
+	if (!c->door->trusted)
+		meter_work(c, METER_JOIN, METER_JOINS);
+	deliver_leave(seat);
 	return code;
 }
 
@@ -60,25 +63,15 @@ enum hub_code hub7_on_ping(struct conn *c, const struct envelope *e)
 enum hub_code hub7_on_client_info(struct conn *c, const struct envelope *e)
 {
 	struct buf *b = worker_scratch(c->worker);
-	struct blob *info = NULL;
-	struct seat *seat;
-	bool fits;
+	int r = envelope_strip(e, b);
+	bool fits = b->len <= INFO_MAX;
 
-	if (envelope_strip(e, b) < 0)
-		b->len = 0;
-	fits = b->len <= INFO_MAX;
-	if (fits && b->len)
-		info = blob_new(b->data, b->len);
+	if (r == 0 && fits)
+		r = member_show(c, (struct span){b->data, b->len});
 	worker_scratch_done(c->worker, b);
 	if (!fits)
 		return hub7_fail(c, e, HUB_BAD_FIELD, "client_info may have 1024 bytes at most");
-	if (!info)
-		return hub7_fail(c, e, HUB_INTERNAL, "out of memory");
-	blob_unref(c->info);
-	c->info = info;
-	for (seat = c->seats; seat; seat = seat->next)
-		session_set_info(&seat->m, info);
-	return HUB_OK;
+	return r == 0 ? HUB_OK : hub7_fail(c, e, HUB_INTERNAL, "out of memory");
 }
 
 enum hub_code hub7_on_version_check(struct conn *c, const struct envelope *e)
@@ -124,49 +117,64 @@ static void put_member(const struct member *m, void *arg)
 	if (l->status == 0)
 		l->status = buf_printf(l->out, "%s{\"client_id\":\"%s\"", l->n++ ? "," : "", id);
 	if (l->status == 0 && m->info)
-		l->status = buf_puts(l->out, ",\"info\":");
-	if (l->status == 0 && m->info)
 		l->status = buf_put(l->out, m->info->text, m->info->len);
 	if (l->status == 0)
 		l->status = buf_puts(l->out, "}");
+}
+
+int hub7_members(struct worker *w, struct buf *out, struct session *s)
+{
+	struct buf *members = worker_scratch(w);
+	struct listing l = {.out = members};
+	uint32_t all = session_each_member(s, PRESENCE_MAX, put_member, &l);
+	int r = l.status;
+
+	if (r == 0)
+		r = buf_printf(out,
+			       "{\"type\":\"presence\",\"session_id\":\"%s\",\"user_count\":%u,"
+			       "\"members\":[",
+			       s->id, all);
+	if (r == 0)
+		r = buf_put(out, members->data, members->len);
+	if (r == 0)
+		r = buf_puts(out, l.n < all ? "],\"truncated\":true}" : "]}");
+	worker_scratch_done(w, members);
+	return r;
 }
 
 enum hub_code hub7_on_presence(struct conn *c, const struct envelope *e)
 {
 	enum hub_code code = HUB_OK;
 	struct seat *seat = hub7_seat(c, e, &code);
-	struct buf *members, *b;
-	struct listing l = {0};
-	uint32_t all;
+	struct buf *b;
 	int r;
+	const char *why;
 
 	if (!seat)
 		return code;
+	code = member_may(c, RIGHT_PRESENCE,
+			  (struct span){seat->m.session->id, seat->m.session->id_len},
+			  (struct span){0}, &why);
+	if (code != HUB_OK)
+		return hub7_fail(c, e, code, why);
 	b = worker_scratch(c->worker);
-	l.out = members = worker_scratch(c->worker);
-	all = session_each_member(seat->m.session, PRESENCE_MAX, put_member, &l);
-	r = l.status;
-	if (r == 0)
-		r = buf_printf(b,
-			       "{\"type\":\"presence\",\"session_id\":\"%s\",\"user_count\":%u,"
-			       "\"members\":[",
-			       seat->m.session->id, all);
-	if (r == 0)
-		r = buf_put(b, members->data, members->len);
-	if (r == 0)
-		r = buf_puts(b, l.n < all ? "],\"truncated\":true}" : "]}");
-	worker_scratch_done(c->worker, members);
+	r = hub7_members(c->worker, b, seat->m.session);
+	if (!c->door->trusted)
+		meter_work(c, METER_JOIN / 16 + b->len * METER_ANSWER_BYTE, METER_JOINS);
 	conn_send_scratch(c, b, r);
 	return HUB_OK;
 }
 
 enum hub_code hub7_on_session_list(struct conn *c, const struct envelope *e)
 {
-	enum hub_code code;
+	const char *why;
+	enum hub_code code = member_may(c, RIGHT_ADMIN, (struct span){0}, (struct span){0}, &why);
 
-	if (!c->door->trusted)
-		return hub7_fail(c, e, HUB_FORBIDDEN,
-				 "session_list is for clients on the hub's Unix socket");
+	if (code != HUB_OK)
+		return hub7_fail(c, e, code,
+				 conn_identity(c)
+				     ? why
+				     : "session_list is for clients on the hub's Unix socket");
 	code = watch_start(c);
 	if (code != HUB_OK)
 		return hub7_fail(c, e, code,
@@ -176,7 +184,66 @@ enum hub_code hub7_on_session_list(struct conn *c, const struct envelope *e)
 	return HUB_OK;
 }
 
+/* The answer that a token was taken. */
+static void authenticated(struct conn *c, const struct envelope *e, const struct identity *id)
+{
+	struct buf *b = worker_scratch(c->worker);
+	int r = buf_puts(b, "{\"type\":\"authenticated\"");
+	struct span user = identity_user(id);
+
+	if (r == 0 && user.len && (r = buf_puts(b, ",\"user\":")) == 0)
+		r = buf_put(b, user.p, user.len);
+	if (r == 0 && identity_exp(id) >= 0)
+		r = buf_printf(b, ",\"exp\":%.0f", identity_exp(id));
+	if (r == 0 && e->msg_id.p && (r = buf_puts(b, ",\"msg_id\":")) == 0)
+		r = buf_put(b, e->msg_id.p, e->msg_id.len);
+	conn_send_scratch(c, b, r == 0 ? buf_puts(b, "}") : r);
+}
+
+/* Who has shown none yet has one try, so that nobody can have tokens verified without end. */
+static enum hub_code not_authenticated(struct conn *c, const struct envelope *e, enum hub_code code,
+				       const char *why)
+{
+	hub7_fail(c, e, code, why);
+	if (conn_identity(c) == &identity_none)
+		conn_close(c, code == HUB_BANNED ? CLOSE_SENT_AWAY : CLOSE_UNAUTHENTICATED,
+			   code == HUB_BANNED ? "banned" : TOKEN_REFUSED);
+	return code;
+}
+
 enum hub_code hub7_on_authenticate(struct conn *c, const struct envelope *e)
 {
-	return hub7_fail(c, e, HUB_UNAUTHORIZED, "this hub checks no tokens");
+	const struct auth *auth = c->worker->hub7->auth;
+	struct json_member f[HUB7_FIELDS];
+	const struct json_member *v = &f[FIELD_TOKEN];
+	struct identity *id;
+	enum hub_code code;
+	const char *why;
+	bool first;
+
+	if (!auth)
+		return hub7_fail(c, e, HUB_UNAUTHORIZED, "this hub checks no tokens");
+	hub7_read_fields(c, e, f);
+	/* A token has no character that needs an escape. */
+	if (v->type != JSON_STRING || v->escaped || v->repeated)
+		return not_authenticated(c, e, HUB_BAD_FIELD,
+					 "token must be a string, and occur once");
+	id = member_verify(c->worker, c, auth,
+			   (struct span){e->text + v->start + 1, v->end - v->start - 2});
+	if (!id)
+		return not_authenticated(c, e, HUB_UNAUTHORIZED, TOKEN_REFUSED);
+	first = conn_identity(c) == &identity_none;
+	code = member_admits(c->worker, id, NULL, &why);
+	if (code == HUB_UNAUTHORIZED)
+		why = TOKEN_REFUSED;
+	if (code == HUB_OK)
+		code = member_identify(c, id, &why);
+	if (code == HUB_OK)
+		authenticated(c, e, id);
+	if (code == HUB_OK && first)
+		hub7_opened(c);
+	if (code != HUB_OK)
+		not_authenticated(c, e, code, why);
+	identity_unref(id);
+	return code;
 }

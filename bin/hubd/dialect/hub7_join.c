@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/resume.h"
+#include "dialect/comeback.h"
 #include "dialect/hub7.h"
+#include "dialect/wish.h"
 #include "json/json.h"
 #include "wire/id.h"
 
@@ -63,21 +64,24 @@ static bool field_bool(const struct json_member *f, bool *out)
 
 /* Returns NULL, or what is wrong. */
 static const char *read_association(struct conn *c, const struct envelope *e,
-				    struct join_request *a)
+				    struct join_request *a, struct select_wish *wish)
 {
 	struct json_member f[HUB7_FIELDS];
 	char room[64];
+	struct resume resume;
 	struct span text;
-	uint32_t run = 0;
 	int i;
 
 	hub7_read_fields(c, e, f);
-	for (i = FIELD_ECHO; i <= FIELD_RUN; i++)
+	for (i = FIELD_ECHO; i <= FIELD_ORDERED; i++)
 		if (f[i].repeated)
-			return "echo, since, epoch, resume, rest and run may occur once each";
+			return "echo, since, epoch, resume, rest, run, types, tick, batch, "
+			       "conflate, fields, priority and ordered may occur once each";
 	*a = (struct join_request){.session = e->session_id, .msg_id = e->msg_id, .echo = true};
 	if (!field_bool(&f[FIELD_ECHO], &a->echo))
 		return "echo must be true or false";
+	if (!field_bool(&f[FIELD_ORDERED], &a->ordered))
+		return "ordered must be true or false";
 	if (!field_bool(&f[FIELD_REST], &a->from.rest))
 		return "rest must be true or false";
 	a->from.has_since = f[FIELD_SINCE].type != JSON_NONE;
@@ -95,31 +99,56 @@ static const char *read_association(struct conn *c, const struct envelope *e,
 		if (!field_text(e, &f[FIELD_RESUME], room, sizeof(room), &text))
 			return "resume must be a string of 64 bytes at most";
 		/* A token of another hub, or of this one's earlier life, is as good as none. */
-		a->resumes =
-		    resume_verify(c->worker->hub7->secret, text.p, text.len, &a->client, &run);
-		a->from.has_run = a->resumes;
-		a->from.run = run;
+		a->from.has_run = comeback_read(c, text, &resume, &a->resumes);
+		if (a->from.has_run) {
+			a->from.run = resume.run;
+			a->client = resume.id;
+		}
 	}
 	if (f[FIELD_RUN].type != JSON_NONE) {
 		if (!field_text(e, &f[FIELD_RUN], room, sizeof(room), &text))
 			return "run must be a string of 64 bytes at most";
 		a->from.has_run = read_run(text, &a->from.run);
 	}
-	return NULL;
+	return wish_read(e->text, &f[FIELD_TYPES], wish);
 }
 
 enum hub_code hub7_on_associate(struct conn *c, const struct envelope *e)
 {
 	struct join_request request;
+	struct select_wish wish = {0};
 	const char *wrong;
+	bool ok;
 
 	if (!e->session_id.p)
 		return hub7_fail(c, e, HUB_BAD_SESSION_ID, "session_associate needs a session_id");
-	wrong = read_association(c, e, &request);
-	if (wrong)
+	wrong = read_association(c, e, &request, &wish);
+	if (wrong) {
+		select_wish_free(&wish);
 		return hub7_fail(c, e, HUB_BAD_FIELD, wrong);
+	}
+	request.select = select_get(c->worker, &wish, &ok);
+	if (!ok)
+		return hub7_fail(c, e, HUB_INTERNAL, "out of memory");
 	member_join(c, &request);
+	select_unref(request.select);
 	return HUB_OK;
+}
+
+void hub7_refused(struct conn *c, enum hub_code code, const char *why, struct span msg_id,
+		  uint32_t retry_s)
+{
+	struct buf *b = worker_scratch(c->worker);
+
+	conn_error_made(c, code, b, hub7_error_later(b, code, why, msg_id, retry_s));
+}
+
+int hub7_resume(struct buf *out, const struct conn *c)
+{
+	char token[RESUME_LEN + 1];
+
+	comeback_token(c, token);
+	return buf_printf(out, "{\"type\":\"resume_token\",\"resume\":\"%s\"}", token);
 }
 
 void hub7_joined(struct conn *c, struct seat *seat, const struct session_from *from,
@@ -137,18 +166,19 @@ void hub7_joined(struct conn *c, struct seat *seat, const struct session_from *f
 		snprintf(run, sizeof(run), ",\"run\":\"%08x\"", hub->run);
 	id_text(c->id, client);
 	id_text(joined->epoch, epoch);
-	resume_token(hub->secret, c->id, hub->run, token);
-	conn_send_scratch(c, b,
-			  buf_printf(b,
-				     "{\"type\":\"session_associated\",\"session_id\":\"%s\","
-				     "\"client_id\":\"%s\",\"epoch\":\"%s\",\"seq\":%ju,"
-				     "\"recovered\":%s%s%s%s%s,\"snapshot\":%ju,\"user_count\":%u,"
-				     "\"resume\":\"%s\"%s}",
-				     seat->m.session->id, client, epoch, (uintmax_t)joined->seq,
-				     joined->recovered ? "true" : "false",
-				     reason ? ",\"reason\":\"" : "", reason ? reason : "",
-				     reason ? "\"" : "", since, (uintmax_t)joined->snapshot,
-				     joined->user_count, token, run));
+	comeback_token(c, token);
+	conn_given(c);
+	conn_send_scratch(
+	    c, b,
+	    buf_printf(b,
+		       "{\"type\":\"session_associated\",\"session_id\":\"%s\","
+		       "\"client_id\":\"%s\",\"epoch\":\"%s\",\"seq\":%ju,"
+		       "\"recovered\":%s%s%s%s%s,\"snapshot\":%ju,\"user_count\":%u,"
+		       "\"resume\":\"%s\",\"max_message\":%zu%s}",
+		       seat->m.session->id, client, epoch, (uintmax_t)joined->seq,
+		       joined->recovered ? "true" : "false", reason ? ",\"reason\":\"" : "",
+		       reason ? reason : "", reason ? "\"" : "", since, (uintmax_t)joined->snapshot,
+		       joined->user_count, token, c->worker->conns->max_message, run));
 	if (joined->gap_to)
 		deliver_gap(seat, joined->since + 1, joined->gap_to);
 }

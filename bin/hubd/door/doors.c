@@ -1,23 +1,31 @@
 #include "door/doors.h"
 
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "door/engineio.h"
+#include "door/gate.h"
 #include "door/http.h"
+#include "door/peer.h"
+#include "door/sockets.h"
 #include "door/stream.h"
-#include "door/tls.h"
 #include "door/unix.h"
+#include "loop/journal.h"
+#include "wire/forwarded.h"
 
 int doors_start(struct worker *w)
 {
 	w->doors->deadlines.at = (uint32_t)(worker_now_ms(w) / 1000);
-	return 0;
+	return engineio_start(w);
 }
 
 void doors_second(struct worker *w)
 {
 	streams_second(&w->doors->deadlines, w);
+	if (w->index == 0)
+		sockets_second(w);
 }
 
 void doors_drain(struct worker *w)
@@ -28,64 +36,80 @@ void doors_drain(struct worker *w)
 void doors_abort(struct worker *w)
 {
 	streams_abort(&w->doors->deadlines);
+	engineio_stop(w);
 }
 
 void doors_free(struct worker *w)
 {
-	tls_unref(w->doors->tls);
-	w->doors->tls = NULL;
+	engineio_free(w);
 }
 
-struct new_tls {
-	struct mail mail; /* first */
-	struct tls *tls;  /* a reference */
-};
-
-static void on_new_tls(struct worker *w, struct mail *mail)
+void doors_refuse(struct worker *w, int fd, enum listen_kind kind, enum count_refusal why)
 {
-	struct new_tls *n = (struct new_tls *)mail;
+	const char *text = why == REFUSED_ADDRESS ? "your address has as many connections as it may"
+			   : why == REFUSED_ACCEPT ? "the hub has no descriptors left"
+						   : "the hub is full";
+	char error[200], out[400];
+	int n = snprintf(
+	    error, sizeof(error),
+	    "{\"type\":\"error\",\"data\":{\"code\":\"hub_full\",\"message\":\"%s\"}}\n", text);
 
-	tls_unref(w->doors->tls);
-	w->doors->tls = n->tls;
-	free(n);
-}
-
-void doors_set_tls(struct worker *w, struct tls *tls)
-{
-	struct new_tls *n = malloc(sizeof(*n));
-
-	if (!n)
-		return; /* the old one is as good */
-	*n = (struct new_tls){{.run = on_new_tls}, tls_ref(tls)};
-	worker_post(w, &n->mail);
-}
-
-void doors_refuse(struct worker *w, int fd, bool local)
-{
-	static const char http[] =
-	    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
-	    "Content-Length: 16\r\nConnection: close\r\n\r\nthe hub is full\n";
-	static const char line[] =
-	    "{\"type\":\"error\",\"data\":{\"code\":\"hub_full\","
-	    "\"message\":\"the hub has as many connections as it allows\"}}\n";
-
-	counter_add(&w->counters, refused, 1);
-	if (local)
-		send(fd, line, sizeof(line) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	else if (!w->doors->set->tls)
-		send(fd, http, sizeof(http) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (kind == LISTEN_UNIX)
+		memcpy(out, error, (size_t)n);
+	else
+		n = snprintf(out, sizeof(out),
+			     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: "
+			     "application/json\r\nContent-Length: %d\r\nConnection: close\r\n"
+			     "\r\n%s",
+			     n, error);
+	if (kind == LISTEN_UNIX || !w->doors->set->tls)
+		send(fd, out, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	shutdown(fd, SHUT_WR);
 	close(fd);
 }
 
-void doors_adopt(struct worker *w, int fd, bool local, bool full, uint32_t born)
+/* There are as many as there may be. */
+static void refuse_full(struct worker *w, const struct arrival *a)
 {
-	if (full && !http_evict(w)) {
-		doors_refuse(w, fd, local);
-		worker_connection_gone(w);
-	} else if (local) {
-		unix_adopt(w, fd, born);
-	} else {
-		http_adopt(w, fd, w->doors->tls, born);
+	counter_add_at(&w->counters, refused, REFUSED_LIMIT, 1);
+	journal_say(ERR_WARN, JOURNAL_refuse,
+		    &(struct journal_who){.door = a->kind == LISTEN_UNIX ? "unix" : "tcp"},
+		    "the hub has as many connections as it allows");
+	doors_refuse(w, a->fd, a->kind, REFUSED_LIMIT);
+	gate_left(w, a);
+}
+
+/* Who is no proxy of ours has nothing to say there. */
+static bool is_proxy(struct worker *w, const struct address *peer)
+{
+	char text[ADDRESS_TEXT];
+
+	if (trust_has(w->doors->set->trust, peer))
+		return true;
+	counter_add_at(&w->counters, refused, REFUSED_PROXY, 1);
+	journal_say(ERR_DEBUG, JOURNAL_refuse,
+		    &(struct journal_who){.door = "tcp", .peer = address_text(peer, text)},
+		    "not a proxy that trust-proxy names");
+	return false;
+}
+
+void doors_adopt(struct worker *w, const struct arrival *a)
+{
+	if (a->kind == LISTEN_PROXIED && !is_proxy(w, &a->peer)) {
+		close(a->fd);
+		gate_left(w, a);
+		return;
 	}
+	if (a->full && !http_evict(w)) {
+		refuse_full(w, a);
+		return;
+	}
+	if (a->full)
+		counter_add_at(&w->counters, refused, REFUSED_EVICTED, 1);
+	if (a->fd > atomic_load_explicit(&w->doors->highest, memory_order_relaxed))
+		atomic_store_explicit(&w->doors->highest, a->fd, memory_order_relaxed);
+	if (a->kind == LISTEN_UNIX)
+		unix_adopt(w, a->fd, a->born);
+	else
+		http_adopt(w, a);
 }

@@ -3,30 +3,38 @@
 #include "door/doors.h"
 #include "log/log.h"
 
-static uintmax_t sum(const struct workers *all, size_t offset)
-{
-	uintmax_t total = 0;
-	unsigned i;
-
-	for (i = 0; i < all->n; i++) {
-		const char *counters = (const char *)&all->at[i]->counters;
-
-		total += atomic_load_explicit(
-		    (const atomic_uint_fast64_t *)(const void *)(counters + offset),
-		    memory_order_relaxed);
-	}
-	return total;
-}
-
 int health_text(struct worker *w, struct buf *out)
 {
+	/* Each summed over the values of its label, or one of those. */
 	static const struct {
 		const char *name;
 		size_t offset;
+		unsigned n;
 	} counters[] = {
-#define COUNTER_PLACE(name) {#name, offsetof(struct counters, name)},
-	    COUNTERS(COUNTER_PLACE)
-#undef COUNTER_PLACE
+#define COUNTED(field)                             \
+	{#field, offsetof(struct counters, field), \
+	 sizeof(((struct counters *)0)->field) / sizeof(atomic_uint_fast64_t)}
+	    COUNTED(records),
+	    COUNTED(record_bytes),
+	    COUNTED(direct),
+	    COUNTED(sent_bytes),
+	    COUNTED(errors),
+	    COUNTED(accepted),
+	    {"refused", offsetof(struct counters, refused[REFUSED_LIMIT]), 1},
+	    {"refused_addresses", offsetof(struct counters, refused[REFUSED_ADDRESS]), 2},
+	    {"refused_users", offsetof(struct counters, refused[REFUSED_USER]), 1},
+	    {"refused_pages", offsetof(struct counters, refused[REFUSED_HOST]), 2},
+	    COUNTED(slow_disconnects),
+	    COUNTED(slow_resyncs),
+	    COUNTED(dead),
+	    COUNTED(slowed),
+	    COUNTED(refused_share),
+	    COUNTED(closed_errors),
+	    COUNTED(closed_memory),
+	    COUNTED(slowed_joins),
+	    COUNTED(slowed_users),
+	    COUNTED(tokens_refused),
+#undef COUNTED
 	};
 	struct registry *registry = w->doors->set->registry;
 	struct workers *all = w->all;
@@ -40,6 +48,7 @@ int health_text(struct worker *w, struct buf *out)
 		       atomic_load_explicit(&registry->env->memory->used, memory_order_relaxed));
 
 	for (i = 0; r == 0 && i < sizeof(counters) / sizeof(counters[0]); i++)
-		r = buf_printf(out, ",\"%s\":%ju", counters[i].name, sum(all, counters[i].offset));
+		r = buf_printf(out, ",\"%s\":%ju", counters[i].name,
+			       (uintmax_t)workers_sum(all, counters[i].offset, counters[i].n));
 	return r == 0 ? buf_puts(out, "}\n") : r;
 }

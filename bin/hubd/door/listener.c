@@ -1,6 +1,7 @@
 #include "door/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,7 +15,9 @@
 #include <uv.h>
 
 #include "base/err.h"
-#include "door/doors.h"
+#include "door/gate.h"
+#include "door/peer.h"
+#include "loop/journal.h"
 
 #define LISTENERS_MAX 64
 #define BACKLOG 4096
@@ -28,8 +31,9 @@ struct listener {
 	uv_poll_t poll;
 	struct listeners *all;
 	int fd;
-	bool local;
-	dev_t dev; /* of the socket's file */
+	enum listen_kind kind;
+	bool local; /* at an address of the loopback */
+	dev_t dev;  /* of the socket's file */
 	ino_t ino;
 	char text[INET6_ADDRSTRLEN + 128]; /* the address bound */
 };
@@ -37,9 +41,9 @@ struct listener {
 struct listeners {
 	struct workers *workers;
 	unsigned max; /* connections of all workers */
+	int spare; /* a descriptor to give up where there is none left; -1: it could not be had */
 	uv_timer_t retry;
 	bool started;
-	uint32_t accepted; /* connections so far */
 	size_t n;
 	struct listener l[LISTENERS_MAX];
 };
@@ -53,16 +57,28 @@ struct listeners *listeners_new(struct workers *workers, unsigned max)
 	if (ls) {
 		ls->workers = workers;
 		ls->max = max;
+		ls->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	}
 	return ls;
 }
 
 /* --- binding --- */
 
+/* Whether nobody but this machine reaches it. */
+static bool is_loopback(const struct sockaddr *sa)
+{
+	struct address a;
+
+	peer_of_sockaddr(sa, &a);
+	return address_is_loopback(&a);
+}
+
 /* A new entry for a bound socket, listening. Takes fd. */
-static int listeners_add(struct listeners *ls, int fd, bool local, const char *text)
+static int listeners_add(struct listeners *ls, int fd, enum listen_kind kind, const char *text)
 {
 	struct listener *l = &ls->l[ls->n];
+	struct sockaddr_storage sa = {0};
+	socklen_t len = sizeof(sa);
 
 	if (ls->n == LISTENERS_MAX || strlen(text) >= sizeof(l->text)) {
 		err_log(ERR_ERROR, "cannot listen on %s: too many addresses", text);
@@ -76,13 +92,15 @@ static int listeners_add(struct listeners *ls, int fd, bool local, const char *t
 	}
 	l->all = ls;
 	l->fd = fd;
-	l->local = local;
+	l->kind = kind;
+	l->local = getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
+		   is_loopback((struct sockaddr *)&sa);
 	strcpy(l->text, text);
 	ls->n++;
 	return 0;
 }
 
-static void address_text(int fd, char *out, size_t cap)
+static void socket_text(int fd, char *out, size_t cap)
 {
 	struct sockaddr_storage sa = {0};
 	char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
@@ -94,70 +112,135 @@ static void address_text(int fd, char *out, size_t cap)
 	snprintf(out, cap, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static int bind_tcp(struct listeners *ls, const struct addrinfo *ai, const char *address)
+/* Inherited by what is accepted (seen with Linux 6.18). */
+static void for_accepted(int fd)
 {
-	int one = 1, unsent = UNSENT_BYTES,
-	    fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int one = 1, unsent = UNSENT_BYTES;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+}
+
+/* Says that it is not served. */
+static int refuse_open(const char *address)
+{
+	err_log(
+	    ERR_ERROR,
+	    "listen: others can reach %s, and anybody may do anything here: give keys for tokens "
+	    "(auth-key), or say insecure",
+	    address);
+	return EX_CONFIG;
+}
+
+/* A name may have addresses that this machine has not, of a family that is turned off: those are
+ * left out, with why in *left_out. */
+static bool is_not_here(int error)
+{
+	return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
+}
+
+static int bind_tcp(struct listeners *ls, const struct addrinfo *ai, const char *address,
+		    bool proxied, int *left_out)
+{
+	int one = 1, fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	char text[INET6_ADDRSTRLEN + 16];
 
-	if (fd < 0 && errno == EAFNOSUPPORT)
-		return 0; /* a name may have addresses of families that this machine does not have
-			   */
 	if (fd >= 0) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		/* Inherited by what is accepted (seen with Linux 6.18). */
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+		for_accepted(fd);
 		/* "every address" makes one socket for each family. */
 		if (ai->ai_family == AF_INET6)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	}
 	if (fd < 0 || bind(fd, ai->ai_addr, ai->ai_addrlen) < 0) {
-		err_log(ERR_ERROR, "cannot listen on %s: %s", address, strerror(errno));
+		int error = errno;
+
 		if (fd >= 0)
 			close(fd);
+		if (is_not_here(error)) {
+			*left_out = error;
+			return 0;
+		}
+		err_log(ERR_ERROR, "cannot listen on %s: %s", address, strerror(error));
 		return EX_CANTCREAT;
 	}
-	address_text(fd, text, sizeof(text));
-	return listeners_add(ls, fd, false, text);
+	socket_text(fd, text, sizeof(text));
+	return listeners_add(ls, fd, proxied ? LISTEN_PROXIED : LISTEN_TCP, text);
 }
 
-int listeners_add_tcp(struct listeners *ls, const char *address)
+int listeners_split(const char *address, char *host, size_t cap, const char **port)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *all, *ai;
 	const char *colon = strrchr(address, ':');
-	char host[NI_MAXHOST];
 	size_t len = colon ? (size_t)(colon - address) : 0;
-	size_t before = ls->n;
-	int r;
+	bool brackets = len > 1 && address[0] == '[' && address[len - 1] == ']';
 
 	if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-	    strlen(colon + 1) > 5 || atoi(colon + 1) > 65535 || len >= sizeof(host) ||
-	    (memchr(address, ':', len) && (address[0] != '[' || address[len - 1] != ']'))) {
+	    strlen(colon + 1) > 5 || atoi(colon + 1) > 65535 || len >= cap ||
+	    (memchr(address, ':', len) && !brackets))
+		return -EINVAL;
+	len -= brackets ? 2 : 0;
+	memcpy(host, address + brackets, len);
+	host[len] = '\0';
+	*port = colon + 1;
+	return 0;
+}
+
+int listeners_add_tcp(struct listeners *ls, const char *address, bool proxied, bool loopback)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *all, *ai;
+	char host[NI_MAXHOST];
+	const char *port;
+	size_t before = ls ? ls->n : 0;
+	int r, left_out = 0;
+
+	if (listeners_split(address, host, sizeof(host), &port) < 0) {
 		err_log(ERR_ERROR, "listen: '%s' is not HOST:PORT", address);
 		return EX_USAGE;
 	}
-	if (len > 1 && address[0] == '[') {
-		memcpy(host, address + 1, len - 2);
-		host[len - 2] = '\0';
-	} else {
-		memcpy(host, address, len);
-		host[len] = '\0';
-	}
-	r = getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &all);
+	r = getaddrinfo(host[0] ? host : NULL, port, &hints, &all);
 	if (r != 0) {
 		err_log(ERR_ERROR, "listen: %s: %s", address, gai_strerror(r));
 		return EX_CANTCREAT;
 	}
 	r = 0;
-	for (ai = all; ai && r == 0; ai = ai->ai_next)
-		r = bind_tcp(ls, ai, address);
+	for (ai = all; ai && r == 0; ai = ai->ai_next) {
+		if (loopback && !is_loopback(ai->ai_addr))
+			r = refuse_open(address);
+		else if (ls)
+			r = bind_tcp(ls, ai, address, proxied, &left_out);
+	}
 	freeaddrinfo(all);
-	if (r == 0 && ls->n == before) {
-		err_log(ERR_ERROR, "cannot listen on %s: no usable address", address);
+	if (r == 0 && ls && ls->n == before) {
+		err_log(ERR_ERROR, "cannot listen on %s: %s", address, strerror(left_out));
 		r = EX_CANTCREAT;
 	}
 	return r;
+}
+
+int listeners_add_fd(struct listeners *ls, int fd, bool loopback)
+{
+	struct sockaddr_storage sa = {0};
+	socklen_t len = sizeof(sa), kind_len = sizeof(int);
+	char text[INET6_ADDRSTRLEN + 128];
+	int kind = 0, flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &kind_len) < 0 || kind != SOCK_STREAM ||
+	    getsockname(fd, (struct sockaddr *)&sa, &len) < 0 ||
+	    (sa.ss_family != AF_UNIX && sa.ss_family != AF_INET && sa.ss_family != AF_INET6)) {
+		err_log(ERR_ERROR, "descriptor %d, handed over, is no stream socket to listen on",
+			fd);
+		return EX_CONFIG;
+	}
+	if (sa.ss_family == AF_UNIX) {
+		snprintf(text, sizeof(text), "%s", ((struct sockaddr_un *)&sa)->sun_path);
+	} else {
+		for_accepted(fd);
+		socket_text(fd, text, sizeof(text));
+		if (loopback && !is_loopback((struct sockaddr *)&sa))
+			return refuse_open(text);
+	}
+	return listeners_add(ls, fd, sa.ss_family == AF_UNIX ? LISTEN_UNIX : LISTEN_TCP, text);
 }
 
 /* 0: nothing is at path, or what a dead server left there, now removed. Else an exit status. */
@@ -214,12 +297,22 @@ int listeners_add_unix(struct listeners *ls, const char *path)
 			close(fd);
 		return EX_CANTCREAT;
 	}
-	r = listeners_add(ls, fd, true, path);
+	r = listeners_add(ls, fd, LISTEN_UNIX, path);
 	if (r == 0) {
 		ls->l[ls->n - 1].dev = st.st_dev;
 		ls->l[ls->n - 1].ino = st.st_ino;
 	}
 	return r;
+}
+
+void listeners_own(void *listeners, uid_t uid, gid_t gid)
+{
+	struct listeners *ls = listeners;
+
+	for (size_t i = 0; i < ls->n; i++)
+		if (ls->l[i].ino && chown(ls->l[i].text, uid, gid) < 0)
+			err_log(ERR_WARN, "%s: cannot be given away: %s", ls->l[i].text,
+				strerror(errno));
 }
 
 /* --- accepting --- */
@@ -261,10 +354,7 @@ static struct worker *least_used(const struct workers *all)
 /* A connection on its way to its worker. */
 struct adoption {
 	struct mail mail; /* first */
-	int fd;
-	uint32_t born;
-	bool local;
-	bool full;
+	struct arrival arrival;
 };
 
 static void on_adopt(struct worker *w, struct mail *mail)
@@ -272,28 +362,43 @@ static void on_adopt(struct worker *w, struct mail *mail)
 	struct adoption *a = (struct adoption *)mail;
 
 	if (atomic_load(&w->all->draining)) {
-		close(a->fd);
-		worker_connection_gone(w);
+		close(a->arrival.fd);
+		counter_add_at(&w->counters, refused, REFUSED_ENDING, 1);
+		gate_left(w, &a->arrival);
 	} else {
-		doors_adopt(w, a->fd, a->local, a->full, a->born);
+		doors_adopt(w, &a->arrival);
 	}
 	free(a);
 }
 
-static void hand_over(struct listener *l, int fd)
+static void hand_over(struct listener *l, int fd, const struct sockaddr *sa)
 {
 	struct listeners *ls = l->all;
-	bool full = workers_connections(ls->workers) >= ls->max;
-	struct worker *w = full ? least_used(ls->workers) : least_loaded(ls->workers);
+	struct worker *first = ls->workers->at[0], *w;
 	struct adoption *a = malloc(sizeof(*a));
 
 	if (!a) {
-		doors_refuse(ls->workers->at[0], fd, l->local);
+		counter_add_at(&first->counters, refused, REFUSED_LIMIT, 1);
+		doors_refuse(first, fd, l->kind, REFUSED_LIMIT);
 		return;
 	}
-	*a = (struct adoption){{.run = on_adopt}, fd, ++ls->accepted, l->local, full};
+	*a = (struct adoption){
+	    {.run = on_adopt},
+	    {.fd = fd,
+	     .kind = l->kind,
+	     .local = l->local,
+	     .full = workers_connections(ls->workers) >= ls->max},
+	};
+	peer_of_sockaddr(sa, &a->arrival.peer);
+	if (!gate_accept(first, &a->arrival)) {
+		doors_refuse(first, fd, l->kind, REFUSED_ADDRESS);
+		free(a);
+		return;
+	}
+	a->arrival.born = workers_number(ls->workers);
+	w = a->arrival.full ? least_used(ls->workers) : least_loaded(ls->workers);
 	atomic_fetch_add_explicit(&w->connections, 1, memory_order_relaxed);
-	counter_add(&ls->workers->at[0]->counters, accepted, 1);
+	counter_add(&first->counters, accepted, 1);
 	worker_post(w, &a->mail);
 }
 
@@ -302,35 +407,75 @@ static void on_retry(uv_timer_t *timer)
 	struct listeners *ls = timer->data;
 	size_t i;
 
+	if (ls->spare < 0)
+		ls->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (i = 0; i < ls->n; i++)
 		uv_poll_start(&ls->l[i].poll, UV_READABLE, on_readable);
+}
+
+static int take(struct listener *l, struct sockaddr_storage *sa)
+{
+	socklen_t len = sizeof(*sa);
+	int fd;
+
+	sa->ss_family = AF_UNSPEC;
+	do
+		fd = accept4(l->fd, (struct sockaddr *)sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+	return fd;
+}
+
+static void say_shed(struct listener *l, int error)
+{
+	journal_say(ERR_WARN, JOURNAL_refuse,
+		    &(struct journal_who){.door = l->kind == LISTEN_UNIX ? "unix" : "tcp"},
+		    "cannot accept a connection: %s", strerror(error));
+	counter_add_at(&l->all->workers->at[0]->counters, refused, REFUSED_ACCEPT, 1);
+}
+
+/* Descriptors have run out, or memory. Who waits is told by the one that was kept for it, and goes.
+ * Returns false where nobody waits (which without a descriptor is not told), or where even that
+ * does not do: then all wait for a while, since asking at once again would spin. */
+static bool shed(struct listener *l)
+{
+	struct listeners *ls = l->all;
+	struct sockaddr_storage sa;
+	int error = errno, fd = -1;
+
+	if (ls->spare >= 0 && (error == EMFILE || error == ENFILE)) {
+		close(ls->spare);
+		errno = 0;
+		fd = take(l, &sa);
+		if (fd >= 0)
+			doors_refuse(ls->workers->at[0], fd, l->kind, REFUSED_ACCEPT);
+		else if (errno == EAGAIN)
+			error = 0;
+		ls->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	}
+	if (error)
+		say_shed(l, error);
+	if (fd >= 0 || !error)
+		return fd >= 0;
+	for (size_t i = 0; i < ls->n; i++)
+		uv_poll_stop(&ls->l[i].poll);
+	uv_timer_start(&ls->retry, on_retry, RETRY_MS, 0);
+	return false;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct listener *l = poll->data;
-	size_t i;
+	struct sockaddr_storage sa;
 	int n, fd;
 
 	(void)status;
 	(void)events;
 	for (n = 0; n < ACCEPT_MAX; n++) {
-		fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
-			hand_over(l, fd);
-			continue;
-		}
-		if (errno == EINTR || errno == ECONNABORTED)
-			continue;
-		if (errno == EAGAIN)
+		fd = take(l, &sa);
+		if (fd >= 0)
+			hand_over(l, fd, (struct sockaddr *)&sa);
+		else if (errno == EAGAIN || !shed(l))
 			return;
-		/* Out of descriptors or memory: the connection waits; asking at once again would
-		 * spin. */
-		err_log(ERR_WARN, "cannot accept a connection: %s", strerror(errno));
-		for (i = 0; i < l->all->n; i++)
-			uv_poll_stop(&l->all->l[i].poll);
-		uv_timer_start(&l->all->retry, on_retry, RETRY_MS, 0);
-		return;
 	}
 }
 
@@ -358,12 +503,12 @@ int listeners_start(struct listeners *ls)
 }
 
 void listeners_each(const struct listeners *ls,
-		    void (*each)(const char *text, bool local, void *arg), void *arg)
+		    void (*each)(const char *text, enum listen_kind kind, void *arg), void *arg)
 {
 	size_t i;
 
 	for (i = 0; i < ls->n; i++)
-		each(ls->l[i].text, ls->l[i].local, arg);
+		each(ls->l[i].text, ls->l[i].kind, arg);
 }
 
 void listeners_stop(struct listeners *ls)
@@ -378,7 +523,7 @@ void listeners_stop(struct listeners *ls)
 			continue;
 		if (ls->started)
 			uv_close((uv_handle_t *)&l->poll, NULL);
-		if (l->local && lstat(l->text, &st) == 0 && st.st_dev == l->dev &&
+		if (l->kind == LISTEN_UNIX && lstat(l->text, &st) == 0 && st.st_dev == l->dev &&
 		    st.st_ino == l->ino)
 			unlink(l->text);
 		close(l->fd);
@@ -391,5 +536,7 @@ void listeners_stop(struct listeners *ls)
 
 void listeners_free(struct listeners *ls)
 {
+	if (ls && ls->spare >= 0)
+		close(ls->spare);
 	free(ls);
 }

@@ -1,7 +1,5 @@
 /* Invariant: what is unsent leaves before anything that is written later; what was not used comes
  * again before anything that is read later. */
-#include "door/stream.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +7,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "conn/conn.h"
 #include "door/doors.h"
+#include "door/stream_impl.h"
 #include "door/tls.h"
 
 #define LINGER_S 2		   /* for the peer to end as well */
 #define LINGER_BYTES (1024 * 1024) /* that it may still send */
-#define FINISH_S 30		   /* for it to take what waits */
 
 static void on_ready(struct pollee *p, uint32_t events);
 
@@ -23,21 +22,22 @@ static uint32_t now_s(const struct stream *s)
 	return (uint32_t)(worker_now_ms(s->worker) / 1000);
 }
 
-static struct stream_more *more_of(struct stream *s)
+/* --- what is counted */
+
+static void count_half(struct stream *s, size_t by)
 {
-	if (!s->more) {
-		s->more = calloc(1, sizeof(*s->more));
-		if (s->more)
-			s->more->stream = s;
-	}
-	return s->more;
+	counter_add_at(&s->worker->counters, memory, MEMORY_HALF, by);
 }
+
+/* --- what an idle stream does not have */
 
 static void free_more(struct stream *s)
 {
 	if (!s->more)
 		return;
 	wheel_remove(&s->more->timer);
+	stream_count_unsent(s, -s->more->unsent.len);
+	count_half(s, -s->more->rest.len);
 	buf_free(&s->more->unsent);
 	buf_free(&s->more->rest);
 	free(s->more);
@@ -47,7 +47,8 @@ static void free_more(struct stream *s)
 /* There is seldom any. */
 static void shrink_more(struct stream *s)
 {
-	if (s->more && !s->more->unsent.len && !s->more->rest.len && !s->more->due_s)
+	if (s->more && !s->more->unsent.len && !s->more->rest.len && !s->more->due_s &&
+	    !s->more->to)
 		free_more(s);
 }
 
@@ -60,10 +61,11 @@ struct stream *stream_new(struct worker *w, int fd, struct tls *tls, const struc
 		goto fail;
 	*s = (struct stream){
 	    .poll = {on_ready}, .worker = w, .user = user, .owner = owner, .fd = fd};
-	if (tls && !(s->tls = tls_accept(tls, fd)))
+	if (tls && !(s->tls = tls_accept(tls)))
 		goto fail;
 	if (poller_add(w, &s->poll, fd) < 0)
 		goto fail;
+	counter_add_at(&w->counters, connections, stream_counted(s), 1);
 	return s;
 fail:
 	if (s)
@@ -74,6 +76,18 @@ fail:
 	return NULL;
 }
 
+int stream_secure(struct stream *s, struct tls *tls)
+{
+	struct ssl_st *ssl = tls_accept(tls);
+
+	if (!ssl)
+		return -ENOMEM;
+	counter_sub_at(&s->worker->counters, connections, stream_counted(s), 1);
+	s->tls = ssl;
+	counter_add_at(&s->worker->counters, connections, stream_counted(s), 1);
+	return 0;
+}
+
 static void again(struct stream *s)
 {
 	worker_next_turn(s->worker, TURN_STREAMS, &s->turn);
@@ -81,9 +95,78 @@ static void again(struct stream *s)
 
 void stream_use(struct stream *s, const struct stream_user *user, void *owner)
 {
+	counter_sub_at(&s->worker->counters, connections, stream_counted(s), 1);
 	s->user = user;
 	s->owner = owner;
+	counter_add_at(&s->worker->counters, connections, stream_counted(s), 1);
 	again(s);
+}
+
+/* --- to another worker */
+
+/* A stream on its way. */
+struct moving {
+	struct mail mail; /* first */
+	struct stream *stream;
+};
+
+/* What is counted of it, in (by 1) or out (by -1). */
+static void count_all(struct stream *s, size_t by)
+{
+	counter_add_at(&s->worker->counters, connections, stream_counted(s), by);
+	stream_count_unsent(s, by * s->more->unsent.len);
+	count_half(s, by * s->more->rest.len);
+}
+
+static void on_moved(struct worker *w, struct mail *mail)
+{
+	struct moving *m = (struct moving *)mail;
+	struct stream *s = m->stream;
+
+	free(m);
+	s->worker = w;
+	count_all(s, 1);
+	if (poller_add(w, &s->poll, s->fd) < 0) {
+		stream_abort(s);
+		return;
+	}
+	if (s->more->due_s)
+		stream_deadline(s, s->more->due_s > now_s(s) ? s->more->due_s - now_s(s) : 1);
+	s->readable = true;
+	s->paused = false;
+	again(s);
+}
+
+static void move(struct stream *s)
+{
+	struct moving *m = malloc(sizeof(*m));
+	struct worker *to = s->more->to;
+
+	s->more->to = NULL;
+	if (!m) {
+		stream_abort(s);
+		return;
+	}
+	*m = (struct moving){{.run = on_moved}, s};
+	poller_remove(s->worker, s->fd);
+	wheel_remove(&s->more->timer);
+	count_all(s, (size_t)-1);
+	worker_connection_gone(s->worker);
+	atomic_fetch_add_explicit(&to->connections, 1, memory_order_relaxed);
+	worker_post(to, &m->mail);
+}
+
+void stream_move(struct stream *s, struct worker *to)
+{
+	struct stream_more *more = stream_more_of(s);
+
+	if (!more) {
+		stream_abort(s);
+		return;
+	}
+	more->to = to;
+	s->paused = true;
+	worker_next_turn(s->worker, TURN_STREAMS, &s->turn);
 }
 
 /* --- closing */
@@ -93,11 +176,16 @@ static void stream_close(struct stream *s)
 {
 	if (s->fd < 0)
 		return;
+	counter_sub_at(&s->worker->counters, connections, stream_counted(s), 1);
+	if (s->tls && !tls_established(s->tls))
+		counter_add_at(&s->worker->counters, refused, REFUSED_TLS, 1);
 	tls_free(s->tls);
 	s->tls = NULL;
 	close(s->fd);
 	s->fd = -1;
 	free_more(s);
+	shares_drop(s->worker->conns->shares, s->share);
+	s->share = SHARE_NONE;
 	worker_connection_gone(s->worker);
 	worker_later(s->worker, TURN_STREAMS, &s->turn);
 	s->user->gone(s);
@@ -109,7 +197,10 @@ void stream_abort(struct stream *s)
 
 	if (s->fd < 0)
 		return;
-	setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	/* What nobody takes is not to stay in the kernel; where the peer is gone, there is nothing.
+	 */
+	if (!s->deaf)
+		setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	stream_close(s);
 }
 
@@ -128,8 +219,11 @@ static void linger_gone(struct stream *s)
 	(void)s;
 }
 
-static const struct stream_user lingering = {
-    .take = linger_take, .ended = stream_close, .late = stream_close, .gone = linger_gone};
+static const struct stream_user lingering = {.counted = {COUNT_ENDING, COUNT_ENDING},
+					     .take = linger_take,
+					     .ended = stream_close,
+					     .late = stream_close,
+					     .gone = linger_gone};
 
 /* All has been sent: says so, and waits for the peer to end. */
 static void linger(struct stream *s)
@@ -137,17 +231,25 @@ static void linger(struct stream *s)
 	const struct stream_user *user = s->user;
 
 	if (s->tls)
-		tls_shutdown(s->tls);
+		stream_say_end(s);
 	if (s->at_end || s->deaf || shutdown(s->fd, SHUT_WR) < 0 ||
 	    stream_deadline(s, LINGER_S) < 0) {
 		stream_close(s);
 		return;
 	}
-	if (s->more)
+	if (s->more) {
+		count_half(s, -s->more->rest.len);
 		buf_free(&s->more->rest);
+	}
 	s->finishing = s->paused = false;
 	user->gone(s);
 	stream_use(s, &lingering, NULL);
+}
+
+/* Seconds for which a peer may take none of what waits for it. */
+static uint32_t patience(const struct stream *s)
+{
+	return (uint32_t)(s->worker->conns->write_timeout + 0.999);
 }
 
 void stream_finish(struct stream *s)
@@ -157,72 +259,16 @@ void stream_finish(struct stream *s)
 	s->finishing = true;
 	if (!stream_waits(s))
 		linger(s);
-	else if (stream_deadline(s, FINISH_S) < 0)
+	else if (stream_deadline(s, patience(s)) < 0)
 		stream_abort(s);
 }
 
 /* --- writing */
 
-bool stream_waits(const struct stream *s)
-{
-	return s->more && s->more->unsent.len > 0;
-}
-
-/* As much as the socket takes: bytes, or -errno where it is broken. */
-static ssize_t push(struct stream *s, const char *data, size_t len)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = s->tls
-				? tls_write(s->tls, data + done, len - done)
-				: send(s->fd, data + done, len - done, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n < 0 && !s->tls)
-			n = -errno;
-		if (n == -EINTR)
-			continue;
-		if (n == -EAGAIN || n == 0)
-			break;
-		if (n < 0)
-			return n;
-		done += (size_t)n;
-		if (!s->tls) /* less than all is all that it takes now */
-			break;
-	}
-	return (ssize_t)done;
-}
-
-int stream_write(struct stream *s, const void *data, size_t len)
-{
-	struct stream_more *more;
-	ssize_t n = 0;
-
-	if (s->fd < 0)
-		return -ENOTCONN;
-	if (s->deaf)
-		return 0;
-	if (!stream_waits(s)) {
-		n = push(s, data, len);
-		if (n == -EPIPE || n == -ECONNRESET) {
-			s->deaf = true;
-			return 0; /* reading will find the end */
-		}
-		if (n < 0)
-			return (int)n;
-		if ((size_t)n == len)
-			return 0;
-	}
-	more = more_of(s);
-	if (!more || buf_put(&more->unsent, (const char *)data + n, len - (size_t)n) < 0)
-		return -ENOMEM;
-	return 1;
-}
-
 static void write_on(struct stream *s)
 {
 	struct buf *unsent = &s->more->unsent;
-	ssize_t n = push(s, unsent->data, unsent->len);
+	ssize_t n = stream_push(s, unsent->data, unsent->len);
 
 	if (n < 0 && n != -EPIPE && n != -ECONNRESET) {
 		stream_abort(s);
@@ -232,13 +278,17 @@ static void write_on(struct stream *s)
 		s->deaf = true;
 		n = (ssize_t)unsent->len;
 	}
+	stream_count_unsent(s, -(size_t)n);
 	buf_consume(unsent, (size_t)n);
 	if (unsent->len) {
 		if (n > 0 && s->user->progress)
 			s->user->progress(s);
+		if (n > 0 && s->finishing && s->fd >= 0)
+			stream_deadline(s, patience(s));
 		return;
 	}
 	buf_free(unsent);
+	s->more->answers = 0;
 	shrink_more(s);
 	if (s->finishing)
 		linger(s);
@@ -257,53 +307,31 @@ void stream_pause(struct stream *s, bool paused)
 		again(s);
 }
 
-/* Reads behind what is there already. Returns how many bytes there are in all. */
-static size_t fill(struct stream *s, size_t have)
-{
-	char *input = s->worker->input;
-	size_t room = WORKER_INPUT - have;
-	ssize_t n = s->tls ? tls_read(s->tls, input + have, room)
-			   : recv(s->fd, input + have, room, MSG_DONTWAIT);
-
-	if (n < 0 && !s->tls)
-		n = -errno;
-	if (n == -EAGAIN || n == -EINTR) {
-		s->readable = n == -EINTR;
-		return have;
-	}
-	if (n <= 0) {
-		s->readable = false;
-		s->at_end = true;
-		if (n < 0)
-			s->deaf = true;
-		return have;
-	}
-	/* A socket that gave less than it could is empty, and will tell when it is not (epoll(7));
-	 * but the peer's end, which was told already, may be behind what it gave. */
-	s->readable = s->tls || s->hung_up || (size_t)n == room;
-	return have + (size_t)n;
-}
-
-/* All that TLS has, a record at a time. */
-static size_t fill_up(struct stream *s, size_t have)
-{
-	do
-		have = fill(s, have);
-	while (s->tls && s->readable && have < WORKER_INPUT);
-	return have;
-}
-
-/* Keeps what was not used, where there is nothing yet. False where memory is out. */
+/* Keeps what was not used, where there is nothing yet. False where memory is out, or this stream's
+ * part of it. */
 static bool keep(struct stream *s, const char *p, size_t len)
 {
-	struct stream_more *more = more_of(s);
+	struct stream_more *more = stream_more_of(s);
 
-	return more && buf_put(&more->rest, p, len) == 0;
+	if (stream_counted(s) != COUNT_UNIX && conn_over(s->worker, len))
+		return false;
+	if (!more || buf_put(&more->rest, p, len) < 0)
+		return false;
+	count_half(s, len);
+	return true;
+}
+
+/* Takes what was used out of the socket, where it was only looked at. */
+static bool drop(struct stream *s, size_t len)
+{
+	s->readable = s->readable || len > 0;
+	return len == 0 || recv(s->fd, s->worker->input, len, MSG_DONTWAIT) == (ssize_t)len;
 }
 
 /* One read, and what the user makes of it. */
 static void read_on(struct stream *s)
 {
+	const struct stream_user *user = s->user;
 	char *input = s->worker->input;
 	size_t have = 0, used = 0;
 
@@ -312,21 +340,22 @@ static void read_on(struct stream *s)
 	if (s->more && s->more->rest.len) {
 		have = s->more->rest.len;
 		memcpy(input, s->more->rest.data, have);
+		count_half(s, -have);
 		buf_free(&s->more->rest);
 		shrink_more(s);
 	}
 	if (s->readable && have < WORKER_INPUT)
-		have = fill_up(s, have);
+		have = stream_fill(s, have);
 	if (have)
 		used = s->user->take(s, (unsigned char *)input, (unsigned char *)input + have);
 	if (s->fd < 0 || s->finishing)
 		return;
-	if (used < have && !keep(s, input + used, have - used)) {
+	if (user->peeks ? !drop(s, used) : used < have && !keep(s, input + used, have - used)) {
 		stream_abort(s);
 		return;
 	}
-	if (s->paused)
-		return;
+	if (s->paused || s->user != user)
+		return; /* a new user has what is left first */
 	if (s->readable) {
 		again(s);
 	} else if (s->at_end) {
@@ -349,9 +378,6 @@ static void on_ready(struct pollee *p, uint32_t events)
 		s->deaf = true;
 	if (stream_waits(s) && (s->deaf || events & EPOLLOUT))
 		write_on(s);
-	/* What a handshake wanted to write may have held up what it has to read. */
-	if (s->tls && events & EPOLLOUT)
-		s->readable = true;
 	read_on(s);
 }
 
@@ -364,6 +390,12 @@ void stream_turn(struct worker *w, struct turn_entry *e)
 		free(s);
 		return;
 	}
+	if (s->more && s->more->to && !s->late && !s->finishing) {
+		move(s);
+		return;
+	}
+	if (s->more)
+		s->more->to = NULL;
 	if (s->late) {
 		s->late = false;
 		if (s->user->late && !s->finishing)
@@ -379,7 +411,7 @@ void stream_turn(struct worker *w, struct turn_entry *e)
 
 int stream_deadline(struct stream *s, uint32_t seconds)
 {
-	struct stream_more *more = seconds ? more_of(s) : s->more;
+	struct stream_more *more = seconds ? stream_more_of(s) : s->more;
 
 	if (!more)
 		return seconds ? -ENOMEM : 0;

@@ -13,9 +13,11 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "conn/shares.h"
 #include "loop/poller.h"
 #include "loop/wheel.h"
 #include "loop/worker.h"
+#include "wire/address.h"
 #include "wire/websocket.h"
 
 struct ssl_st;
@@ -24,6 +26,10 @@ struct tls;
 
 /* All run on the worker's thread; any may finish or abort the stream. */
 struct stream_user {
+	enum count_door counted[2]; /* as what its streams are counted: without TLS, with */
+	/* What take() does not use stays in the socket, so that TLS may begin behind what it uses;
+	 * it is shown all of it again when more comes. */
+	bool peeks;
 	/* Bytes have come, in place and to be changed at will. Returns how many were used; the rest
 	 * comes again, with more behind it. Uses nothing once the stream is paused. */
 	size_t (*take)(struct stream *s, unsigned char *p, unsigned char *end);
@@ -44,7 +50,9 @@ struct stream_more {
 	struct buf rest; /* read, and not used yet */
 	struct wheel_entry timer;
 	struct stream *stream;
-	uint32_t due_s; /* 0: no deadline */
+	uint32_t due_s;	   /* 0: no deadline */
+	unsigned answers;  /* of TLS's own that wait among what is unsent */
+	struct worker *to; /* where it moves in this turn, or NULL */
 };
 
 struct stream {
@@ -56,6 +64,8 @@ struct stream {
 	struct stream_more *more; /* or NULL */
 	struct turn_entry turn;	  /* TURN_STREAMS */
 	int fd;			  /* -1: closed */
+	struct address peer;	  /* door/peer.h */
+	bool by_proxy : 1;	  /* a proxy named it */
 	bool readable : 1;	  /* there may be more than was read */
 	bool paused : 1;
 	bool hung_up : 1;	       /* the peer's end is there to be read */
@@ -64,6 +74,7 @@ struct stream {
 	bool finishing : 1;	       /* closes once unsent has left */
 	bool deaf : 1;		       /* the peer takes nothing any more: writes go nowhere */
 	bool late : 1;		       /* the deadline is over */
+	share share : SHARE_BITS;      /* where it counts for its address: door/gate.h */
 	struct websocket_in websocket; /* for who speaks that */
 };
 
@@ -73,8 +84,15 @@ struct stream {
 struct stream *stream_new(struct worker *w, int fd, struct tls *tls, const struct stream_user *user,
 			  void *owner);
 
+/* Goes on over TLS, from the next byte in the socket on. Returns 0 or -ENOMEM. */
+int stream_secure(struct stream *s, struct tls *tls);
+
 /* Hands it on: what was not used yet comes to the new user, in the next turn. */
 void stream_use(struct stream *s, const struct stream_user *user, void *owner);
+
+/* Moves it to another worker, with what its user has, which must be of no worker: until it is
+ * there, no function of the user is called. What take() does not use comes again there. */
+void stream_move(struct stream *s, struct worker *to);
 
 /* Takes all of data: returns 0, 1 where some of it waits for the peer, or -errno: nothing can be
  * sent any more, or memory is out. */
@@ -87,8 +105,8 @@ void stream_pause(struct stream *s, bool paused);
 /* Calls user->late() in about so many seconds; 0: never. Returns 0 or -ENOMEM. */
 int stream_deadline(struct stream *s, uint32_t seconds);
 
-/* Closes when all has been sent, or, after a while, anyway. May call user->gone() before it
- * returns, as stream_abort() does. */
+/* Closes when all has been sent, or when the peer has taken none of it for as long as the option
+ * write-timeout says. May call user->gone() before it returns, as stream_abort() does. */
 void stream_finish(struct stream *s);
 
 /* Closes at once, with a reset. */

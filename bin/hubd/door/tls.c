@@ -1,11 +1,17 @@
-/* Invariant: the thread's queue of errors is empty before each call that may look at it. */
+/* OpenSSL never meets the socket: a read takes what there is at once, whatever the number of
+ * records, and what is to be sent is gathered. With its own BIO each record costs two reads, or a
+ * write.
+ *
+ * Invariant: the thread's queue of errors is empty before each call that may look at it. */
 #include "door/tls.h"
 
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Forward secrecy and authenticated encryption only (RFC 9325 section 4.2); TLS 1.3 has no others.
  */
@@ -50,8 +56,7 @@ struct tls *tls_load(const char *cert, const char *key, char *why, size_t cap)
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
-	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-				  SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	/* A FIN alone is an end as good as any here: messages say themselves whether they are
 	 * whole.
 	 */
@@ -62,27 +67,123 @@ struct tls *tls_load(const char *cert, const char *key, char *why, size_t cap)
 	return (struct tls *)ctx;
 }
 
-struct tls *tls_ref(struct tls *t)
-{
-	SSL_CTX_up_ref((SSL_CTX *)t);
-	return t;
-}
-
 void tls_unref(struct tls *t)
 {
 	SSL_CTX_free((SSL_CTX *)t);
 }
 
-struct ssl_st *tls_accept(struct tls *t, int fd)
-{
-	SSL *ssl = SSL_new((SSL_CTX *)t);
+/* --- between OpenSSL and the socket */
 
-	if (ssl && SSL_set_fd(ssl, fd) == 1) {
-		SSL_set_accept_state(ssl);
-		return ssl;
+#define GATHERED 49152		  /* bytes read at a time */
+#define RECORD_MAX (16384 + 1024) /* what OpenSSL may hold of one that is not whole */
+
+/* What one call of ours reads from and writes to. */
+struct carrier {
+	struct buf *out;
+	int fd;
+	int error; /* errno of the socket, or 0 */
+	bool ended;
+	bool drained; /* the socket had less than was asked for, or is not to be asked */
+	size_t at, len;
+	size_t cap; /* of `in`, which is filled once; 0: straight to where OpenSSL wants it */
+	char *in;
+};
+
+static ssize_t receive(struct carrier *c, void *p, size_t n)
+{
+	ssize_t r;
+
+	if (c->drained || c->ended)
+		return 0;
+	do
+		r = recv(c->fd, p, n, MSG_DONTWAIT);
+	while (r < 0 && errno == EINTR);
+	c->drained = r < (ssize_t)n;
+	if (r == 0)
+		c->ended = true;
+	else if (r < 0 && errno != EAGAIN)
+		c->error = errno;
+	return r;
+}
+
+static int carrier_read(BIO *b, char *p, int n)
+{
+	struct carrier *c = BIO_get_data(b);
+	ssize_t r;
+
+	BIO_clear_retry_flags(b);
+	if (c->cap && !c->len) {
+		r = receive(c, c->in, c->cap);
+		c->len = r > 0 ? (size_t)r : 0;
 	}
-	SSL_free(ssl);
-	return NULL;
+	if (c->at < c->len) {
+		size_t some = c->len - c->at < (size_t)n ? c->len - c->at : (size_t)n;
+
+		memcpy(p, c->in + c->at, some);
+		c->at += some;
+		return (int)some;
+	}
+	r = c->cap ? 0 : receive(c, p, (size_t)n);
+	if (r > 0)
+		return (int)r;
+	if (!c->ended && !c->error)
+		BIO_set_retry_read(b);
+	return c->ended ? 0 : -1;
+}
+
+static int carrier_write(BIO *b, const char *p, int n)
+{
+	struct carrier *c = BIO_get_data(b);
+
+	BIO_clear_retry_flags(b);
+	if (buf_put(c->out, p, (size_t)n) == 0)
+		return n;
+	c->error = ENOMEM;
+	return -1;
+}
+
+static long carrier_ctrl(BIO *b, int what, long n, void *p)
+{
+	struct carrier *c = BIO_get_data(b);
+
+	(void)n;
+	(void)p;
+	if (what == BIO_CTRL_EOF)
+		return c->ended;
+	return what == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *carrier_method;
+
+static void make_method(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "hub");
+
+	if (m && BIO_meth_set_read(m, carrier_read) == 1 &&
+	    BIO_meth_set_write(m, carrier_write) == 1 && BIO_meth_set_ctrl(m, carrier_ctrl) == 1)
+		carrier_method = m;
+	else
+		BIO_meth_free(m);
+}
+
+/* --- connections */
+
+struct ssl_st *tls_accept(struct tls *t)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	SSL *ssl = SSL_new((SSL_CTX *)t);
+	BIO *b;
+
+	pthread_once(&once, make_method);
+	b = ssl && carrier_method ? BIO_new(carrier_method) : NULL;
+	if (!b) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	BIO_set_init(b, 1);
+	SSL_set_bio(ssl, b, b);
+	SSL_set_accept_state(ssl);
+	return ssl;
 }
 
 void tls_free(struct ssl_st *ssl)
@@ -90,10 +191,20 @@ void tls_free(struct ssl_st *ssl)
 	SSL_free(ssl);
 }
 
-static ssize_t result(SSL *ssl, int r)
+static void begin(SSL *ssl, struct carrier *c)
 {
-	int saved = errno;
+	ERR_clear_error();
+	BIO_set_data(SSL_get_rbio(ssl), c);
+}
 
+static int length(size_t len)
+{
+	return len > 1 << 30 ? 1 << 30 : (int)len;
+}
+
+/* Of a call that gave r. */
+static ssize_t result(SSL *ssl, int r, const struct carrier *c)
+{
 	if (r > 0)
 		return r;
 	switch (SSL_get_error(ssl, r)) {
@@ -103,34 +214,53 @@ static ssize_t result(SSL *ssl, int r)
 	case SSL_ERROR_ZERO_RETURN:
 		return 0;
 	case SSL_ERROR_SYSCALL:
-		return saved ? -saved : -ECONNRESET;
+		return c->error ? -c->error : -ECONNRESET;
 	default:
-		return -EPROTO;
+		return c->error ? -c->error : -EPROTO;
 	}
 }
 
-static int length(size_t len)
+ssize_t tls_read(struct ssl_st *ssl, int fd, void *data, size_t len, struct buf *out, bool *more)
 {
-	return len > 1 << 30 ? 1 << 30 : (int)len;
+	char in[GATHERED];
+	struct carrier c = {.out = out, .fd = fd, .in = in};
+	size_t have = 0;
+	ssize_t r;
+
+	/* All that is gathered must find room, with what OpenSSL has of a record already. */
+	if (len > 2 * RECORD_MAX)
+		c.cap = len - RECORD_MAX < sizeof(in) ? len - RECORD_MAX : sizeof(in);
+	begin(ssl, &c);
+	do {
+		r = result(ssl, SSL_read(ssl, (char *)data + have, length(len - have)), &c);
+		if (r > 0)
+			have += (size_t)r;
+	} while (r > 0 && have < len);
+	*more = r != -EAGAIN || !c.drained;
+	return have ? (ssize_t)have : r;
 }
 
-ssize_t tls_read(struct ssl_st *ssl, void *data, size_t len)
+int tls_write(struct ssl_st *ssl, const void *data, size_t len, struct buf *out)
 {
-	ERR_clear_error();
-	errno = 0;
-	return result(ssl, SSL_read(ssl, data, length(len)));
+	struct carrier c = {.out = out, .drained = true};
+	ssize_t r = 0;
+
+	begin(ssl, &c);
+	for (size_t done = 0; done < len && r >= 0; done += (size_t)r)
+		r = result(ssl, SSL_write(ssl, (const char *)data + done, length(len - done)), &c);
+	return r == -EAGAIN ? -EPROTO : r < 0 ? (int)r : 0;
 }
 
-ssize_t tls_write(struct ssl_st *ssl, const void *data, size_t len)
+bool tls_established(const struct ssl_st *ssl)
 {
-	ERR_clear_error();
-	errno = 0;
-	return result(ssl, SSL_write(ssl, data, length(len)));
+	return SSL_is_init_finished(ssl);
 }
 
-void tls_shutdown(struct ssl_st *ssl)
+void tls_shutdown(struct ssl_st *ssl, struct buf *out)
 {
-	ERR_clear_error();
-	if (SSL_is_init_finished(ssl))
+	struct carrier c = {.out = out, .drained = true};
+
+	begin(ssl, &c);
+	if (tls_established(ssl))
 		SSL_shutdown(ssl);
 }

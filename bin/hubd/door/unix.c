@@ -4,16 +4,20 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/line.h"
 #include "conn/encoding.h"
 #include "dialect/hub7.h"
+#include "door/http.h"
 #include "door/stream.h"
 #include "member/member.h"
+#include "wire/http1.h"
 
 struct unix_conn {
 	struct conn *conn;
 	struct line line; /* the front of one that has not come whole */
+	bool began;	  /* it is known to be lines */
 };
 
 /* --- the door */
@@ -49,8 +53,15 @@ static void unix_abort(struct conn *c)
 		stream_abort(c->handle);
 }
 
+static int unix_descriptor(const struct conn *c)
+{
+	const struct stream *s = c->handle;
+
+	return s ? s->fd : -1;
+}
+
 static const struct door unix_door = {
-    .name = "unix",
+    .counted = COUNT_UNIX,
     .trusted = true,
     .encoding = &encoding_lines,
     .dialect = &hub7_dialect,
@@ -58,6 +69,7 @@ static const struct door unix_door = {
     .pause = unix_pause,
     .close = unix_close,
     .abort = unix_abort,
+    .descriptor = unix_descriptor,
 };
 
 /* --- the stream's user */
@@ -81,6 +93,41 @@ static void take_line(struct conn *c, enum line_got got, const char *text, size_
 		conn_close(c, CLOSE_INTERNAL, "out of memory");
 }
 
+/* What is held of lines has changed by that. */
+static void count_line(struct worker *w, size_t by)
+{
+	counter_add_at(&w->counters, memory, MEMORY_HALF, by);
+}
+
+enum first { FIRST_LINE, FIRST_HTTP, FIRST_MORE };
+
+/* What a connection begins with: a method and a space make it HTTP, for no JSON starts so. */
+static enum first look_at_first(const char *p, size_t len)
+{
+	for (int m = HTTP1_GET; m <= HTTP1_PATCH; m++) {
+		const char *name = http1_method_name((enum http1_method)m);
+		size_t n = strlen(name);
+
+		if (memcmp(p, name, len < n ? len : n) != 0)
+			continue;
+		if (len <= n)
+			return FIRST_MORE;
+		if (p[n] == ' ')
+			return FIRST_HTTP;
+	}
+	return FIRST_LINE;
+}
+
+static void become_http(struct unix_conn *u, struct stream *s)
+{
+	if (!http_take_over(s, u->conn->born)) {
+		stream_abort(s);
+		return;
+	}
+	conn_replaced(u->conn);
+	free(u);
+}
+
 static size_t unix_take(struct stream *s, unsigned char *start, unsigned char *stop)
 {
 	struct unix_conn *u = s->owner;
@@ -88,8 +135,21 @@ static size_t unix_take(struct stream *s, unsigned char *start, unsigned char *s
 	size_t max = s->worker->conns->max_message, len;
 	enum line_got got;
 
+	if (!u->began) {
+		enum first first = look_at_first(p, (size_t)(end - p));
+
+		if (first == FIRST_HTTP)
+			become_http(u, s);
+		if (first != FIRST_LINE)
+			return 0;
+		u->began = true;
+		if (u->conn->door->dialect->opened)
+			u->conn->door->dialect->opened(u->conn);
+	}
+	count_line(s->worker, -line_held(&u->line));
 	while (!s->paused && (got = line_next(&u->line, &p, end, max, &text, &len)) != LINE_MORE)
 		take_line(u->conn, got, text, len);
+	count_line(s->worker, line_held(&u->line));
 	return (size_t)(p - (const char *)start);
 }
 
@@ -126,12 +186,14 @@ static void unix_gone(struct stream *s)
 {
 	struct unix_conn *u = s->owner;
 
+	count_line(s->worker, -line_held(&u->line));
 	line_reset(&u->line);
 	conn_gone(u->conn);
 	free(u);
 }
 
 static const struct stream_user unix_user = {
+    .counted = {COUNT_UNIX, COUNT_UNIX},
     .take = unix_take,
     .ended = unix_ended,
     .writable = unix_writable,
@@ -151,8 +213,10 @@ static void none_gone(struct stream *s)
 }
 
 /* Until there is a connection. */
-static const struct stream_user none = {
-    .take = none_take, .ended = stream_abort, .gone = none_gone};
+static const struct stream_user none = {.counted = {COUNT_UNIX, COUNT_UNIX},
+					.take = none_take,
+					.ended = stream_abort,
+					.gone = none_gone};
 
 void unix_adopt(struct worker *w, int fd, uint32_t born)
 {

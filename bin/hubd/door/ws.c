@@ -8,13 +8,14 @@
 
 #include "conn/encoding.h"
 #include "dialect/hub7.h"
+#include "door/gate.h"
+#include "door/peer.h"
 #include "door/stream.h"
 #include "member/member.h"
 #include "wire/websocket.h"
 
-#define PONG_UNSENT                                                                  \
-	(64 * 1024) /* bytes that wait for a peer at which its pings are passed over \
-		     */
+#define PONG_UNSENT (64 * 1024) /* bytes that wait for a peer whose pings are passed over then */
+#define MOVES_BYTES 256		/* at a time: a message that is not whole yet shows life */
 
 /* --- the door */
 
@@ -38,7 +39,7 @@ static void ws_pause(struct conn *c, bool paused)
 }
 
 /* The peer's answer ends the connection, or the timer in conn.c; where the peer is not to be
- * understood any more there will be no answer. */
+ * heard any more there will be no answer. */
 static void ws_close(struct conn *c, enum close_code code, const char *reason)
 {
 	unsigned char frame[2 + WEBSOCKET_CONTROL_MAX];
@@ -58,24 +59,38 @@ static void ws_abort(struct conn *c)
 		stream_abort(c->handle);
 }
 
-static const struct door ws_door = {
-    .name = "ws",
-    .pings = true,
-    .utf8 = true,
-    .encoding = &encoding_websocket,
-    .dialect = &hub7_dialect,
-    .write = ws_write,
-    .ping = ws_ping,
-    .pause = ws_pause,
-    .close = ws_close,
-    .abort = ws_abort,
-};
+static void ws_peer(struct conn *c, struct address *a)
+{
+	peer_of(c->handle, a);
+}
+
+static bool ws_counts(struct conn *c, struct address *a)
+{
+	return gate_counts(c->handle, a);
+}
+
+#define WS_DOOR(as)                                                                              \
+	{                                                                                        \
+		.counted = (as), .pings = true, .encoding = &encoding_websocket,                 \
+		.dialect = &hub7_dialect, .write = ws_write, .ping = ws_ping, .pause = ws_pause, \
+		.close = ws_close, .abort = ws_abort, .peer = ws_peer, .counts = ws_counts,      \
+	}
+
+static const struct door ws_door = WS_DOOR(COUNT_WS), wss_door = WS_DOOR(COUNT_WSS);
 
 /* --- the stream's user */
 
+/* One that is not UTF-8 ends the connection (section 8.1). */
+static void ws_message(struct conn *c, const char *text, size_t len)
+{
+	if (conn_receive(c, text, len) == HUB_BAD_TEXT)
+		conn_close(c, CLOSE_BAD_TEXT, "text that is not UTF-8");
+}
+
 static void ws_data(struct conn *c, const struct websocket_piece *e)
 {
-	struct buf *part, whole;
+	struct buf whole;
+	int r;
 
 	if (c->closing)
 		return;
@@ -84,20 +99,20 @@ static void ws_data(struct conn *c, const struct websocket_piece *e)
 		return;
 	}
 	if (e->first && e->last) {
-		conn_receive(c, (const char *)e->data, e->len);
+		ws_message(c, (const char *)e->data, e->len);
 		return;
 	}
-	part = conn_part(c);
-	if (!part || buf_put(part, e->data, e->len) < 0) {
-		conn_close(c, CLOSE_INTERNAL, "out of memory");
+	r = conn_part_put(c, e->data, e->len);
+	if (r < 0) {
+		conn_part_drop(c);
+		conn_close(c, r == -ENOBUFS ? CLOSE_SLOW : CLOSE_INTERNAL,
+			   r == -ENOBUFS ? CONN_OVER : "out of memory");
 		return;
 	}
 	if (!e->last)
 		return;
-	whole = *part;
-	*part = (struct buf){0};
-	conn_part_done(c);
-	conn_receive(c, whole.data, whole.len);
+	whole = conn_part_take(c);
+	ws_message(c, whole.data, whole.len);
 	buf_free(&whole);
 }
 
@@ -110,16 +125,24 @@ static void ws_pong(struct stream *s, const void *data, size_t len)
 	stream_write(s, frame, websocket_put_pong(frame, data, len));
 }
 
-/* The peer's close: answered, if it is not itself an answer; then it is over (section 5.5.1). */
+/* The peer's close (section 5.5.1). Where it is no answer to ours it is answered after all that is
+ * due to the messages before it. */
 static void ws_closed(struct stream *s, struct conn *c, uint16_t code)
 {
-	unsigned char frame[2 + WEBSOCKET_CONTROL_MAX];
+	conn_part_drop(c);
+	if (c->said_close)
+		stream_finish(s);
+	else
+		deliver_finish(c, (enum close_code)code, "");
+}
 
-	if (!c->said_close)
-		stream_write(s, frame, websocket_put_close(frame, code, ""));
-	c->said_close = true;
-	conn_close(c, CLOSE_NORMAL, "closed by the peer"); /* it leaves now, whatever waits */
-	stream_finish(s);
+static void ws_failed(struct stream *s, struct conn *c, uint16_t code, const char *why)
+{
+	conn_part_drop(c);
+	if (c->said_close)
+		stream_finish(s);
+	else
+		conn_close(c, (enum close_code)code, why);
 }
 
 static size_t ws_take(struct stream *s, unsigned char *start, unsigned char *end)
@@ -127,45 +150,46 @@ static size_t ws_take(struct stream *s, unsigned char *start, unsigned char *end
 	struct conn *c = s->owner;
 	uint32_t limit = (uint32_t)c->worker->conns->max_message;
 	unsigned char *p = start, pong[WEBSOCKET_CONTROL_MAX];
-	enum websocket_event event;
+	enum websocket_event event = WEBSOCKET_MORE;
 	struct websocket_piece e;
 	size_t pong_len = 0;
 	bool pinged = false;
 
-	conn_heard(c);
-	while (!s->paused &&
+	if ((size_t)(end - start) >= MOVES_BYTES)
+		conn_heard(c);
+	while (!s->paused && !c->failed &&
 	       (event = websocket_read(&s->websocket, &p, end, limit, &e)) != WEBSOCKET_MORE) {
 		switch (event) {
 		case WEBSOCKET_DATA:
 			ws_data(c, &e);
 			break;
 		case WEBSOCKET_PING:
+			conn_heard(c);
 			pinged = true;
 			pong_len = e.len;
 			memcpy(pong, e.data, e.len);
 			break;
 		case WEBSOCKET_CLOSE:
-			ws_closed(s, c, e.code);
-			return (size_t)(end - start);
 		case WEBSOCKET_FAILED:
-			/* What came before is as good as ever. */
-			if (pinged)
-				ws_pong(s, pong, pong_len);
 			c->failed = true;
-			conn_part_done(c);
-			if (c->closing && c->said_close)
-				stream_finish(s);
-			else
-				conn_close(c, (enum close_code)e.code, e.why);
-			return (size_t)(end - start);
+			break;
 		case WEBSOCKET_PONG:
+			conn_heard(c);
+			break;
 		case WEBSOCKET_MORE:
 			break;
 		}
 	}
+	/* What came before an end is as good as ever. */
 	if (pinged)
 		ws_pong(s, pong, pong_len);
-	return (size_t)(p - start);
+	if (!c->failed)
+		return (size_t)(p - start);
+	if (event == WEBSOCKET_CLOSE)
+		ws_closed(s, c, e.code);
+	else if (event == WEBSOCKET_FAILED)
+		ws_failed(s, c, e.code, e.why);
+	return (size_t)(end - start);
 }
 
 static void ws_writable(struct stream *s)
@@ -178,26 +202,55 @@ static void ws_progress(struct stream *s)
 	conn_progress(s->owner);
 }
 
+/* The peer's end. Without a close frame it is no end but a loss. */
+static void ws_ended(struct stream *s)
+{
+	struct conn *c = s->owner;
+
+	if (!c->failed)
+		stream_abort(s);
+}
+
+/* Who is nobody has not shown a token in time. */
+static void ws_late(struct stream *s)
+{
+	struct conn *c = s->owner;
+
+	if (conn_identity(c) == &identity_none)
+		conn_close(c, CLOSE_UNAUTHENTICATED, "no token was shown in time");
+}
+
 static void ws_gone(struct stream *s)
 {
 	conn_gone(s->owner);
 }
 
 static const struct stream_user ws_user = {
+    .counted = {COUNT_WS, COUNT_WSS},
     .take = ws_take,
-    .ended = stream_abort, /* without a close frame it is no end but a loss */
+    .ended = ws_ended,
     .writable = ws_writable,
     .progress = ws_progress,
+    .late = ws_late,
     .gone = ws_gone,
 };
 
-int ws_begin(struct stream *s, uint32_t born)
+int ws_begin(struct stream *s, uint32_t born, struct identity *id)
 {
-	struct conn *c = conn_new(s->worker, &ws_door, s, born);
+	struct conn *c = conn_new(s->worker, s->tls ? &wss_door : &ws_door, s, born);
+	enum hub_code code = HUB_OK;
+	const char *why;
 
 	if (!c)
 		return -ENOMEM;
-	stream_deadline(s, 0);
+	if (id)
+		code = member_identify(c, id, &why);
+	if (code != HUB_OK || stream_deadline(s, id == &identity_none ? AUTHENTICATE_S : 0) < 0) {
+		conn_gone(c);
+		return code == HUB_HUB_FULL ? -EBUSY : -ENOMEM;
+	}
 	stream_use(s, &ws_user, c);
+	if (c->door->dialect->opened)
+		c->door->dialect->opened(c);
 	return 0;
 }

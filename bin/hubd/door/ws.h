@@ -4,9 +4,12 @@
 
 #include <stdint.h>
 
+struct identity;
 struct stream;
 
-/* Makes the stream a connection, as number born. Returns 0 or -ENOMEM, then nothing has changed. */
-int ws_begin(struct stream *s, uint32_t born);
+/* Makes the stream a connection of id, or where that is NULL of nobody in particular, as number
+ * born; takes no reference. Returns 0, -ENOMEM, or -EBUSY where that user has as many connections
+ * as he may; then nothing has changed. */
+int ws_begin(struct stream *s, uint32_t born, struct identity *id);
 
 #endif

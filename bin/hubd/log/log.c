@@ -31,6 +31,9 @@ static void chunk_uncount(struct chunk *c)
 	if (c->memory)
 		atomic_fetch_sub_explicit(&c->memory->used, sizeof(*c) + c->cap,
 					  memory_order_relaxed);
+	if (c->memory && c->pins)
+		atomic_fetch_sub_explicit(&c->memory->pinned, sizeof(*c) + c->cap,
+					  memory_order_relaxed);
 	c->memory = NULL;
 }
 
@@ -70,6 +73,10 @@ static struct chunk *chunk_new(const struct log *log, size_t need)
 	*c = (struct chunk){
 	    .refs = 1, .cap = (uint32_t)cap, .first = log->head + 1, .memory = log->memory};
 	c->serial = atomic_fetch_add_explicit(&log->memory->chunks, 1, memory_order_relaxed) + 1;
+	c->pins = log->pins;
+	if (c->pins)
+		atomic_fetch_add_explicit(&log->memory->pinned, sizeof(*c) + cap,
+					  memory_order_relaxed);
 	atomic_fetch_add_explicit(&log->memory->used, sizeof(*c) + cap, memory_order_relaxed);
 	return c;
 }

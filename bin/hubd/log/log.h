@@ -22,6 +22,9 @@ enum record_class {
 	RECORD_DELETE, /* drops all records of the key */
 };
 
+/* Whether its sender gets it. */
+enum record_own { OWN_AS_ASKED, OWN_NEVER, OWN_ALWAYS };
+
 /* A record: where it stands in its chunk, a whole frame of len bytes, and its tags, so that nobody
  * has to parse it again. Offsets of tags count from the record's first byte, behind the frame's
  * header; key and type are JSON values as written. */
@@ -32,22 +35,28 @@ struct slot {
 	uint32_t offset;
 	uint32_t len : 31;
 	uint32_t acked : 1; /* the sender wanted an ack: never to be withheld */
-	uint32_t key_at, type_at;
-	uint32_t area; /* the cell of the record's place; 0: it has none */
+	uint32_t key_at;
+	uint32_t type_at : 30;
+	uint32_t owned : 1; /* it goes with its sender */
+	uint32_t timed : 1; /* it has a time to live */
+	uint32_t area;	    /* the cell of the record's place; 0: it has none */
 	uint16_t key_len;
-	uint16_t type_len : 14; /* 0: not noted */
+	uint16_t type_len : 12; /* 0: not noted */
+	uint16_t own : 2;	/* enum record_own */
 	uint16_t class : 2;	/* enum record_class */
 };
 
 /* Frames fill data from the front, slots from the back; the chunk is full when they meet. */
 struct chunk {
 	atomic_uint refs;
-	uint32_t cap;	    /* bytes of data */
-	uint64_t first;	    /* seq of its first record */
-	uint64_t serial;    /* no other chunk of the process has it */
-	uint64_t sealed_ms; /* monotonic time of its last record, once there is a next chunk */
-	_Atomic uint32_t n; /* records */
-	uint32_t len;	    /* bytes of frames; the appender's alone */
+	uint32_t cap;	     /* bytes of data */
+	uint64_t first;	     /* seq of its first record */
+	uint64_t serial;     /* no other chunk of the process has it */
+	uint64_t sealed_ms;  /* monotonic time of its last record, once there is a next chunk */
+	_Atomic uint32_t n;  /* records */
+	uint32_t len;	     /* bytes of frames; the appender's alone */
+	bool pins;	     /* it is a copy for members to read */
+	atomic_bool revoked; /* of a snapshot, its first: who still reads it is too slow */
 	_Atomic(struct chunk *) next;
 	struct log_memory *memory; /* it counts there; NULL: no more */
 	unsigned char data[];
@@ -56,13 +65,32 @@ struct chunk {
 /* The bytes that all logs take together. Shared by threads. */
 struct log_memory {
 	atomic_size_t used;
+	/* Of that: states, dedup windows, records kept for members that were overtaken; the rest is
+	 * logs, and what was read or put together for members. */
+	atomic_size_t state, dedup, retained;
+	atomic_size_t pinned; /* copies that members are to read */
 	size_t max;
 	atomic_uint_fast64_t chunks; /* made so far */
 };
 
+/* Adds to what is used, and to a part of it; -n takes away. */
+static inline void log_memory_count(struct log_memory *m, atomic_size_t *part, size_t n)
+{
+	atomic_fetch_add_explicit(&m->used, n, memory_order_relaxed);
+	atomic_fetch_add_explicit(part, n, memory_order_relaxed);
+}
+
 static inline bool log_memory_over(const struct log_memory *m)
 {
 	return atomic_load_explicit(&m->used, memory_order_relaxed) > m->max;
+}
+
+/* Whether what sessions themselves have is over it: for copies that others pin nobody is refused.
+ */
+static inline bool log_memory_full(const struct log_memory *m)
+{
+	return atomic_load_explicit(&m->used, memory_order_relaxed) >
+	       m->max + atomic_load_explicit(&m->pinned, memory_order_relaxed);
 }
 
 /* Not over it yet, but what can be done without is to be done without. */
@@ -83,6 +111,7 @@ struct log {
 	uint64_t tail; /* seq of the oldest record kept; head + 1 where none is */
 	uint64_t head; /* seq of the latest record; 0 before the first */
 	size_t bytes;  /* capacity of its chunks */
+	bool pins;     /* they are copies for members to read */
 	struct log_memory *memory;
 };
 

@@ -11,7 +11,7 @@ void retained_drop(struct retained *r, struct log_memory *memory, uint64_t seq)
 		r->first = k->next;
 		if (!r->first)
 			r->last = NULL;
-		atomic_fetch_sub_explicit(&memory->used, sizeof(*k) + k->len, memory_order_relaxed);
+		log_memory_count(memory, &memory->retained, -(sizeof(*k) + k->len));
 		free(k);
 	}
 }
@@ -45,8 +45,7 @@ void retained_take(struct retained *r, const struct log *log, uint64_t low)
 		memcpy(k->frame, c->data + slot->offset, slot->len);
 		*(r->last ? &r->last->next : &r->first) = k;
 		r->last = k;
-		atomic_fetch_add_explicit(&log->memory->used, sizeof(*k) + k->len,
-					  memory_order_relaxed);
+		log_memory_count(log->memory, &log->memory->retained, sizeof(*k) + k->len);
 	}
 	if (r->lost) /* who would need those before it is lost as well */
 		retained_drop(r, log->memory, r->lost + 1);

@@ -1,24 +1,16 @@
 /* Invariant: the list runs from the lowest seq to the highest; an entry is in the list exactly when
  * it has a frame. */
-#include "log/state.h"
-
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLE_MIN 16
+#include "base/clock.h"
+#include "log/state_impl.h"
 
-struct state_entry {
-	struct state_entry *hash_next;
-	struct state_entry *older, *newer;
-	uint64_t hash; /* of the key */
-	uint64_t seq;  /* 0: has no frame yet */
-	uint64_t sender;
-	uint32_t len, cap; /* of the frame */
-	uint16_t key_len, type_len;
-	unsigned char data[]; /* key, type, frame */
-};
+#define TABLE_MIN 16
+#define STATE_PASTS 8	     /* snapshots of a session, beside the one that is true */
+#define SHARE_BYTES_MS 65536 /* of a snapshot, for a millisecond in which it is shared */
 
 uint64_t state_hash(const struct state *s, struct span key)
 {
@@ -34,26 +26,90 @@ static size_t entry_size(const struct state_entry *e)
 	return sizeof(*e) + e->key_len + e->type_len + e->cap;
 }
 
-static void count_memory(struct state *s, size_t add, size_t sub)
+/* --- snapshots of before */
+
+struct state_pasts {
+	unsigned n;
+	struct state_past at[STATE_PASTS]; /* the oldest first */
+};
+
+static bool is_read(const struct chunk *c)
 {
-	atomic_fetch_add_explicit(&s->memory->used, add - sub, memory_order_relaxed);
+	return atomic_load_explicit(&c->refs, memory_order_acquire) > 1;
 }
 
-static bool has_key(const struct state_entry *e, uint64_t hash, struct span key)
+/* Whether it took so long to make that it is still to be shared. */
+static bool is_dear(const struct state_past *p, uint64_t now_ms)
 {
-	return e->hash == hash && e->key_len == key.len && memcmp(e->data, key.p, key.len) == 0;
+	return now_ms - p->ms < p->bytes / SHARE_BYTES_MS;
 }
 
-static bool has_type(const struct state_entry *e, struct span type)
+void state_trim(struct state *s)
 {
-	return e->type_len == type.len && memcmp(e->data + e->key_len, type.p, type.len) == 0;
+	uint64_t now_ms = s->pasts ? clock_mono_ms() : 0;
+	struct state_pasts *all = s->pasts;
+	unsigned i, n = 0;
+
+	for (i = 0; all && i < all->n; i++) {
+		if (is_read(all->at[i].chunk) || is_dear(&all->at[i], now_ms))
+			all->at[n++] = all->at[i];
+		else
+			chunk_unref(all->at[i].chunk);
+	}
+	if (all)
+		all->n = n;
+	if (all && !n) {
+		free(all);
+		s->pasts = NULL;
+	}
+}
+
+/* The oldest has to go: those who still read it are told when they are flushed. */
+static void revoke_oldest(struct state_pasts *all)
+{
+	atomic_store(&all->at[0].chunk->revoked, true);
+	chunk_unref(all->at[0].chunk);
+	memmove(&all->at[0], &all->at[1], --all->n * sizeof(all->at[0]));
 }
 
 /* The state is about to change. */
 static void drop_snapshot(struct state *s)
 {
-	chunk_unref(s->snapshot);
+	struct state_past p = {s->snapshot, s->snapshot_n, s->next - 1, s->snapshot_bytes,
+			       s->snapshot_ms};
+
+	if (!p.chunk)
+		return;
 	s->snapshot = NULL;
+	state_trim(s);
+	if ((is_read(p.chunk) || is_dear(&p, clock_mono_ms())) && s->next > 0 && !s->pasts)
+		s->pasts = calloc(1, sizeof(*s->pasts));
+	if (!s->pasts || !s->next) {
+		chunk_unref(p.chunk);
+		return;
+	}
+	if (s->pasts->n == STATE_PASTS)
+		revoke_oldest(s->pasts);
+	s->pasts->at[s->pasts->n++] = p;
+}
+
+const struct state_past *state_share(struct state *s, uint64_t tail, bool tight)
+{
+	struct state_pasts *all = s->pasts;
+	struct state_past *newest = all ? &all->at[all->n - 1] : NULL;
+
+	if (s->snapshot || !newest || newest->seq + 1 < tail)
+		return NULL;
+	return tight || all->n >= STATE_PASTS / 2 || is_dear(newest, clock_mono_ms()) ? newest
+										      : NULL;
+}
+
+static void free_pasts(struct state *s)
+{
+	while (s->pasts && s->pasts->n)
+		chunk_unref(s->pasts->at[--s->pasts->n].chunk);
+	free(s->pasts);
+	s->pasts = NULL;
 }
 
 static void list_remove(struct state *s, struct state_entry *e)
@@ -79,7 +135,9 @@ static void entry_remove(struct state *s, struct state_entry **link)
 	*link = e->hash_next;
 	if (e->seq)
 		list_remove(s, e);
-	count_memory(s, 0, entry_size(e));
+	if (e->tie)
+		state_untie(s, e);
+	state_count(s, 0, entry_size(e));
 	s->n--;
 	free(e);
 }
@@ -109,7 +167,7 @@ static int table_grow(struct state *s)
 			table[e->hash & (size - 1)] = e;
 		}
 	}
-	count_memory(s, size * sizeof(*table), s->size * sizeof(*table));
+	state_count(s, size * sizeof(*table), s->size * sizeof(*table));
 	free(s->table);
 	s->table = table;
 	s->size = size;
@@ -126,14 +184,17 @@ void state_free(struct state *s)
 {
 	size_t i;
 
-	drop_snapshot(s);
+	chunk_unref(s->snapshot);
+	s->snapshot = NULL;
+	free_pasts(s);
 	for (i = 0; i < s->size; i++)
 		while (s->table[i])
 			entry_remove(s, &s->table[i]);
-	count_memory(s, 0, s->size * sizeof(*s->table));
+	state_count(s, 0, s->size * sizeof(*s->table));
 	free(s->table);
 	s->table = NULL;
 	s->size = 0;
+	state_bonds_free(s);
 }
 
 /* Makes room for a frame of len bytes in *link; the entry may move. */
@@ -150,8 +211,10 @@ static struct state_entry *entry_room(struct state *s, struct state_entry **link
 		return NULL;
 	}
 	moved->cap = (uint32_t)len;
-	count_memory(s, entry_size(moved), before);
+	state_count(s, entry_size(moved), before);
 	*link = moved;
+	if (moved->tie)
+		moved->tie->entry = moved;
 	if (moved->seq) {
 		*(moved->older ? &moved->older->newer : &s->oldest) = moved;
 		*(moved->newer ? &moved->newer->older : &s->latest) = moved;
@@ -169,7 +232,7 @@ struct state_entry *state_reserve(struct state *s, uint64_t hash, struct span ke
 		return NULL;
 	}
 	link = &s->table[hash & (s->size - 1)];
-	while (*link && !(has_key(*link, hash, key) && has_type(*link, type)))
+	while (*link && !(state_has_key(*link, hash, key) && state_has_type(*link, type)))
 		link = &(*link)->hash_next;
 	if (*link && ((*link)->cap >= len || !full))
 		return entry_room(s, link, len);
@@ -190,8 +253,54 @@ struct state_entry *state_reserve(struct state *s, uint64_t hash, struct span ke
 	memcpy(e->data + key.len, type.p, type.len);
 	*link = e;
 	s->n++;
-	count_memory(s, entry_size(e), 0);
+	state_count(s, entry_size(e), 0);
 	return e;
+}
+
+static const struct state_entry *find(const struct state *s, uint64_t hash, struct span key,
+				      struct span type)
+{
+	const struct state_entry *e = s->size ? s->table[hash & (s->size - 1)] : NULL;
+
+	while (e && !(state_has_key(e, hash, key) && state_has_type(e, type)))
+		e = e->hash_next;
+	return e;
+}
+
+bool state_is_share(const struct state *s, uint64_t sender, uint64_t hash, struct span key,
+		    struct span type, size_t max)
+{
+	const struct state_entry *e;
+	size_t n = 0;
+
+	if (!max || s->n < max)
+		return false;
+	if (find(s, hash, key, type))
+		return false;
+	for (e = s->latest; e && n < max; e = e->older)
+		n += e->sender == sender;
+	return n == max;
+}
+
+bool state_is_large(const struct state *s, uint64_t sender, uint64_t hash, struct span key,
+		    struct span type, size_t len, size_t max)
+{
+	size_t size = sizeof(struct state_entry) + key.len + type.len + len, bytes = s->bytes;
+	const struct state_entry *e;
+
+	if (!max || bytes + size <= max)
+		return false;
+	e = find(s, hash, key, type);
+	if (e && e->cap >= len)
+		return false; /* it takes no more */
+	if (e && (!sender || e->sender == sender))
+		size -= entry_size(e);
+	if (!sender)
+		return bytes + size > max;
+	bytes = 0;
+	for (e = s->latest; e && bytes + size <= max; e = e->older)
+		bytes += e->sender == sender ? entry_size(e) : 0;
+	return bytes + size > max;
 }
 
 void state_set(struct state *s, struct state_entry *e, uint64_t seq, uint64_t sender,
@@ -201,6 +310,8 @@ void state_set(struct state *s, struct state_entry *e, uint64_t seq, uint64_t se
 	memcpy(e->data + e->key_len + e->type_len, frame, len);
 	e->len = (uint32_t)len;
 	e->sender = sender;
+	if (e->tie)
+		state_untie(s, e);
 	if (e->seq)
 		list_remove(s, e);
 	e->seq = seq;
@@ -221,7 +332,7 @@ void state_delete(struct state *s, uint64_t hash, struct span key)
 		return;
 	link = &s->table[hash & (s->size - 1)];
 	while (*link) {
-		if (has_key(*link, hash, key)) {
+		if (state_has_key(*link, hash, key)) {
 			drop_snapshot(s);
 			entry_remove(s, link);
 		} else {
@@ -240,6 +351,16 @@ size_t state_before(const struct state *s, uint64_t seq)
 	return n;
 }
 
+static void hand_out(const struct state_entry *e,
+		     void (*each)(uint64_t seq, const struct slot *tags, const void *frame,
+				  size_t len, void *arg),
+		     void *arg)
+{
+	struct slot tags = {.sender = e->sender, .key = e->hash, .class = RECORD_SET};
+
+	each(e->seq, &tags, e->data + e->key_len + e->type_len, e->len, arg);
+}
+
 void state_each(const struct state *s,
 		void (*each)(uint64_t seq, const struct slot *tags, const void *frame, size_t len,
 			     void *arg),
@@ -247,11 +368,21 @@ void state_each(const struct state *s,
 {
 	const struct state_entry *e;
 
-	for (e = s->oldest; e; e = e->newer) {
-		struct slot tags = {.sender = e->sender, .key = e->hash, .class = RECORD_SET};
+	for (e = s->oldest; e; e = e->newer)
+		hand_out(e, each, arg);
+}
 
-		each(e->seq, &tags, e->data + e->key_len + e->type_len, e->len, arg);
-	}
+void state_each_of(const struct state *s, struct span key,
+		   void (*each)(uint64_t seq, const struct slot *tags, const void *frame,
+				size_t len, void *arg),
+		   void *arg)
+{
+	uint64_t hash = state_hash(s, key);
+	const struct state_entry *e;
+
+	for (e = s->size ? s->table[hash & (s->size - 1)] : NULL; e; e = e->hash_next)
+		if (state_has_key(e, hash, key) && e->seq)
+			hand_out(e, each, arg);
 }
 
 struct collect {
@@ -275,6 +406,7 @@ struct chunk *state_snapshot(struct state *s, bool *out_of_memory)
 		struct collect c = {0};
 
 		log_init(&c.out, s->memory);
+		c.out.pins = true;
 		state_each(s, collect, &c);
 		if (c.status < 0) {
 			*out_of_memory = true;
@@ -282,6 +414,9 @@ struct chunk *state_snapshot(struct state *s, bool *out_of_memory)
 			return NULL;
 		}
 		s->snapshot = c.out.oldest;
+		s->snapshot_n = s->n;
+		s->snapshot_bytes = c.out.bytes;
+		s->snapshot_ms = clock_mono_ms();
 	}
 	return s->snapshot ? chunk_ref(s->snapshot) : NULL;
 }

@@ -8,6 +8,7 @@
 
 #include "json/envelope.h"
 #include "log/log.h"
+#include "log/ties.h"
 
 struct state_entry;
 
@@ -15,12 +16,32 @@ struct state_entry;
 struct state {
 	struct state_entry **table; /* by key, chained; NULL while there is no state */
 	size_t size;		    /* a power of two */
-	size_t n;
+	size_t n, bytes;	    /* of all entries */
 	struct state_entry *oldest, *latest;
 	struct log_memory *memory; /* borrowed; the entries count there */
 	unsigned char hash_key[16];
 	struct chunk
 	    *snapshot; /* a reference to what state_snapshot() last made, while it is true */
+	size_t snapshot_n, snapshot_bytes;
+	uint64_t snapshot_ms;	   /* monotonic: when it was made */
+	uint64_t next;		   /* seq of the record that is about to change the state */
+	struct state_pasts *pasts; /* or NULL */
+	struct ties *ties;	   /* of the records that go with somebody, or in time; or NULL */
+};
+
+/* How a record is bound: to its sender, and to a time. */
+struct state_bond {
+	bool owned;
+	uint64_t due_ms; /* monotonic; TIES_NEVER: it has no time */
+};
+
+/* A snapshot that is not true any more, but that somebody is still reading, or that was dear to
+ * make. */
+struct state_past {
+	struct chunk *chunk; /* a reference */
+	uint64_t n, seq;     /* so many records: the state as of seq */
+	size_t bytes;
+	uint64_t ms;
 };
 
 /* Borrows memory. */
@@ -37,9 +58,46 @@ uint64_t state_hash(const struct state *s, struct span key);
 struct state_entry *state_reserve(struct state *s, uint64_t hash, struct span key, struct span type,
 				  size_t len, size_t max, bool full);
 
-/* Makes the frame of record seq the entry's, and the entry the latest. Borrows frame. */
+/* Whether it would be one more for a sender that has max of the records already. Looks at all of
+ * them only where there are so many. */
+bool state_is_share(const struct state *s, uint64_t sender, uint64_t hash, struct span key,
+		    struct span type, size_t max);
+
+/* The same for bytes of memory, with a frame of len bytes for (key, type): whether those of a
+ * sender, or, with 0, of all, would be more than max. Looks at all only where there are so many. */
+bool state_is_large(const struct state *s, uint64_t sender, uint64_t hash, struct span key,
+		    struct span type, size_t len, size_t max);
+
+/* Makes the frame of record seq the entry's, and the entry the latest; it is bound to nothing.
+ * Borrows frame. */
 void state_set(struct state *s, struct state_entry *e, uint64_t seq, uint64_t sender,
 	       const void *frame, size_t len);
+
+/* A tie for an entry that is to be bound; NULL: no memory. That it is not; and that it is: takes
+ * the tie. */
+struct tie *state_tie_new(struct state *s);
+void state_tie_drop(struct state *s, struct tie *tie);
+void state_bind(struct state *s, struct state_entry *e, struct tie *tie,
+		const struct state_bond *bond);
+
+/* A record that goes with that client (0: with anybody), or whose time has come; NULL: there is
+ * none. When the first one's comes, or TIES_NEVER. */
+const struct state_entry *state_owned(const struct state *s, uint64_t client);
+const struct state_entry *state_due(const struct state *s, uint64_t now_ms);
+uint64_t state_next_ms(const struct state *s);
+
+/* What an entry is. */
+struct state_look {
+	struct span key;
+	uint64_t hash, seq, sender;
+	const void *frame;
+	size_t len;
+};
+struct state_look state_look_at(const struct state_entry *e);
+
+/* The latest record of a key, of one type or, where that is NULL, of any; false: there is none. */
+bool state_latest_of(const struct state *s, uint64_t hash, struct span key, const struct span *type,
+		     struct state_look *out);
 
 /* Undoes state_reserve(). */
 void state_abandon(struct state *s, struct state_entry *e);
@@ -51,6 +109,15 @@ void state_delete(struct state *s, uint64_t hash, struct span key);
  * new reference; NULL where the state is empty (*out_of_memory false) or memory is out. */
 struct chunk *state_snapshot(struct state *s, bool *out_of_memory);
 
+/* A snapshot of before that may serve one who joins now, with the records after its seq, which the
+ * log has from tail on; else NULL. It is shared for a time that goes by its size, so that making
+ * snapshots takes a small part of all time; and, where there are many or memory is `tight`, however
+ * old it is, so that members that join and do not read pin no copy each. Borrowed. */
+const struct state_past *state_share(struct state *s, uint64_t tail, bool tight);
+
+/* Gives up those that nobody reads. */
+void state_trim(struct state *s);
+
 /* How many of them are records before seq. */
 size_t state_before(const struct state *s, uint64_t seq);
 
@@ -60,5 +127,11 @@ void state_each(const struct state *s,
 		void (*each)(uint64_t seq, const struct slot *tags, const void *frame, size_t len,
 			     void *arg),
 		void *arg);
+
+/* The same for the records of one key, in no order. */
+void state_each_of(const struct state *s, struct span key,
+		   void (*each)(uint64_t seq, const struct slot *tags, const void *frame,
+				size_t len, void *arg),
+		   void *arg);
 
 #endif

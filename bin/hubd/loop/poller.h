@@ -17,4 +17,8 @@ struct pollee {
 /* Begins; close() of the descriptor, of which there is no copy, ends it. Returns 0 or -errno. */
 int poller_add(struct worker *w, struct pollee *p, int fd);
 
+/* Ends while the descriptor stays open; as for its close, what it is in must stay until the turn.
+ */
+void poller_remove(struct worker *w, int fd);
+
 #endif

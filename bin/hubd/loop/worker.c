@@ -28,6 +28,8 @@ struct engine {
 	uv_idle_t idle; /* active while the next turn is to follow at once */
 	uv_timer_t tick;
 	uv_timer_t drain;
+	uv_timer_t delay;
+	uv_timer_t alarm;
 	uv_poll_t poll; /* of epoll */
 	int epoll;
 
@@ -40,11 +42,13 @@ struct engine {
 	struct turn_entry *list[TURN_STEPS]; /* ends with &end */
 	struct turn_entry *next[TURN_STEPS]; /* for the turn to come */
 	bool more;			     /* something is in there */
+	struct turn_entry *delayed;	     /* the same */
 	struct turn_entry end;
 	struct buf scratch[WORKER_SCRATCH];
 	unsigned nscratch;
 
 	uint64_t wall_ms; /* of this turn, once it was asked for */
+	uint64_t busy_ns; /* since when it has been handling events; 0: it waits for them */
 	uint64_t drain_start_ms;
 	bool started, draining;
 };
@@ -71,6 +75,27 @@ uint64_t worker_wall_ms(struct worker *w)
 	if (!en->wall_ms)
 		en->wall_ms = clock_wall_ms();
 	return en->wall_ms;
+}
+
+/* Something has come: at the first of what the loop then does before it waits again. */
+static uint64_t wake(struct engine *en)
+{
+	if (!en->busy_ns)
+		en->busy_ns = clock_mono_ns();
+	return en->busy_ns;
+}
+
+/* All is done, and the loop waits. */
+static void rest(struct engine *en)
+{
+	if (en->busy_ns)
+		histogram_add(&en->w.lag, clock_mono_ns() - en->busy_ns);
+	en->busy_ns = 0;
+}
+
+uint64_t worker_turn_ns(struct worker *w)
+{
+	return wake(engine_of(w));
 }
 
 struct buf *worker_scratch(struct worker *w)
@@ -102,6 +127,34 @@ unsigned workers_connections(const struct workers *all)
 	for (i = 0; i < all->n; i++)
 		n += atomic_load_explicit(&all->at[i]->connections, memory_order_relaxed);
 	return n;
+}
+
+uint64_t workers_sum(const struct workers *all, size_t offset, unsigned n)
+{
+	uint64_t sum = 0;
+	unsigned i, k;
+
+	for (i = 0; i < all->n; i++) {
+		const char *counters = (const char *)&all->at[i]->counters + offset;
+		const atomic_uint_fast64_t *at = (const void *)counters;
+
+		for (k = 0; k < n; k++)
+			sum += atomic_load_explicit(&at[k], memory_order_relaxed);
+	}
+	return sum;
+}
+
+uint64_t workers_silent_ms(struct worker *w)
+{
+	uint64_t now = worker_now_ms(w), silent = 0;
+
+	for (unsigned i = 0; i < w->all->n; i++) {
+		uint64_t beat = atomic_load_explicit(&w->all->at[i]->beat_ms, memory_order_relaxed);
+
+		if (beat < now && now - beat > silent)
+			silent = now - beat;
+	}
+	return silent;
 }
 
 /* --- the turn --- */
@@ -147,6 +200,39 @@ bool worker_next_turn(struct worker *w, enum turn_step step, struct turn_entry *
 	return true;
 }
 
+/* All that was delayed is for this turn. */
+static void end_delay(struct engine *en)
+{
+	struct turn_entry *e = en->delayed;
+
+	en->delayed = &en->end;
+	while (e != &en->end) {
+		struct turn_entry *next = e->next;
+
+		e->next = en->list[TURN_RESUME];
+		en->list[TURN_RESUME] = e;
+		e = next;
+	}
+}
+
+static void on_delay(uv_timer_t *timer)
+{
+	end_delay(timer->data);
+}
+
+bool worker_delay(struct worker *w, struct turn_entry *e)
+{
+	struct engine *en = engine_of(w);
+
+	if (e->next)
+		return false;
+	if (en->delayed == &en->end && !uv_is_closing((uv_handle_t *)&en->delay))
+		uv_timer_start(&en->delay, on_delay, WORKER_DELAY_MS, 0);
+	e->next = en->delayed;
+	en->delayed = e;
+	return true;
+}
+
 /* What the turn before has left for this one. */
 static void begin_turn(struct engine *en)
 {
@@ -155,6 +241,7 @@ static void begin_turn(struct engine *en)
 	if (!en->more)
 		return;
 	en->more = false;
+	wake(en);
 	uv_idle_stop(&en->idle);
 	for (step = 0; step < TURN_STEPS; step++) {
 		struct turn_entry **last = &en->next[step];
@@ -171,7 +258,6 @@ static void turn(struct engine *en)
 {
 	enum turn_step step = 0;
 
-	begin_turn(en);
 	while (step < TURN_STEPS) {
 		if (en->list[step] == &en->end) {
 			step++;
@@ -185,9 +271,13 @@ static void turn(struct engine *en)
 
 static void on_prepare(uv_prepare_t *handle)
 {
+	begin_turn(handle->data);
 	turn(handle->data);
+	rest(handle->data);
 }
 
+/* What was just read is answered before more is read: a peer with a window of messages under way
+ * goes on while the rest of them is taken. */
 static void on_check(uv_check_t *handle)
 {
 	turn(handle->data);
@@ -237,6 +327,7 @@ static bool read_mail(struct engine *en)
 
 static void on_mail(uv_async_t *async)
 {
+	wake(async->data);
 	read_mail(async->data);
 }
 
@@ -250,6 +341,11 @@ int poller_add(struct worker *w, struct pollee *p, int fd)
 	return epoll_ctl(engine_of(w)->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
+void poller_remove(struct worker *w, int fd)
+{
+	epoll_ctl(engine_of(w)->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct engine *en = poll->data;
@@ -258,6 +354,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 	(void)status;
 	(void)events;
+	wake(en);
 	for (i = 0; i < n; i++) {
 		struct pollee *p = ev[i].data.ptr;
 
@@ -271,8 +368,27 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct engine *en = timer->data;
 
+	wake(en);
+	atomic_store_explicit(&en->w.beat_ms, uv_now(&en->loop), memory_order_relaxed);
 	wheel_advance(&en->w.wheel, (uint32_t)(uv_now(&en->loop) / 1000), en->hooks->due);
 	en->hooks->second(&en->w);
+}
+
+static void on_alarm(uv_timer_t *timer)
+{
+	struct engine *en = timer->data;
+
+	wake(en);
+	en->hooks->alarm(&en->w);
+}
+
+void worker_alarm(struct worker *w, uint64_t at_ms)
+{
+	struct engine *en = engine_of(w);
+	uint64_t now_ms = uv_now(&en->loop), left = at_ms > now_ms ? at_ms - now_ms : 0;
+
+	if (!uv_is_active((uv_handle_t *)&en->alarm) || uv_timer_get_due_in(&en->alarm) > left)
+		uv_timer_start(&en->alarm, on_alarm, left, 0);
 }
 
 static void on_drain_tick(uv_timer_t *timer)
@@ -328,6 +444,7 @@ struct worker *worker_new(struct workers *all, const struct worker_hooks *hooks)
 	en->mail_last = &en->mail_first;
 	for (step = 0; step < TURN_STEPS; step++)
 		en->list[step] = en->next[step] = &en->end;
+	en->delayed = &en->end;
 	pthread_mutex_init(&en->mail_lock, NULL);
 	en->epoll = epoll_create1(EPOLL_CLOEXEC);
 	r = en->epoll < 0 ? -errno : uv_loop_init(&en->loop);
@@ -345,10 +462,13 @@ struct worker *worker_new(struct workers *all, const struct worker_hooks *hooks)
 	uv_idle_init(&en->loop, &en->idle);
 	uv_timer_init(&en->loop, &en->tick);
 	uv_timer_init(&en->loop, &en->drain);
+	uv_timer_init(&en->loop, &en->delay);
+	uv_timer_init(&en->loop, &en->alarm);
 	uv_poll_init(&en->loop, &en->poll, en->epoll);
 	en->poll.data = en;
 	uv_poll_start(&en->poll, UV_READABLE, on_poll);
-	en->async.data = en->prepare.data = en->check.data = en->tick.data = en->drain.data = en;
+	en->async.data = en->prepare.data = en->check.data = en->tick.data = en->drain.data =
+	    en->delay.data = en->alarm.data = en;
 	uv_prepare_start(&en->prepare, on_prepare);
 	uv_check_start(&en->check, on_check);
 	uv_timer_start(&en->tick, on_tick, TICK_MS, TICK_MS);
@@ -371,6 +491,17 @@ void worker_run(struct worker *w)
 	uv_run(&engine_of(w)->loop, UV_RUN_DEFAULT);
 }
 
+void workers_settle(struct workers *all)
+{
+	bool some = true;
+
+	while (some) {
+		some = false;
+		for (unsigned i = 0; i < all->n; i++)
+			some |= read_mail(engine_of(all->at[i]));
+	}
+}
+
 void worker_free(struct worker *w)
 {
 	struct engine *en = engine_of(w);
@@ -380,8 +511,10 @@ void worker_free(struct worker *w)
 		/* Mail may bring what is to be ended, and ending may bring mail. */
 		do {
 			en->hooks->abort(w);
+			end_delay(en);
 			turn(en);
 		} while (read_mail(en));
+		end_delay(en);
 		turn(en);
 	}
 	en->started = false;
@@ -393,6 +526,8 @@ void worker_free(struct worker *w)
 	uv_close((uv_handle_t *)&en->idle, NULL);
 	uv_close((uv_handle_t *)&en->tick, NULL);
 	uv_close((uv_handle_t *)&en->drain, NULL);
+	uv_close((uv_handle_t *)&en->delay, NULL);
+	uv_close((uv_handle_t *)&en->alarm, NULL);
 	uv_close((uv_handle_t *)&en->poll, NULL);
 	/* The prepare handle takes turns to the end; it does not keep the loop alive. */
 	uv_unref((uv_handle_t *)&en->prepare);

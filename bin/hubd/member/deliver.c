@@ -3,12 +3,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "member/member.h"
 #include "member/span.h"
 #include "member/watch.h"
 
-#define READ_BYTES (64 * 1024)	     /* from the archive at a time */
-#define CATCH_UP_BYTES (1024 * 1024) /* of a catch-up that one member gets in a turn */
+#define READ_BYTES (64 * 1024)	 /* from the archive at a time */
+#define STEP_BYTES (1024 * 1024) /* of its past that one member gets in a turn */
+
+/* As far as the door takes it, sends what is queued. */
+static void flush_queue(struct conn *c)
+{
+	bool some = c->out.len > 0;
+
+	conn_flush(c);
+	if (some && !c->out.len)
+		direct_taken(c);
+}
 
 static bool has_archive(const struct seat *seat)
 {
@@ -55,6 +66,46 @@ static int read_back(struct seat *seat, uint64_t tail)
 
 /* --- a member's records */
 
+/* Others are not to wait for it. */
+static void go_on_later(struct conn *c)
+{
+	c->flush_seats = true;
+	worker_next_turn(c->worker, TURN_CONNECTIONS, &c->flush);
+}
+
+/* Writes what it is to get of the records from *cursor on, as far as a step goes. */
+static bool write_some(const struct seat *seat, struct log_view *view, uint64_t *cursor,
+		       uint64_t skip, bool live, size_t *bytes)
+{
+	bool echo = live && seat->m.echo;
+
+	if (seat->select)
+		return select_write(seat, view, cursor, skip, echo, live, bytes);
+	return span_write(seat, view, cursor, skip, echo, bytes);
+}
+
+/* Whether half of what the log may keep has come since its last tick: who waited on could lose
+ * some. */
+static bool is_far_behind(const struct seat *seat, const struct log_view *view)
+{
+	uint64_t cursor = seat->m.cursor;
+
+	return view && view->chunk && view->tail > 1 && cursor <= view->head &&
+	       2 * (view->head - cursor) > view->head - view->tail;
+}
+
+/* Whether it is to wait for its tick, and then does. */
+static bool waits_for_tick(const struct conn *c, const struct seat *seat,
+			   const struct log_view *view)
+{
+	if (!seat->pace || pace_hurries(seat->pace, view, seat->m.cursor) ||
+	    is_far_behind(seat, view) || seat->m.catchup || seat->reading || seat->leaving ||
+	    seat->awaited || c->finishing)
+		return false;
+	pace_due(c->worker, seat->pace);
+	return true;
+}
+
 /* What it gets before its next record; true where it has had it all. */
 static bool catch_up(struct conn *c, struct seat *seat)
 {
@@ -65,18 +116,20 @@ static bool catch_up(struct conn *c, struct seat *seat)
 	if (c->flush_seats)
 		return false; /* it had its part of this turn, or is flushed at the end of it */
 	while (up->at <= up->n) {
-		if (!span_write(c, &view, &up->at, up->skip, &bytes))
+		if (!write_some(seat, &view, &up->at, up->skip, false, &bytes))
 			break;
-		if (bytes >= CATCH_UP_BYTES && up->at <= up->n) {
-			/* Others are not to wait for it. */
-			c->flush_seats = true;
-			worker_next_turn(c->worker, TURN_CONNECTIONS, &c->flush);
+		if (bytes >= STEP_BYTES && up->at <= up->n) {
+			go_on_later(c);
 			break;
 		}
 	}
 	if (up->at <= up->n)
 		return false;
 	member_drop_catchup(&seat->m);
+	if (c->door->dialect->caught_up) {
+		c->door->dialect->caught_up(c, seat);
+		flush_queue(c);
+	}
 	return !c->closing && !c->blocked;
 }
 
@@ -97,7 +150,7 @@ static bool overtaken(struct conn *c, struct seat *seat)
 		if (session_resync(&seat->m, &to) == 0) {
 			counter_add(&c->worker->counters, slow_resyncs, 1);
 			deliver_gap(seat, from, to);
-			conn_flush(c);
+			flush_queue(c);
 			return !c->closing && !c->blocked;
 		}
 	}
@@ -111,6 +164,11 @@ static bool reach_log(struct conn *c, struct seat *seat, const struct log_view *
 	for (;;) {
 		if (c->closing)
 			return false;
+		if (seat->m.catchup &&
+		    atomic_load_explicit(&seat->m.catchup->chunk->revoked, memory_order_relaxed)) {
+			close_slow(c);
+			return false;
+		}
 		if (c->blocked) {
 			/* Who stalls is found out here, where nothing but the log could help. */
 			if (seat->m.cursor < view->tail && !seat->m.catchup && !has_archive(seat))
@@ -135,15 +193,28 @@ static void flush_seat(struct conn *c, struct seat *seat, struct log_view *view)
 
 	if (c->closing)
 		return;
-	conn_flush(c);
-	if (!reach_log(c, seat, view))
+	flush_queue(c);
+	if (seat->blind)
+		seat->m.cursor = view->head + 1;
+	else if (!reach_log(c, seat, view))
 		return;
 	while (seat->m.cursor <= view->head) {
 		uint64_t skip =
-		    !seat->m.echo && seat->m.last_sent >= seat->m.cursor ? seat->m.client : 0;
+		    (!seat->m.echo || seat->others) && seat->m.last_sent >= seat->m.cursor
+			? seat->m.client
+			: 0;
 
-		if (!span_write(c, view, &seat->m.cursor, skip, &bytes))
+		if (!write_some(seat, view, &seat->m.cursor, skip, true, &bytes))
 			return;
+		if (bytes >= STEP_BYTES && seat->m.cursor <= view->head) {
+			go_on_later(c);
+			return;
+		}
+	}
+	if (seat->awaited) {
+		seat->awaited = false;
+		c->door->dialect->at_head(c, seat);
+		flush_queue(c);
 	}
 }
 
@@ -163,7 +234,8 @@ void deliver_gap(struct seat *seat, uint64_t from, uint64_t to)
 	struct conn *c = seat->conn;
 	struct buf *b = worker_scratch(c->worker);
 
-	conn_send_scratch(c, b, c->door->dialect->gap(b, seat->m.session->id, from, to));
+	conn_send_scratch(
+	    c, b, c->door->dialect->gap(b, seat->m.session->id, seat_above(seat), from, to));
 }
 
 /* --- leaving */
@@ -179,7 +251,8 @@ static bool had_all(struct seat *seat)
 	head = flush_to_head(c, seat);
 	if (c->closing)
 		return true;
-	if (!c->blocked && (seat->reading || seat->m.catchup))
+	if (!c->blocked &&
+	    (seat->reading || seat->m.catchup || (c->flush_seats && seat->m.cursor <= head)))
 		return false;
 	if (seat->m.cursor <= head)
 		deliver_gap(seat, seat->m.cursor, head);
@@ -190,6 +263,8 @@ void deliver_leave(struct seat *seat)
 {
 	struct conn *c = seat->conn;
 	struct session *s;
+	const char *above;
+	uint32_t left;
 	struct buf *b;
 
 	if (!had_all(seat)) {
@@ -197,8 +272,10 @@ void deliver_leave(struct seat *seat)
 		return;
 	}
 	s = session_ref(seat->m.session);
+	above = seat_above(seat);
+	left = seat_free(seat);
 	b = worker_scratch(c->worker);
-	conn_send_scratch(c, b, c->door->dialect->left(b, s->id, seat_free(seat)));
+	conn_send_scratch(c, b, c->door->dialect->left(b, s->id, above, left));
 	session_unref(s);
 }
 
@@ -209,7 +286,7 @@ static void end_if_done(struct conn *c)
 {
 	const struct seat *seat;
 
-	if (c->closing || c->blocked || c->out.len || c->busy)
+	if (c->closing || c->blocked || c->out.len || c->busy || c->flush_seats)
 		return;
 	for (seat = c->seats; seat; seat = seat->next)
 		if (seat->acks_due || seat->m.catchup)
@@ -223,14 +300,17 @@ static void flush_all(struct conn *c)
 {
 	struct seat *seat, *next;
 
-	conn_flush(c);
+	flush_queue(c);
 	while (c->watching && !c->closing && !c->blocked && watch_next(c))
-		conn_flush(c);
+		flush_queue(c);
 	for (seat = c->seats; seat && !c->closing && !c->blocked; seat = next) {
 		next = seat->next;
-		if (seat->leaving)
+		if (seat->leaving) {
+			/* Its rooms go with it. */
+			while (next && next->above == seat)
+				next = next->next;
 			deliver_leave(seat);
-		else
+		} else if (!waits_for_tick(c, seat, NULL))
 			flush_to_head(c, seat);
 	}
 	if (c->finishing)
@@ -247,11 +327,12 @@ void deliver_connection(struct worker *w, struct turn_entry *e)
 	if (all)
 		flush_all(c);
 	else
-		conn_flush(c);
+		flush_queue(c);
 }
 
 void deliver_writable(struct conn *c)
 {
+	conn_progress(c);
 	if (c->closing)
 		return;
 	if (c->blocked)
@@ -346,7 +427,7 @@ void deliver_wake(struct worker *w, struct session *s)
 	struct shard *shard = session_shard(s, w->index);
 	struct log_view view;
 	struct member *m;
-	uint64_t low;
+	uint64_t low, since_ns = shard ? session_since(shard) : 0;
 
 	if (!shard || !shard->members)
 		return;
@@ -357,12 +438,35 @@ void deliver_wake(struct worker *w, struct session *s)
 	for (m = shard->members; m; m = m->shard_next) {
 		struct conn *c = seat_of(m)->conn;
 
-		flush_seat(c, seat_of(m), &view);
+		if (!waits_for_tick(c, seat_of(m), &view))
+			flush_seat(c, seat_of(m), &view);
 		if (m->cursor < low && !c->closing)
 			low = m->cursor;
 	}
 	atomic_store_explicit(&shard->low, low, memory_order_relaxed);
 	chunk_unref(view.chunk);
+	if (since_ns)
+		histogram_add(&w->delivery, clock_mono_ns() - since_ns);
+}
+
+/* The tick of some of a session's members. */
+static void on_tick(struct worker *w, struct session *s, struct pace *p)
+{
+	struct shard *shard = session_shard(s, w->index);
+	struct log_view view;
+	struct member *m;
+
+	session_view(s, atomic_load_explicit(&shard->low, memory_order_relaxed), &view);
+	pace_comes(p, view.head);
+	for (m = view.chunk ? shard->members : NULL; m; m = m->shard_next)
+		if (seat_of(m)->pace == p)
+			flush_seat(seat_of(m)->conn, seat_of(m), &view);
+	chunk_unref(view.chunk);
+}
+
+void deliver_ticks(struct worker *w)
+{
+	paces_run(w, on_tick);
 }
 
 void deliver_session(struct worker *w, struct turn_entry *e)

@@ -1,6 +1,7 @@
 /* Messages to one client. They are no records: they go to the receiver's worker by mail, and from
  * there into its connection's queue. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "member/member.h"
 #include "wire/id.h"
@@ -13,24 +14,64 @@ struct direct {
 	struct session *session; /* a reference */
 	struct blob *blob;	 /* a reference */
 	uint64_t client;
+	uint16_t user_len; /* not 0: to all of this user instead */
+	char user[];
 };
+
+/* What a member may have before it that it has not read, where the next is refused: less than what
+ * makes it count as slow, so that nobody is sent away for what others send it. */
+#define MEMBER_MAX (256 * 1024U)
 
 static size_t weight(const struct direct *d)
 {
-	return sizeof(*d) + d->blob->len;
+	return sizeof(*d) + d->user_len + d->blob->len;
+}
+
+static void hand_over(struct member *m, const struct direct *d)
+{
+	seat_of(m)->direct += (uint32_t)weight(d);
+	conn_send(seat_of(m)->conn, d->blob->text, d->blob->len);
+}
+
+/* One that has not read those before goes without: nobody is sent away for what others send. */
+static void to_one_of_user(struct member *m, void *arg)
+{
+	const struct direct *d = arg;
+
+	if (atomic_load_explicit(&m->direct, memory_order_relaxed) >= MEMBER_MAX) {
+		counter_add(&seat_of(m)->conn->worker->counters, refused_share, 1);
+		return;
+	}
+	atomic_fetch_add_explicit(&m->direct, (uint32_t)weight(d), memory_order_relaxed);
+	hand_over(m, d);
 }
 
 static void on_direct(struct worker *w, struct mail *mail)
 {
 	struct direct *d = (struct direct *)mail;
-	struct member *m = session_find(d->session, d->client, 0, w->index);
+	struct member *m;
 
 	atomic_fetch_sub_explicit(&w->members->direct, weight(d), memory_order_relaxed);
-	if (m)
-		conn_send(seat_of(m)->conn, d->blob->text, d->blob->len);
+	if (d->user_len)
+		session_each_of_user(d->session, (struct span){d->user, d->user_len}, w->index,
+				     to_one_of_user, d);
+	else if ((m = session_find(d->session, d->client, 0, w->index)))
+		hand_over(m, d);
 	session_unref(d->session);
 	blob_unref(d->blob);
 	free(d);
+}
+
+void direct_taken(struct conn *c)
+{
+	struct seat *seat;
+
+	for (seat = c->seats; seat; seat = seat->next) {
+		if (!seat->direct)
+			continue;
+		session_direct_done(&seat->m, seat->direct);
+		seat->direct = 0;
+	}
 }
 
 /* A worker that does not keep up with what others send to its clients is not to take all memory. */
@@ -44,19 +85,20 @@ static bool take_room(struct worker *w, size_t bytes)
 	return false;
 }
 
-enum hub_code member_direct(struct session *s, struct span client, struct blob *blob)
+/* To one worker: the client, or where user is not empty those of that user. */
+static enum hub_code post(struct session *s, struct worker *w, uint64_t client, struct span user,
+			  struct blob *blob)
 {
-	struct direct *d;
-	struct worker *w;
-	uint64_t id;
+	struct direct *d = malloc(sizeof(*d) + user.len);
 
-	w = id_parse(client.p, client.len, &id) ? session_locate(s, id) : NULL;
-	if (!w)
-		return HUB_NOT_MEMBER;
-	d = malloc(sizeof(*d));
 	if (!d)
 		return HUB_INTERNAL;
-	*d = (struct direct){.mail = {.run = on_direct}, .blob = blob, .client = id};
+	*d = (struct direct){.mail = {.run = on_direct},
+			     .blob = blob,
+			     .client = client,
+			     .user_len = (uint16_t)user.len};
+	if (user.len)
+		memcpy(d->user, user.p, user.len);
 	if (!take_room(w, weight(d))) {
 		free(d);
 		return HUB_HUB_FULL;
@@ -65,4 +107,40 @@ enum hub_code member_direct(struct session *s, struct span client, struct blob *
 	blob_ref(blob);
 	worker_post(w, &d->mail);
 	return HUB_OK;
+}
+
+static enum hub_code to_user(struct session *s, struct span user, struct blob *blob)
+{
+	uint64_t workers = session_locate_user(s, user);
+	enum hub_code code = workers ? HUB_OK : HUB_NOT_MEMBER, got;
+
+	for (unsigned i = 0; workers >> i; i++) {
+		if (!(workers >> i & 1))
+			continue;
+		got = post(s, s->env->workers->at[i], 0, user, blob);
+		code = got == HUB_OK ? code : got;
+		if (i == WORKERS_MAX - 1)
+			break; /* a shift by all bits would be undefined */
+	}
+	return code;
+}
+
+enum hub_code member_direct(struct session *s, struct span client, struct blob *blob)
+{
+	uint32_t bytes = (uint32_t)(sizeof(struct direct) + blob->len);
+	enum hub_code code;
+	bool full = false;
+	struct worker *w;
+	uint64_t id;
+
+	if (client.len > 1 && *client.p == '@')
+		return to_user(s, (struct span){client.p + 1, client.len - 1}, blob);
+	w = id_parse(client.p, client.len, &id) ? session_locate(s, id, bytes, MEMBER_MAX, &full)
+						: NULL;
+	if (!w)
+		return full ? HUB_RATE_LIMITED : HUB_NOT_MEMBER;
+	code = post(s, w, id, (struct span){0}, blob);
+	if (code != HUB_OK)
+		session_unlocate(s, id, bytes);
+	return code;
 }

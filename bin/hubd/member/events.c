@@ -3,11 +3,13 @@
 #include "member/member.h"
 #include "member/watch.h"
 
-/* A text that is made when the first connection wants it, and anew for one of another dialect. */
+/* A text that is made when the first connection wants it, and anew for one of another dialect, or
+ * that is told of it as of a room of another session. */
 struct told {
 	struct worker *w;
 	struct buf *text;
 	const struct dialect *dialect;
+	const char *above;
 	int status;
 };
 
@@ -16,12 +18,15 @@ static struct told told_begin(struct worker *w)
 	return (struct told){.w = w, .text = worker_scratch(w)};
 }
 
-/* Whether c's dialect is another one than the last: then the text is to be made. */
-static bool told_new(struct told *t, const struct conn *c)
+/* Whether the text is to be made for this one. */
+static bool told_new(struct told *t, const struct seat *seat)
 {
-	if (t->dialect == c->door->dialect)
+	const struct dialect *dialect = seat->conn->door->dialect;
+
+	if (t->dialect == dialect && t->above == seat_above(seat))
 		return false;
-	t->dialect = c->door->dialect;
+	t->dialect = dialect;
+	t->above = seat_above(seat);
 	t->text->len = 0;
 	return true;
 }
@@ -30,6 +35,21 @@ static void told_send(struct told *t, struct conn *c)
 {
 	if (t->status == 0)
 		conn_send(c, t->text->data, t->text->len);
+}
+
+/* A member that has not read what it was told before is told how many there are, when it has, and
+ * not who: else those who come and go would make it count as slow. */
+static bool is_behind(const struct conn *c)
+{
+	return c->out.len > CONN_OUT_PAUSE;
+}
+
+/* Who is there. */
+static bool may_know(const struct conn *c)
+{
+	const struct identity *id = conn_identity(c);
+
+	return !id || identity_may(id, RIGHT_PRESENCE, (struct span){0});
 }
 
 static void on_presence(struct worker *w, struct session *s, const struct session_change *change)
@@ -41,10 +61,15 @@ static void on_presence(struct worker *w, struct session *s, const struct sessio
 	for (m = shard ? shard->members : NULL; m; m = m->shard_next) {
 		struct conn *c = seat_of(m)->conn;
 
-		if ((int32_t)(change->version - m->version) <= 0)
-			continue; /* joined later */
-		if (told_new(&t, c))
-			t.status = t.dialect->presence(t.text, s->id, change);
+		if ((int32_t)(change->version - m->version) <= 0 || !c->door->dialect->presence ||
+		    !may_know(c))
+			continue; /* joined later, or does not care, or may not know */
+		if (is_behind(c)) {
+			session_status_due(shard);
+			continue;
+		}
+		if (told_new(&t, seat_of(m)))
+			t.status = t.dialect->presence(t.text, s->id, t.above, change);
 		told_send(&t, c);
 	}
 	worker_scratch_done(w, t.text);
@@ -68,8 +93,14 @@ static void tell_status(struct worker *w, struct shard *shard)
 	for (m = shard->members; m; m = m->shard_next) {
 		struct conn *c = seat_of(m)->conn;
 
-		if (told_new(&t, c))
-			t.status = t.dialect->status(t.text, s->id, session_user_count(s));
+		if (!c->door->dialect->status || !may_know(c))
+			continue;
+		if (is_behind(c)) {
+			session_status_due(shard);
+			continue;
+		}
+		if (told_new(&t, seat_of(m)))
+			t.status = t.dialect->status(t.text, s->id, t.above, session_user_count(s));
 		told_send(&t, c);
 	}
 	worker_scratch_done(w, t.text);
@@ -77,6 +108,7 @@ static void tell_status(struct worker *w, struct shard *shard)
 
 void member_second(struct worker *w)
 {
+	selections_trim(w);
 	while (w->members->status) {
 		struct shard *shard = w->members->status;
 
@@ -103,11 +135,17 @@ static void on_sessions(struct worker *w)
 		watch_later(watch);
 }
 
+static void on_timed(struct worker *w, struct session *s)
+{
+	registry_time(w->members->registry, s);
+}
+
 const struct session_events member_events = {
     .wake = deliver_wake,
     .presence = on_presence,
     .status = on_status,
     .replaced = on_replaced,
+    .timed = on_timed,
     .sessions = on_sessions,
 };
 
@@ -119,5 +157,10 @@ void members_free(struct worker *w)
 		w->members->status = shard->status_next;
 		session_unref(shard->session);
 	}
-	buf_free(&w->members->cache.bytes);
+	paces_free(w);
+	for (unsigned i = 0; i < SPAN_CACHES; i++) {
+		buf_free(&w->members->cache[i].bytes);
+		free(w->members->cache[i].end);
+	}
+	buf_free(&w->members->some);
 }

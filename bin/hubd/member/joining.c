@@ -14,16 +14,31 @@ struct joining {
 	struct session
 	    *session; /* the join is one of its users; what a move is about is the seat's */
 	struct session_from from;
-	bool echo;
+	bool echo, hidden, ordered, settles;
+	bool blind; /* it may not read */
+	bool granted;
+	struct selection *select; /* of one that waits: a reference */
+	struct seat *above;	  /* may have gone */
+	void (*done)(struct conn *c, struct seat *seat, enum hub_code code, const char *why,
+		     uint32_t retry_s);
 	uint16_t msg_id_len;
 	char msg_id[MSG_ID_ROOM];
 };
 
-static void fail(struct joining *j, enum hub_code code, const char *why)
+static void fail_for(struct joining *j, enum hub_code code, const char *why, uint32_t retry_s)
 {
 	struct span msg_id = {j->msg_id_len ? j->msg_id : NULL, j->msg_id_len};
 
-	conn_error(j->conn, code, why, msg_id);
+	if (j->done) {
+		j->done(j->conn, NULL, code, why, retry_s);
+		return;
+	}
+	j->conn->door->dialect->refused(j->conn, code, why, msg_id, retry_s);
+}
+
+static void fail(struct joining *j, enum hub_code code, const char *why)
+{
+	fail_for(j, code, why, 0);
 }
 
 static void release(struct joining *j)
@@ -33,16 +48,39 @@ static void release(struct joining *j)
 	registry_release(w->members->registry, j->session, worker_now_ms(w));
 }
 
-static void answer(struct joining *j, struct seat *seat, const struct session_joined *joined)
+/* What became of a wish to go on behind `since`. */
+static enum count_resume resumed(const struct session_joined *joined)
+{
+	if (joined->recovered)
+		return RESUMED;
+	return strcmp(joined->reason, "trimmed") == 0 ? RESUME_TRIMMED : RESUME_EPOCH_CHANGED;
+}
+
+static void answer(struct joining *j, struct seat *seat, struct session_joined *joined)
 {
 	struct conn *c = j->conn;
 
+	if (seat_select(seat, j->select) < 0)
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
+	if (seat->select && joined->snapshot)
+		joined->snapshot =
+		    select_count(seat->select, seat->m.catchup->chunk, seat->m.catchup->n);
+
 	seat->m.echo = j->echo;
-	seat->leaving = false;
+	seat->leaving = seat->held = false;
+	seat->ordered = j->ordered;
+	seat->granted |= j->granted;
+	seat->above = j->above;
+	if (j->above)
+		j->above->rooms = true;
 	seat_link(c, seat);
+	if (j->from.has_since)
+		counter_add_at(&c->worker->counters, resumes, resumed(joined), 1);
 	c->door->dialect->joined(c, seat, &j->from, joined);
 	c->flush_seats = true;
 	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
+	if (j->done)
+		j->done(c, seat, HUB_OK, NULL, 0);
 }
 
 static void opened(struct worker *w, struct mail *mail);
@@ -59,6 +97,7 @@ static void ask(struct joining *j)
 		return;
 	}
 	*later = *j;
+	select_ref(j->select);
 	later->job = (struct archive_job){.done = {.run = opened},
 					  .worker = j->conn->worker,
 					  .session = session_ref(j->session),
@@ -79,24 +118,51 @@ static struct seat *new_seat(struct joining *j)
 	seat->m.client = c->id;
 	seat->m.born = c->born;
 	seat->m.worker = (uint8_t)c->worker->index;
-	seat->m.info = c->info;
+	seat->m.info = conn_info(c);
 	seat->m.echo = j->echo;
+	seat->m.hidden = j->hidden;
+	seat->m.settles = j->settles;
+	seat->blind = j->blind;
 	return seat;
+}
+
+static void join_or_move(struct joining *j);
+
+/* The session was deleted meanwhile: joins the next one of its name. A reader makes none. */
+static bool again(struct joining *j)
+{
+	struct session *old = j->session, *s;
+	enum hub_code code;
+
+	s = registry_use(j->conn->worker->members->registry, (struct span){old->id, old->id_len},
+			 &code);
+	if (!s)
+		return false;
+	release(j);
+	j->session = s;
+	j->from.opened = false;
+	join_or_move(j);
+	return true;
 }
 
 /* Takes the join's use of the session. */
 static void join(struct joining *j)
 {
 	static const char *const reasons[] = {
-	    [HUB_SESSION_FULL] = "the session has as many members as the hub allows",
+	    [HUB_SESSION_FULL] = "the session has as many members as it may have",
+	    [HUB_NOT_FOUND] = "the session was deleted",
+	    [HUB_IN_USE] = "another connection of this client is in the session, and stays",
 	    [HUB_INTERNAL] = "out of memory, or the session cannot be read from the store",
 	};
 	struct seat *seat = new_seat(j);
 	struct session_joined joined = {0};
-	enum hub_code code =
-	    seat ? session_join(j->session, &seat->m, &j->from, &joined) : HUB_INTERNAL;
+	enum hub_code code;
+
+	j->from.user = identity_sub(conn_identity(j->conn));
+	code = seat ? session_join(j->session, &seat->m, &j->from, &joined) : HUB_INTERNAL;
 
 	if (code == HUB_OK && !joined.ask) {
+		seat_count(seat);
 		answer(j, seat, &joined);
 		return;
 	}
@@ -105,12 +171,14 @@ static void join(struct joining *j)
 		ask(j);
 		return;
 	}
+	if (code == HUB_NOT_FOUND && !j->hidden && again(j))
+		return;
 	release(j);
 	if (code == HUB_FORBIDDEN)
 		conn_close(j->conn, CLOSE_REPLACED,
 			   "replaced by a new connection of the same client");
 	else
-		fail(j, code, reasons[code]);
+		fail_for(j, code, reasons[code], joined.retry_s);
 }
 
 /* Takes the use of the session that the move has beside the seat's own. */
@@ -132,11 +200,25 @@ static void move(struct joining *j, struct seat *seat)
 	release(j);
 }
 
+static bool is_gone(const struct conn *c, const struct seat *seat)
+{
+	const struct seat *at = c->seats;
+
+	while (at && at != seat)
+		at = at->next;
+	return !at;
+}
+
 static void join_or_move(struct joining *j)
 {
 	struct seat *seat =
 	    seat_find_any(j->conn, (struct span){j->session->id, j->session->id_len});
 
+	if (j->above && is_gone(j->conn, j->above)) {
+		release(j);
+		fail(j, HUB_NOT_MEMBER, "it is not in the session any more that it came by");
+		return;
+	}
 	if (seat)
 		move(j, seat);
 	else
@@ -150,6 +232,7 @@ static void opened(struct worker *w, struct mail *mail)
 
 	(void)w;
 	session_unref(j->job.session);
+	conn_release(c); /* it may have to wait again */
 	if (c->closing) {
 		release(j);
 	} else if (j->job.status < 0) {
@@ -161,8 +244,8 @@ static void opened(struct worker *w, struct mail *mail)
 		j->from.stored = j->job.tail;
 		join_or_move(j);
 	}
+	select_unref(j->select);
 	free(j);
-	conn_release(c);
 	conn_idle(c);
 }
 
@@ -176,15 +259,45 @@ static unsigned count_seats(const struct conn *c)
 	return n;
 }
 
+static enum hub_code may(struct conn *c, const struct join_request *request, enum right right,
+			 const char **why)
+{
+	return request->granted ? HUB_OK
+				: member_may(c, right, request->session, (struct span){0}, why);
+}
+
 void member_join(struct conn *c, const struct join_request *request)
 {
 	struct workers *all = c->worker->all;
-	struct joining j = {.conn = c, .from = request->from, .echo = request->echo};
-	enum hub_code code = HUB_OK;
+	struct joining j = {.conn = c,
+			    .from = request->from,
+			    .echo = request->echo,
+			    .hidden = request->hidden,
+			    .ordered = request->ordered,
+			    .settles = request->settles,
+			    .granted = request->granted,
+			    .select = request->select,
+			    .above = request->above,
+			    .done = request->done};
+	const char *why = NULL;
+	enum hub_code code = may(c, request, RIGHT_JOIN, &why);
 
+	/* Who joins one session and stays is not counted at all. */
+	if (!c->door->trusted && (c->seats || c->input))
+		meter_work(c, METER_JOIN, METER_JOINS);
+	meter_join(c);
 	if (request->msg_id.p && request->msg_id.len <= sizeof(j.msg_id)) {
 		j.msg_id_len = (uint16_t)request->msg_id.len;
 		memcpy(j.msg_id, request->msg_id.p, request->msg_id.len);
+	}
+	if (code != HUB_OK) {
+		fail(&j, code, why);
+		return;
+	}
+	j.blind = may(c, request, RIGHT_READ, &why) != HUB_OK;
+	if (j.blind) {
+		j.from.has_since = j.from.rest = false;
+		j.from.bare = true;
 	}
 	if (!seat_find_any(c, request->session)) {
 		if (atomic_load_explicit(&all->draining, memory_order_relaxed)) {

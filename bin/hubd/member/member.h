@@ -5,10 +5,11 @@
  * records: from its catch-up, if it has one, then from the log at its cursor; where the log no
  * longer has those, from the archive, by a request that comes back (reading).
  *
- * The files: seat.c the list of a connection, joining.c, deliver.c flushing and leaving, span.c
- * bytes of many records at a time, submit.c publishing and its acks, direct.c messages to one
- * client, watch.c who is told of sessions, events.c what sessions tell. Doors and dialects call
- * this room; it calls back through the tables of conn/door.h. */
+ * The files: rights.c what one may, seat.c the list of a connection, joining.c, deliver.c flushing
+ * and leaving, span.c bytes of many records at a time, submit.c publishing and its acks, direct.c
+ * messages to one client, watch.c who is told of sessions, events.c what sessions tell, steer.c
+ * what an operator does; select.h: what members want of the records, and how. Doors and dialects
+ * call this room; it calls back through the tables of conn/door.h. */
 #ifndef HUBD_MEMBER_H
 #define HUBD_MEMBER_H
 
@@ -16,39 +17,100 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "auth/bans.h"
+#include "auth/ended.h"
 #include "base/buf.h"
 #include "conn/conn.h"
+#include "member/select.h"
 #include "session/registry.h"
 #include "session/session.h"
 
-#define SEATS_MAX 64 /* sessions of one connection */
+#define SEATS_MAX 64	   /* sessions of one connection */
+#define RIGHTS_WHY_MAX 320 /* bytes of a refusal */
+#define AUTHENTICATE_S 5   /* for who has shown no token yet */
+#define PACE_BUCKETS 256
 
 struct seat {
 	struct member m; /* first */
 	struct conn *conn;
-	struct seat *next; /* the connection's, latest joined first */
-	uint32_t acks_due; /* those that wait for their record to be stored */
-	bool leaving : 1;  /* as soon as its acks have come and it has had all until now */
-	bool reading : 1;  /* the archive was asked for its next records */
+	struct seat *next;	/* the connection's, latest joined first */
+	struct seat *above;	/* of a room: the seat for whose sake it was joined, or NULL */
+	uint32_t acks_due : 24; /* those that wait for their record to be stored */
+	uint32_t leaving : 1;	/* as soon as its acks have come and it has had all until now */
+	uint32_t reading : 1;	/* the archive was asked for its next records */
+	uint32_t ordered : 1;	/* its messages must not overtake one that is refused for now */
+	uint32_t held : 1;	/* one was; nothing with a msg_id is taken until it joins again */
+	uint32_t blind : 1;	/* it may not read: it gets no records */
+	uint32_t granted : 1;	/* by the operator's rules, whatever its token gives */
+	uint32_t others : 1;	/* it has sent records that it does not get itself */
+	uint32_t awaited : 1;	/* its dialect's at_head() is due */
+	uint32_t rooms : 1;	/* it is above others, or was */
+	uint32_t met : 1;	/* the dialect's: rules were told that it is there */
+	uint32_t direct; /* bytes of messages to it alone that wait in the connection's queue */
+	struct selection *select; /* a reference; NULL: it wants all, as it is and at once */
+	struct pace *pace;	  /* a reference; NULL: it has no tick */
 };
 
-/* Bytes of records that were made for one member, for those after it that want the same. */
+/* Records of one chunk, made for some members, for those after them that want the same. */
 struct span_cache {
-	const struct encoding *encoding;
-	uint64_t chunk; /* its serial; 0: nothing is here */
-	uint64_t from, to;
+	struct span_key key;
+	uint64_t from, to; /* which ones */
+	uint64_t used;	   /* when it was last, in uses */
 	struct buf bytes;
+	uint32_t *end; /* of each, in bytes */
+	size_t room;   /* of end */
 };
+
+/* Members that lag are in several chunks, and more than one encoding is wanted. */
+#define SPAN_CACHES 16
 
 /* What this room keeps for each worker. */
 struct members {
 	struct registry *registry;
+	struct bans *bans;     /* of the hub; NULL: nobody is banned */
+	struct ended *ended;   /* the same; NULL: nobody was sent away */
 	bool resyncs;	       /* --slow resync */
 	atomic_size_t direct;  /* bytes of direct messages on their way here */
 	struct watch *watches; /* its connections that are told of sessions */
 	struct shard *status;  /* sessions whose number of members is to be told, referenced */
-	struct span_cache cache;
+	struct span_cache cache[SPAN_CACHES];
+	uint64_t uses;		      /* of the cache */
+	struct buf some;	      /* records without those of their sender, for one write */
+	struct selection *selections; /* of its members */
+	struct pace *paces[PACE_BUCKETS], *due;
+	char why[RIGHTS_WHY_MAX]; /* of the last refusal */
 };
+
+/* --- rights.c */
+
+/* Whether the connection may do that in the session; RIGHT_PUBLISH looks at the type, too, and
+ * counts the message; RIGHT_TYPES looks at nothing else, and counts it. Who has no identity may do
+ * what its door is trusted with. Returns HUB_OK, or HUB_UNAUTHENTICATED, HUB_FORBIDDEN or
+ * HUB_RATE_LIMITED with a sentence in *why that is good until the next refusal. */
+enum hub_code member_may(struct conn *c, enum right right, struct span session, struct span type,
+			 const char **why);
+
+/* Verifies a token, now. Returns a new reference, or NULL where it is not good: that is counted,
+ * and said in the log, of the connection or, with NULL, of a request. */
+struct identity *member_verify(struct worker *w, struct conn *c, const struct auth *auth,
+			       struct span token);
+
+/* Whether nothing keeps out who shows a token, or comes from an address; each may be NULL. HUB_OK,
+ * HUB_UNAUTHORIZED (the token was revoked) or HUB_BANNED, counted, with static text in *why. */
+enum hub_code member_admits(struct worker *w, const struct identity *id, const struct address *a,
+			    const char **why);
+
+/* Makes the connection that of id, which is of the same user where it was somebody's, or was in
+ * sessions; takes no reference. What it may no longer do ends: it leaves sessions, and is told.
+ * Returns HUB_OK, HUB_FORBIDDEN (another user) or HUB_INTERNAL (memory), with static text in *why.
+ */
+enum hub_code member_identify(struct conn *c, struct identity *id, const char **why);
+
+/* What is said where a user has as many connections as he may. */
+#define USER_FULL "this user has as many connections as he may"
+
+/* What presence shows of the connection besides who it is: info is JSON. Returns 0 or -ENOMEM. */
+int member_show(struct conn *c, struct span info);
 
 /* --- seat.c */
 
@@ -62,11 +124,25 @@ static inline struct seat *seat_of(struct member *m)
 struct seat *seat_find(const struct conn *c, struct span id);
 struct seat *seat_find_any(const struct conn *c, struct span id);
 
+/* Of a room the session above, or NULL. */
+static inline const char *seat_above(const struct seat *seat)
+{
+	return seat->above ? seat->above->m.session->id : NULL;
+}
+
 /* Makes it the first of the connection's. */
 void seat_link(struct conn *c, struct seat *seat);
 void seat_unlink(struct seat *seat);
 
-/* Leaves the session and frees the seat. Returns the number of members left. */
+/* From now on it gets what that selects (NULL: all): takes references of its own. Returns 0 or
+ * -ENOMEM, then it has no tick. */
+int seat_select(struct seat *seat, struct selection *sel);
+
+/* It has just become a member. */
+void seat_count(const struct seat *seat);
+
+/* Leaves the session and frees the seat, and before it its rooms. Returns the number of members
+ * left. */
 uint32_t seat_free(struct seat *seat);
 
 /* TURN_REAP: of a connection that is closing. */
@@ -78,20 +154,50 @@ struct join_request {
 	struct span session;
 	struct session_from from;
 	bool echo;
-	bool resumes;	    /* an earlier client comes back: */
-	uint64_t client;    /* who it was */
-	struct span msg_id; /* raw JSON, or empty: errors name it */
+	bool hidden;		  /* a viewer: it counts, but nobody is told of it */
+	bool ordered;		  /* seat.ordered */
+	bool settles;		  /* member.settles */
+	bool resumes;		  /* an earlier client comes back: */
+	uint64_t client;	  /* who it was */
+	struct span msg_id;	  /* raw JSON, or empty: errors name it */
+	bool granted;		  /* by the operator's rules: its rights do not matter */
+	struct seat *above;	  /* it becomes a room of that one; NULL: it is none, or no more */
+	struct selection *select; /* borrowed; NULL: none */
+	/* Where not NULL: once, what became of it, instead of dialect->refused(), of which it has
+	 * what is said; seat is NULL where it was refused. Not called for a connection that closes
+	 * meanwhile. */
+	void (*done)(struct conn *c, struct seat *seat, enum hub_code code, const char *why,
+		     uint32_t retry_s);
 };
 
 /* Joins, or moves the seat that is there. dialect->joined() or an error answers, at once or when
  * the archive has been asked; until then the connection is held. */
 void member_join(struct conn *c, const struct join_request *request);
 
+/* --- opening.c */
+
+struct opening {
+	struct span session;
+	bool create; /* where there is no such session yet */
+	/* Once, at once or when the archive has been asked; until then the connection is held. s is
+	 * loaded, and used by the callee, who gives it up by member_release(); NULL: code and why,
+	 * static text, say why there is none (HUB_NOT_FOUND, ...). Not called for a connection that
+	 * closes meanwhile. */
+	void (*done)(struct conn *c, struct session *s, enum hub_code code, const char *why);
+};
+
+/* Gets a session for a connection that need not be a member of it. */
+void member_open(struct conn *c, const struct opening *opening);
+void member_release(struct conn *c, struct session *s);
+
 /* --- deliver.c */
 
 /* TURN_SESSIONS, TURN_CONNECTIONS. */
 void deliver_session(struct worker *w, struct turn_entry *e);
 void deliver_connection(struct worker *w, struct turn_entry *e);
+
+/* The worker's alarm: who waits for a tick that has come. */
+void deliver_ticks(struct worker *w);
 
 /* From the door: room to write again. */
 void deliver_writable(struct conn *c);
@@ -120,11 +226,25 @@ void deliver_leave(struct seat *seat);
 enum hub_code member_publish(struct seat *seat, struct publication *p, struct span msg_id,
 			     const char **why);
 
+/* The same without asking whether it may. */
+enum hub_code submit_seat(struct seat *seat, struct publication *p, struct span msg_id,
+			  const char **why);
+
+/* Publishes for who need be no member, and wakes those who are, on w. As session_publish(), with
+ * why in words. */
+enum hub_code submit_record(struct session *s, struct worker *w, struct publication *p,
+			    struct published *out, const char **why);
+
 /* --- direct.c */
 
-/* Hands a message to the member called client, wherever it is. Borrows blob. Returns HUB_OK,
- * HUB_NOT_MEMBER, HUB_HUB_FULL (too many are on their way there) or HUB_INTERNAL (memory). */
+/* Hands a message to the member called client, or to all of "@" and a user, wherever they are.
+ * Borrows blob. Returns HUB_OK, HUB_NOT_MEMBER, HUB_RATE_LIMITED (it has not read those before; of
+ * several of a user, who has not goes without), HUB_HUB_FULL (too many are on their way there) or
+ * HUB_INTERNAL (memory). */
 enum hub_code member_direct(struct session *s, struct span client, struct blob *blob);
+
+/* The connection's queue has left: what was in it of messages to its seats alone is taken. */
+void direct_taken(struct conn *c);
 
 /* --- events.c */
 

@@ -1,5 +1,6 @@
-/* A connection's seats. Invariant: a linked seat is a member of its session and one of the
- * session's users. */
+/* A connection's seats. Invariants: a linked seat is a member of its session and one of the
+ * session's users; rooms stand before the seat above them. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,13 +47,44 @@ void seat_unlink(struct seat *seat)
 	*link = seat->next;
 }
 
+int seat_select(struct seat *seat, struct selection *sel)
+{
+	struct worker *w = seat->conn->worker;
+	struct selection *before = seat->select;
+	struct pace *pace = seat->pace;
+
+	seat->select = select_ref(sel);
+	seat->pace = NULL;
+	if (sel && sel->wish.tick_ms)
+		seat->pace = pace_get(w, seat->m.session, sel, seat->m.cursor);
+	pace_unref(pace);
+	select_unref(before);
+	return sel && sel->wish.tick_ms && !seat->pace ? -ENOMEM : 0;
+}
+
+void seat_count(const struct seat *seat)
+{
+	const struct conn *c = seat->conn;
+
+	counter_add_at(&c->worker->counters, members, c->door->counted, 1);
+	counter_add_at(&c->worker->counters, joins, c->door->counted, 1);
+}
+
 uint32_t seat_free(struct seat *seat)
 {
 	struct worker *w = seat->conn->worker;
 	struct session *s = seat->m.session;
+	struct seat *room = seat->rooms ? seat->conn->seats : NULL, *next;
 	uint32_t left;
 
+	for (; room; room = next) {
+		next = room->next;
+		if (room->above == seat)
+			seat_free(room);
+	}
 	seat_unlink(seat);
+	counter_sub_at(&w->counters, members, seat->conn->door->counted, 1);
+	seat_select(seat, NULL);
 	left = session_leave(&seat->m);
 	registry_release(w->members->registry, s, worker_now_ms(w));
 	free(seat);
@@ -64,6 +96,10 @@ void seat_reap(struct worker *w, struct turn_entry *e)
 	struct conn *c = (struct conn *)(void *)((char *)e - offsetof(struct conn, reap));
 
 	(void)w;
+	if (c->seats && !c->gone && c->door->dialect->parting)
+		c->door->dialect->parting(c);
+	if (c->door->dialect->ending)
+		c->door->dialect->ending(c);
 	while (c->seats)
 		seat_free(c->seats);
 	watch_stop(c);

@@ -5,6 +5,8 @@
 
 #include "member/member.h"
 
+#define ACKS_MAX 4096 /* due to one seat at which it is slowed; refused at twice as many */
+
 /* An ack that waits for its record to be stored. */
 struct ack {
 	struct stored_wait wait; /* first */
@@ -17,6 +19,7 @@ static void send_ack(struct conn *c, struct session *s, uint64_t seq, struct spa
 {
 	struct buf *b = worker_scratch(c->worker);
 
+	counter_add(&c->worker->counters, acks, 1);
 	conn_send_scratch(c, b, c->door->dialect->ack(b, s->id, seq, msg_id));
 }
 
@@ -52,22 +55,63 @@ static struct ack *new_ack(struct seat *seat, struct span msg_id)
 	return ack;
 }
 
-static const char *reason(const struct session *s, enum hub_code code)
+static const char *reason(const struct session *s, enum hub_code code, bool over)
 {
 	struct archive *a = s->env->archive;
 	const char *failing = a ? a->failing(a) : NULL;
 
 	if (code == HUB_SESSION_FULL)
-		return "the session's state holds as many keys as the hub allows";
+		return "the session's state holds as many keys as the hub allows, in all or of one "
+		       "client";
 	if (code == HUB_HUB_FULL)
 		return "the hub has no room left for more state";
+	if (code == HUB_STORE_FULL)
+		return s->full ? "the session has its share of the store"
+			       : "the store holds as much as the hub allows";
+	if (code == HUB_NOT_MEMBER)
+		return "state can be its sender's own where the sender is in the session";
+	if (code == HUB_NOT_FOUND)
+		return "the session was deleted";
+	if (code == HUB_RATE_LIMITED && over)
+		return "more is published to the session than its limit allows";
+	if (code == HUB_RATE_LIMITED)
+		return "the store does not keep up with this session";
 	if (failing)
 		return failing;
 	return a ? "out of memory, or the store does not keep up" : "out of memory";
 }
 
+enum hub_code submit_record(struct session *s, struct worker *w, struct publication *p,
+			    struct published *out, const char **why)
+{
+	enum hub_code code = session_publish(s, p, worker_now_ms(w), out);
+
+	if (code != HUB_OK) {
+		*why = reason(s, code, out->over);
+		counter_add(&w->counters, refused_share,
+			    code == HUB_RATE_LIMITED || code == HUB_STORE_FULL);
+		return code;
+	}
+	if (!out->repeated) {
+		counter_add(&w->counters, records, 1);
+		counter_add(&w->counters, record_bytes, p->body.len);
+		session_changed(s, w);
+	}
+	return HUB_OK;
+}
+
 enum hub_code member_publish(struct seat *seat, struct publication *p, struct span msg_id,
 			     const char **why)
+{
+	struct session *s = seat->m.session;
+	enum hub_code code =
+	    member_may(seat->conn, RIGHT_PUBLISH, (struct span){s->id, s->id_len}, p->type, why);
+
+	return code == HUB_OK ? submit_seat(seat, p, msg_id, why) : code;
+}
+
+enum hub_code submit_seat(struct seat *seat, struct publication *p, struct span msg_id,
+			  const char **why)
 {
 	struct session *s = seat->m.session;
 	struct worker *w = seat->conn->worker;
@@ -75,6 +119,11 @@ enum hub_code member_publish(struct seat *seat, struct publication *p, struct sp
 	struct published out;
 	enum hub_code code;
 
+	if (p->tags.acked && seat->acks_due >= 2 * ACKS_MAX) {
+		*why = "more acks of this connection are due than may be";
+		counter_add(&w->counters, refused_share, 1);
+		return HUB_RATE_LIMITED;
+	}
 	if (p->tags.acked && s->env->archive) {
 		ack = new_ack(seat, msg_id);
 		if (!ack) {
@@ -83,20 +132,22 @@ enum hub_code member_publish(struct seat *seat, struct publication *p, struct sp
 		}
 		p->wait = &ack->wait;
 	}
-	code = session_publish(s, p, worker_now_ms(w), &out);
+	p->trusted = seat->conn->door->trusted;
+	p->member = true;
+	code = submit_record(s, w, p, &out, why);
 	if (code != HUB_OK) {
 		free(ack);
-		*why = reason(s, code);
 		return code;
 	}
-	if (!out.repeated) {
+	if (out.lags)
+		meter_slow(seat->conn, WORKER_DELAY_MS, "the store has much to do for its session");
+	if (!out.repeated)
 		seat->m.last_sent = out.seq;
-		counter_add(&w->counters, records, 1);
-		counter_add(&w->counters, record_bytes, p->body.len);
-		session_changed(s, w);
-	}
+	if (p->tags.own == OWN_NEVER)
+		seat->others = true;
 	if (out.waits) {
-		seat->acks_due++;
+		if (++seat->acks_due >= ACKS_MAX)
+			meter_slow(seat->conn, WORKER_DELAY_MS, "many of its acks are due");
 		return HUB_OK;
 	}
 	free(ack);

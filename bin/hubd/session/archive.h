@@ -5,10 +5,13 @@
 #ifndef HUBD_ARCHIVE_H
 #define HUBD_ARCHIVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "json/envelope.h"
 #include "log/log.h"
+#include "loop/histogram.h"
 #include "loop/worker.h"
 
 struct session;
@@ -19,6 +22,11 @@ enum archive_what {
 	ARCHIVE_OPEN,
 	/* Reads records. */
 	ARCHIVE_READ,
+	/* Forgets the session, before anything else of that name is kept. */
+	ARCHIVE_DELETE,
+	/* Keeps a text under a name, in the place of what was there; an empty one: nothing. It has
+	 * no session. */
+	ARCHIVE_KEEP,
 };
 
 /* A request, embedded by who asks, and its answer. */
@@ -29,10 +37,13 @@ struct archive_job {
 	struct worker *worker;
 	struct session *session; /* a reference of who asks */
 	enum archive_what what;
-	uint64_t from, to; /* ARCHIVE_READ: the records wanted, */
-	size_t max;	   /* at most so many bytes of them, but at least one record */
+	uint64_t from, to;	 /* ARCHIVE_READ: the records wanted, */
+	size_t max;		 /* at most so many bytes of them, but at least one record */
+	struct span name, value; /* ARCHIVE_KEEP; borrowed until it is done, */
+	uint64_t until_ms;	 /* and for how long, in ms since 1970; 0: for ever */
 
 	int status;    /* 0, -EIO or -ENOMEM; ARCHIVE_READ: -ESTALE where `from` is not kept */
+	bool found;    /* ARCHIVE_OPEN: the session is kept; ARCHIVE_DELETE: it was */
 	uint64_t tail; /* ARCHIVE_OPEN: the first seq kept; UINT64_MAX: none */
 	/* ARCHIVE_READ: n records from `from` on, in a chain of chunks numbered from 1: a reference
 	 * that is the asker's to give up. */
@@ -47,6 +58,12 @@ struct archive {
 	void (*wake)(struct archive *a, struct session *s);
 	/* Why nothing can be kept at the moment, or NULL. Static text. */
 	const char *(*failing)(struct archive *a);
+	/* It has no room for more: the archive's to set. */
+	atomic_bool full;
+
+	/* What it counts: how long commits took that succeeded, and how many did not. */
+	struct histogram commits;
+	atomic_uint_fast64_t failed;
 };
 
 #endif

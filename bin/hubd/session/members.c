@@ -2,6 +2,7 @@
  * neither; what members are told of each other comes in the order of the member list's versions. */
 #include <stdlib.h>
 
+#include "session/contest.h"
 #include "session/session.h"
 
 /* --- the table, under the lock */
@@ -49,12 +50,12 @@ static void table_add(struct session *s, struct member *m)
 {
 	struct member **bucket;
 
-	if (s->nmembers >= s->table_size)
+	if (s->nmembers + s->nviewers >= s->table_size)
 		table_grow(s);
 	bucket = bucket_of(s, m->client);
 	m->hash_next = *bucket;
 	*bucket = m;
-	s->nmembers++;
+	++*(m->hidden ? &s->nviewers : &s->nmembers);
 }
 
 static void table_remove(struct session *s, struct member *m)
@@ -64,7 +65,7 @@ static void table_remove(struct session *s, struct member *m)
 	while (*link != m)
 		link = &(*link)->hash_next;
 	*link = m->hash_next;
-	s->nmembers--;
+	--*(m->hidden ? &s->nviewers : &s->nmembers);
 }
 
 static void shard_add(struct shard *shard, struct member *m)
@@ -132,6 +133,15 @@ static void post_change(struct session *s, unsigned i, const struct session_chan
 	worker_post(s->env->workers->at[i], &m->mail);
 }
 
+/* One worker hears that the number has changed, if it was not told so yet. */
+static void post_status(struct session *s, unsigned i, struct shard *shard)
+{
+	if (atomic_exchange(&shard->status_due, true))
+		return;
+	session_ref(s);
+	worker_post(s->env->workers->at[i], &shard->status);
+}
+
 /* Tells the members that one came or went: each of it, or, in a large session, the new count once a
  * second. */
 static void announce(struct session *s, bool joined, uint64_t client)
@@ -144,13 +154,21 @@ static void announce(struct session *s, bool joined, uint64_t client)
 
 		if (!shard || !atomic_load_explicit(&shard->n, memory_order_relaxed))
 			continue;
-		if (s->nmembers <= s->env->presence_limit) {
+		if (s->nmembers <= s->env->presence_limit)
 			post_change(s, i, &change);
-		} else if (!atomic_exchange(&shard->status_due, true)) {
-			session_ref(s);
-			worker_post(s->env->workers->at[i], &shard->status);
-		}
+		else
+			post_status(s, i, shard);
 	}
+}
+
+void session_status_due(struct shard *shard)
+{
+	struct session *s = shard->session;
+	unsigned i = 0;
+
+	while (session_shard(s, i) != shard)
+		i++;
+	post_status(s, i, shard);
 }
 
 void session_status_told(struct shard *shard)
@@ -168,6 +186,18 @@ static bool outlived(struct session *s, const struct member *m)
 		if (other->client == m->client && (int32_t)(other->born - m->born) > 0)
 			return true;
 	return false;
+}
+
+/* Seconds that m is to wait, since its client is here on another connection that is to stay; 0: it
+ * takes that one's place. */
+static uint32_t contested(struct session *s, const struct member *m)
+{
+	if (!s->contests)
+		s->contests = calloc(1, sizeof(*s->contests));
+	if (!s->contests)
+		return 0;
+	return contest_come(s->contests, m->client,
+			    (uint32_t)(worker_now_ms(s->env->workers->at[m->worker]) / 1000));
 }
 
 /* Tells the other connections of m's client to go. */
@@ -200,13 +230,23 @@ static enum hub_code join_locked(struct session *s, struct member *m,
 
 	if (!shard)
 		return HUB_INTERNAL;
-	if (s->nmembers >= s->env->max_members && !back)
+	if (s->deleted)
+		return HUB_NOT_FOUND;
+	if (s->nmembers + s->nviewers >= session_max_members(s) && !back)
 		return HUB_SESSION_FULL;
 	if (outlived(s, m))
 		return HUB_FORBIDDEN;
 	code = session_seek_locked(s, m, from, out);
 	if (code != HUB_OK || out->ask)
 		return code;
+	out->retry_s = back && !m->settles ? contested(s, m) : 0;
+	code = out->retry_s				? HUB_IN_USE
+	       : session_user_add(s, m, from->user) < 0 ? HUB_INTERNAL
+							: HUB_OK;
+	if (code != HUB_OK) {
+		member_drop_catchup(m);
+		return code;
+	}
 	m->session = session_ref(s);
 	m->version = ++s->version;
 	blob_ref(m->info);
@@ -215,7 +255,7 @@ static enum hub_code join_locked(struct session *s, struct member *m,
 	out->user_count = s->nmembers;
 	if (back)
 		replace_others(s, m);
-	else
+	else if (!m->hidden)
 		announce(s, true, m->client);
 	return HUB_OK;
 }
@@ -235,16 +275,24 @@ enum hub_code session_join(struct session *s, struct member *m, const struct ses
 uint32_t session_leave(struct member *m)
 {
 	struct session *s = m->session;
+	struct worker *w = s->env->workers->at[m->worker];
+	size_t ended = 0;
 	uint32_t left;
 
 	pthread_mutex_lock(&s->lock);
 	table_remove(s, m);
+	session_user_remove(s, m);
 	shard_remove(session_shard(s, m->worker), m);
 	left = s->nmembers;
 	s->version++;
-	if (!lookup(s, m->client)) /* else it is here by another connection */
+	if (!m->hidden && !lookup(s, m->client)) { /* else it is here by another connection */
 		announce(s, false, m->client);
+		if (s->state.ties && !s->deleted)
+			ended = session_end_owned(s, m->client, worker_now_ms(w));
+	}
 	pthread_mutex_unlock(&s->lock);
+	if (ended)
+		session_changed(s, w);
 
 	member_drop_catchup(m);
 	blob_unref(m->info);
@@ -267,17 +315,43 @@ void session_set_info(struct member *m, struct blob *info)
 	blob_unref(old);
 }
 
-struct worker *session_locate(struct session *s, uint64_t client)
+struct worker *session_locate(struct session *s, uint64_t client, uint32_t bytes, uint32_t max,
+			      bool *full)
 {
 	struct worker *w = NULL;
-	const struct member *m;
+	struct member *m;
+
+	pthread_mutex_lock(&s->lock);
+	m = lookup(s, client);
+	*full = m && atomic_load_explicit(&m->direct, memory_order_relaxed) >= max;
+	if (m && !*full) {
+		atomic_fetch_add_explicit(&m->direct, bytes, memory_order_relaxed);
+		w = s->env->workers->at[m->worker];
+	}
+	pthread_mutex_unlock(&s->lock);
+	return w;
+}
+
+/* Of two connections of a client one may have been counted for and the other got it. */
+void session_direct_done(struct member *m, uint32_t bytes)
+{
+	uint32_t had = atomic_load_explicit(&m->direct, memory_order_relaxed);
+
+	while (!atomic_compare_exchange_weak_explicit(&m->direct, &had,
+						      had > bytes ? had - bytes : 0,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+void session_unlocate(struct session *s, uint64_t client, uint32_t bytes)
+{
+	struct member *m;
 
 	pthread_mutex_lock(&s->lock);
 	m = lookup(s, client);
 	if (m)
-		w = s->env->workers->at[m->worker];
+		session_direct_done(m, bytes);
 	pthread_mutex_unlock(&s->lock);
-	return w;
 }
 
 struct member *session_find(struct session *s, uint64_t client, uint32_t version, unsigned self)
@@ -302,8 +376,12 @@ uint32_t session_each_member(struct session *s, size_t max,
 	for (i = 0; i < s->table_size && n < max; i++) {
 		const struct member *m;
 
-		for (m = s->table[i]; m && n < max; m = m->hash_next, n++)
+		for (m = s->table[i]; m && n < max; m = m->hash_next) {
+			if (m->hidden)
+				continue;
 			each(m, arg);
+			n++;
+		}
 	}
 	all = s->nmembers;
 	pthread_mutex_unlock(&s->lock);

@@ -198,11 +198,31 @@ bool registry_behind(struct registry *r, const struct registry_watch *w)
 	return behind;
 }
 
+static void timed_unlink(struct registry *r, struct session *s)
+{
+	if (!s->listed)
+		return;
+	*(s->timed_prev ? &s->timed_prev->timed_next : &r->timed) = s->timed_next;
+	if (s->timed_next)
+		s->timed_next->timed_prev = s->timed_prev;
+	s->listed = false;
+}
+
+static void unlink_session(struct registry *r, struct session *s)
+{
+	struct session **link = registry_link(r, (struct span){s->id, s->id_len});
+
+	all_unlink(r, s);
+	timed_unlink(r, s);
+	s->removed = true;
+	*link = s->hash_next;
+	r->n--;
+}
+
 /* Takes an idle session out: the reference is the caller's to give up without the lock. False where
  * that must wait for the archive. */
 static bool registry_take(struct registry *r, struct session *s)
 {
-	struct session **link;
 	bool unstored;
 
 	pthread_mutex_lock(&s->lock);
@@ -210,12 +230,20 @@ static bool registry_take(struct registry *r, struct session *s)
 	pthread_mutex_unlock(&s->lock);
 	if (unstored)
 		return false;
-	link = registry_link(r, (struct span){s->id, s->id_len});
 	idle_unlink(r, s);
-	all_unlink(r, s);
-	*link = s->hash_next;
-	r->n--;
+	unlink_session(r, s);
 	return true;
+}
+
+/* Whether the archive may still have another one of that name. */
+static bool is_being_removed(const struct registry *r, const struct session *s)
+{
+	const struct registry_removal *rm = r->removals;
+
+	while (rm &&
+	       (rm->session->id_len != s->id_len || memcmp(rm->session->id, s->id, s->id_len) != 0))
+		rm = rm->next;
+	return rm != NULL;
 }
 
 /* A new session in its place, or NULL with *code set. */
@@ -232,6 +260,7 @@ static struct session *registry_add(struct registry *r, struct span id, enum hub
 		*code = HUB_INTERNAL;
 		return NULL;
 	}
+	s->loaded |= is_being_removed(r, s);
 	*registry_link(r, id) = s;
 	all_append(r, s);
 	if (++r->n > r->table_size)
@@ -258,6 +287,20 @@ static struct session *take_idle(struct registry *r, uint64_t now_ms, uint64_t t
 	return NULL;
 }
 
+struct session *registry_find(struct registry *r, struct span id)
+{
+	struct session *s;
+
+	pthread_mutex_lock(&r->lock);
+	s = *registry_link(r, id);
+	if (s && s->idle)
+		idle_unlink(r, s);
+	if (s)
+		s->users++;
+	pthread_mutex_unlock(&r->lock);
+	return s;
+}
+
 struct session *registry_use(struct registry *r, struct span id, enum hub_code *code)
 {
 	struct session *s, *dropped = NULL;
@@ -279,10 +322,90 @@ struct session *registry_use(struct registry *r, struct span id, enum hub_code *
 
 void registry_release(struct registry *r, struct session *s, uint64_t now_ms)
 {
+	struct session *last = NULL;
+
 	pthread_mutex_lock(&r->lock);
-	if (--s->users == 0)
+	if (--s->users == 0 && s->removed)
+		last = s;
+	else if (s->users == 0)
 		idle_append(r, s, now_ms);
 	pthread_mutex_unlock(&r->lock);
+	session_unref(last);
+}
+
+int registry_limit(struct registry *r, struct session *s, const struct session_limits *limits)
+{
+	int status;
+
+	pthread_mutex_lock(&r->lock);
+	status = s->removed ? -ENOENT : session_set_limits(s, limits);
+	if (status == 0) {
+		s->users -= s->limited;
+		s->limited = session_is_limited(limits);
+		s->users += s->limited;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return status;
+}
+
+/* --- deleting */
+
+/* Takes one out that is there. Returns the registry's reference where nobody uses it; else the last
+ * user gives that up. */
+static struct session *take_out(struct registry *r, struct session *s)
+{
+	if (s->idle)
+		idle_unlink(r, s);
+	unlink_session(r, s);
+	s->users -= s->limited;
+	s->limited = false;
+	session_delete(s);
+	return s->users ? NULL : s;
+}
+
+int registry_remove(struct registry *r, struct span id, struct registry_removal *removal,
+		    struct archive_job *job, bool *there)
+{
+	struct session *s, *unused = NULL, *other = session_new(r->env, id);
+	struct archive *a = r->env->archive;
+
+	if (!other)
+		return -ENOMEM;
+	pthread_mutex_lock(&r->lock);
+	s = *registry_link(r, id);
+	*there = s != NULL;
+	removal->session = s ? session_ref(s) : session_ref(other);
+	if (s)
+		unused = take_out(r, s);
+	if (a) {
+		removal->next = r->removals;
+		removal->link = &r->removals;
+		if (removal->next)
+			removal->next->link = &removal->next;
+		r->removals = removal;
+		job->session = removal->session;
+		job->what = ARCHIVE_DELETE;
+		/* Nobody can make the next one before it is asked. */
+		a->ask(a, job);
+	}
+	pthread_mutex_unlock(&r->lock);
+	session_unref(unused);
+	session_unref(other);
+	return 0;
+}
+
+void registry_removed(struct registry *r, struct registry_removal *removal)
+{
+	pthread_mutex_lock(&r->lock);
+	if (removal->link) {
+		*removal->link = removal->next;
+		if (removal->next)
+			removal->next->link = removal->link;
+		removal->link = NULL;
+	}
+	pthread_mutex_unlock(&r->lock);
+	session_unref(removal->session);
+	removal->session = NULL;
 }
 
 /* The next idle session whose time is over, taken out, or NULL. */
@@ -332,6 +455,73 @@ static void trim_next(struct registry *r, uint64_t now_ms)
 			return;
 	}
 }
+
+/* --- state that goes in time */
+
+void registry_time(struct registry *r, struct session *s)
+{
+	pthread_mutex_lock(&r->lock);
+	if (!s->listed && !s->removed) {
+		s->listed = true;
+		s->timed_prev = NULL;
+		s->timed_next = r->timed;
+		if (s->timed_next)
+			s->timed_next->timed_prev = s;
+		r->timed = s;
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* Whether there is more to wait for. */
+static bool is_timed(struct session *s)
+{
+	bool timed;
+
+	pthread_mutex_lock(&s->lock);
+	timed = s->timed = state_next_ms(&s->state) != TIES_NEVER;
+	pthread_mutex_unlock(&s->lock);
+	return timed;
+}
+
+/* Sessions that have something that is due, SWEEP_STEP at most, each as its user. */
+static size_t take_due(struct registry *r, uint64_t now_ms, struct session *out[SWEEP_STEP])
+{
+	struct session *s, *next;
+	size_t n = 0;
+
+	pthread_mutex_lock(&r->lock);
+	for (s = r->timed; s && n < SWEEP_STEP; s = next) {
+		next = s->timed_next;
+		if (atomic_load_explicit(&s->due_ms, memory_order_relaxed) == TIES_NEVER &&
+		    !is_timed(s))
+			timed_unlink(r, s);
+		if (atomic_load_explicit(&s->due_ms, memory_order_relaxed) > now_ms)
+			continue;
+		if (s->idle)
+			idle_unlink(r, s);
+		s->users++;
+		out[n++] = s;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+void registry_expire(struct registry *r, struct worker *w)
+{
+	uint64_t start = clock_mono_ms(), now_ms = worker_now_ms(w);
+	struct session *some[SWEEP_STEP];
+	size_t n, i;
+
+	do {
+		n = take_due(r, now_ms, some);
+		for (i = 0; i < n; i++) {
+			session_expire(some[i], w);
+			registry_release(r, some[i], now_ms);
+		}
+	} while (n == SWEEP_STEP && clock_mono_ms() - start < SWEEP_SPELL_MS);
+}
+
+/* --- sweeping */
 
 void registry_sweep(struct registry *r, uint64_t now_ms)
 {

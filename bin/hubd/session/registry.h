@@ -28,6 +28,12 @@ struct registry_news {
 	atomic_bool posted;
 };
 
+/* A session that is being deleted from the archive; zeroed at the start. */
+struct registry_removal {
+	struct registry_removal *next, **link; /* link NULL: it is not */
+	struct session *session;	       /* a reference */
+};
+
 struct registry {
 	const struct session_env *env;
 	size_t max;	 /* sessions */
@@ -42,6 +48,8 @@ struct registry {
 	size_t n;
 	unsigned char key[16];			/* of the hash: session names come from outside */
 	struct session *idle_first, *idle_last; /* without users, longest first */
+	struct session *timed;			/* those with state that goes in time */
+	struct registry_removal *removals;	/* the next ones of these names begin anew */
 	struct registry_news news[WORKERS_MAX];
 };
 
@@ -54,6 +62,13 @@ void registry_free(struct registry *r);
  * there when it is called again; called about once a second by one worker. */
 void registry_sweep(struct registry *r, uint64_t now_ms);
 
+/* The session has state that goes in time: looks for it, until it has no more. */
+void registry_time(struct registry *r, struct session *s);
+
+/* Ends the state whose time has come, on w: about once a second, by one worker. Stops after some
+ * milliseconds. */
+void registry_expire(struct registry *r, struct worker *w);
+
 /* How many sessions there are. */
 size_t registry_count(struct registry *r);
 
@@ -62,8 +77,22 @@ size_t registry_count(struct registry *r);
  */
 struct session *registry_use(struct registry *r, struct span id, enum hub_code *code);
 
+/* The same for one that is in memory already; else NULL. */
+struct session *registry_find(struct registry *r, struct span id);
+
 /* The caller uses the session no more. */
 void registry_release(struct registry *r, struct session *s, uint64_t now_ms);
+
+/* Holds a session, which the caller uses, to limits of its own. Having some counts as a user: with
+ * the session they would be forgotten. Returns 0, -ENOMEM, or -ENOENT where it was deleted. */
+int registry_limit(struct registry *r, struct session *s, const struct session_limits *limits);
+
+/* Deletes a session: it is left to its users, and who comes next gets a new one. With an archive
+ * asks that one, by job (done, worker are set), to do the same; when it has, the caller calls
+ * registry_removed(). Else that is not needed. *there: it was in memory. Returns 0 or -ENOMEM. */
+int registry_remove(struct registry *r, struct span id, struct registry_removal *removal,
+		    struct archive_job *job, bool *there);
+void registry_removed(struct registry *r, struct registry_removal *removal);
 
 /* Adds a watch, from the first session on, or sets it there again; events->sessions() tells its
  * worker whenever there is something new behind its end. False where there are too many. */

@@ -58,6 +58,7 @@ int session_resync(struct member *m, uint64_t *gap_to)
 	struct merge g = {.m = m};
 
 	log_init(&g.out, s->env->memory);
+	g.out.pins = true;
 	pthread_mutex_lock(&s->lock);
 	if (s->retained.lost >= m->cursor)
 		g.status = -ESTALE;

@@ -99,6 +99,25 @@ static bool must_ask(const struct session *s, const struct session_from *from)
 		(from->has_since && from->rest));
 }
 
+/* The state, and how many records it is, or one of a moment ago with the records after it: then the
+ * member begins there. */
+static struct chunk *take_snapshot(struct session *s, struct member *m, struct session_joined *out,
+				   bool *out_of_memory)
+{
+	const struct state_past *past = NULL;
+
+	if (!out->rest)
+		past = state_share(&s->state, s->log.tail, log_memory_over(s->env->memory));
+	if (past) {
+		out->seq = past->seq;
+		out->snapshot = past->n;
+		m->cursor = past->seq + 1;
+		return chunk_ref(past->chunk);
+	}
+	out->snapshot = out->rest ? state_before(&s->state, m->cursor) : s->state.n;
+	return state_snapshot(&s->state, out_of_memory);
+}
+
 enum hub_code session_seek_locked(struct session *s, struct member *m,
 				  const struct session_from *from, struct session_joined *out)
 {
@@ -123,12 +142,11 @@ enum hub_code session_seek_locked(struct session *s, struct member *m,
 		out->recovered = false;
 	if (out->reason && from->rest)
 		seek_rest(s, m, from, out);
-	if (!out->recovered && (out->rest ? out->gap_to > 0 : !out->gap_to))
-		snapshot = state_snapshot(&s->state, &out_of_memory);
+	if (!from->bare && !out->recovered && (out->rest ? out->gap_to > 0 : !out->gap_to))
+		snapshot = take_snapshot(s, m, out, &out_of_memory);
 	if (out_of_memory)
 		return HUB_INTERNAL;
 	if (snapshot) {
-		out->snapshot = out->rest ? state_before(&s->state, m->cursor) : s->state.n;
 		if (member_catch_up(m, snapshot, out->snapshot, 0) < 0)
 			return HUB_INTERNAL;
 	}

@@ -8,6 +8,15 @@
 
 #define TABLE_MIN 4u
 
+static void on_timing(struct worker *w, struct mail *mail)
+{
+	struct session *s =
+	    (struct session *)(void *)((char *)mail - offsetof(struct session, timing));
+
+	s->env->events->timed(w, s);
+	session_unref(s);
+}
+
 struct session *session_new(const struct session_env *env, struct span id)
 {
 	struct session *s = calloc(1, sizeof(*s) + env->workers->n * sizeof(s->shard[0]));
@@ -24,6 +33,8 @@ struct session *session_new(const struct session_env *env, struct span id)
 	s->env = env;
 	s->loaded = !env->archive;
 	pthread_mutex_init(&s->lock, NULL);
+	atomic_init(&s->due_ms, TIES_NEVER);
+	s->timing.run = on_timing;
 	log_init(&s->log, env->memory);
 	state_init(&s->state, env->memory);
 	randombytes_buf(&s->epoch, sizeof(s->epoch));
@@ -61,7 +72,9 @@ void session_unref(struct session *s)
 	pthread_mutex_destroy(&s->lock);
 	for (i = 0; i < s->env->workers->n; i++)
 		free(session_shard(s, i));
+	free(s->limits);
 	free(s->crashes);
+	free(s->contests);
 	free(s->table);
 	free(s);
 }
@@ -78,6 +91,8 @@ static void on_wake(struct worker *w, struct mail *mail)
 	struct shard *shard = shard_of(mail, offsetof(struct shard, wake));
 	struct session *s = shard->session;
 
+	if (!shard->since_ns || shard->wake_ns < shard->since_ns)
+		shard->since_ns = shard->wake_ns;
 	/* Free for the next one from here on. */
 	atomic_store(&shard->woken, false);
 	s->env->events->wake(w, s);
@@ -108,6 +123,12 @@ struct shard *session_shard_make(struct session *s, unsigned index)
 	return shard;
 }
 
+struct log_place session_place(const struct session *s, uint64_t seq)
+{
+	return (struct log_place){
+	    .epoch = s->epoch, .seq = seq, .run = s->env->run, .has_run = s->env->archive != NULL};
+}
+
 void session_view(struct session *s, uint64_t from, struct log_view *view)
 {
 	pthread_mutex_lock(&s->lock);
@@ -116,7 +137,7 @@ void session_view(struct session *s, uint64_t from, struct log_view *view)
 }
 
 /* Wakes every worker that has members of s, but for `self`, and the archive. */
-static void wake_others(struct session *s, unsigned self)
+static void wake_others(struct session *s, unsigned self, uint64_t since_ns)
 {
 	unsigned i;
 
@@ -126,6 +147,7 @@ static void wake_others(struct session *s, unsigned self)
 		if (!shard || !atomic_load_explicit(&shard->n, memory_order_relaxed) ||
 		    atomic_exchange(&shard->woken, true))
 			continue;
+		shard->wake_ns = since_ns;
 		session_ref(s);
 		worker_post(s->env->workers->at[i], &shard->wake);
 	}
@@ -143,15 +165,26 @@ void session_changed(struct session *s, struct worker *w)
 		pthread_mutex_unlock(&s->lock);
 	}
 	if (!shard)
-		wake_others(s, WORKERS_MAX);
-	else if (worker_later(w, TURN_SESSIONS, &shard->dirty))
+		wake_others(s, WORKERS_MAX, worker_turn_ns(w));
+	else if (worker_later(w, TURN_SESSIONS, &shard->dirty)) {
 		session_ref(s);
+		if (!shard->since_ns)
+			shard->since_ns = worker_turn_ns(w);
+	}
+}
+
+uint64_t session_since(struct shard *shard)
+{
+	uint64_t since_ns = shard->since_ns;
+
+	shard->since_ns = 0;
+	return since_ns;
 }
 
 struct session *session_turn(struct worker *w, struct turn_entry *e)
 {
 	struct shard *shard = (struct shard *)(void *)((char *)e - offsetof(struct shard, dirty));
 
-	wake_others(shard->session, w->index);
+	wake_others(shard->session, w->index, shard->since_ns);
 	return shard->session;
 }

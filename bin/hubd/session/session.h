@@ -4,16 +4,18 @@
  *
  * A session is new (not loaded, where there is an archive), then loaded, for ever. It is freed when
  * the last reference on it goes; the registry holds one as long as it has users, and for a while
- * after.
+ * after. One that was deleted is left to its users: the next of its name is another one.
  *
  * Lock order: registry, session, mailbox. A member stands in the session's table (under the lock,
  * so that other workers find it by client id) and in the list of its worker's shard (that worker's
  * thread alone). Nothing else of a member is touched by other threads, but for `info`, under the
  * lock.
  *
- * The files: session.c life and shards, members.c who is in, seek.c where a member begins,
- * publish.c new records, stored.c what an archive has, resync.c members that were overtaken, trim.c
- * what is dropped, registry.c all sessions. */
+ * The files: session.c life and shards, members.c who is in, users.c whose they are, seek.c where a
+ * member begins, publish.c new records, stored.c what an archive has, look.c a look at the state,
+ * resync.c members that were overtaken, bonds.c state
+ * that goes by itself and records that are taken on a condition, trim.c what is dropped, limits.c
+ * what an operator wants of one, registry.c all sessions. */
 #ifndef HUBD_SESSION_H
 #define HUBD_SESSION_H
 
@@ -23,6 +25,7 @@
 #include <stdint.h>
 
 #include "json/envelope.h"
+#include "json/terms.h"
 #include "log/dedup.h"
 #include "log/log.h"
 #include "log/retained.h"
@@ -30,8 +33,18 @@
 #include "loop/worker.h"
 #include "session/archive.h"
 #include "wire/blob.h"
+#include "wire/log_place.h"
 
 struct session;
+
+/* What one session is held to instead of what all are; SESSION_USUAL: that. */
+#define SESSION_USUAL INT64_MAX
+struct session_limits {
+	int64_t max_members;
+	int64_t messages, bytes; /* of records a second, and twice as much at once; usually any */
+	int64_t history, history_bytes;
+	uint64_t message_bucket, byte_bucket; /* loop/bucket.h */
+};
 
 /* Somebody came or went. */
 struct session_change {
@@ -50,6 +63,8 @@ struct session_events {
 	void (*status)(struct worker *w, struct session *s);
 	/* The member that joined at `version` is replaced by a new connection of its client. */
 	void (*replaced)(struct worker *w, struct session *s, uint64_t client, uint32_t version);
+	/* It has state that goes in time, for which registry_expire() is to look. */
+	void (*timed)(struct worker *w, struct session *s);
 	/* There are sessions that a watch of this worker was not told of. */
 	void (*sessions)(struct worker *w);
 };
@@ -63,8 +78,10 @@ struct session_env {
 	const struct session_events *events;
 	uint32_t run; /* this hubd from start to end: random, or counted by the archive */
 	size_t max_members, state_keys;
-	uint32_t presence_limit; /* members up to which each coming and going is told */
-	bool retains;		 /* keeps records with an ack for members that will be overtaken */
+	size_t client_keys; /* state records that one client may have set; 0: all of them */
+	size_t state_bytes, client_bytes; /* of them, the same; 0: no end */
+	uint32_t presence_limit;	  /* members up to which each coming and going is told */
+	bool retains; /* keeps records with an ack for members that will be overtaken */
 };
 
 /* A cursor in the session's log. */
@@ -75,6 +92,7 @@ struct member {
 	struct member *hash_next; /* session->lock */
 	struct blob *info;	  /* session->lock; a reference: what it says of itself, or NULL */
 	struct catchup *catchup;  /* what it gets before its next record, or NULL */
+	struct member_user *user; /* session->lock: whose it is, or NULL */
 	uint64_t client;
 	uint64_t cursor;    /* seq of the next record it gets */
 	uint64_t last_sent; /* seq of the last record that it sent */
@@ -82,6 +100,28 @@ struct member {
 	uint32_t born;	    /* the connection's number: connections count as they are accepted */
 	uint8_t worker;	    /* index */
 	bool echo;	    /* wants its own records back */
+	bool hidden;	    /* a viewer: it only reads, and nobody is told of it */
+	bool settles;	    /* whose place it takes hears so and does not come back: no contest */
+	_Atomic uint32_t direct; /* bytes of messages to it alone that it has not taken yet */
+};
+
+/* Whose members are; session->lock. */
+struct member_user {
+	struct member_user *next;
+	union {
+		struct member *one;   /* his only member */
+		struct member **many; /* where he has more than one, in no order */
+	};
+	uint32_t n, hash;
+	uint16_t len;
+	char text[];
+};
+
+/* All whose members are in a session. Zeroed at the start. */
+struct users {
+	struct member_user **table; /* chained */
+	uint32_t size;		    /* a power of two, or 0 */
+	uint32_t n;
 };
 
 /* Records on their way to a member, before the log goes on at its cursor. */
@@ -103,6 +143,9 @@ struct shard {
 	_Atomic uint32_t n;	   /* how many; written under session->lock */
 	_Atomic uint64_t low;	   /* no member of this worker still needs a record before it */
 	atomic_bool woken, status_due;
+	/* Monotonic: since when records wait for this worker's members, or 0; its own. What the
+	 * wake brings of that: of who has set `woken`. */
+	uint64_t since_ns, wake_ns;
 };
 
 /* Who waits until its record is stored: allocated by malloc() with this first, so that a session
@@ -112,10 +155,11 @@ struct stored_wait {
 	struct worker *worker;
 	struct session *session;
 	uint64_t seq;
-	uint32_t version; /* of the member that waits */
+	uint32_t version; /* of the member that waits; 0: no member does */
 };
 
-/* All of a session's, one for a seq at most, in the order of it: a ring. Zeroed at the start. */
+/* All of a session's, one of a member for a seq at most, in the order of it: a ring. Zeroed at the
+ * start. */
 struct waits {
 	struct stored_wait **at;
 	uint32_t cap; /* a power of two */
@@ -135,20 +179,32 @@ struct session {
 	atomic_uint refs;
 	const struct session_env *env;
 	pthread_mutex_t lock;
-	struct log log;		  /* lock */
-	struct state state;	  /* lock */
-	struct dedup dedup;	  /* lock */
-	struct retained retained; /* lock */
-	struct member **table;	  /* lock; by client id, chained */
-	uint32_t table_size;	  /* a power of two */
-	uint32_t nmembers;	  /* lock */
-	uint32_t version;	  /* lock; counts changes of the member list */
-	uint64_t epoch;		  /* constant once loaded */
+	struct log log;		   /* lock */
+	struct state state;	   /* lock */
+	struct dedup dedup;	   /* lock */
+	struct retained retained;  /* lock */
+	struct users owned;	   /* lock; members that are somebody's */
+	struct contests *contests; /* lock; NULL: there was none */
+	struct member **table;	   /* lock; by client id, chained */
+	uint32_t table_size;	   /* a power of two */
+	uint32_t nmembers;	   /* lock; those that are not hidden */
+	uint32_t nviewers;	   /* lock; those that are */
+	uint32_t version;	   /* lock; counts changes of the member list */
+	uint64_t epoch;		   /* constant once loaded */
+	bool timed; /* lock; the registry knows that there is state that goes in time, or will */
+	_Atomic uint64_t
+	    due_ms;	    /* monotonic: none of that goes before; TIES_NEVER: there is none */
+	struct mail timing; /* in the mailbox of the first worker, with a reference */
+	bool steered;	    /* lock; there are limits, or it is deleted: limits.c */
+	bool deleted;	    /* lock; nobody joins it any more, and nothing is published */
+	struct session_limits *limits; /* lock; its own, or NULL */
 
 	/* With an archive; lock. */
 	bool loaded;
 	bool storing;	 /* in the archive's list of those that have something new */
+	bool full;	 /* it has its share of the archive */
 	uint64_t stored; /* the last seq that is kept there */
+	size_t unstored; /* bytes of the records after it */
 	struct session *store_next;
 	struct crashes *crashes;
 	struct waits waits;
@@ -157,9 +213,13 @@ struct session {
 	struct session *hash_next;
 	struct session *all_prev, *all_next;
 	struct session *idle_prev, *idle_next;
+	struct session *timed_prev, *timed_next;
 	uint64_t idle_since_ms;
-	uint32_t users; /* members, joins under way */
+	uint32_t users; /* members, joins under way, limits of its own */
 	bool idle;
+	bool limited; /* it has limits */
+	bool removed; /* it is in the registry no more */
+	bool listed;  /* ... in the list of those with state that goes in time */
 
 	uint8_t id_len;
 	char id[ENVELOPE_SESSION_MAX + 1];
@@ -183,12 +243,19 @@ static inline struct shard *session_shard(struct session *s, unsigned index)
 /* The same, made where there is none: under the lock. NULL: no memory. */
 struct shard *session_shard_make(struct session *s, unsigned index);
 
+/* How a place in the session's log is named outside; s is loaded. */
+struct log_place session_place(const struct session *s, uint64_t seq);
+
 /* log_view() under the lock. */
 void session_view(struct session *s, uint64_t from, struct log_view *view);
 
 /* New records were published on w, which wakes nobody: at the end of w's turn the step
  * TURN_SESSIONS runs with the shard's entry; session_turn() begins it. */
 void session_changed(struct session *s, struct worker *w);
+
+/* Since when (monotonic nanoseconds) records have been waiting for the worker's members, 0: there
+ * are none, or unknown; from then on for none. On the worker's thread. */
+uint64_t session_since(struct shard *shard);
 
 /* Takes a TURN_SESSIONS entry: wakes the other workers that have members of it, and the archive.
  * Returns the session: the reference is the caller's. */
@@ -204,6 +271,7 @@ struct session_joined {
 	uint64_t since;	   /* of a gap, or of what is left */
 	uint64_t snapshot; /* state records that follow */
 	uint32_t user_count;
+	uint32_t retry_s; /* of HUB_IN_USE: it may ask again then */
 	bool recovered;
 	bool rest;	    /* what is left of a past that is not recovered follows */
 	const char *reason; /* why a wanted past is not recovered, or NULL */
@@ -213,19 +281,23 @@ struct session_joined {
 struct session_from {
 	bool has_since, has_epoch;
 	bool rest; /* where that past is not all there, what is left of it */
+	bool bare; /* no state, whatever it gets */
 	uint64_t since;
 	uint64_t epoch;
 	bool has_run;
-	uint32_t run;	 /* the hub's run in which it got its resume token */
-	bool opened;	 /* an ARCHIVE_OPEN of just now said: */
-	uint64_t stored; /* the first seq kept there */
+	uint32_t run;	  /* the hub's run in which it got its resume token */
+	bool opened;	  /* an ARCHIVE_OPEN of just now said: */
+	uint64_t stored;  /* the first seq kept there */
+	struct span user; /* and whose it is; empty: nobody's in particular */
 };
 
 /* Makes m a member of s and moves it to where it wants to begin. Sets m->session (a new reference),
- * m->cursor, m->catchup and m->version. The caller has set client, born, worker, info (taken over
- * by a new reference) and echo. A member of the same client on another connection is told to go,
- * or, where that connection is younger, stays: HUB_FORBIDDEN. Returns HUB_OK (but see out->ask),
- * HUB_SESSION_FULL or HUB_INTERNAL (memory). */
+ * m->cursor, m->catchup, m->user and m->version. The caller has set client, born, worker, info
+ * (taken over by a new reference) and echo. A member of the same client on
+ * another connection is told to go. It stays where it is younger: HUB_FORBIDDEN; and where the two
+ * have ended each other too often: HUB_IN_USE, with out->retry_s (contest.h).
+ * Returns HUB_OK (but see out->ask), HUB_SESSION_FULL, HUB_NOT_FOUND (it was deleted) or
+ * HUB_INTERNAL (memory). */
 enum hub_code session_join(struct session *s, struct member *m, const struct session_from *from,
 			   struct session_joined *out);
 
@@ -236,18 +308,39 @@ uint32_t session_leave(struct member *m);
 /* Replaces what presence shows of m. Borrows info. */
 void session_set_info(struct member *m, struct blob *info);
 
-/* The worker of the member called client, or NULL. */
-struct worker *session_locate(struct session *s, uint64_t client);
+/* The worker of the member called client, which so many bytes of a message to it alone are counted
+ * for. NULL: there is none; or, *full, it has as many as max already. */
+struct worker *session_locate(struct session *s, uint64_t client, uint32_t bytes, uint32_t max,
+			      bool *full);
+/* They are not under way any more: for the member's worker; and where they never were. */
+void session_direct_done(struct member *m, uint32_t bytes);
+void session_unlocate(struct session *s, uint64_t client, uint32_t bytes);
 
 /* The member called client on worker `self`, or NULL; with version not 0, the one that joined then.
  * Borrowed; for its worker only. */
 struct member *session_find(struct session *s, uint64_t client, uint32_t version, unsigned self);
 
-/* Calls each() for at most max members, under the lock; returns the number of members. */
+/* Members by their user: users.c. Under the lock: one comes, or goes. 0 or -ENOMEM; who is hidden
+ * is nobody's. */
+int session_user_add(struct session *s, struct member *m, struct span user);
+void session_user_remove(struct session *s, struct member *m);
+
+/* The workers that have members of that user: bit i is worker i. */
+uint64_t session_locate_user(struct session *s, struct span user);
+
+/* Calls each() for those of worker `self`, whose thread it is, under the lock. */
+void session_each_of_user(struct session *s, struct span user, unsigned self,
+			  void (*each)(struct member *m, void *arg), void *arg);
+
+/* Calls each() for at most max members that are not hidden, under the lock; returns how many there
+ * are. */
 uint32_t session_each_member(struct session *s, size_t max,
 			     void (*each)(const struct member *m, void *arg), void *arg);
 
 uint32_t session_user_count(struct session *s);
+
+/* The members of a worker are to be told how many there are, by a status event. */
+void session_status_due(struct shard *shard);
 
 /* A status event was told of. Takes no reference. */
 void session_status_told(struct shard *shard);
@@ -278,6 +371,10 @@ struct publication {
 	/* Where not NULL: waits for the record to be stored, where it is not yet. Its done.run,
 	 * worker and version are set. */
 	struct stored_wait *wait;
+	bool trusted; /* the sender has no share of the state's records, but all */
+	bool member;  /* it is in the session: state may be its own */
+	struct terms terms;
+	uint64_t current; /* set for HUB_CONFLICT: the seq of the key's last record; 0: none */
 };
 
 struct published {
@@ -285,18 +382,38 @@ struct published {
 	bool repeated; /* a message with that tags.msg was published before, as seq */
 	bool waits;    /* the wait was taken, and will be told */
 	bool waited;   /* it was not: the member waits for the same already */
+	bool lags; /* the archive has much to do for this session: the publisher is to be slower */
+	bool over; /* of HUB_RATE_LIMITED: it is the session's own limit */
 };
 
 /* Appends a record, and makes it part of the state; the publisher need be no member. A repeat of a
  * message with an ack changes nothing and gives the first one's seq. Nobody is woken:
  * session_changed(). Returns HUB_OK, HUB_SESSION_FULL (too many state keys), HUB_HUB_FULL (no room
- * for more state) or HUB_INTERNAL (memory, or the archive fails). */
+ * for more state), HUB_STORE_FULL (nor in the archive), HUB_RATE_LIMITED (the archive does not keep
+ * up with this session, or its limit), HUB_NOT_FOUND (it was deleted), HUB_CONFLICT (p->terms are
+ * not met), HUB_NOT_MEMBER (nor can they be) or HUB_INTERNAL (memory, or the archive fails). */
 enum hub_code session_publish(struct session *s, struct publication *p, uint64_t now_ms,
 			      struct published *out);
 
 /* Of messages with an ack that are not logged: whether it was seen before; that it was. */
 bool session_knows(struct session *s, uint64_t msg);
-void session_remember(struct session *s, uint64_t msg);
+void session_remember(struct session *s, uint64_t sender, uint64_t msg);
+
+/* --- state that goes by itself, and conditions: bonds.c; all but the last under the lock */
+
+/* Whether p's terms are met: HUB_OK, HUB_CONFLICT with p->current, or HUB_NOT_MEMBER. */
+enum hub_code session_agrees(const struct session *s, struct publication *p);
+
+/* There is state that goes at that time. */
+void session_due(struct session *s, uint64_t due_ms);
+
+/* Deletes, by records, the keys of state that goes with that client (0: with any); those whose time
+ * has come. Returns how many; where there are some, session_changed() is to follow. */
+size_t session_end_owned(struct session *s, uint64_t client, uint64_t now_ms);
+size_t session_end_due(struct session *s, uint64_t now_ms);
+
+/* The latter, with all that follows, on w. */
+void session_expire(struct session *s, struct worker *w);
 
 /* --- what an archive has: stored.c */
 
@@ -313,16 +430,23 @@ void session_image_init(struct session_image *image, const struct session_env *e
 void session_image_free(struct session_image *image, const struct session_env *env);
 
 /* A message of the dedup window, the oldest first. Returns 0 or -ENOMEM. */
-int session_image_ack(struct session_image *image, const struct session_env *env, uint64_t hash,
-		      uint64_t seq);
+int session_image_ack(struct session_image *image, const struct session_env *env, uint64_t sender,
+		      uint64_t hash, uint64_t seq);
 
 /* Whether that is to be read at all; and that it was: takes what the image holds, and makes the
  * session loaded, but once. For the archive's thread. */
 bool session_wants_image(struct session *s);
 void session_load(struct session *s, struct session_image *image);
 
+/* The session has its share of the archive, or has not any more. */
+void session_set_full(struct session *s, bool full);
+
 /* Everything up to seq is kept: tells those who wait for it. */
 void session_stored(struct session *s, uint64_t seq);
+
+/* It is no more: who joins or publishes is refused, and nothing of it is kept. Who waits for a
+ * record to be stored is told that it was. For the registry. */
+void session_delete(struct session *s);
 
 /* Under the lock: makes sure that session_wait() has room; 0 or -ENOMEM. And, for a seq that is not
  * stored: takes wait, in the place of an older member's that waits for the same; false where the
@@ -330,12 +454,39 @@ void session_stored(struct session *s, uint64_t seq);
 int session_wait_reserve(struct session *s);
 bool session_wait(struct session *s, struct stored_wait *wait, uint64_t seq);
 
+/* For who is no member: waits until seq is stored. Returns 1: wait was taken, and will be told; 0:
+ * it is stored already, or nothing ever is; or -ENOMEM. wait->done.run and worker are set. */
+int session_await(struct session *s, struct stored_wait *wait, uint64_t seq);
+
+/* --- looking at the state: look.c */
+
+/* Appends the state's records of that key to out, a line each, in no order. Returns how many there
+ * are; -EFBIG where they have more than max bytes, or -ENOMEM. *head: what the log's was then. */
+int session_state_of(struct session *s, struct span key, struct buf *out, size_t max,
+		     uint64_t *head);
+
 /* --- members that were overtaken: resync.c */
 
 /* Moves a member that the log has overtaken to its head, by way of the state and of the records
  * with an ack that it has not had, in order. *gap_to: the last seq withheld. Returns 0, -ENOMEM, or
  * -ESTALE where such records are lost. */
 int session_resync(struct member *m, uint64_t *gap_to);
+
+/* --- what an operator wants: limits.c */
+
+/* Whether they are any. */
+bool session_is_limited(const struct session_limits *limits);
+
+/* Holds the session to these, from now on. Returns 0 or -ENOMEM. And what it is held to. */
+int session_set_limits(struct session *s, const struct session_limits *limits);
+void session_get_limits(struct session *s, struct session_limits *limits);
+
+/* Under the lock: */
+uint32_t session_max_members(const struct session *s);
+struct log_limits session_log_limits(const struct session *s);
+/* Of one that is steered: whether a record of so many bytes may be published now, which it then is.
+ * HUB_OK, HUB_NOT_FOUND or HUB_RATE_LIMITED. */
+enum hub_code session_admits(struct session *s, size_t len, uint64_t now_ms);
 
 /* --- what is dropped: trim.c, under the lock */
 

@@ -21,15 +21,15 @@ void session_image_free(struct session_image *image, const struct session_env *e
 	image->crashes = NULL;
 }
 
-int session_image_ack(struct session_image *image, const struct session_env *env, uint64_t hash,
-		      uint64_t seq)
+int session_image_ack(struct session_image *image, const struct session_env *env, uint64_t sender,
+		      uint64_t hash, uint64_t seq)
 {
 	size_t before = dedup_bytes(&image->dedup);
 	int r = dedup_reserve(&image->dedup);
 
 	session_count_dedup(env, before, dedup_bytes(&image->dedup));
 	if (r == 0)
-		dedup_add(&image->dedup, hash, seq);
+		dedup_add(&image->dedup, sender, hash, seq);
 	return r;
 }
 
@@ -43,8 +43,20 @@ bool session_wants_image(struct session *s)
 	return !loaded;
 }
 
+/* Nobody is here yet with whom state could stay. Returns whether there is something to keep. */
+static bool end_state(struct session *s)
+{
+	uint64_t now_ms = clock_mono_ms();
+	size_t n = session_end_owned(s, 0, now_ms) + session_end_due(s, now_ms);
+
+	session_due(s, state_next_ms(&s->state));
+	return n > 0;
+}
+
 void session_load(struct session *s, struct session_image *image)
 {
+	bool more = false;
+
 	pthread_mutex_lock(&s->lock);
 	if (!s->loaded && image->found) {
 		s->epoch = image->epoch;
@@ -56,8 +68,18 @@ void session_load(struct session *s, struct session_image *image)
 		s->crashes = image->crashes;
 		*image = (struct session_image){0};
 		state_init(&image->state, s->env->memory);
+		more = !s->deleted && s->state.ties && end_state(s);
 	}
 	s->loaded = true;
+	pthread_mutex_unlock(&s->lock);
+	if (more)
+		s->env->archive->wake(s->env->archive, s);
+}
+
+void session_set_full(struct session *s, bool full)
+{
+	pthread_mutex_lock(&s->lock);
+	s->full = full;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -108,10 +130,13 @@ bool session_wait(struct session *s, struct stored_wait *wait, uint64_t seq)
 {
 	struct waits *w = &s->waits;
 	uint32_t place = waits_find(w, seq), i;
-	struct stored_wait **there = place < w->n ? wait_at(w, place) : NULL;
 
 	wait->seq = seq;
-	if (there && (*there)->seq == seq) {
+	for (; place < w->n && (*wait_at(w, place))->seq == seq; place++) {
+		struct stored_wait **there = wait_at(w, place);
+
+		if (!wait->version || !(*there)->version)
+			continue;
 		/* Of two connections of a client the older one is on its way out. */
 		if ((int32_t)(wait->version - (*there)->version) <= 0)
 			return false;
@@ -123,6 +148,21 @@ bool session_wait(struct session *s, struct stored_wait *wait, uint64_t seq)
 		*wait_at(w, i) = *wait_at(w, i - 1);
 	*wait_at(w, place) = wait;
 	return true;
+}
+
+int session_await(struct session *s, struct stored_wait *wait, uint64_t seq)
+{
+	int r = 0;
+
+	wait->version = 0;
+	pthread_mutex_lock(&s->lock);
+	if (s->env->archive && seq > s->stored) {
+		r = session_wait_reserve(s);
+		if (r == 0)
+			r = session_wait(s, wait, seq);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return r;
 }
 
 /* Takes out the first where it is for a seq up to that one, or returns NULL. */
@@ -140,6 +180,22 @@ static struct stored_wait *waits_take(struct waits *w, uint64_t seq)
 	return wait;
 }
 
+/* Bytes of the records after seq. */
+static size_t bytes_after(const struct log *log, uint64_t seq)
+{
+	uint64_t first = seq < log->tail ? log->tail : seq + 1;
+	const struct chunk *c;
+	size_t bytes;
+
+	if (first > log->head)
+		return 0;
+	c = chunk_find(log->oldest, first);
+	bytes = c->len - chunk_slot(c, first - c->first)->offset;
+	while ((c = atomic_load_explicit(&c->next, memory_order_relaxed)) != NULL)
+		bytes += c->len;
+	return bytes;
+}
+
 void session_stored(struct session *s, uint64_t seq)
 {
 	struct mail *first[WORKERS_MAX] = {0}, *last[WORKERS_MAX];
@@ -147,7 +203,10 @@ void session_stored(struct session *s, uint64_t seq)
 	unsigned i;
 
 	pthread_mutex_lock(&s->lock);
+	if (s->deleted && seq < s->stored)
+		seq = s->stored; /* the archive was at it when that happened */
 	s->stored = seq;
+	s->unstored = bytes_after(&s->log, seq);
 	session_trim(s, clock_mono_ms()); /* it had to wait for this */
 	while ((wait = waits_take(&s->waits, seq)) != NULL) {
 		i = wait->worker->index;
@@ -162,4 +221,15 @@ void session_stored(struct session *s, uint64_t seq)
 	for (i = 0; i < s->env->workers->n; i++)
 		if (first[i])
 			worker_post_chain(s->env->workers->at[i], first[i], last[i]);
+}
+
+void session_delete(struct session *s)
+{
+	uint64_t head;
+
+	pthread_mutex_lock(&s->lock);
+	s->deleted = s->steered = true;
+	head = s->log.head;
+	pthread_mutex_unlock(&s->lock);
+	session_stored(s, head);
 }

@@ -4,7 +4,7 @@
 
 void session_count_dedup(const struct session_env *env, size_t before, size_t after)
 {
-	atomic_fetch_add_explicit(&env->memory->used, after - before, memory_order_relaxed);
+	log_memory_count(env->memory, &env->memory->dedup, after - before);
 }
 
 /* The first record that a member may still need. */
@@ -26,10 +26,12 @@ static uint64_t session_low(struct session *s)
 void session_trim(struct session *s, uint64_t now_ms)
 {
 	const struct session_env *env = s->env;
+	struct log_limits limits = session_log_limits(s);
 	uint64_t low = session_low(s);
 
+	state_trim(&s->state);
 	retained_drop(&s->retained, env->memory, low);
-	while (log_may_drop(&s->log, &env->limits, low, now_ms)) {
+	while (log_may_drop(&s->log, &limits, low, now_ms)) {
 		if (env->archive && log_second(&s->log) > s->stored + 1)
 			return; /* it is not kept there yet */
 		if (s->retained.first && log_memory_over(env->memory)) {

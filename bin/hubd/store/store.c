@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "store/store_impl.h"
 
@@ -21,8 +22,12 @@ struct store *store_open(const struct store_settings *set, unsigned char *secret
 	st->archive =
 	    (struct archive){.ask = store_ask, .wake = store_wake, .failing = store_failing};
 	st->set = set;
+	st->wall_ms = (int64_t)clock_wall_ms();
+	st->mono_ms = clock_mono_ms();
 	st->last = &st->first;
 	st->jobs_last = &st->jobs_first;
+	st->orders_last = &st->orders_first;
+	st->clears = true; /* what an earlier hubd has not come to */
 	pthread_mutex_init(&st->lock, NULL);
 	pthread_mutex_init(&st->jobs_lock, NULL);
 	pthread_mutex_init(&st->wal_lock, NULL);
@@ -73,12 +78,12 @@ static void stop_thread(pthread_mutex_t *lock, pthread_cond_t *wake, bool *stop)
 }
 
 /* Those that nobody will carry out. */
-static void fail_jobs(struct store *st)
+static void fail_jobs(struct archive_job **first)
 {
 	struct archive_job *job;
 
-	while ((job = st->jobs_first) != NULL) {
-		st->jobs_first = job->next;
+	while ((job = *first) != NULL) {
+		*first = job->next;
 		job->status = -EIO;
 		worker_post(job->worker, &job->done);
 	}
@@ -94,10 +99,11 @@ int store_stop(struct store *st)
 	stop_thread(&st->jobs_lock, &st->jobs_wake, &st->jobs_stop);
 	while (st->nreaders)
 		pthread_join(st->readers[--st->nreaders], NULL);
-	fail_jobs(st);
+	fail_jobs(&st->jobs_first);
 	stop_thread(&st->lock, &st->wake, &st->stop);
 	if (st->writer_started)
 		pthread_join(st->writer, NULL);
+	fail_jobs(&st->orders_first);
 	stop_thread(&st->wal_lock, &st->wal_wake, &st->wal_stop);
 	if (st->mover_started)
 		pthread_join(st->mover, NULL);
@@ -111,6 +117,7 @@ int store_stop(struct store *st)
 			failing);
 	else
 		store_set_meta(st->db, "clean", "yes", 3);
+	store_quota_end(st);
 	while ((s = st->first) != NULL) {
 		st->first = s->store_next;
 		session_unref(s);

@@ -3,6 +3,7 @@
  * anew only at a moment when all of it was moved, and under load there is always a commit that came
  * meanwhile; so now and then the writer moves the little that the thread has left, between two
  * commits. */
+#include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -33,9 +34,27 @@ static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+/* The size to which a log that begins anew is cut, where it was larger, as it is when somebody has
+ * looked at the database for long. */
+static void limit_log(sqlite3 *db)
+{
+	sqlite3_stmt *q;
+	char sql[80];
+	sqlite3_int64 page = 0;
+
+	if (sqlite3_prepare_v2(db, "PRAGMA page_size", -1, &q, NULL) == SQLITE_OK &&
+	    sqlite3_step(q) == SQLITE_ROW)
+		page = sqlite3_column_int64(q, 0);
+	sqlite3_finalize(q);
+	snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit=%jd", (intmax_t)(ANEW_PAGES * page));
+	if (page > 0)
+		sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
 void store_checkpoint_init(struct store *st)
 {
 	sqlite3_wal_hook(st->db, on_commit, st);
+	limit_log(st->db);
 }
 
 void store_checkpoint_step(struct store *st)

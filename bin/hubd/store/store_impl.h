@@ -1,7 +1,8 @@
 /* What the files of the store share; private to them. store.c begins and ends it, store_open.c
- * opens the database, store_write.c writes in a thread, store_prune.c drops what is old, in the
- * same thread, store_checkpoint.c moves the write-ahead log in its thread, store_read.c reads, in
- * threads of its own, store_sql.c is what they say to SQLite. */
+ * opens the database, store_write.c writes in a thread, store_prune.c drops what is old,
+ * store_delete.c what is not wanted, store_kept.c keeps what operators have set, and store_quota.c
+ * bounds it all, in the same thread, store_checkpoint.c moves the write-ahead log in its thread,
+ * store_read.c reads, in threads of its own, store_sql.c is what they say to SQLite. */
 #ifndef HUBD_STORE_IMPL_H
 #define HUBD_STORE_IMPL_H
 
@@ -17,8 +18,9 @@
 
 #define STORE_READERS 2
 #define STORE_BUSY_MS 5000 /* for somebody else's look at the database */
-/* Of one message in the dedup window: seq and hash, lowest byte first. */
-#define STORE_ACK_BYTES 16
+/* Of one message in the dedup window: seq, hash and sender, lowest byte first. */
+#define STORE_ACK_BYTES 24
+#define STORE_ACKS (2 * DEDUP_MAX) /* kept of a session, about: the window is chosen from them */
 
 enum write_stmt {
 	BEGIN,
@@ -27,6 +29,9 @@ enum write_stmt {
 	FIND_SESSION,
 	PUT_SESSION,
 	NEW_SESSION,
+	TAKE_BYTES,
+	SESSION_BYTES,
+	STORE_SIZE,
 	PUT_BATCH,
 	PUT_STATE,
 	DROP_STATE,
@@ -34,7 +39,18 @@ enum write_stmt {
 	DROP_ACKS,
 	NEXT_SESSION,
 	FIRST_BATCH,
+	PAST_BATCH,
 	DROP_BATCH,
+	HIDE_SESSION,
+	NEXT_HIDDEN,
+	CLEAR_BATCH, /* and the next ones: of one that was deleted, the session's row last */
+	CLEAR_STATE,
+	CLEAR_ACKS,
+	CLEAR_CRASHES,
+	CLEAR_SESSION,
+	PUT_KEPT,
+	DROP_KEPT,
+	DROP_LIMITS,
 	WRITE_STMTS
 };
 
@@ -51,14 +67,21 @@ struct store {
 	struct buf bodies;   /* scratch: of a batch */
 	struct buf messages; /* scratch: of what a commit has of a session, those with an ack */
 	int64_t prune_at;    /* the session looked at last */
+	int64_t wall_ms;     /* the wall clock when the store was opened, */
+	uint64_t mono_ms;    /* and the monotonic one */
 	uint64_t prune_ms;   /* when the next round is due */
 	bool prune_again;    /* the step before had more to do */
+	bool clears;	     /* there may be rows of sessions that were deleted */
+	int64_t quota_left;  /* bytes, as of the last commit */
+	uint64_t quota_ms;   /* when full sessions are looked at again */
+	struct store_full *full;
 	_Atomic(const char *) failing;
 
 	/* Its list, under `lock`. */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct session *first, **last; /* sessions to write, each with a reference */
+	struct archive_job *orders_first, **orders_last; /* ARCHIVE_DELETE and _KEEP */
 	bool stop;
 
 	/* Requests, under jobs_lock. */
@@ -116,10 +139,26 @@ int store_open_db(struct store *st, unsigned char *secret, size_t secret_len, ui
 extern const char *const store_write_sql[WRITE_STMTS];
 void *store_write_thread(void *store);
 void store_wake(struct archive *a, struct session *s);
+void store_ask_write(struct store *st, struct archive_job *job);
 const char *store_failing(struct archive *a);
 
 /* --- store_prune.c: some small steps, where it is time for them. */
 void store_prune(struct store *st);
+
+/* --- store_kept.c: within a transaction. Returns 0 or -EIO. */
+int store_keep(struct store *st, const struct archive_job *job);
+
+/* --- store_delete.c: carries out orders. Returns 0, or -EIO with nothing changed and *why static
+ * text. And some small steps of what is left of sessions that were deleted. */
+int store_order(struct store *st, struct archive_job *jobs, const char **why);
+void store_clear(struct store *st);
+
+/* --- store_quota.c: after a commit, then for each session of it, which has so many bytes; now and
+ * then; at the end. */
+void store_quota_begin(struct store *st);
+void store_quota_session(struct store *st, struct session *s, int64_t id, int64_t bytes);
+void store_quota_look(struct store *st);
+void store_quota_end(struct store *st);
 
 /* --- store_checkpoint.c */
 void *store_checkpoint_thread(void *store);

@@ -16,7 +16,7 @@
 #include "store/store_impl.h"
 
 #define APPLICATION_ID 0x68756264 /* "hubd" */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 5
 #define PAGE_BYTES 8192	 /* half the writes of the usual 4096, and as many records in a WAL */
 #define CRASHES_KEPT 100 /* runs for which the heads at their crash are remembered */
 
@@ -31,20 +31,26 @@
 	" seq + key, time, json_extract(value, '$.type'), json_extract(value, '$.from'), value" \
 	" FROM batch, json_each('[' || replace(bodies, char(10), ',') || ']');"
 
+/* What operators have set. */
+#define KEPT_TABLE                                                                          \
+	"CREATE TABLE kept (name TEXT PRIMARY KEY, value TEXT NOT NULL, until INTEGER NOT " \
+	"NULL) WITHOUT ROWID;"
+
 static const char schema[] =
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE session (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER "
     "NOT "
     "NULL,"
-    " head INTEGER NOT NULL, written INTEGER NOT NULL);"
+    " head INTEGER NOT NULL, written INTEGER NOT NULL, bytes INTEGER NOT NULL DEFAULT 0);"
     "CREATE TABLE crash (session INTEGER NOT NULL, run INTEGER NOT NULL, head INTEGER NOT NULL,"
     " PRIMARY KEY (session, run)) WITHOUT ROWID;" BATCH_TABLE
     "CREATE TABLE state (session INTEGER NOT NULL, key TEXT NOT NULL, type TEXT NOT NULL,"
     " seq INTEGER NOT NULL, sender TEXT NOT NULL, body TEXT NOT NULL,"
+    " own INTEGER NOT NULL DEFAULT 0, expires INTEGER,"
     " PRIMARY KEY (session, key, type)) WITHOUT ROWID;"
     "CREATE TABLE ack (session INTEGER NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL,"
     " messages BLOB NOT NULL,"
-    " PRIMARY KEY (session, seq)) WITHOUT ROWID;" RECORD_VIEW;
+    " PRIMARY KEY (session, seq)) WITHOUT ROWID;" KEPT_TABLE RECORD_VIEW;
 
 /* Whether those are there that every version has. */
 #define ALL_TABLES                                                                         \
@@ -64,6 +70,15 @@ static const char *const migration[SCHEMA_VERSION] = {
     " (SELECT group_concat(body, char(10)) FROM (SELECT body FROM record"
     " WHERE id BETWEEN part.id AND min(part.id + 63, last) ORDER BY id)) FROM part;"
     "DROP TABLE record; DROP TABLE extent;" RECORD_VIEW,
+    /* A session did not count its bytes; acks had no sender, which their rows tell by themselves.
+     */
+    [2] = "ALTER TABLE session ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+	  "UPDATE session SET bytes = (SELECT coalesce(sum(length(CAST(bodies AS BLOB))), 0)"
+	  " FROM batch WHERE batch.session = session.id);",
+    [3] = KEPT_TABLE,
+    /* State did not go by itself. */
+    [4] = "ALTER TABLE state ADD COLUMN own INTEGER NOT NULL DEFAULT 0;"
+	  "ALTER TABLE state ADD COLUMN expires INTEGER;",
 };
 
 /* --- opening --- */
@@ -254,6 +269,27 @@ static int say(const struct store *st, int status, const char *wrong)
 	return status;
 }
 
+int store_try(const char *file)
+{
+	const struct store_settings set = {.file = file};
+	struct store st = {.set = &set, .lock_fd = open(file, O_RDONLY | O_CLOEXEC)};
+	const char *slash = strrchr(file, '/'), *wrong;
+	char dir[PATH_MAX] = ".";
+	struct stat at;
+
+	if (st.lock_fd >= 0) {
+		wrong = fstat(st.lock_fd, &at) == 0 && !S_ISREG(at.st_mode) ? "not a store of hubd"
+									    : check_header(&st);
+		close(st.lock_fd);
+		return wrong ? say(&st, EX_CONFIG, wrong) : 0;
+	}
+	if (errno != ENOENT)
+		return say(&st, EX_CANTCREAT, strerror(errno));
+	if (slash)
+		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - file + 1), file);
+	return access(dir, W_OK | X_OK) < 0 ? say(&st, EX_CANTCREAT, strerror(errno)) : 0;
+}
+
 int store_open_db(struct store *st, unsigned char *secret, size_t secret_len, uint32_t *run)
 {
 	const char *wrong;
@@ -282,5 +318,6 @@ int store_open_db(struct store *st, unsigned char *secret, size_t secret_len, ui
 	    sqlite3_exec(st->db, store_sync_sql(st->set->sync), NULL, NULL, NULL) != SQLITE_OK ||
 	    share_secret(st, secret, secret_len) < 0 || note_start(st, run) < 0)
 		return say(st, EX_CANTCREAT, store_db_error(st->db));
+	store_quota_begin(st);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "store/store_impl.h"
 #include "wire/id.h"
@@ -16,7 +17,8 @@ static const char *const read_sql[READ_STMTS] = {
     [GET_CRASHES] = "SELECT run, head FROM crash WHERE session = ?1 ORDER BY run",
     [GET_SESSION] = "SELECT id, epoch, head FROM session WHERE name = ?1",
     [GET_TAIL] = "SELECT min(seq) FROM batch WHERE session = ?1",
-    [GET_STATE] = "SELECT key, type, seq, sender, body FROM state WHERE session = ?1 ORDER BY seq",
+    [GET_STATE] = "SELECT key, type, seq, sender, body, own, expires FROM state WHERE session = ?1"
+		  " ORDER BY seq",
     [GET_ACKS] = "SELECT n, messages FROM ack WHERE session = ?1 ORDER BY seq DESC",
     [GET_RECORDS] =
 	("SELECT seq, bodies FROM batch WHERE session = ?1 AND seq <= ?3 AND seq >= coalesce("
@@ -69,6 +71,24 @@ static int make_frame(struct buf *frame, struct span body)
 	return buf_put(frame, body.p, body.len);
 }
 
+/* Binds a record to its sender, or to a time, as its row says. */
+static int bind(struct state *s, struct state_entry *e, sqlite3_stmt *q)
+{
+	int64_t left = sqlite3_column_int64(q, 6) - (int64_t)clock_wall_ms();
+	struct state_bond bond = {sqlite3_column_int(q, 5) != 0, TIES_NEVER};
+	struct tie *tie;
+
+	if (sqlite3_column_type(q, 6) != SQLITE_NULL)
+		bond.due_ms = clock_mono_ms() + (uint64_t)(left > 0 ? left : 0);
+	if (!bond.owned && bond.due_ms == TIES_NEVER)
+		return 0;
+	tie = state_tie_new(s);
+	if (!tie)
+		return -ENOMEM;
+	state_bind(s, e, tie, &bond);
+	return 0;
+}
+
 static int load_state(struct session_image *image, sqlite3_stmt *q, int64_t id)
 {
 	struct buf frame = {0};
@@ -86,11 +106,13 @@ static int load_state(struct session_image *image, sqlite3_stmt *q, int64_t id)
 			break;
 		entry = state_reserve(&image->state, state_hash(&image->state, key), key,
 				      column_text(q, 1), frame.len, SIZE_MAX, false);
-		if (!entry)
+		if (!entry) {
 			err = -ENOMEM;
-		else
-			state_set(&image->state, entry, (uint64_t)sqlite3_column_int64(q, 2),
-				  sender, frame.data, frame.len);
+			break;
+		}
+		state_set(&image->state, entry, (uint64_t)sqlite3_column_int64(q, 2), sender,
+			  frame.data, frame.len);
+		err = bind(&image->state, entry, q);
 	}
 	sqlite3_reset(q);
 	buf_free(&frame);
@@ -108,29 +130,44 @@ static uint64_t get_number(const unsigned char *bytes)
 	return n;
 }
 
+struct stored_ack {
+	uint64_t seq, hash, sender;
+};
+
+/* The acks of a row, the last of them first, into the place before *at. The rows of an earlier
+ * version have no sender: that is 0. */
+static void take_acks(sqlite3_stmt *q, struct stored_ack *all, size_t *at)
+{
+	size_t n = (size_t)sqlite3_column_int64(q, 0);
+	const unsigned char *blob = sqlite3_column_blob(q, 1);
+	size_t size = n ? (size_t)sqlite3_column_bytes(q, 1) / n : 0;
+
+	if (size < 16)
+		return;
+	while (n-- && *at) {
+		const unsigned char *ack = blob + n * size;
+
+		all[--*at] = (struct stored_ack){get_number(ack), get_number(ack + 8),
+						 size < STORE_ACK_BYTES ? 0 : get_number(ack + 16)};
+	}
+}
+
 /* The newest come first from the store, and go last into the window. */
 static int load_acks(struct session_image *image, const struct session_env *env, sqlite3_stmt *q,
 		     int64_t id)
 {
-	unsigned char *all = malloc(DEDUP_MAX * STORE_ACK_BYTES);
-	size_t at = DEDUP_MAX * STORE_ACK_BYTES;
+	struct stored_ack *all = malloc(STORE_ACKS * sizeof(*all));
+	size_t at = STORE_ACKS;
 	int r = SQLITE_ROW, err = all ? 0 : -ENOMEM;
 
 	sqlite3_bind_int64(q, 1, id);
-	while (err == 0 && at && (r = sqlite3_step(q)) == SQLITE_ROW) {
-		const unsigned char *blob = sqlite3_column_blob(q, 1);
-		size_t len = (size_t)sqlite3_column_bytes(q, 1) / STORE_ACK_BYTES * STORE_ACK_BYTES;
-		size_t take = len < at ? len : at;
-
-		at -= take;
-		if (take)
-			memcpy(all + at, blob + len - take, take);
-	}
+	while (err == 0 && at && (r = sqlite3_step(q)) == SQLITE_ROW)
+		take_acks(q, all, &at);
 	sqlite3_reset(q);
 	if (err == 0 && r != SQLITE_DONE && r != SQLITE_ROW)
 		err = -EIO;
-	for (; err == 0 && at < DEDUP_MAX * STORE_ACK_BYTES; at += STORE_ACK_BYTES)
-		err = session_image_ack(image, env, get_number(all + at + 8), get_number(all + at));
+	for (; err == 0 && at < STORE_ACKS; at++)
+		err = session_image_ack(image, env, all[at].sender, all[at].hash, all[at].seq);
 	free(all);
 	return err;
 }
@@ -233,6 +270,7 @@ static int open_session(struct reader *rd, struct archive_job *job)
 	job->tail = UINT64_MAX;
 	session_image_init(&image, env);
 	r = find_session(rd, job->session, &id, &image);
+	job->found = r > 0;
 	if (r > 0) {
 		r = wanted ? load(rd, env, id, &image) : 0;
 		if (r == 0)
@@ -310,6 +348,7 @@ static int read_session(struct reader *rd, struct archive_job *job)
 	if (r < 0)
 		return r;
 	log_init(&out, rd->st->env->memory);
+	out.pins = true;
 	sqlite3_bind_int64(q, 1, id);
 	sqlite3_bind_int64(q, 2, (int64_t)job->from);
 	sqlite3_bind_int64(q, 3, (int64_t)job->to);
@@ -375,6 +414,10 @@ void store_ask(struct archive *a, struct archive_job *job)
 	struct store *st = (struct store *)a;
 	bool stopped;
 
+	if (job->what == ARCHIVE_DELETE || job->what == ARCHIVE_KEEP) {
+		store_ask_write(st, job);
+		return;
+	}
 	job->next = NULL;
 	pthread_mutex_lock(&st->jobs_lock);
 	stopped = st->jobs_stop;

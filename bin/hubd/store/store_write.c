@@ -7,33 +7,55 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "json/keys.h"
+#include "json/terms.h"
 #include "store/store_impl.h"
 #include "wire/id.h"
 #include "wire/wsframe.h"
 
-#define RETRY_MS 1000	  /* after a write that failed */
-#define LOOK_MS 200	  /* with nothing to write: for what is to be pruned */
-#define BATCH_BYTES 65536 /* of a row; one record may be longer */
+#define RETRY_MS 1000		     /* after a write that failed */
+#define LOOK_MS 200		     /* with nothing to write: for what is to be pruned */
+#define BATCH_BYTES 65536	     /* of a row; one record may be longer */
+#define PART_BYTES ((size_t)4 << 20) /* of a session in one commit, about */
 
 const char *const store_write_sql[WRITE_STMTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
     [FIND_SESSION] = "SELECT id FROM session WHERE name = ?1",
-    [PUT_SESSION] = "UPDATE session SET head = ?2, written = ?3 WHERE id = ?1",
+    [PUT_SESSION] = "UPDATE session SET head = ?2, written = ?3, bytes = bytes + ?4 WHERE id = ?1"
+		    " RETURNING bytes",
     [NEW_SESSION] = "INSERT INTO session (name, epoch, head, written) VALUES (?1, ?2, ?3, ?4)",
+    [TAKE_BYTES] = "UPDATE session SET bytes = bytes - ?2 WHERE id = ?1",
+    [SESSION_BYTES] = "SELECT bytes FROM session WHERE id = ?1",
+    [STORE_SIZE] = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count,"
+		   " pragma_freelist_count, pragma_page_size",
     [PUT_BATCH] = "INSERT INTO batch (session, seq, n, time, bodies) VALUES (?1, ?2, ?3, ?4, ?5)",
-    [PUT_STATE] = "INSERT OR REPLACE INTO state (session, key, type, seq, sender, body)"
-		  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [PUT_STATE] = "INSERT OR REPLACE INTO state (session, key, type, seq, sender, body,"
+		  " own, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [DROP_STATE] = "DELETE FROM state WHERE session = ?1 AND key = ?2",
     [PUT_ACK] = "INSERT INTO ack (session, seq, n, messages) VALUES (?1, ?2, ?3, ?4)",
     [DROP_ACKS] = "DELETE FROM ack WHERE session = ?1 AND seq <= (SELECT max(seq) FROM"
 		  " (SELECT seq, sum(n) OVER (ORDER BY seq DESC) - n AS later FROM ack"
 		  " WHERE session = ?1) WHERE later >= ?2)",
     [NEXT_SESSION] = "SELECT id, head FROM session WHERE id > ?1 ORDER BY id LIMIT 1",
-    [FIRST_BATCH] =
-	"SELECT id, seq + n - 1, time FROM batch WHERE session = ?1 ORDER BY seq LIMIT 1",
+    [FIRST_BATCH] = ("SELECT id, seq + n - 1, time, length(CAST(bodies AS BLOB)) FROM batch"
+		     " WHERE session = ?1 ORDER BY seq LIMIT 1"),
+    [PAST_BATCH] = "SELECT time FROM (SELECT seq, time FROM batch WHERE session = ?1 ORDER BY seq"
+		   " LIMIT 4096) WHERE time <= ?2 ORDER BY seq LIMIT 1",
     [DROP_BATCH] = "DELETE FROM batch WHERE id = ?1",
+    [HIDE_SESSION] = "UPDATE session SET name = '!' || id WHERE name = ?1",
+    [NEXT_HIDDEN] = "SELECT id FROM session WHERE name >= '!' AND name < '\"' LIMIT 1",
+    [CLEAR_BATCH] = "DELETE FROM batch WHERE id IN"
+		    " (SELECT id FROM batch WHERE session = ?1 ORDER BY seq LIMIT 16)",
+    [CLEAR_STATE] = "DELETE FROM state WHERE session = ?1 AND (key, type) IN"
+		    " (SELECT key, type FROM state WHERE session = ?1 LIMIT 64)",
+    [CLEAR_ACKS] = "DELETE FROM ack WHERE session = ?1 AND seq IN"
+		   " (SELECT seq FROM ack WHERE session = ?1 LIMIT 64)",
+    [CLEAR_CRASHES] = "DELETE FROM crash WHERE session = ?1",
+    [CLEAR_SESSION] = "DELETE FROM session WHERE id = ?1",
+    [PUT_KEPT] = "INSERT OR REPLACE INTO kept (name, value, until) VALUES (?1, ?2, ?3)",
+    [DROP_KEPT] = "DELETE FROM kept WHERE name = ?1",
+    [DROP_LIMITS] = "DELETE FROM kept WHERE name = 'limits ' || ?1",
 };
 
 /* One session's part of a commit. */
@@ -42,6 +64,8 @@ struct batch {
 	struct chunk *chunk;	 /* a reference; from `from` on */
 	uint64_t from, to;
 	struct batch *next;
+	int64_t id;    /* the session's in the database */
+	int64_t bytes; /* that it has there, with this */
 };
 
 /* The message in a record's frame. */
@@ -65,7 +89,7 @@ static int put_number(struct buf *b, uint64_t n)
 
 /* The record's part of the state, by its tags. */
 static int put_state(struct store *st, int64_t session, const struct slot *slot, struct span body,
-		     uint64_t seq)
+		     uint64_t seq, int64_t now)
 {
 	char id[ID_LEN + 1], key_room[ENVELOPE_KEY_MAX], type_room[ENVELOPE_KEY_MAX];
 	sqlite3_stmt *q = st->stmt[slot->class == RECORD_SET ? PUT_STATE : DROP_STATE];
@@ -85,22 +109,29 @@ static int put_state(struct store *st, int64_t session, const struct slot *slot,
 		sqlite3_bind_int64(q, 4, (int64_t)seq);
 		store_bind_text(q, 5, id, ID_LEN);
 		store_bind_text(q, 6, body.p, body.len);
+		sqlite3_bind_int(q, 7, slot->owned);
+		if (slot->timed)
+			sqlite3_bind_int64(q, 8, now + (int64_t)terms_ttl_ms(body.p, body.len));
+		else
+			sqlite3_bind_null(q, 8);
 	}
 	return store_run(q);
 }
 
 /* A record, but for its body. */
 static int put_record(struct store *st, int64_t session, const struct slot *slot, struct span body,
-		      uint64_t seq)
+		      uint64_t seq, int64_t now)
 {
 	if (slot->acked &&
-	    (put_number(&st->messages, seq) < 0 || put_number(&st->messages, slot->msg) < 0))
+	    (put_number(&st->messages, seq) < 0 || put_number(&st->messages, slot->msg) < 0 ||
+	     put_number(&st->messages, slot->sender) < 0))
 		return -ENOMEM;
-	return slot->class == RECORD_PLAIN ? 0 : put_state(st, session, slot, body, seq);
+	return slot->class == RECORD_PLAIN ? 0 : put_state(st, session, slot, body, seq, now);
 }
 
-static int put_session(struct store *st, const struct session *s, uint64_t head, int64_t now,
-		       int64_t *id)
+/* The session's row, which is made where it is missing. */
+static int find_session(struct store *st, const struct session *s, uint64_t head, int64_t now,
+			int64_t *id)
 {
 	sqlite3_stmt *q = st->stmt[FIND_SESSION];
 	int r;
@@ -110,13 +141,8 @@ static int put_session(struct store *st, const struct session *s, uint64_t head,
 	if (r == SQLITE_ROW)
 		*id = sqlite3_column_int64(q, 0);
 	sqlite3_reset(q);
-	if (r == SQLITE_ROW) {
-		q = st->stmt[PUT_SESSION];
-		sqlite3_bind_int64(q, 1, *id);
-		sqlite3_bind_int64(q, 2, (int64_t)head);
-		sqlite3_bind_int64(q, 3, now);
-		return store_run(q);
-	}
+	if (r == SQLITE_ROW)
+		return 0;
 	if (r != SQLITE_DONE)
 		return -EIO;
 	q = st->stmt[NEW_SESSION];
@@ -127,6 +153,23 @@ static int put_session(struct store *st, const struct session *s, uint64_t head,
 	r = store_run(q);
 	*id = sqlite3_last_insert_rowid(st->db);
 	return r;
+}
+
+/* Its head, and so many bytes more. */
+static int put_session(struct store *st, struct batch *b, int64_t now, size_t more)
+{
+	sqlite3_stmt *q = st->stmt[PUT_SESSION];
+	int r;
+
+	sqlite3_bind_int64(q, 1, b->id);
+	sqlite3_bind_int64(q, 2, (int64_t)b->to);
+	sqlite3_bind_int64(q, 3, now);
+	sqlite3_bind_int64(q, 4, (int64_t)more);
+	r = sqlite3_step(q);
+	if (r == SQLITE_ROW)
+		b->bytes = sqlite3_column_int64(q, 0);
+	sqlite3_reset(q);
+	return r == SQLITE_ROW ? 0 : -EIO;
 }
 
 /* A row with the bodies of the records first to last. */
@@ -143,12 +186,12 @@ static int put_bodies(struct store *st, int64_t session, uint64_t first, uint64_
 }
 
 /* The batch's part of the dedup window. Now and then the window's older part goes. */
-static int put_acks(struct store *st, int64_t session, const struct batch *b)
+static int put_acks(struct store *st, const struct batch *b)
 {
 	sqlite3_stmt *q = st->stmt[PUT_ACK];
 	int r;
 
-	sqlite3_bind_int64(q, 1, session);
+	sqlite3_bind_int64(q, 1, b->id);
 	sqlite3_bind_int64(q, 2, (int64_t)b->to);
 	sqlite3_bind_int64(q, 3, (int64_t)(st->messages.len / STORE_ACK_BYTES));
 	sqlite3_bind_blob64(q, 4, st->messages.data, st->messages.len, SQLITE_STATIC);
@@ -156,17 +199,18 @@ static int put_acks(struct store *st, int64_t session, const struct batch *b)
 	if (r < 0 || (b->from - 1) / DEDUP_MAX == b->to / DEDUP_MAX)
 		return r;
 	q = st->stmt[DROP_ACKS];
-	sqlite3_bind_int64(q, 1, session);
-	sqlite3_bind_int64(q, 2, DEDUP_MAX);
+	sqlite3_bind_int64(q, 1, b->id);
+	sqlite3_bind_int64(q, 2, STORE_ACKS);
 	return store_run(q);
 }
 
-static int put_batch(struct store *st, const struct batch *b)
+static int put_batch(struct store *st, struct batch *b)
 {
 	const struct chunk *c = b->chunk;
-	int64_t session = 0, now = (int64_t)clock_wall_ms();
+	int64_t now = (int64_t)clock_wall_ms();
 	uint64_t seq, first = b->from;
-	int r = put_session(st, b->session, b->to, now, &session);
+	int r = find_session(st, b->session, b->to, now, &b->id);
+	size_t more = 0;
 
 	st->bodies.len = st->messages.len = 0;
 	for (seq = b->from; seq <= b->to && r == 0; seq++) {
@@ -177,21 +221,41 @@ static int put_batch(struct store *st, const struct batch *b)
 		slot = chunk_slot(c, seq - c->first);
 		body = frame_text(c->data + slot->offset, slot->len);
 		if (st->bodies.len && st->bodies.len + 1 + body.len > BATCH_BYTES) {
-			r = put_bodies(st, session, first, seq - 1, now);
+			r = put_bodies(st, b->id, first, seq - 1, now);
 			first = seq;
+			more += st->bodies.len;
 			st->bodies.len = 0;
 		}
 		if (r == 0)
-			r = put_record(st, session, slot, body, seq);
+			r = put_record(st, b->id, slot, body, seq, now);
 		if (r == 0 && ((st->bodies.len && buf_put(&st->bodies, "\n", 1) < 0) ||
 			       buf_put(&st->bodies, body.p, body.len) < 0))
 			r = -ENOMEM;
 	}
 	if (r == 0)
-		r = put_bodies(st, session, first, b->to, now);
+		r = put_bodies(st, b->id, first, b->to, now);
+	if (r == 0)
+		r = put_session(st, b, now, more + st->bodies.len);
 	if (r == 0 && st->messages.len)
-		r = put_acks(st, session, b);
+		r = put_acks(st, b);
 	return r;
+}
+
+/* Where the part ends that one commit has of a session, so that one which has much does not hold up
+ * the others: at the end of a chunk, or head. */
+static uint64_t last_of_part(const struct chunk *c, uint64_t from, uint64_t head)
+{
+	size_t bytes = 0;
+
+	for (c = chunk_find(c, from); bytes < PART_BYTES; c = atomic_load(&c->next)) {
+		uint64_t end = c->first + atomic_load_explicit(&c->n, memory_order_acquire);
+
+		if (end > head)
+			return head;
+		bytes += c->cap;
+		from = end;
+	}
+	return from - 1;
 }
 
 /* What a session has that is not stored, or NULL. Takes the reference. */
@@ -218,7 +282,7 @@ static struct batch *batch_new(struct store *st, struct session *s)
 	}
 	b->session = s;
 	b->chunk = view.chunk;
-	b->to = view.head;
+	b->to = last_of_part(b->chunk, b->from, view.head);
 	return b;
 }
 
@@ -229,10 +293,25 @@ static void batch_free(struct batch *b)
 	free(b);
 }
 
-/* One transaction. Returns 0, or -errno with nothing changed. */
-static int commit(struct store *st, const struct batch *all)
+static void set_failing(struct store *st, const char *why)
 {
-	const struct batch *b;
+	count_add(&st->archive.failed, 1);
+	if (!atomic_exchange(&st->failing, why))
+		err_log(ERR_ERROR, "store %s: %s; publishers are refused until it is mended",
+			st->set->file, why);
+}
+
+static void set_writing(struct store *st)
+{
+	if (atomic_exchange(&st->failing, NULL))
+		err_log(ERR_INFO, "store %s: writing again", st->set->file);
+}
+
+/* One transaction. Returns 0, or -errno with nothing changed. */
+static int commit(struct store *st, struct batch *all)
+{
+	uint64_t start_ns = clock_mono_ns();
+	struct batch *b;
 	int r = store_run(st->stmt[BEGIN]);
 
 	for (b = all; b && r == 0; b = b->next)
@@ -244,16 +323,13 @@ static int commit(struct store *st, const struct batch *all)
 				  : r == -ENOMEM ? "out of memory"
 						 : store_db_error(st->db);
 
-		if (!atomic_exchange(&st->failing, why))
-			err_log(ERR_ERROR,
-				"store %s: %s; publishers are refused until it is mended",
-				st->set->file, why);
+		set_failing(st, why);
 		if (!sqlite3_get_autocommit(st->db))
 			store_run(st->stmt[ROLLBACK]);
 		return r;
 	}
-	if (atomic_exchange(&st->failing, NULL))
-		err_log(ERR_INFO, "store %s: writing again", st->set->file);
+	histogram_add(&st->archive.commits, clock_mono_ns() - start_ns);
+	set_writing(st);
 	return 0;
 }
 
@@ -276,13 +352,109 @@ static void write_sessions(struct store *st, struct session *list)
 		for (b = all; b; b = b->next)
 			store_wake(&st->archive, b->session); /* again, after a pause */
 	} else {
-		for (b = all; b; b = b->next)
+		store_quota_begin(st);
+		for (b = all; b; b = b->next) {
+			store_quota_session(st, b->session, b->id, b->bytes);
 			session_stored(b->session, b->to);
+			store_wake(&st->archive, b->session); /* there may be more */
+		}
 	}
 	while ((b = all) != NULL) {
 		all = b->next;
 		batch_free(b);
 	}
+}
+
+/* --- what there is to do */
+
+struct work {
+	struct session *sessions;
+	struct archive_job *orders;
+};
+
+/* Waits for some. True at the end. */
+static bool take_work(struct store *st, struct work *w)
+{
+	bool stop;
+
+	pthread_mutex_lock(&st->lock);
+	if (!st->stop && ((!st->first && !st->orders_first) || atomic_load(&st->failing))) {
+		struct timespec until = store_in_ms(atomic_load(&st->failing) ? RETRY_MS : LOOK_MS);
+
+		pthread_cond_timedwait(&st->wake, &st->lock, &until);
+	}
+	*w = (struct work){st->first, st->orders_first};
+	st->first = NULL;
+	st->last = &st->first;
+	st->orders_first = NULL;
+	st->orders_last = &st->orders_first;
+	stop = st->stop;
+	pthread_mutex_unlock(&st->lock);
+	return stop;
+}
+
+/* It waits, in front of what has come meanwhile. */
+static void put_back(struct store *st, struct work *w)
+{
+	struct session **last_session = &w->sessions;
+	struct archive_job **last = &w->orders;
+
+	while (*last_session)
+		last_session = &(*last_session)->store_next;
+	while (*last)
+		last = &(*last)->next;
+	pthread_mutex_lock(&st->lock);
+	*last_session = st->first;
+	st->last = st->first ? st->last : last_session;
+	st->first = w->sessions;
+	if (!st->first)
+		st->last = &st->first;
+	*last = st->orders_first;
+	st->orders_last = st->orders_first ? st->orders_last : last;
+	st->orders_first = w->orders;
+	pthread_mutex_unlock(&st->lock);
+}
+
+/* Carries out what operators want, and tells. */
+static int carry_out(struct store *st, struct archive_job *jobs)
+{
+	struct archive_job *job;
+	const char *why;
+
+	if (!jobs)
+		return 0;
+	if (store_order(st, jobs, &why) < 0) {
+		set_failing(st, why);
+		return -EIO;
+	}
+	set_writing(st);
+	while ((job = jobs) != NULL) {
+		jobs = job->next;
+		job->status = 0;
+		worker_post(job->worker, &job->done);
+	}
+	return 0;
+}
+
+static void do_work(struct store *st, struct work *w)
+{
+	/* One of a name that is to be deleted is another one, and not to be mixed with it. */
+	if (carry_out(st, w->orders) < 0)
+		put_back(st, w);
+	else
+		write_sessions(st, w->sessions);
+}
+
+/* Whether there is something to write, which at the end there may be: of a session that has much.
+ */
+static bool has_more(struct store *st)
+{
+	bool more;
+
+	pthread_mutex_lock(&st->lock);
+	more = st->first || st->orders_first;
+	pthread_mutex_unlock(&st->lock);
+	return more;
 }
 
 void *store_write_thread(void *store)
@@ -291,23 +463,15 @@ void *store_write_thread(void *store)
 	bool stop = false;
 
 	while (!stop) {
-		struct session *list;
+		struct work work;
 
-		pthread_mutex_lock(&st->lock);
-		if (!st->stop && (!st->first || atomic_load(&st->failing))) {
-			struct timespec until =
-			    store_in_ms(atomic_load(&st->failing) ? RETRY_MS : LOOK_MS);
-
-			pthread_cond_timedwait(&st->wake, &st->lock, &until);
-		}
-		list = st->first;
-		st->first = NULL;
-		st->last = &st->first;
-		stop = st->stop;
-		pthread_mutex_unlock(&st->lock);
-		write_sessions(st, list);
+		stop = take_work(st, &work);
+		do_work(st, &work);
+		stop = stop && (!has_more(st) || atomic_load(&st->failing));
 		if (!atomic_load(&st->failing)) {
 			store_prune(st);
+			store_clear(st);
+			store_quota_look(st);
 			store_checkpoint_step(st);
 		}
 	}
@@ -331,6 +495,25 @@ void store_wake(struct archive *a, struct session *s)
 	st->last = &s->store_next;
 	pthread_cond_signal(&st->wake);
 	pthread_mutex_unlock(&st->lock);
+}
+
+void store_ask_write(struct store *st, struct archive_job *job)
+{
+	bool stopped;
+
+	job->next = NULL;
+	pthread_mutex_lock(&st->lock);
+	stopped = st->stop;
+	if (!stopped) {
+		*st->orders_last = job;
+		st->orders_last = &job->next;
+		pthread_cond_signal(&st->wake);
+	}
+	pthread_mutex_unlock(&st->lock);
+	if (stopped) {
+		job->status = -EIO;
+		worker_post(job->worker, &job->done);
+	}
 }
 
 const char *store_failing(struct archive *a)

@@ -53,7 +53,7 @@ struct http1_target {
 	struct http1_span authority; /* of the absolute and the authority form */
 
 	/* Never empty but in the authority form; "*" in the asterisk form. Its escapes are valid,
-	 * but may be %00: http1_decode_path(). */
+	 * but may be %00: http1_decode(). */
 	struct http1_span path;
 
 	/* Without its "?"; p is NULL where there is none. Its escapes are not checked. */

@@ -1,5 +1,5 @@
 /* Request targets and hosts. Only spans go in and come out, and nothing is decoded but by
- * http1_decode_path(). */
+ * http1_decode(). */
 #include "wire/http1_target.h"
 
 #include <errno.h>
@@ -189,16 +189,31 @@ int http1_target_parse(struct http1_target *target, struct http1_span text,
 	return *why ? -EINVAL : 0;
 }
 
-ssize_t http1_decode_path(struct http1_span path, char *out, size_t cap)
+bool http1_segment(struct http1_span *path, struct http1_span *segment)
+{
+	const char *slash;
+
+	if (!path->len || *path->p != '/')
+		return false;
+	*segment = (struct http1_span){path->p + 1, path->len - 1};
+	slash = memchr(segment->p, '/', segment->len);
+	if (slash)
+		segment->len = (size_t)(slash - segment->p);
+	path->p += segment->len + 1;
+	path->len -= segment->len + 1;
+	return true;
+}
+
+ssize_t http1_decode(struct http1_span text, bool plus, char *out, size_t cap)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < path.len; i++) {
-		char c = path.p[i];
+	for (size_t i = 0; i < text.len; i++) {
+		char c = plus && text.p[i] == '+' ? ' ' : text.p[i];
 
 		if (c == '%') {
-			int high = path.len - i < 3 ? -1 : http1_hex(path.p[i + 1]);
-			int low = path.len - i < 3 ? -1 : http1_hex(path.p[i + 2]);
+			int high = text.len - i < 3 ? -1 : http1_hex(text.p[i + 1]);
+			int low = text.len - i < 3 ? -1 : http1_hex(text.p[i + 2]);
 
 			if (high < 0 || low < 0 || (high == 0 && low == 0))
 				return -EINVAL;

@@ -16,10 +16,14 @@ int http1_target_parse(struct http1_target *target, struct http1_span text,
  * is valid. Of the IP literals only IPv6 addresses are, without a zone. */
 bool http1_host_valid(struct http1_span host);
 
-/* Decodes the escapes of a path (RFC 3986 section 2.1) to out, of cap bytes; out may be the path
+/* Takes the first segment off a path, with the slash before it. False where it has none. */
+bool http1_segment(struct http1_span *path, struct http1_span *segment);
+
+/* Decodes the escapes of a path or, where a plus is a space, of a form's name or value (RFC 3986
+ * section 2.1; HTML's application/x-www-form-urlencoded), to out, of cap bytes; out may be the text
  * itself. %2F becomes a slash like the others: who means segments splits before. Returns the
  * length, without a NUL; -EINVAL where an escape is none, or is %00; -ENOSPC where out is too
  * short. */
-ssize_t http1_decode_path(struct http1_span path, char *out, size_t cap);
+ssize_t http1_decode(struct http1_span text, bool plus, char *out, size_t cap);
 
 #endif

@@ -10,15 +10,17 @@
 #include "edit/edit.h"
 #include "edit/session_state.h"
 #include "files/files.h"
-#include "files/place.h"
+#include "files/range.h"
 #include "files/sink.h"
 #include "files/tally.h"
 #include "json/keys.h"
+#include "recording/place.h"
 
 #define SESSIONS_MAX 1000000
 
 struct options {
 	const char *from, *to, *output, *keys, *seal, *verify, *seal_to, *sign;
+	double max_gap;
 };
 
 #define FIELD(f) offsetof(struct options, f)
@@ -26,6 +28,8 @@ struct options {
 static const struct opt options_table[] = {
     {0, "from", "TIME", OPT_STRING, FIELD(from), 0, 0, NULL, "the first time that is kept (0)"},
     {0, "to", "TIME", OPT_STRING, FIELD(to), 0, 0, NULL, "the first time that is not (the end)"},
+    {0, "max-gap", "SECONDS", OPT_SECONDS, FIELD(max_gap), 0, 1e9, NULL,
+     "where nothing comes for longer than that, so much is left of it"},
     {'o', "output", "FILE", OPT_STRING, FIELD(output), 0, 0, NULL,
      "the new file; compressed where it ends in .zst (-: standard output)"},
     {0, "keys", "FILE", OPT_STRING, FIELD(keys), 0, 0, NULL,
@@ -41,11 +45,13 @@ static const struct opt options_table[] = {
 };
 
 static const struct opt_program program = {
-    "hubreplay cut",
-    "[--from TIME] [--to TIME] [-o FILE] [--keys FILE] [--seal KEYFILE] [--verify-key KEYFILE] "
-    "[--seal-to KEYFILE] [--sign KEYFILE] FILE",
-    "Writes the part of a recording between two times, with the state at its beginning.",
-    options_table};
+    .name = "hubreplay cut",
+    .synopsis =
+	"[--from TIME] [--to TIME] [--max-gap SECONDS] [-o FILE] [--keys FILE] [--seal KEYFILE] "
+	"[--verify-key KEYFILE] "
+	"[--seal-to KEYFILE] [--sign KEYFILE] FILE",
+    .summary = "Writes the part of a recording between two times, with the state at its beginning.",
+    .opts = options_table};
 
 struct session {
 	struct place place;
@@ -57,7 +63,11 @@ struct cut {
 	struct sink to;
 	struct keys *keys;
 	struct tally sessions;
-	uint64_t from_us, to_us, base_us; /* base: of the new t 0, a whole ms */
+	struct range range;
+	uint64_t base_us;    /* of the new t 0, a whole ms */
+	uint64_t max_gap_us; /* between two lines; what is more goes */
+	uint64_t last_us;    /* the time of the last line */
+	uint64_t idle_us;    /* what has gone so far */
 	bool begun;
 };
 
@@ -111,17 +121,20 @@ static enum recording_status cut(struct cut *c)
 	struct recording_line line;
 
 	while ((status = recording_next(c->r, &line)) == RECORDING_OK) {
-		if (line.kind == RECORDING_HEADER || line.t_us < c->from_us) {
+		if (line.kind == RECORDING_HEADER || line.t_us < c->range.from_us) {
 			pass_over(c, &line);
 			continue;
 		}
-		if (line.t_us >= c->to_us) {
+		if (line.t_us >= c->range.to_us) {
 			status = RECORDING_END;
 			break;
 		}
 		if (!c->begun)
 			begin(c);
-		sink_put(&c->to, &line, line.t_us - c->base_us);
+		if (line.t_us - c->last_us > c->max_gap_us)
+			c->idle_us += line.t_us - c->last_us - c->max_gap_us;
+		c->last_us = line.t_us;
+		sink_put(&c->to, &line, line.t_us - c->base_us - c->idle_us);
 	}
 	if (!c->begun)
 		begin(c);
@@ -130,28 +143,27 @@ static enum recording_status cut(struct cut *c)
 
 int cut_main(int argc, char **argv)
 {
-	struct options o = {.output = "-"};
+	struct options o = {.output = "-", .max_gap = -1};
 	int first = opt_parse(&program, argc, argv, &o), status;
-	struct cut c = {.to_us = UINT64_MAX,
+	struct cut c = {.max_gap_us = UINT64_MAX,
 			.sessions = {.extra = sizeof(struct session), .limit = SESSIONS_MAX}};
 	struct seal_keys *keys, *keys_to;
 	char why[300];
 
 	if (argc - first != 1)
 		err_die(EX_USAGE, "one file (try 'hubreplay cut --help')");
-	if (o.from)
-		c.from_us = files_time("--from", o.from);
-	if (o.to)
-		c.to_us = files_time("--to", o.to);
-	if (c.to_us < c.from_us)
-		err_die(EX_USAGE, "--to is before --from");
-	c.base_us = c.from_us / 1000 * 1000;
+	range_read(&c.range, o.from, o.to);
 	c.keys = o.keys ? keys_load(o.keys, why, sizeof(why)) : keys_default();
 	if (!c.keys)
 		err_die(EX_CONFIG, "%s", o.keys ? why : "out of memory");
 	keys = files_keys(o.seal, o.verify);
 	keys_to = files_keys_to(o.seal_to, o.sign);
 	c.r = files_need(argv[first], keys);
+	range_begin(&c.range, recording_head(c.r)->start_ms);
+	c.base_us = c.range.from_us / 1000 * 1000;
+	c.last_us = c.range.from_us;
+	if (o.max_gap >= 0)
+		c.max_gap_us = (uint64_t)(o.max_gap * 1e6);
 	sink_open(&c.to, o.output, keys_to);
 	status = files_ended(argv[first], c.r, cut(&c));
 	sink_close(&c.to);

@@ -8,8 +8,10 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "base/watchdog.h"
 #include "edit/edit.h"
 #include "files/files.h"
+#include "files/range.h"
 #include "json/filter.h"
 #include "json/json.h"
 
@@ -44,17 +46,19 @@ static const struct opt options_table[] = {
 };
 
 static const struct opt_program program = {
-    "hubreplay export",
-    "[--format FORMAT] [-f JQ] [--state] [--from TIME] [--to TIME] [--seal KEYFILE] "
-    "[--verify-key KEYFILE] FILE",
-    "Writes the records of a recording as CSV or as JSON lines.", options_table};
+    .name = "hubreplay export",
+    .synopsis = "[--format FORMAT] [-f JQ] [--state] [--from TIME] [--to TIME] [--seal KEYFILE] "
+		"[--verify-key KEYFILE] FILE",
+    .summary = "Writes the records of a recording as CSV or as JSON lines.",
+    .opts = options_table};
 
 struct exporter {
 	const char *path;
 	bool csv, state;
 	struct filter *filter;
-	uint64_t from_us, to_us;
 	uint64_t failed;
+	bool halted; /* the program wants no more */
+	int status;
 	struct buf row;
 };
 
@@ -88,15 +92,24 @@ static int on_output(const char *json, size_t len, void *arg)
 
 static void export_line(struct exporter *x, const struct recording_line *line)
 {
+	const char *said;
 	char why[300];
+	int r;
 
 	if (!x->filter) {
 		write_line(line->text, line->len);
 		return;
 	}
-	if (filter_run(x->filter, FILTER_JSON, line->text, line->len, on_output, x, why,
-		       sizeof(why)) == 0)
+	watchdog_enter("-f");
+	r = filter_run(x->filter, FILTER_JSON, line->text, line->len, on_output, x, why,
+		       sizeof(why));
+	watchdog_leave();
+	if (r == 0) {
+		x->halted = filter_halted(x->filter, &x->status, &said);
+		if (x->halted)
+			fputs(said, stderr);
 		return;
+	}
 	err_log(ERR_ERROR, "%s: seq %llu: %s", x->path, (unsigned long long)line->seq, why);
 	x->failed++;
 }
@@ -132,7 +145,8 @@ int export_main(int argc, char **argv)
 {
 	struct options o = {.format = NDJSON};
 	int first = opt_parse(&program, argc, argv, &o), status;
-	struct exporter x = {.to_us = UINT64_MAX};
+	struct exporter x = {0};
+	struct range range;
 	struct seal_keys *keys;
 	struct recording *r;
 	enum recording_status got;
@@ -143,21 +157,26 @@ int export_main(int argc, char **argv)
 	x.path = argv[first];
 	x.csv = o.format == CSV;
 	x.state = o.state;
+	watchdog_falls("hubreplay export");
 	x.filter = compile(&o);
-	x.from_us = o.from ? files_time("--from", o.from) : 0;
-	x.to_us = o.to ? files_time("--to", o.to) : UINT64_MAX;
+	range_read(&range, o.from, o.to);
 	keys = files_keys(o.seal, o.verify);
 	r = files_need(x.path, keys);
+	range_begin(&range, recording_head(r)->start_ms);
 	if (x.csv && !o.filter)
 		fputs(COLUMNS_HEAD, stdout);
 	while ((got = recording_next(r, &line)) == RECORDING_OK) {
-		if (line.t_us >= x.to_us) {
+		if (line.t_us >= range.to_us) {
 			got = RECORDING_END;
 			break;
 		}
-		if (line.t_us >= x.from_us &&
+		if (line.t_us >= range.from_us &&
 		    (line.kind == RECORDING_RECORD || (line.kind == RECORDING_STATE && x.state)))
 			export_line(&x, &line);
+		if (x.halted) {
+			got = RECORDING_END;
+			break;
+		}
 	}
 	status = files_ended(x.path, r, got);
 	if (fflush(stdout) != 0 && errno != EPIPE)
@@ -166,5 +185,5 @@ int export_main(int argc, char **argv)
 	filter_free(x.filter);
 	buf_free(&x.row);
 	seal_keys_free(keys);
-	return status ? status : x.failed ? EX_NO : EX_OK;
+	return status ? status : x.status ? x.status : x.failed ? EX_NO : EX_OK;
 }

@@ -38,9 +38,10 @@ static const struct opt options_table[] = {
 };
 
 static const struct opt_program program = {
-    "hubreplay info", "[-j] [--seal KEYFILE] [--verify-key KEYFILE] FILE...",
-    "Tells what is in recordings: sessions, span, types and their rates, gaps, members.",
-    options_table};
+    .name = "hubreplay info",
+    .synopsis = "[-j] [--seal KEYFILE] [--verify-key KEYFILE] FILE...",
+    .summary = "Tells what is in recordings: sessions, span, types and their rates, gaps, members.",
+    .opts = options_table};
 
 struct session {
 	uint64_t state, first_seq, last_seq, gaps, missing;

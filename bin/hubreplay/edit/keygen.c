@@ -22,8 +22,10 @@ static const struct opt options_table[] = {
 };
 
 static const struct opt_program program = {
-    "hubreplay keygen", "[--seal FILE] [--sign FILE]",
-    "Makes keys for recordings. Secret ones get the mode 0600.", options_table};
+    .name = "hubreplay keygen",
+    .synopsis = "[--seal FILE] [--sign FILE]",
+    .summary = "Makes keys for recordings. Secret ones get the mode 0600.",
+    .opts = options_table};
 
 static void make(enum seal_key kind, const char *path)
 {

@@ -9,9 +9,9 @@
 #include "base/opt.h"
 #include "edit/edit.h"
 #include "files/files.h"
-#include "files/place.h"
 #include "files/sink.h"
 #include "files/tally.h"
+#include "recording/place.h"
 
 #define SESSIONS_MAX 1000000
 
@@ -34,11 +34,12 @@ static const struct opt options_table[] = {
     {0},
 };
 
-static const struct opt_program program = {"hubreplay merge",
-					   "[-o FILE] [--seal KEYFILE] [--verify-key KEYFILE] "
-					   "[--seal-to KEYFILE] [--sign KEYFILE] FILE...",
-					   "Writes recordings as one, in the order of time.",
-					   options_table};
+static const struct opt_program program = {
+    .name = "hubreplay merge",
+    .synopsis = "[-o FILE] [--seal KEYFILE] [--verify-key KEYFILE] "
+		"[--seal-to KEYFILE] [--sign KEYFILE] FILE...",
+    .summary = "Writes recordings as one, in the order of time.",
+    .opts = options_table};
 
 /* A file, with its next line. It is open from its start on, to its end. */
 struct input {

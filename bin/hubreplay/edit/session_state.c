@@ -135,6 +135,7 @@ void session_state_take(struct session_state *s, const struct keys *keys,
 		return;
 	switch (keys_find(keys, &e, room, &key, &written)) {
 	case KEY_SET:
+	case KEY_OWN:
 		set(s, key, line);
 		break;
 	case KEY_DELETE:

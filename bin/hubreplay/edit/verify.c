@@ -11,8 +11,8 @@
 #include "base/opt.h"
 #include "edit/edit.h"
 #include "files/files.h"
-#include "files/place.h"
 #include "files/tally.h"
+#include "recording/place.h"
 
 #define SAID_MAX 20 /* problems of a file */
 #define SESSIONS_MAX 1000000
@@ -32,9 +32,10 @@ static const struct opt options_table[] = {
 };
 
 static const struct opt_program program = {
-    "hubreplay verify", "[--seal KEYFILE] [--verify-key KEYFILE] FILE...",
-    "Tells whether recordings are whole, in order and unchanged, or where they are not.",
-    options_table};
+    .name = "hubreplay verify",
+    .synopsis = "[--seal KEYFILE] [--verify-key KEYFILE] FILE...",
+    .summary = "Tells whether recordings are whole, in order and unchanged, or where they are not.",
+    .opts = options_table};
 
 struct session {
 	struct place place;
@@ -47,6 +48,8 @@ struct session {
 struct check {
 	const char *path;
 	uint64_t t_us, records, gaps, missing, problems;
+	bool full;	 /* more sessions than are followed */
+	bool broken;	 /* it ends before its end: there is a place where */
 	char first[300]; /* the first problem */
 	struct tally sessions;
 };
@@ -129,6 +132,7 @@ static void check_snapshot(struct check *c, struct session *s, const struct reco
 
 static void check_line(struct check *c, const struct recording_line *line)
 {
+	struct tally_entry *entry;
 	struct session *s;
 
 	if (line->t_us < c->t_us)
@@ -136,7 +140,15 @@ static void check_line(struct check *c, const struct recording_line *line)
 	c->t_us = line->t_us;
 	if (!line->session.p)
 		return;
-	s = tally_need(&c->sessions, line->session)->extra;
+	entry = tally_find(&c->sessions, line->session);
+	if (!entry) {
+		if (!c->full)
+			problem(c, line, "more sessions than %d: of these nothing is known",
+				SESSIONS_MAX);
+		c->full = true;
+		return;
+	}
+	s = entry->extra;
 	switch (line->kind) {
 	case RECORDING_STATE:
 		check_state(c, s, line);
@@ -175,6 +187,9 @@ static void tell(const struct check *c, const struct recording *r, bool checked)
 		buf_puts(&out, ",\"problem\":");
 		buf_put_json(&out, c->first, strlen(c->first));
 	}
+	if (r && c->broken)
+		buf_printf(&out, ",\"good_lines\":%" PRIu64 ",\"good_bytes\":%" PRIu64,
+			   recording_good_lines(r), recording_good_bytes(r));
 	buf_puts(&out, "}\n");
 	fwrite(out.data, 1, out.len, stdout);
 	buf_free(&out);
@@ -188,23 +203,20 @@ static int verify(const char *path, const struct seal_keys *keys)
 	enum recording_status status;
 	struct recording_line line;
 	struct recording *r;
-	char why[300];
+	char why[500];
 	int failed;
 
-	r = recording_open(path, keys, why, sizeof(why), &failed);
+	r = files_try(path, keys, false, why, sizeof(why), &failed);
 	if (!r) {
-		/* A file that is not there is no answer; one that is no recording is. */
-		if (failed != EX_DATAERR) {
-			err_log(ERR_ERROR, "%s: %s", path, why);
-			return failed;
-		}
 		problem(&c, NULL, "%s", why);
 		tell(&c, NULL, false);
-		return EX_NO;
+		/* A file that is not there is no answer; one that is no recording is. */
+		return failed == EX_DATAERR ? EX_NO : failed;
 	}
 	while ((status = recording_next(r, &line)) == RECORDING_OK)
 		check_line(&c, &line);
-	if (status != RECORDING_END)
+	c.broken = status != RECORDING_END;
+	if (c.broken)
 		problem(&c, NULL, "%s", recording_why(r));
 	else
 		for (struct tally_entry *e = c.sessions.first; e; e = e->next)
@@ -215,16 +227,30 @@ static int verify(const char *path, const struct seal_keys *keys)
 	return status == RECORDING_FAILED ? EX_IOERR : c.problems ? EX_NO : EX_OK;
 }
 
+/* Says of a file that it was not read at all. */
+static int unread(const char *path, const char *why)
+{
+	struct check c = {.path = path, .problems = 1};
+
+	snprintf(c.first, sizeof(c.first), "%s", why);
+	tell(&c, NULL, false);
+	return EX_NO;
+}
+
 int verify_main(int argc, char **argv)
 {
 	struct options o = {0};
-	int first = opt_parse(&program, argc, argv, &o), status = EX_OK;
-	struct seal_keys *keys = files_keys(o.seal, o.verify);
+	int first = opt_parse(&program, argc, argv, &o), status;
+	struct seal_keys *keys;
+	char why[600] = "";
 
 	if (first == argc)
 		err_die(EX_USAGE, "which file? (try 'hubreplay verify --help')");
+	keys = files_keys_try(o.seal, o.verify, why, sizeof(why), &status);
+	if (status)
+		err_log(ERR_ERROR, "%s", why);
 	for (int i = first; i < argc; i++) {
-		int got = verify(argv[i], keys);
+		int got = *why ? unread(argv[i], why) : verify(argv[i], keys);
 
 		status = status ? status : got;
 	}

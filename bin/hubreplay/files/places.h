@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "files/place.h"
 #include "files/tally.h"
+#include "recording/place.h"
 #include "recording/seal.h"
 
 /* Of a session: where its log has come to in the file. */

@@ -18,6 +18,8 @@ void sink_open(struct sink *s, const char *path, const struct seal_keys *keys)
 
 	if (parts_compressed(path))
 		options.level = FILES_ZSTD_LEVEL;
+	if (table_url_is(path))
+		err_die(EX_USAGE, "-o: only `record` writes to a database");
 	*s = (struct sink){.path = path};
 	s->w = recorder_open(path, &options, NULL, why, sizeof(why), &status);
 	if (!s->w)

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "term/progress.h"
+#include "base/progress.h"
 
 #define LOSSES_SAID 10 /* with losses_first() */
 

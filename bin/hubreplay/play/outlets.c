@@ -121,8 +121,10 @@ static struct outlet *outlet_new(struct outlets *all)
 	    .writable = on_writable,
 	    .drained = on_drained,
 	};
-	struct client_options options = {
-	    .url = all->url, .acks = all->lockstep, .queue = QUEUE_BYTES};
+	struct client_options options = {.url = all->url,
+					 .transport = all->transport,
+					 .acks = all->lockstep,
+					 .queue = QUEUE_BYTES};
 	struct outlet *o = need(calloc(1, sizeof(*o)));
 
 	o->client = need(client_new(all->loop, &options, &events, o));

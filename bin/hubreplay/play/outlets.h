@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "base/progress.h"
 #include "base/url.h"
 #include "play/losses.h"
-#include "term/progress.h"
 
 /* What is run from the loop; none may be NULL. arg is that of the outlets. */
 struct outlets_events {
@@ -33,6 +33,7 @@ struct target; /* a session that is played into */
 struct outlets {
 	uv_loop_t *loop;
 	const struct url *url;
+	const struct transport_options *transport;
 	const char *where; /* the same, for people */
 	bool lockstep;	   /* acks are wanted */
 	struct progress *progress;

@@ -12,8 +12,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "base/quantity.h"
+#include "base/watchdog.h"
+#include "client/client_args.h"
 #include "files/files.h"
 #include "json/envelope.h"
+#include "json/keys.h"
 #include "play/player.h"
 #include "term/keyboard.h"
 
@@ -22,17 +26,17 @@
 #define SEEK_US 5000000
 
 struct options {
-	const char *url, *as, *filter, *seal, *verify, *speed_text;
+	struct client_args hub;
+	const char *as, *filter, *seal, *verify, *speed_text, *state_keys;
 	const char *from, *to;
-	double speed;
+	double speed, max_gap;
 	int64_t loop;
-	bool lockstep, fast, verbose;
+	bool lockstep, fast, plain, verbose;
 };
 
 struct playback {
 	struct options o;
 	uv_loop_t loop;
-	struct url url;
 	char where[URL_TEXT_MAX];
 	struct seal_keys *keys;
 	struct progress progress;
@@ -40,7 +44,8 @@ struct playback {
 	struct losses losses;
 	struct player player;
 
-	uv_signal_t signals[4];
+	uv_async_t signalled; /* to end */
+	uv_signal_t stop;     /* SIGTSTP */
 	uv_timer_t end, redraw;
 	uint64_t rated_sent, rated_ns, total_us;
 	double rate; /* messages/s */
@@ -51,8 +56,7 @@ struct playback {
 #define FIELD(f) offsetof(struct options, f)
 
 static const struct opt options_table[] = {
-    {'u', "url", "URL", OPT_STRING, FIELD(url), 0, 0, NULL,
-     "the hub: unix:/path, ws://host:port/ws, wss://... ($HUB_URL)"},
+    CLIENT_ARGS(FIELD(hub)),
     {'s', "speed", "X", OPT_STRING, FIELD(speed_text), 0, 0, NULL,
      "so many times as fast as it was (1)"},
     {0, "lockstep", NULL, OPT_TRUE, FIELD(lockstep), 0, 0, NULL,
@@ -60,11 +64,17 @@ static const struct opt options_table[] = {
     {0, "fast", NULL, OPT_TRUE, FIELD(fast), 0, 0, NULL, "as fast as the hub takes them"},
     {0, "from", "TIME", OPT_STRING, FIELD(from), 0, 0, NULL, "the first time that is played (0)"},
     {0, "to", "TIME", OPT_STRING, FIELD(to), 0, 0, NULL, "the first time that is not (the end)"},
+    {0, "max-gap", "SECONDS", OPT_SECONDS, FIELD(max_gap), 0, 1e9, NULL,
+     "where nothing comes for longer than that, wait no longer"},
     {0, "as", "SESSION", OPT_STRING, FIELD(as), 0, 0, NULL,
      "into this session, not into those that were recorded"},
+    {0, "plain", NULL, OPT_TRUE, FIELD(plain), 0, 0, NULL,
+     "play lines of JSON objects, with or without a header"},
     {0, "loop", "N", OPT_INT, FIELD(loop), 0, 1e9, NULL, "N times; 0: for ever (1)"},
     {'f', "filter", "JQ", OPT_STRING, FIELD(filter), 0, 0, NULL,
      "send what a jq program makes of each record"},
+    {0, "keys", "FILE", OPT_STRING, FIELD(state_keys), 0, 0, NULL,
+     "which messages are state, as the hub's --keys has it"},
     {0, "seal", "KEYFILE", OPT_STRING, FIELD(seal), 0, 0, NULL,
      "the key that opens what is sealed"},
     {0, "verify-key", "KEYFILE", OPT_STRING, FIELD(verify), 0, 0, NULL,
@@ -75,10 +85,15 @@ static const struct opt options_table[] = {
 };
 
 static const struct opt_program program = {
-    "hubreplay play",
-    "[-v] [-u URL] [--speed X | --lockstep | --fast] [--from TIME] [--to TIME] [--as SESSION] "
-    "[--loop N] [-f JQ] [--seal KEYFILE] [--verify-key KEYFILE] FILE...",
-    "Sends recordings to a hub, in their own time.", options_table};
+    .name = "hubreplay play",
+    .synopsis = "[-v] [-u URL] [--token-file FILE] [--header LINE] [--cert FILE] [--key FILE] "
+		"[--proxy HOST:PORT] [--insecure] "
+		"[--speed X | --lockstep | --fast] [--from TIME] [--to TIME] [--max-gap SECONDS] "
+		"[--as SESSION] [--plain] [--loop N] [-f JQ] [--keys FILE] [--seal KEYFILE] "
+		"[--verify-key KEYFILE] "
+		"FILE...",
+    .summary = "Sends recordings to a hub, in their own time.",
+    .opts = options_table};
 
 /* --- the end */
 
@@ -109,8 +124,9 @@ static void playback_done(struct playback *p)
 	player_close(&p->player);
 	uv_close((uv_handle_t *)&p->end, NULL);
 	uv_close((uv_handle_t *)&p->redraw, NULL);
-	for (size_t i = 0; i < sizeof(p->signals) / sizeof(p->signals[0]); i++)
-		uv_close((uv_handle_t *)&p->signals[i], NULL);
+	watchdog_close();
+	uv_close((uv_handle_t *)&p->signalled, NULL);
+	uv_close((uv_handle_t *)&p->stop, NULL);
 }
 
 static void on_end(uv_timer_t *timer)
@@ -140,10 +156,12 @@ static void on_ended(struct player *player, int status)
 
 /* Stops like any other program, but gives the terminal back first; what time it stood still does
  * not count. */
-static void on_stop_signal(struct playback *p)
+static void on_stop_signal(uv_signal_t *handle, int number)
 {
+	struct playback *p = handle->data;
 	bool paused = p->player.paused;
 
+	(void)number;
 	progress_clear(&p->progress);
 	keyboard_raw(&p->keyboard, false);
 	player_pause(&p->player, true);
@@ -153,19 +171,31 @@ static void on_stop_signal(struct playback *p)
 		player_pause(&p->player, false);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signalled(uv_async_t *async)
 {
-	struct playback *p = handle->data;
+	struct playback *p = async->data;
 
-	if (number == SIGTSTP) {
-		on_stop_signal(p);
-		return;
-	}
 	if (p->ending) {
 		screen_stop(p);
 		_exit(EX_NO);
 	}
 	playback_end(p, EX_NO);
+}
+
+/* In a signal handler. */
+static void on_first_signal(void *arg)
+{
+	struct playback *p = arg;
+
+	uv_async_send(&p->signalled);
+}
+
+static void on_dying(void *arg)
+{
+	struct playback *p = arg;
+
+	keyboard_raw(&p->keyboard, false);
+	progress_clear(&p->progress);
 }
 
 /* --- the terminal */
@@ -247,27 +277,24 @@ static void screen_start(struct playback *p)
 static void check_options(struct playback *p, int n, char **paths)
 {
 	struct options *o = &p->o;
-	char *end;
+	const char *end;
 
 	if (n < 1)
 		err_die(EX_USAGE, "which file? (try 'hubreplay play --help')");
 	if (!!o->speed_text + o->lockstep + o->fast > 1)
 		err_die(EX_USAGE, "--speed, --lockstep and --fast exclude each other");
 	if (o->speed_text) {
-		o->speed = strtod(o->speed_text, &end);
-		if (end == o->speed_text || *end || !(o->speed >= 0.001 && o->speed <= 1000000))
+		end = quantity_real(o->speed_text, &o->speed);
+		if (!end || *end || !(o->speed >= 0.001 && o->speed <= 1000000))
 			err_die(EX_USAGE, "--speed: '%s' is no number from 0.001 to 1000000",
 				o->speed_text);
 	}
+	if (o->plain && (o->seal || o->verify))
+		err_die(EX_USAGE, "--plain lines are not sealed, and no signature covers them");
 	if (o->as && !envelope_session_id_ok(o->as, strlen(o->as)))
 		err_die(EX_USAGE, "'%s' is not a session name: 1 to %d of A-Z a-z 0-9 _ . : ~ @ -",
 			o->as, ENVELOPE_SESSION_MAX);
-	if (o->from)
-		p->player.reel.from_us = files_time("--from", o->from);
-	if (o->to)
-		p->player.reel.to_us = files_time("--to", o->to);
-	if (p->player.reel.to_us < p->player.reel.from_us)
-		err_die(EX_USAGE, "--to is before --from");
+	range_read(&p->player.reel.range, o->from, o->to);
 	for (int i = 0; i < n; i++)
 		if (strcmp(paths[i], "-") == 0 && (o->loop != 1 || n > 1))
 			err_die(EX_USAGE, "standard input is played once, and alone");
@@ -275,22 +302,23 @@ static void check_options(struct playback *p, int n, char **paths)
 
 static void start_loop(struct playback *p)
 {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
+	static const struct watchdog_events events = {.signalled = on_first_signal,
+						      .dying = on_dying};
 	int r = uv_loop_init(&p->loop);
 
 	if (r == 0)
 		r = player_init(&p->player, &p->loop);
+	if (r == 0)
+		r = uv_async_init(&p->loop, &p->signalled, on_signalled);
 	if (r < 0)
 		err_die(EX_OSERR, "event loop: %s", uv_strerror(r));
 	signal(SIGPIPE, SIG_IGN);
 	uv_timer_init(&p->loop, &p->end);
 	uv_timer_init(&p->loop, &p->redraw);
-	p->end.data = p->redraw.data = p;
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		uv_signal_init(&p->loop, &p->signals[i]);
-		p->signals[i].data = p;
-		uv_signal_start(&p->signals[i], on_signal, numbers[i]);
-	}
+	uv_signal_init(&p->loop, &p->stop);
+	p->end.data = p->redraw.data = p->signalled.data = p->stop.data = p;
+	uv_signal_start(&p->stop, on_stop_signal, SIGTSTP);
+	watchdog_start("hubreplay play", -1, &events, p);
 }
 
 static void run(struct playback *p)
@@ -303,7 +331,7 @@ static void run(struct playback *p)
 }
 
 /* What the player is handed. */
-static void set_player(struct playback *p, struct filter *filter)
+static void set_player(struct playback *p, struct filter *filter, const struct keys *keys)
 {
 	struct player *player = &p->player;
 
@@ -312,15 +340,18 @@ static void set_player(struct playback *p, struct filter *filter)
 	player->lockstep = p->o.lockstep;
 	player->timed = !p->o.fast && !p->o.lockstep;
 	player->loops = p->o.loop;
+	player->max_gap_us = p->o.max_gap < 0 ? UINT64_MAX : (uint64_t)(p->o.max_gap * 1e6);
 	player->losses = &p->losses;
 	player->ended = on_ended;
 	player->data = p;
 	player->reel.keys = p->keys;
+	player->reel.plain = p->o.plain;
 	player->reel.progress = &p->progress;
 	/* With --as there is one session, where messages without a name go. */
-	sendable_init(&player->sendable, filter, p->o.as, &p->losses);
+	sendable_init(&player->sendable, filter, keys, p->o.as, &p->losses);
 	player->outlets = (struct outlets){.loop = &p->loop,
-					   .url = &p->url,
+					   .url = &p->o.hub.url,
+					   .transport = &p->o.hub.transport,
 					   .where = p->where,
 					   .lockstep = p->o.lockstep,
 					   .progress = &p->progress,
@@ -329,21 +360,24 @@ static void set_player(struct playback *p, struct filter *filter)
 
 int playback_main(int argc, char **argv)
 {
-	struct playback p = {.o = {.speed = 1, .loop = 1}, .player.reel = {.to_us = UINT64_MAX}};
+	struct playback p = {.o = {.speed = 1, .loop = 1, .max_gap = -1}};
 	struct reel *reel = &p.player.reel;
 	int first = opt_parse(&program, argc, argv, &p.o);
 	struct filter *filter = NULL;
+	struct keys *state_keys;
 	char why[700];
 
 	check_options(&p, argc - first, argv + first);
-	if (url_choose(&p.url, p.o.url, why, sizeof(why)) < 0)
-		err_die(EX_USAGE, "%s%s%s", p.o.url ? p.o.url : "", p.o.url ? ": " : "", why);
-	url_format(&p.url, p.where, sizeof(p.where));
+	client_args_read(&p.o.hub);
+	url_format(&p.o.hub.url, p.where, sizeof(p.where));
 	p.keys = files_keys(p.o.seal, p.o.verify);
 	if (p.o.filter && !(filter = filter_new(p.o.filter, why, sizeof(why))))
 		err_die(EX_USAGE, "-f: %s", why);
+	state_keys = p.o.state_keys ? keys_load(p.o.state_keys, why, sizeof(why)) : keys_default();
+	if (!state_keys)
+		err_die(EX_CONFIG, "%s", p.o.state_keys ? why : "out of memory");
 	p.losses.progress = &p.progress;
-	set_player(&p, filter);
+	set_player(&p, filter, state_keys);
 	reel->paths = argv + first;
 	reel->n = argc - first;
 	p.status = reel_open(reel);
@@ -351,6 +385,7 @@ int playback_main(int argc, char **argv)
 		run(&p);
 	reel_close(reel);
 	sendable_free(&p.player.sendable);
+	keys_free(state_keys);
 	seal_keys_free(p.keys);
 	if (!p.status)
 		p.status = reel->status;

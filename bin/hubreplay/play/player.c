@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 
 #define TURN_MAX 512 /* messages sent in one turn of the loop */
 
@@ -16,6 +17,24 @@ static uint64_t due_ns(const struct player *p)
 	double us = p->due_us > p->base_us ? (double)(p->due_us - p->base_us) : 0;
 
 	return p->base_ns + (uint64_t)(us * 1000 / p->speed);
+}
+
+/* Where a line is sent to. */
+static struct target *player_target(struct player *p, const struct recording_line *line)
+{
+	if (p->as)
+		return outlets_target(&p->outlets, p->as, strlen(p->as));
+	if (!line->session.p)
+		err_die(EX_DATAERR, "line %llu names no session: --as SESSION says which it is",
+			(unsigned long long)line->number);
+	return outlets_target(&p->outlets, line->session.p, line->session.len);
+}
+
+/* Jumps over what is too long of the time between the last message and one at us. */
+static void player_skip(struct player *p, uint64_t us)
+{
+	if (!p->rebase && us > p->due_us && us - p->due_us > p->max_gap_us)
+		p->base_us += us - p->due_us - p->max_gap_us;
 }
 
 /* Has the next line ready, with its time. False at the end of the last round. */
@@ -38,9 +57,9 @@ static bool player_line(struct player *p)
 		sendable_make(&p->sendable, &line);
 		if (!p->sendable.made.len)
 			continue;
+		player_skip(p, us);
 		p->due_us = us;
-		p->to = p->as ? outlets_target(&p->outlets, p->as, strlen(p->as))
-			      : outlets_target(&p->outlets, line.session.p, line.session.len);
+		p->to = player_target(p, &line);
 		p->has_line = true;
 		if (p->rebase)
 			p->base_us = us;
@@ -236,7 +255,7 @@ void player_seek(struct player *p, int64_t by_us)
 	if (!reel_seek(&p->reel, to))
 		return;
 	p->has_line = false;
-	p->base_us = to;
+	p->base_us = p->due_us = to;
 	p->base_ns = clock_mono_ns();
 	p->paused_ns = p->base_ns;
 	player_go(p);

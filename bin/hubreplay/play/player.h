@@ -28,11 +28,12 @@ enum player_state {
 
 struct player {
 	/* What is played and how: set by the owner, borrowed. */
-	const char *as; /* into this session; NULL: into those that were recorded */
-	double speed;	/* times as fast as it was */
-	bool timed;	/* at its time; else as soon as it can be, */
-	bool lockstep;	/* or when what was before is acknowledged */
-	int64_t loops;	/* rounds that are left; 0 or less: for ever */
+	const char *as;	     /* into this session; NULL: into those that were recorded */
+	double speed;	     /* times as fast as it was */
+	bool timed;	     /* at its time; else as soon as it can be, */
+	bool lockstep;	     /* or when what was before is acknowledged */
+	int64_t loops;	     /* rounds that are left; 0 or less: for ever */
+	uint64_t max_gap_us; /* between two messages; what is longer is jumped over */
 	struct reel reel;
 	struct sendable sendable;
 	struct outlets outlets; /* but for events and arg */
@@ -48,7 +49,7 @@ struct player {
 	bool has_line;
 	size_t made_sent; /* bytes */
 	struct target *to;
-	uint64_t due_us; /* its time */
+	uint64_t due_us; /* its time; the last one's where there is none yet */
 
 	/* due_us is at the instant base_ns + (due_us - base_us) / speed. */
 	uint64_t base_ns, base_us;

@@ -16,17 +16,26 @@ static const char *reel_path(const struct reel *r)
 /* Opens the file at r->at. A file that began after the one before it ended keeps its distance. */
 static int reel_file(struct reel *r)
 {
+	const char *path = reel_path(r);
+	char why[500];
 	int status = 0;
 	uint64_t start_ms;
 
 	recording_close(r->file);
 	progress_clear(r->progress);
-	r->file = files_open(reel_path(r), r->keys, &status);
+	r->file = files_try(path, r->keys, r->plain, why, sizeof(why), &status);
+	if (!r->file)
+		progress_say(r->progress, "%s: %s%s", path, why,
+			     strncmp(why, "not a recording", 15) == 0
+				 ? " (--plain plays lines without one)"
+				 : "");
 	if (!r->file)
 		return status;
 	start_ms = recording_head(r->file)->start_ms;
-	if (r->at == 0)
+	if (r->at == 0) {
 		r->first_ms = start_ms;
+		range_begin(&r->range, start_ms);
+	}
 	r->offset_us = start_ms > r->first_ms ? (start_ms - r->first_ms) * 1000 : 0;
 	if (r->offset_us < r->last_us)
 		r->offset_us = r->last_us;
@@ -53,7 +62,7 @@ int reel_open(struct reel *r)
 	r->at = 0;
 	r->last_us = 0;
 	status = reel_file(r);
-	if (status == 0 && !reel_skip(r, r->from_us))
+	if (status == 0 && !reel_skip(r, r->range.from_us))
 		status = EX_DATAERR;
 	return status;
 }
@@ -75,7 +84,7 @@ static bool reel_file_end(struct reel *r, enum recording_status end)
 		r->at++;
 		status = reel_file(r);
 		if (status == 0)
-			return reel_skip(r, r->from_us);
+			return reel_skip(r, r->range.from_us);
 		reel_bad(r, status);
 	}
 	return false;
@@ -95,12 +104,12 @@ bool reel_next(struct reel *r, struct recording_line *line, uint64_t *us)
 			continue;
 		}
 		*us = r->offset_us + line->t_us;
-		if (*us >= r->to_us)
+		if (*us >= r->range.to_us)
 			return false;
 		if (*us > r->last_us)
 			r->last_us = *us;
 		if ((line->kind == RECORDING_RECORD || line->kind == RECORDING_STATE) &&
-		    *us >= r->from_us)
+		    *us >= r->range.from_us)
 			return true;
 	}
 }
@@ -109,10 +118,10 @@ bool reel_seek(struct reel *r, uint64_t us)
 {
 	if (!r->file)
 		return false; /* it could not be opened again */
-	if (us < r->from_us)
-		us = r->from_us;
-	if (us > r->to_us)
-		us = r->to_us;
+	if (us < r->range.from_us)
+		us = r->range.from_us;
+	if (us > r->range.to_us)
+		us = r->range.to_us;
 	/* Backwards into an earlier file: from the first one on. */
 	if (us < r->offset_us && r->at > 0) {
 		r->at = 0;
@@ -141,7 +150,8 @@ uint64_t reel_length(struct reel *r)
 	char why[300];
 	int status;
 
-	file = r->keys ? NULL : recording_open(r->paths[r->n - 1], NULL, why, sizeof(why), &status);
+	file =
+	    r->keys ? NULL : files_try(r->paths[r->n - 1], NULL, false, why, sizeof(why), &status);
 	if (!file)
 		return 0;
 	offset = recording_head(file)->start_ms;
@@ -157,7 +167,7 @@ uint64_t reel_length(struct reel *r)
 	}
 	recording_close(file);
 	low += offset;
-	return low < r->to_us ? low : r->to_us;
+	return low < r->range.to_us ? low : r->range.to_us;
 }
 
 void reel_close(struct reel *r)

@@ -2,16 +2,17 @@
  * which is the number that the client knows it by. */
 #include "record/link.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "record/heads.h"
 #include "record/hub_answer.h"
 #include "record/track.h"
 
 #define CLOCK_ID "hubreplay-clock" /* of the ping that asks for the hub's clock */
-#define END_ID "hubreplay-end"	   /* of those at the end */
 
 /* --- what comes */
 
@@ -39,36 +40,68 @@ static void link_clock(struct link *l, const struct client_message *m)
 	l->setup->events->clock(l->setup->arg, offset_ms >= -2 && offset_ms <= 2 ? 0 : offset_ms);
 }
 
-/* Asks once more, until nothing comes before the answer: then that was all. */
-static void link_ask_rest(struct link *l)
-{
-	static const char ping[] = "{\"type\":\"ping\",\"ping_id\":\"" END_ID "\"}";
+/* --- the end */
 
-	l->came = false;
-	client_send(l->client, ping, sizeof(ping) - 1);
+void link_leave(struct link *l)
+{
+	/* What it gets no more is not missing: the file ends before. */
+	l->left = true;
+	client_stop(l->client);
 }
 
-void link_finish(struct link *l, bool at_once)
+/* Ends without all that there is. */
+static void link_give_up(struct link *l, const char *why)
 {
-	if (at_once || !l->joined || !l->n) {
-		/* What it gets no more is not missing: the file ends before. */
-		l->left = true;
-		client_stop(l->client);
-	} else {
-		l->finishing = true;
-		link_ask_rest(l);
+	if (!l->left)
+		l->setup->events->lacking(l->setup->arg, why);
+	link_leave(l);
+}
+
+static void on_head(void *arg)
+{
+	struct link *l = arg;
+
+	l->setup->events->alive(l->setup->arg);
+}
+
+static void on_heads(void *arg, const char *why)
+{
+	struct link *l = arg;
+
+	if (why)
+		link_give_up(l, why);
+	else if (!l->left && heads_reached(l->heads))
+		link_leave(l);
+}
+
+void link_finish(struct link *l)
+{
+	static const struct heads_events events = {on_head, on_heads};
+	const struct link_setup *setup = l->setup;
+
+	if (l->left || l->heads)
+		return;
+	if (!l->joined) {
+		link_give_up(l, l->lost ? "the hub is away" : "the hub has not answered yet");
+		return;
 	}
+	if (l->n)
+		l->heads = heads_ask(setup->loop, setup->url, setup->transport, l->sessions, l->n,
+				     &events, l);
+	if (!l->heads)
+		l->n ? link_give_up(l, strerror(ENOMEM)) : link_leave(l);
 }
 
-static void link_pong(struct link *l, const struct client_message *m)
+static void on_batch(struct client *c, void *arg)
 {
-	if (!l->finishing)
-		link_clock(l, m);
-	else if (l->came)
-		link_ask_rest(l);
-	else
-		link_finish(l, true);
+	struct link *l = arg;
+
+	(void)c;
+	if (l->heads && !l->left && heads_reached(l->heads))
+		link_leave(l);
 }
+
+/* --- what comes: messages */
 
 static void on_message(struct client *c, const struct client_message *m, void *arg)
 {
@@ -77,15 +110,14 @@ static void on_message(struct client *c, const struct client_message *m, void *a
 
 	(void)c;
 	if (m->kind == CLIENT_RECORD) {
-		l->came = true;
-		if (m->join >= 0 && m->join < l->n)
+		if (!l->left && m->join >= 0 && m->join < l->n)
 			setup->events->record(setup->arg, l->sessions[m->join], m);
 	} else if (m->kind != CLIENT_HUB) {
 		return; /* direct messages are nobody else's */
 	} else if (strcmp(m->type, "gap") == 0 && !l->left && m->join >= 0 && m->join < l->n) {
 		setup->events->gap(setup->arg, l->sessions[m->join], m->seq, m->to_seq);
 	} else if (strcmp(m->type, "pong") == 0) {
-		link_pong(l, m);
+		link_clock(l, m);
 	} else if (strcmp(m->type, "session_list") == 0) {
 		setup->events->listed(setup->arg, m->text, m->len);
 	} else if (strcmp(m->type, "error") == 0) {
@@ -99,10 +131,6 @@ static void on_joined(struct client *c, const struct client_joined *j, void *arg
 	const struct link_setup *setup = l->setup;
 
 	(void)c;
-	if (l->lost) {
-		l->lost = false;
-		progress_say(setup->progress, "connected again");
-	}
 	if (j->asked && !j->recovered && (j->since || j->again))
 		progress_say(setup->progress, "%s: %s: records may be missing", j->session,
 			     j->reason);
@@ -137,13 +165,16 @@ static void on_state(struct client *c, const struct client_status *s, void *arg)
 	l->joined = s->state == CLIENT_JOINED;
 	switch (s->state) {
 	case CLIENT_JOINED:
+		if (l->lost)
+			progress_say(l->setup->progress, "connected again");
+		l->lost = false;
 		link_ask_clock(l);
 		if (l->lists)
 			client_send(c, ask, sizeof(ask) - 1);
 		break;
 	case CLIENT_WAITING:
 		if (l->setup->ending)
-			client_stop(c);
+			link_give_up(l, s->reason);
 		else
 			link_lost(l, s);
 		break;
@@ -160,8 +191,8 @@ static void on_state(struct client *c, const struct client_status *s, void *arg)
 struct link *link_new(const struct link_setup *setup, bool lists)
 {
 	static const struct client_events events = {
-	    .state = on_state, .joined = on_joined, .message = on_message};
-	struct client_options options = {.url = setup->url};
+	    .state = on_state, .joined = on_joined, .message = on_message, .batch = on_batch};
+	struct client_options options = {.url = setup->url, .transport = setup->transport};
 	struct link *l = calloc(1, sizeof(*l));
 
 	if (!l)
@@ -180,6 +211,11 @@ struct link *link_new(const struct link_setup *setup, bool lists)
 bool link_has_room(const struct link *l)
 {
 	return l->n < CLIENT_SESSIONS_MAX;
+}
+
+void link_pause(struct link *l, bool pause)
+{
+	pause ? client_pause(l->client) : client_resume(l->client);
 }
 
 int link_join(struct link *l, struct track_session *s, bool whole)
@@ -201,6 +237,7 @@ int link_join(struct link *l, struct track_session *s, bool whole)
 
 void link_free(struct link *l)
 {
+	heads_free(l->heads);
 	client_free(l->client);
 	free(l);
 }

@@ -19,7 +19,10 @@
 #include "record/track.h"
 
 #define REDRAW_MS 500
-#define FINISH_MS 2000 /* for what the sessions have at the end */
+#define HOLD (64 << 20)	     /* bytes that wait for a database: then no more is read, */
+#define HOLD_LESS (16 << 20) /* until there are so few, */
+#define HOLD_MS 50	     /* which is looked for */
+#define QUIET_MS 5000	     /* at the end: nothing has come for so long, and nothing will */
 
 struct record {
 	struct record_options o;
@@ -33,11 +36,15 @@ struct record {
 	struct link *lister;	 /* asks for all sessions; or NULL */
 	struct tally sessions; /* a struct track_session each, also those that could not be added */
 	size_t added;
+	size_t held; /* what waited for a database last */
 	bool begun;  /* with the sessions that were asked for */
 	bool listed; /* all that there were */
+	bool unread; /* standard output has no reader any more: nothing is to be taken */
+	bool lacks;  /* the files may lack what the hub had at the end */
+	uint64_t heard, quiet_heard; /* what came; the same when the quiet time began */
 	uint64_t records, drawn_records, drawn_ns;
 	uv_signal_t signals[3];
-	uv_timer_t sync, redraw, end;
+	uv_timer_t sync, redraw, end, hold;
 	int status;
 };
 
@@ -53,18 +60,60 @@ static bool all_closed(const struct record *r)
 
 static void record_done(struct record *r);
 
-/* Takes what the sessions have up to now, and leaves; the second time without waiting. */
+static void on_alive(void *arg)
+{
+	struct record *r = arg;
+
+	r->heard++;
+}
+
+static void on_lacking(void *arg, const char *why)
+{
+	struct record *r = arg;
+
+	if (r->status || r->unread || r->lacks)
+		return;
+	r->lacks = true;
+	progress_say(&r->progress, "%s: %s: what the hub has may not be all in the file", r->where,
+		     why);
+}
+
+static void record_leave(struct record *r)
+{
+	for (struct link *l = r->links; l; l = l->next)
+		link_leave(l);
+	if (r->lister)
+		link_leave(r->lister);
+}
+
+/* The end begins: takes what the sessions have up to now. */
+static void record_finish(struct record *r)
+{
+	if (r->lister ? !r->listed : !r->links)
+		on_lacking(r, "the hub has not answered yet");
+	for (struct link *l = r->links; l; l = l->next)
+		link_finish(l);
+	if (r->lister)
+		link_leave(r->lister);
+}
+
+/* At the beginning of the end, when all is closed, and whenever it was quiet for a while. */
 static void on_end(uv_timer_t *timer)
 {
 	struct record *r = timer->data;
+	bool ending = r->setup.ending;
 
-	for (struct link *l = r->links; l; l = l->next)
-		link_finish(l, r->status || r->setup.ending);
-	if (r->lister)
-		link_finish(r->lister, true);
-	if (!r->setup.ending)
-		uv_timer_start(&r->end, on_end, FINISH_MS, 0);
 	r->setup.ending = true;
+	if (r->status || r->unread) {
+		record_leave(r);
+	} else if (!ending) {
+		record_finish(r);
+	} else if (r->heard == r->quiet_heard && !all_closed(r)) {
+		on_lacking(r, "no answer");
+		record_leave(r);
+	}
+	r->quiet_heard = r->heard;
+	uv_timer_start(&r->end, on_end, QUIET_MS, 0);
 	if (all_closed(r))
 		record_done(r);
 }
@@ -94,17 +143,25 @@ static __attribute__((format(printf, 3, 4))) void record_fail(struct record *r, 
 /* What became of a track. */
 static void record_check(struct record *r, const struct track *t, int error)
 {
-	/* Nobody reads standard output any more: an end, and no error of ours. */
-	if (error == -EPIPE && strcmp(t->path, "-") == 0)
+	char why[500];
+	int status;
+
+	if (error == -EPIPE && strcmp(t->path, "-") == 0) {
+		/* Nobody reads standard output any more: an end, and no error of ours. */
+		r->unread = true;
 		record_stop(r);
-	/* What was synced stays as it is; nothing can be added to it. */
-	else if (error < 0)
-		record_fail(r, EX_IOERR, "%s: %s", t->path, strerror(-error));
+	} else if (error < 0) {
+		/* What was synced stays as it is; nothing can be added to it. */
+		track_why(t, error, why, sizeof(why), &status);
+		record_fail(r, status, "%s: %s", t->path, why);
+	}
 }
 
 static void record_done(struct record *r)
 {
-	uv_timer_t *timers[] = {&r->sync, &r->redraw, &r->end};
+	uv_timer_t *timers[] = {&r->sync, &r->redraw, &r->end, &r->hold};
+	char why[500];
+	int status;
 
 	for (struct track *t = r->tracks.first; t; t = t->next)
 		record_check(r, t, track_close(t));
@@ -112,6 +169,10 @@ static void record_done(struct record *r)
 		uv_close((uv_handle_t *)timers[i], NULL);
 	for (size_t i = 0; i < sizeof(r->signals) / sizeof(r->signals[0]); i++)
 		uv_close((uv_handle_t *)&r->signals[i], NULL);
+	/* That may take long: from here on another signal is not ours, and ends it. */
+	status = table_writer_close(r->tracks.table, why, sizeof(why));
+	if (status)
+		record_fail(r, status, "%s: %s", r->o.file, why);
 	progress_clear(&r->progress);
 	if (r->o.verbose)
 		progress_say(&r->progress, "%llu records", (unsigned long long)r->records);
@@ -228,6 +289,7 @@ static void on_joined(void *arg, struct track_session *s, const struct client_jo
 {
 	struct record *r = arg;
 
+	r->heard++;
 	if (!r->status)
 		record_check(r, s->track, track_joined(s, j));
 }
@@ -236,18 +298,47 @@ static void on_gap(void *arg, struct track_session *s, uint64_t from_seq, uint64
 {
 	struct record *r = arg;
 
+	r->heard++;
 	if (!r->status)
 		record_check(r, s->track, track_gap(s, from_seq, to_seq));
+}
+
+/* Goes on when the database has taken most of what waits. */
+static void on_hold(uv_timer_t *timer)
+{
+	struct record *r = timer->data;
+	size_t waiting = table_writer_waiting(r->tracks.table);
+
+	if (waiting != r->held)
+		r->heard++; /* it is not quiet */
+	r->held = waiting;
+	if (waiting > HOLD_LESS && !r->status)
+		return;
+	uv_timer_stop(&r->hold);
+	for (struct link *l = r->links; l; l = l->next)
+		link_pause(l, false);
+}
+
+static void record_hold(struct record *r)
+{
+	if (uv_is_active((uv_handle_t *)&r->hold))
+		return;
+	for (struct link *l = r->links; l; l = l->next)
+		link_pause(l, true);
+	uv_timer_start(&r->hold, on_hold, HOLD_MS, HOLD_MS);
 }
 
 static void on_record(void *arg, struct track_session *s, const struct client_message *m)
 {
 	struct record *r = arg;
 
+	r->heard++;
 	if (r->status)
 		return;
 	record_check(r, s->track, track_record(s, m));
 	r->records++;
+	if (r->tracks.table && table_writer_waiting(r->tracks.table) > HOLD)
+		record_hold(r);
 }
 
 static void on_closed(void *arg, int status, const char *reason)
@@ -262,11 +353,25 @@ static void on_closed(void *arg, int status, const char *reason)
 
 /* --- as time goes by */
 
+/* What becomes of a database. */
+static void look_at_table(struct record *r)
+{
+	char text[500];
+	int status;
+
+	while (table_writer_news(r->tracks.table, text, sizeof(text)))
+		progress_say(&r->progress, "%s: %s", r->o.file, text);
+	if (table_writer_failed(r->tracks.table, text, sizeof(text), &status))
+		record_fail(r, status, "%s: %s", r->o.file, text);
+}
+
 static void on_sync(uv_timer_t *timer)
 {
 	struct record *r = timer->data;
 	char why[900];
 
+	if (r->tracks.table)
+		look_at_table(r);
 	for (struct track *t = r->tracks.first; t && !r->status; t = t->next) {
 		int status;
 
@@ -312,7 +417,7 @@ static void raise_files(void)
 static void start_loop(struct record *r)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	uv_timer_t *timers[] = {&r->sync, &r->redraw, &r->end};
+	uv_timer_t *timers[] = {&r->sync, &r->redraw, &r->end, &r->hold};
 	uint64_t sync_ms = (uint64_t)(r->o.sync * 1000);
 	int error = uv_loop_init(&r->loop);
 
@@ -338,7 +443,7 @@ static void start_loop(struct record *r)
 /* Over the Unix socket the hub's clock is ours; else it is asked for first. */
 static void start_links(struct record *r)
 {
-	if (r->o.url.scheme == URL_UNIX)
+	if (r->o.hub.url.scheme == URL_UNIX)
 		record_begin(r);
 	else if (!free_link(r))
 		record_fail(r, EX_OSERR, "%s", strerror(ENOMEM));
@@ -351,12 +456,16 @@ int record_main(int argc, char **argv)
 						  .joined = on_joined,
 						  .gap = on_gap,
 						  .record = on_record,
+						  .alive = on_alive,
+						  .lacking = on_lacking,
 						  .closed = on_closed};
 	struct record r = {.sessions = {.extra = sizeof(struct track_session), .limit = SIZE_MAX}};
 	const struct record_options *o = &r.o;
+	char why[500];
+	int status;
 
 	record_options_read(&r.o, argc, argv);
-	url_format(&o->url, r.where, sizeof(r.where));
+	url_format(&o->hub.url, r.where, sizeof(r.where));
 	r.keys = files_keys_to(o->seal, o->sign);
 	r.tracks = (struct tracks){.file = o->file,
 				   .dir = o->dir,
@@ -367,11 +476,17 @@ int record_main(int argc, char **argv)
 				   .keys = r.keys,
 				   .progress = &r.progress};
 	r.setup = (struct link_setup){.loop = &r.loop,
-				      .url = &o->url,
+				      .url = &o->hub.url,
+				      .transport = &o->hub.transport,
 				      .where = r.where,
 				      .progress = &r.progress,
 				      .events = &events,
 				      .arg = &r};
+	if (o->url.conninfo) {
+		r.tracks.table = table_writer_open(&o->url, why, sizeof(why), &status);
+		if (!r.tracks.table)
+			err_die(status, "%s: %s", o->file, why);
+	}
 	start_loop(&r);
 	start_links(&r);
 	uv_run(&r.loop, UV_RUN_DEFAULT);
@@ -379,5 +494,6 @@ int record_main(int argc, char **argv)
 	track_free_all(&r.tracks);
 	tally_free(&r.sessions);
 	seal_keys_free(r.keys);
-	return r.status;
+	table_url_free(&r.o.url);
+	return r.status ? r.status : r.lacks ? EX_NO : EX_OK;
 }

@@ -2,20 +2,20 @@
 #include "record/record_options.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/opt.h"
+#include "base/quantity.h"
+#include "files/files.h"
 #include "json/envelope.h"
 
 #define FIELD(f) offsetof(struct record_options, f)
 
 static const struct opt options_table[] = {
-    {'u', "url", "URL", OPT_STRING, FIELD(url_text), 0, 0, NULL,
-     "the hub: unix:/path, ws://host:port/ws, wss://... ($HUB_URL)"},
-    {'o', "output", "FILE", OPT_STRING, FIELD(file), 0, 0, NULL,
-     "the file; where it is there already it is gone on with"},
+    CLIENT_ARGS(FIELD(hub)),
+    {'o', "output", "FILE|URL", OPT_STRING, FIELD(file), 0, 0, NULL,
+     "the file, or postgresql://...; what is there already is gone on with"},
     {'d', "directory", "DIR", OPT_STRING, FIELD(dir), 0, 0, NULL,
      "a file for each session, DIR/SESSION.ndjson"},
     {'z', "zstd", NULL, OPT_TRUE, FIELD(zstd), 0, 0, NULL,
@@ -31,33 +31,37 @@ static const struct opt options_table[] = {
 };
 
 static const struct opt_program program = {
-    "hubreplay record",
-    "[-vz] [-u URL] [-o FILE | -d DIR] [--split SIZE|TIME] [--sync SECONDS] [--seal KEYFILE] "
-    "[--sign KEYFILE] SESSION...",
-    "Writes what sessions do to files, as it happens. The session `all` stands for all.",
-    options_table};
+    .name = "hubreplay record",
+    .synopsis = "[-vz] [-u URL] [--token-file FILE] [--header LINE] [--cert FILE] [--key FILE] "
+		"[--proxy HOST:PORT] [--insecure] "
+		"[-o FILE|URL | -d DIR] [--split SIZE|TIME] [--sync SECONDS] [--seal KEYFILE] "
+		"[--sign KEYFILE] SESSION...",
+    .summary = "Writes what sessions do to files or a database, as it happens. The session `all` "
+	       "stands for all.",
+    .opts = options_table};
 
 bool record_options_split(struct record_options *o, const char *text)
 {
-	static const struct {
-		const char *unit;
-		double bytes, seconds;
-	} units[] = {{"", 1, 0},	{"k", 1 << 10, 0}, {"M", 1 << 20, 0},
-		     {"G", 1 << 30, 0}, {"ms", 0, 1e-3},   {"s", 0, 1},
-		     {"m", 0, 60},	{"h", 0, 3600},	   {"d", 0, 86400}};
-	char *end;
-	double n = strtod(text, &end);
+	double bytes = 0, seconds = 0;
 
-	if (end == text || !(n > 0) || n > 1e15)
+	/* A bare number is bytes, and nothing else. */
+	if (quantity_bytes(text, &bytes) < 0 &&
+	    (!text[strcspn(text, "msdh:")] || quantity_seconds(text, &seconds) < 0))
 		return false;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(end, units[i].unit) != 0)
-			continue;
-		o->split_bytes = (uint64_t)(n * units[i].bytes);
-		o->split_ns = (uint64_t)(n * units[i].seconds * 1e9);
-		return o->split_bytes || o->split_ns;
-	}
-	return false;
+	if (bytes > 1e15 || seconds > 1e9)
+		return false;
+	o->split_bytes = (uint64_t)bytes;
+	o->split_ns = (uint64_t)(seconds * 1e9);
+	return o->split_bytes || o->split_ns;
+}
+
+static void check_database(struct record_options *o)
+{
+	files_url(&o->url, o->file);
+	if (*o->url.session)
+		err_die(EX_USAGE, "-o: the sessions are the arguments, not ?session=");
+	if (o->zstd || o->split || o->seal || o->sign)
+		err_die(EX_USAGE, "-z, --split, --seal and --sign are for files");
 }
 
 static void check(struct record_options *o, int n, char **sessions)
@@ -74,15 +78,18 @@ static void check(struct record_options *o, int n, char **sessions)
 				sessions[i], ENVELOPE_SESSION_MAX);
 	}
 	if (!o->file == !o->dir)
-		err_die(EX_USAGE, "-o FILE or -d DIR: where to? (try 'hubreplay record --help')");
+		err_die(EX_USAGE,
+			"-o FILE|URL or -d DIR: where to? (try 'hubreplay record --help')");
 	if (o->file && strcmp(o->file, "-") == 0 && (n > 1 || all || o->split))
 		err_die(EX_USAGE, "standard output takes one session, as a whole");
 	if (all && n > 1)
 		err_die(EX_USAGE, "all sessions are all: name no others");
-	if (all && o->url.scheme != URL_UNIX)
+	if (all && o->hub.url.scheme != URL_UNIX)
 		err_die(EX_USAGE, "all sessions are told over the hub's Unix socket only (-u)");
 	if (o->split && !record_options_split(o, o->split))
 		err_die(EX_USAGE, "--split: '%s' is no size (100M) and no time (1h)", o->split);
+	if (o->file && table_url_is(o->file))
+		check_database(o);
 	o->all = all;
 	o->sessions = sessions;
 	o->n = n;
@@ -90,13 +97,10 @@ static void check(struct record_options *o, int n, char **sessions)
 
 void record_options_read(struct record_options *o, int argc, char **argv)
 {
-	char why[300];
 	int first;
 
 	o->sync = 1;
 	first = opt_parse(&program, argc, argv, o);
-	if (url_choose(&o->url, o->url_text, why, sizeof(why)) < 0)
-		err_die(EX_USAGE, "%s%s%s", o->url_text ? o->url_text : "", o->url_text ? ": " : "",
-			why);
+	client_args_read(&o->hub);
 	check(o, argc - first, argv + first);
 }

@@ -5,15 +5,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/url.h"
+#include "client/client_args.h"
+#include "table/table.h"
 
 struct record_options {
-	const char *url_text, *file, *dir, *split, *seal, *sign; /* NULL: not given */
-	double sync;						 /* s */
+	struct client_args hub;
+	const char *file, *dir, *split, *seal, *sign; /* NULL: not given */
+	double sync;				      /* s */
 	bool zstd, verbose;
 
-	struct url url;
 	uint64_t split_bytes, split_ns; /* of split, one of them; 0: no splitting */
+	struct table_url url;		/* of file, where it is a database; else without conninfo */
 	char **sessions;		/* n of them; where all is set they are not names */
 	int n;
 	bool all;

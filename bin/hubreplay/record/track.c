@@ -41,7 +41,7 @@ static int open_part(struct track *t, struct recorder_past *past, char *why, siz
 {
 	const struct tracks *all = t->all;
 	struct recorder_options options = {.keys = all->keys, .append = true, .fsync = true};
-	char reason[300];
+	char reason[500];
 	int status;
 
 	*past = (struct recorder_past){0};
@@ -49,16 +49,28 @@ static int open_part(struct track *t, struct recorder_past *past, char *why, siz
 	t->path = parts_path(t->base, t->part);
 	if (!t->path)
 		return no_memory(why, cap);
+	if (all->table) {
+		t->w = table_writer_session(all->table, t->only->name, past, reason, sizeof(reason),
+					    &status);
+		if (!t->w)
+			snprintf(why, cap, "%s: %s", t->path, reason);
+		return t->w ? 0 : status;
+	}
 	options.level = all->zstd || parts_compressed(t->base) ? FILES_ZSTD_LEVEL : 0;
 	t->w = recorder_open(t->path, &options, past, reason, sizeof(reason), &status);
 	if (!t->w) {
 		snprintf(why, cap, "%s: %s", t->path, reason);
 		return status;
 	}
-	if (past->cut)
-		progress_say(all->progress, "%s: an unfinished end of %llu bytes is cut off",
-			     t->path, (unsigned long long)past->cut);
 	return 0;
+}
+
+/* Of a file that is the right one, and will be written. */
+static void say_cut(const struct track *t, const struct recorder_past *past)
+{
+	if (past->cut)
+		progress_say(t->all->progress, "%s: an unfinished end of %llu bytes is cut off",
+			     t->path, (unsigned long long)past->cut);
 }
 
 static void track_start(struct track *t, const struct recorder_past *past)
@@ -142,7 +154,8 @@ static int find_places(struct track_session *s, char *why, size_t cap)
 int track_open(struct tracks *all, struct track_session *s, char *why, size_t cap)
 {
 	struct recorder_past past = {0};
-	struct track *t = all->dir ? NULL : all->first;
+	bool apart = all->dir || all->table;
+	struct track *t = apart ? NULL : all->first;
 	int status;
 
 	s->track = t;
@@ -157,7 +170,7 @@ int track_open(struct tracks *all, struct track_session *s, char *why, size_t ca
 	}
 	t->all = all;
 	t->end = &t->sessions;
-	if (all->dir || !all->several)
+	if (apart || !all->several)
 		t->only = s;
 	status = track_append(t, &past, why, cap);
 	if (!status && past.there && strcmp(past.session, t->only ? s->name : "") != 0) {
@@ -169,6 +182,7 @@ int track_open(struct tracks *all, struct track_session *s, char *why, size_t ca
 		track_free(t);
 		return status;
 	}
+	say_cut(t, &past);
 	t->next = all->first;
 	all->first = t;
 	s->track = t;
@@ -450,11 +464,20 @@ int track_split(struct track *t, char *why, size_t cap)
 		status = open_part(t, &past, why, cap);
 		if (status)
 			return status;
+		say_cut(t, &past);
 		r = begin_part(t, &past);
 	}
 	if (r < 0)
 		snprintf(why, cap, "%s: %s", t->path, strerror(-r));
 	return r < 0 ? EX_IOERR : 0;
+}
+
+const char *track_why(const struct track *t, int error, char *why, size_t cap, int *status)
+{
+	*status = EX_IOERR;
+	if (!t->all->table || !table_writer_failed(t->all->table, why, cap, status))
+		snprintf(why, cap, "%s", strerror(-error));
+	return why;
 }
 
 int track_close(struct track *t)

@@ -12,13 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/progress.h"
 #include "client/client.h"
 #include "files/tally.h"
 #include "recording/recording.h"
 #include "recording/seal.h"
-#include "term/progress.h"
+#include "table/table_writer.h"
 
-/* One file, or the row of files that it is split into. */
+/* One file, or the row of files that it is split into, or a session in a database. */
 struct track {
 	struct tracks *all;
 	struct track *next;
@@ -61,7 +62,8 @@ struct track_session {
 /* All of them, and how they are written: set by the owner before the first is opened. */
 struct tracks {
 	const char *file, *dir; /* one for all sessions, or one for each in dir; the other NULL */
-	bool zstd, several;	/* several: sessions in one file */
+	struct table_writer *table;	/* file is a database, with one for each; or NULL */
+	bool zstd, several;		/* several: sessions in one file */
 	uint64_t split_bytes, split_ns; /* a new part after so much; 0: never */
 	const struct seal_keys *keys;
 	struct progress *progress;
@@ -95,6 +97,9 @@ bool track_split_due(const struct track *t);
 int track_split(struct track *t, char *why, size_t cap);
 
 uint64_t track_size(const struct track *t); /* bytes on the disk, of all parts */
+
+/* What a -errno of the track says. */
+const char *track_why(const struct track *t, int error, char *why, size_t cap, int *status);
 
 /* Writes the end. Returns 0 or -errno. */
 int track_close(struct track *t);

@@ -11,7 +11,7 @@ const load = createRequire(path.join(process.env.HUB_BENCH_PEERS || __dirname, '
 const { Server } = load('socket.io');
 
 const server = http.createServer();
-const io = new Server(server, { transports: ['websocket'], perMessageDeflate: false,
+const io = new Server(server, { transports: ['polling', 'websocket'], perMessageDeflate: false,
 	httpCompression: false, serveClient: false });
 
 io.on('connection', (socket) => {

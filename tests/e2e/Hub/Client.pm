@@ -50,7 +50,7 @@ sub now {
 # clients, all of the process are served meanwhile.
 sub wait_for(&$;$@) {
 	my ($condition, $what, $seconds, @clients) = @_;
-	my $deadline = now() + ($seconds || 120) * slow();
+	my $deadline = now() + ($seconds ? $seconds * slow() : 100 + 20 * slow());
 	# Where this process stood still all the time, what it waits for may lie there unread.
 	my $late = 0;
 	while (1) {
@@ -115,12 +115,13 @@ sub unix {
 	return $class->_new($fh, %o);
 }
 
-# A plain TCP connection that has said nothing yet.
+# A plain TCP connection that has said nothing yet. from: the address that it is to come from.
 sub tcp {
 	my ($class, $port, %o) = @_;
-	my ($rcvbuf, $host) = delete @o{qw(rcvbuf host)};
+	my ($rcvbuf, $host, $from) = delete @o{qw(rcvbuf host from)};
 	socket(my $fh, AF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
 	setsockopt $fh, SOL_SOCKET, SO_RCVBUF, $rcvbuf if $rcvbuf;
+	bind $fh, pack_sockaddr_in(0, inet_aton($from)) or die "bind $from: $!\n" if defined $from;
 	connect $fh, pack_sockaddr_in($port, inet_aton($host // '127.0.0.1')) or die "connect $port: $!\n";
 	setsockopt $fh, IPPROTO_TCP, TCP_NODELAY, 1;
 	return $class->_new($fh, kind => 'http', %o);
@@ -128,7 +129,8 @@ sub tcp {
 
 # A WebSocket whose handshake is done. command: talk through the standard input and output of a
 # program (TLS). path, protocol, headers (lines): what to ask for. refused: don't die where the
-# answer is not 101 (see $c->{status}, $c->{headers}, $c->{body}).
+# answer is not 101 (see $c->{status}, $c->{headers}, $c->{body}). binary: binary messages may come, and are
+# given with "binary:" before them.
 sub ws {
 	my ($class, $port, %o) = @_;
 	my %ask = map { $_ => delete $o{$_} } qw(path protocol headers refused command);
@@ -295,6 +297,8 @@ sub _frame {
 		$self->frame(10, $payload) if $self->{auto_pong};
 	} elsif ($op == 10) {
 		push @{ $self->{pongs} }, $payload;
+	} elsif ($op == 2 && $self->{binary}) {
+		push @{ $self->{in} }, "binary:$payload";
 	} elsif ($op <= 1) {
 		$self->{partial} .= $payload;
 		$self->_got(delete $self->{partial}) if $b0 & 0x80;

@@ -36,10 +36,12 @@ sub _commands {
 	return @commands ? \@commands : ();
 }
 
-# The blocks of commands in the EXAMPLES of a man page.
+# The blocks of commands in a section of a man page, by its name; else in the EXAMPLES, and in what it says of
+# HTTP.
 sub man_examples {
-	my ($path) = @_;
-	my ($examples) = slurp($path) =~ /^\.Sh EXAMPLES\n(.*?)(?=^\.Sh )/ms or return;
+	my ($path, $section) = @_;
+	my $sections = defined $section ? quotemeta $section : 'EXAMPLES|HTTP';
+	my $examples = join '', slurp($path) =~ /^\.Sh (?:$sections)\n(.*?)(?=^\.Sh )/msg or return;
 	return map { _commands(unescape($_)) } $examples =~ /^\.Bd -literal[^\n]*\n(.*?)^\.Ed/msg;
 }
 
@@ -57,7 +59,9 @@ sub markdown_examples {
 sub normal {
 	my ($text) = @_;
 	$text =~ s/"(client_id|from|epoch)":"[0-9A-Za-z]{11}"/"$1":"ID"/g;
-	$text =~ s/"resume":"[\w-]{38}"/"resume":"TOKEN"/g;
+	$text =~ s/"resume":"[\w-]{48}"/"resume":"TOKEN"/g;
+	$text =~ s/"(since|number|seconds)":\d+/"$1":N/g if $text =~ /"(?:bans|connections)":/;
+	$text =~ s/"peer":"pid-\d+,uid-\d+"/"peer":"PEER"/g;
 	$text =~ s/"(timestamp|server_time)":\d{13}\b/"$1":NOW/g;
 	return $text;
 }
@@ -101,7 +105,7 @@ END
 # Goes on until it is stopped.
 sub _for_ever {
 	my ($command) = @_;
-	return $command =~ /^hubcat -l (?!.*-[nw] )/s || $command =~ / -q -1 /;
+	return $command =~ /^hubcat -l (?!.*-[nwe] )/s || $command =~ / -q -1 /;
 }
 
 my $prelude = <<'END';
@@ -130,8 +134,10 @@ sub _run_block {
 	for my $i (0 .. $#$commands) {
 		my $command = $commands->[$i]{command};
 		$command =~ s/\b127\.0\.0\.1:4820\b/$page->{address}/g;
+		$command =~ s/\b127\.0\.0\.1:(?=4899\b)/own_address() . ':'/ge;
 		$command =~ s/ :4843\b/ :0/g;
-		$command =~ s/\bp99<1s\b/p99<600s/g;
+		$command =~ s/\bp99<(?:1s|50ms)(?=')/p99<600s/g;
+		$command =~ s/(?<=<=)1\.2\*base\b/1000000*base/g;
 		if ($command =~ /^make\b/) {
 			$command =~ s/^make\b/make -n BUILD='$ENV{HUB_BUILD}'/;
 		}
@@ -142,6 +148,11 @@ sub _run_block {
 			spew("$dir/$i.sh", "trap '' TERM\n$command\n");
 			$script .= "setsid sh '$dir/$i.sh' >'$dir/$i.out' 2>'$dir/$i.err' &\n"
 			    . "stoppable=\"\$stoppable \$!\"\njoined $session $members\n";
+		} elsif ($command =~ /^\((.*)\) &\s*\z/s) {
+			# It may go on for ever, all of it.
+			spew("$dir/$i.sh", "$1\n");
+			$script .= "setsid sh '$dir/$i.sh' >'$dir/$i.out' 2>'$dir/$i.err' &\n"
+			    . "stoppable=\"\$stoppable \$!\"\necho 0 >'$dir/$i.status'\n";
 		} elsif ($command =~ /&\s*\z/) {
 			$script .= "$command\n";
 			$page->{hubs}++ if $command =~ /^hubd\b/;

@@ -8,7 +8,7 @@ use Exporter 'import';
 use Hub;
 use IO::Handle;
 
-our @EXPORT = qw(record recording finish lines raw_seqs terminal);
+our @EXPORT = qw(record recording finish lines raw_seqs terminal publish_on);
 
 # Starts hubreplay record, which syncs often where it is not told how.
 sub record {
@@ -62,6 +62,23 @@ sub terminal {
 	open my $slave, '+<', '/dev/pts/' . unpack 'i', $number or return;
 	$master->blocking(0);
 	return ($master, $slave);
+}
+
+# Publishers, each {name}, that come back to whatever hub there is: a message or a few of each, some of the state.
+sub publish_on {
+	my ($hub, $session, @publishers) = @_;
+	for my $p ($hub ? @publishers : ()) {
+		if (!$p->{client} || $p->{client}{gone}) {
+			$p->{client} = eval { my $c = $hub->unix; $c->join_session($session, echo => JSON::PP::false()); $c } or next;
+		}
+		$p->{client}->send(
+			map {
+				my $n = ++$p->{n};
+				{ type => 'p', who => $p->{name}, n => $n, $n % 7 ? () : (key => 'k' . $n % 5) }
+			} 1 .. 1 + int rand 3);
+	}
+	pump(0);
+	select undef, undef, undef, 0.001;    # not so fast that reading it all takes long
 }
 
 1;

@@ -25,13 +25,13 @@ sub browser {
 	return $path;
 }
 
-# Opens a page of ours; ends with close().
+# Opens a page of ours, with more arguments for the browser; ends with close().
 sub open {
-	my ($self, $name, $query) = @_;
+	my ($self, $name, $query, @more) = @_;
 	return spawn(
 		[ browser(), qw(--headless --no-sandbox --disable-gpu --disable-quic --no-first-run),
 			qw(--disable-background-networking --disable-component-update --disable-sync),
-			qw(--disable-dev-shm-usage --remote-debugging-port=0),
+			qw(--disable-dev-shm-usage --remote-debugging-port=0), @more,
 			'--user-data-dir=' . scratch() . "/$name.chromium",
 			"http://127.0.0.1:$self->{port}/$name" . ($query // '') ],
 		env => { HOME => scratch() });

@@ -13,11 +13,20 @@ static const char *made(const struct convert *c, const char *line)
 	struct buf out = {0};
 	char why[300] = "";
 
-	assert_true(convert_needed(c));
-	if (convert_line(c, line, strlen(line), &out, why, sizeof(why)))
+	switch (convert_line(c, line, strlen(line), &out, why, sizeof(why))) {
+	case CONVERT_MADE:
 		snprintf(text, sizeof(text), "%.*s", (int)out.len, out.len ? out.data : "");
-	else
+		break;
+	case CONVERT_AS_IS:
+		snprintf(text, sizeof(text), "%zu as it is", out.len);
+		break;
+	case CONVERT_HALT:
+		snprintf(text, sizeof(text), "%.*s, halt", (int)out.len, out.len ? out.data : "");
+		break;
+	case CONVERT_BAD:
 		snprintf(text, sizeof(text), "%zu %s", out.len, why);
+		break;
+	}
 	buf_free(&out);
 	return text;
 }
@@ -53,6 +62,17 @@ static void test_a_program_makes_all_or_nothing(void **state)
 	filter_free(c.map);
 }
 
+static void test_a_program_that_halts(void **state)
+{
+	struct convert c =
+	    with_map("{type: \"a\"}, (select(.n == 2) | halt), {type: \"b\"}", false);
+
+	(void)state;
+	assert_string_equal(made(&c, "{\"n\":1}"), "{\"type\":\"a\"}\n{\"type\":\"b\"}\n");
+	assert_string_equal(made(&c, "{\"n\":2}"), "{\"type\":\"a\"}\n, halt");
+	filter_free(c.map);
+}
+
 static void test_text_for_a_program(void **state)
 {
 	struct convert c = with_map("{type: \"t\", x: .}", true);
@@ -65,16 +85,62 @@ static void test_text_for_a_program(void **state)
 static void test_what_needs_no_program(void **state)
 {
 	const struct convert plain = {0};
-	char why[300] = "";
 
 	(void)state;
-	assert_false(convert_needed(&plain));
-	assert_true(convert_check("{\"type\":\"a\"}", 12, why, sizeof(why)));
-	assert_false(convert_check("[]", 2, why, sizeof(why)));
-	assert_true(why[0] != '\0');
+	assert_string_equal(made(&plain, "{\"type\":\"ping\",\"from\":1}"), "0 as it is");
+	assert_non_null(strstr(made(&plain, "[]"), "0 bad_json: "));
+	assert_non_null(strstr(made(&plain, "{\"type\":\"a\",\"key\":1}"), "0 bad_field: "));
 	assert_true(convert_blank(" \t\r\n", 4));
 	assert_true(convert_blank("", 0));
 	assert_false(convert_blank(" x", 2));
+}
+
+/* Data is in the record as a whole, whatever the hub makes of fields of these names. */
+static void test_data(void **state)
+{
+	static const struct {
+		const char *line, *made;
+	} cases[] = {
+	    {"{\"type\":\"a\",\"x\":1,\"key\":\"k\",\"session_id\":\"s\"}", NULL},
+	    {"{\"type\":\"ping\"}", "{\"type\":\"ping\",\"record\":{\"type\":\"ping\"}}\n"},
+	    {" {\"type\":\"m\",\"from\":\"e2\",\"to\":\"e4\"}\r",
+	     "{\"type\":\"m\",\"record\":{\"type\":\"m\",\"from\":\"e2\",\"to\":\"e4\"}}\n"},
+	    {"{\"seq\":7,\"type\":\"m\",\"msg_id\":\"i\",\"key\":\"k\",\"timestamp\":-1}",
+	     "{\"type\":\"m\",\"msg_id\":\"i\",\"key\":\"k\",\"timestamp\":-1,"
+	     "\"record\":{\"seq\":7,\"type\":\"m\",\"msg_id\":\"i\",\"key\":\"k\",\"timestamp\":-1}"
+	     "}\n"},
+	    {"{\"type\":\"m\",\"timestamp\":\"now\",\"msg_id\":7,\"key\":\"k\"}",
+	     "{\"type\":\"m\",\"key\":\"k\",\"record\":"
+	     "{\"type\":\"m\",\"timestamp\":\"now\",\"msg_id\":7,\"key\":\"k\"}}\n"},
+	    {"{\"type\":\"m\",\"session_id\":\"other\"}",
+	     "{\"type\":\"m\",\"record\":{\"type\":\"m\",\"session_id\":\"other\"}}\n"},
+	    {"{\"type\":\"m\",\"session_id\":5,\"key\":{}}",
+	     "{\"type\":\"m\",\"record\":{\"type\":\"m\",\"session_id\":5,\"key\":{}}}\n"},
+	};
+	const struct convert data = {.session = "s"};
+	const struct convert ping = {.session = "s", .type = "ping"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_string_equal(made(&data, cases[i].line),
+				    cases[i].made ? cases[i].made : "0 as it is");
+	assert_non_null(strstr(made(&data, "{\"from\":1}"), "0 bad_type: "));
+	assert_non_null(
+	    strstr(made(&data, "{\"type\":\"a\",\"seq\":1,\"seq\":2}"), "0 bad_field: "));
+	assert_non_null(strstr(made(&data, "{\"type\":\"ping\",}"), "0 bad_json: "));
+	assert_string_equal(
+	    made(&ping, "x"),
+	    "{\"type\":\"ping\",\"record\":{\"type\":\"ping\",\"data\":{\"text\":\"x\"}}}\n");
+}
+
+static void test_text(void **state)
+{
+	const struct convert text = {.type = "t"};
+
+	(void)state;
+	assert_string_equal(made(&text, "a\r"), "{\"type\":\"t\",\"data\":{\"text\":\"a\"}}\n");
+	assert_string_equal(made(&text, "ab\xff"),
+			    "0 bad_json: byte 0xff at offset 2 is not UTF-8");
 }
 
 int main(void)
@@ -82,8 +148,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_wrapping),
 	    cmocka_unit_test(test_a_program_makes_all_or_nothing),
+	    cmocka_unit_test(test_a_program_that_halts),
 	    cmocka_unit_test(test_text_for_a_program),
 	    cmocka_unit_test(test_what_needs_no_program),
+	    cmocka_unit_test(test_data),
+	    cmocka_unit_test(test_text),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

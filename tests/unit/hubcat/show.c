@@ -92,6 +92,23 @@ static void test_what_a_program_makes(void **state)
 	filter_free(show.filter);
 }
 
+static void test_a_program_that_halts(void **state)
+{
+	char why[300];
+
+	(void)state;
+	show.filter =
+	    filter_new("if . == 2 then null | halt_error(7) else . end", why, sizeof(why));
+	assert_non_null(show.filter);
+	assert_int_equal(record("1", false), SHOW_RECORD);
+	assert_int_equal(record("2", false), SHOW_ENOUGH);
+	assert_int_equal(show.status, 7);
+	assert_int_equal(record("3", false), SHOW_NOTHING);
+	assert_written("1\n");
+	assert_false(show.errors);
+	filter_free(show.filter);
+}
+
 static void test_a_state_begins_from_its_start(void **state)
 {
 	const struct client_joined two = {.snapshot = 2}, none = {0};
@@ -124,6 +141,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_records_until_there_are_enough, setup, give_back),
 	    cmocka_unit_test_setup_teardown(test_publishing_shows_acks_only, setup, give_back),
 	    cmocka_unit_test_setup_teardown(test_what_a_program_makes, setup, give_back),
+	    cmocka_unit_test_setup_teardown(test_a_program_that_halts, setup, give_back),
 	    cmocka_unit_test_setup_teardown(test_a_state_begins_from_its_start, setup, give_back),
 	    cmocka_unit_test_setup_teardown(test_errors_count, setup, give_back),
 	};

@@ -94,11 +94,11 @@ static inline void peer_abort(struct conn *c)
 }
 
 /* A door to peers, with that encoding and dialect. */
-#define PEER_DOOR(door_encoding, door_dialect)                                               \
-	{                                                                                    \
-		.name = "peer", .trusted = true, .pings = true, .encoding = (door_encoding), \
-		.dialect = (door_dialect), .write = peer_write, .ping = peer_ping,           \
-		.pause = peer_pause, .close = peer_close, .abort = peer_abort                \
+#define PEER_DOOR(door_encoding, door_dialect)                                                     \
+	{                                                                                          \
+		.counted = COUNT_WSS, .trusted = true, .pings = true, .encoding = (door_encoding), \
+		.dialect = (door_dialect), .write = peer_write, .ping = peer_ping,                 \
+		.pause = peer_pause, .close = peer_close, .abort = peer_abort                      \
 	}
 
 /* --- the dialect --- */
@@ -201,6 +201,7 @@ static inline struct worker_hooks conn_stub_hooks(void)
 
 	hooks.step[TURN_CONNECTIONS] = conn_stub_flush;
 	hooks.step[TURN_REAP] = conn_stub_reap;
+	hooks.step[TURN_RESUME] = meter_resume;
 	hooks.due = conn_due;
 	hooks.abort = conns_abort;
 	return hooks;

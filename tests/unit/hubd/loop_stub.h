@@ -57,6 +57,7 @@ static inline struct worker_hooks loop_stub_hooks(void)
 	    .step = {loop_stub_step, loop_stub_step, loop_stub_step, loop_stub_step},
 	    .due = loop_stub_due,
 	    .second = loop_stub_nothing,
+	    .alarm = loop_stub_nothing,
 	    .drain = loop_stub_drain,
 	    .abort = loop_stub_nothing,
 	    .free = loop_stub_nothing,
@@ -76,6 +77,7 @@ static inline void loop_stub_workers(struct workers *all, unsigned n,
 /* Their number stays, for sessions that are left count on it. */
 static inline void loop_stub_free(struct workers *all)
 {
+	workers_settle(all);
 	for (unsigned i = 0; i < all->n; i++)
 		worker_free(all->at[i]);
 }

@@ -22,6 +22,8 @@ struct member_stub {
 	struct session_stub s; /* first: workers lead to it */
 	struct conn_settings conns;
 	struct members members[STUB_WORKERS];
+	struct bans *bans;
+	struct ended *ended;
 	bool resyncs;
 };
 
@@ -38,7 +40,9 @@ static inline const char *stub_word(char **text)
 static inline void stub_take_join(struct conn *c, const char *name, char *text)
 {
 	struct join_request r = {.session = span_of(name), .echo = true, .msg_id = {"J", 1}};
+	struct select_wish wish = {0};
 	const char *word;
+	bool ok;
 
 	while (*(word = stub_word(&text))) {
 		if (strncmp(word, "since=", 6) == 0) {
@@ -51,9 +55,24 @@ static inline void stub_take_join(struct conn *c, const char *name, char *text)
 			r.from.rest = true;
 		} else if (strcmp(word, "quiet") == 0) {
 			r.echo = false;
+		} else if (strncmp(word, "tick=", 5) == 0) {
+			wish.tick_ms = (uint32_t)strtoul(word + 5, NULL, 10);
+		} else if (strcmp(word, "batch") == 0) {
+			wish.batch = true;
+		} else if (strcmp(word, "compact") == 0) {
+			wish.compact = true;
+		} else if (strcmp(word, "conflate") == 0) {
+			wish.conflate = true;
+		} else if (strncmp(word, "first=", 6) == 0) {
+			stub_need(select_first(&wish, span_of(word + 6)) == 0, "no type");
+		} else if (strncmp(word, "type=", 5) == 0) {
+			stub_need(select_type(&wish, span_of(word + 5)) == 0, "no type");
 		}
 	}
+	r.select = select_get(c->worker, &wish, &ok);
+	stub_need(ok, "out of memory");
 	member_join(c, &r);
+	select_unref(r.select);
 }
 
 static inline void stub_take_publish(struct conn *c, struct seat *seat, struct publication *p,
@@ -64,6 +83,10 @@ static inline void stub_take_publish(struct conn *c, struct seat *seat, struct p
 
 	p->body = span_of(text ? text : "");
 	p->type = span_of("t");
+	if (strncmp(p->body.p, "{\"type\":\"", 9) == 0) {
+		p->tags.type_at = 8;
+		p->tags.type_len = (unsigned)(strcspn(p->body.p + 9, "\"") + 2) & 0xfff;
+	}
 	p->tags.sender = c->id;
 	code = member_publish(seat, p, span_of(id), &why);
 	if (code != HUB_OK)
@@ -142,25 +165,37 @@ static inline int stub_ack(struct buf *out, const char *session, uint64_t seq, s
 			  (uintmax_t)seq);
 }
 
-static inline int stub_gap(struct buf *out, const char *session, uint64_t from, uint64_t to)
+static inline int stub_gap(struct buf *out, const char *session, const char *above, uint64_t from,
+			   uint64_t to)
 {
+	(void)above;
 	return buf_printf(out, "gap %s %ju-%ju", session, (uintmax_t)from, (uintmax_t)to);
 }
 
-static inline int stub_presence_text(struct buf *out, const char *session,
+static inline int stub_skipped(struct buf *out, const char *session, uint64_t n)
+{
+	return buf_printf(out, "skipped %s %ju", session, (uintmax_t)n);
+}
+
+static inline int stub_presence_text(struct buf *out, const char *session, const char *above,
 				     const struct session_change *change)
 {
+	(void)above;
 	return buf_printf(out, "%s %s %ju users=%u", change->joined ? "came" : "went", session,
 			  (uintmax_t)change->client, change->user_count);
 }
 
-static inline int stub_status_text(struct buf *out, const char *session, uint32_t user_count)
+static inline int stub_status_text(struct buf *out, const char *session, const char *above,
+				   uint32_t user_count)
 {
+	(void)above;
 	return buf_printf(out, "status %s users=%u", session, user_count);
 }
 
-static inline int stub_left(struct buf *out, const char *session, uint32_t user_count)
+static inline int stub_left(struct buf *out, const char *session, const char *above,
+			    uint32_t user_count)
 {
+	(void)above;
 	return buf_printf(out, "left %s users=%u", session, user_count);
 }
 
@@ -170,11 +205,21 @@ static inline int stub_sessions_text(struct buf *out, struct span names, bool mo
 			  more ? " ..." : "");
 }
 
+static inline void stub_refused(struct conn *c, enum hub_code code, const char *why,
+				struct span msg_id, uint32_t retry_s)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s; in %u s", why, retry_s);
+	conn_error(c, code, retry_s ? text : why, msg_id);
+}
+
 #define STUB_DIALECT                                                                            \
 	{                                                                                       \
-		.take = stub_take, .joined = stub_joined, .error = peer_error, .ack = stub_ack, \
-		.gap = stub_gap, .presence = stub_presence_text, .status = stub_status_text,    \
-		.left = stub_left, .sessions = stub_sessions_text                               \
+		.take = stub_take, .joined = stub_joined, .refused = stub_refused,              \
+		.error = peer_error, .ack = stub_ack, .gap = stub_gap, .skipped = stub_skipped, \
+		.presence = stub_presence_text, .status = stub_status_text, .left = stub_left,  \
+		.sessions = stub_sessions_text                                                  \
 	}
 
 static const struct dialect stub_dialect = STUB_DIALECT;
@@ -190,6 +235,7 @@ static inline void member_stub_start(struct member_stub *st, unsigned workers, b
 	hooks->step[TURN_SESSIONS] = deliver_session;
 	hooks->step[TURN_CONNECTIONS] = deliver_connection;
 	hooks->step[TURN_REAP] = seat_reap;
+	hooks->alarm = deliver_ticks;
 	hooks->free = members_free;
 	st->s.env.events = &member_events;
 	st->s.env.presence_limit = st->s.env.presence_limit ? st->s.env.presence_limit : 1;
@@ -197,9 +243,14 @@ static inline void member_stub_start(struct member_stub *st, unsigned workers, b
 	session_stub_start(&st->s, workers, archive);
 	st->conns.max_message = st->conns.max_message ? st->conns.max_message : 65536;
 	st->conns.write_timeout = st->conns.write_timeout > 0 ? st->conns.write_timeout : 10;
+	st->bans = bans_new();
+	st->ended = ended_new();
+	stub_need(st->bans && st->ended, "out of memory");
 	for (unsigned i = 0; i < workers; i++) {
-		st->members[i] =
-		    (struct members){.registry = &st->s.registry, .resyncs = st->resyncs};
+		st->members[i] = (struct members){.registry = &st->s.registry,
+						  .bans = st->bans,
+						  .ended = st->ended,
+						  .resyncs = st->resyncs};
 		st->s.workers.at[i]->conns = &st->conns;
 		st->s.workers.at[i]->members = &st->members[i];
 	}
@@ -208,6 +259,8 @@ static inline void member_stub_start(struct member_stub *st, unsigned workers, b
 static inline void member_stub_end(struct member_stub *st)
 {
 	session_stub_end(&st->s);
+	bans_free(st->bans);
+	ended_free(st->ended);
 }
 
 static inline struct worker *stub_worker(struct member_stub *st, unsigned i)

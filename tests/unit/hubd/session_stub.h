@@ -105,6 +105,11 @@ static inline void stub_replaced(struct worker *w, struct session *s, uint64_t c
 		      .what = TOLD_REPLACED, .session = s, .client = client, .version = version});
 }
 
+static inline void stub_timed(struct worker *w, struct session *s)
+{
+	registry_time(&session_stub_of(w)->registry, s);
+}
+
 static inline void stub_sessions(struct worker *w)
 {
 	stub_tell(w, (struct told_event){.what = TOLD_SESSIONS});
@@ -114,6 +119,7 @@ static const struct session_events stub_events = {.wake = stub_wake,
 						  .presence = stub_presence,
 						  .status = stub_status,
 						  .replaced = stub_replaced,
+						  .timed = stub_timed,
 						  .sessions = stub_sessions};
 
 static inline void stub_forget(struct session_stub *st)

@@ -230,10 +230,14 @@ sub closes {
 	    [ '6455 5.5.1', 'a megabyte after a close, but a little', $close . "\xff" x 1_000_000, '1000' ],
 	    [ '6455 7.1.7', 'a message after a failure', frame(1, $t, rsv => 1) . frame(1, $t), '1002', { records => 0 } ],
 	    [ '6455 7.1.7', 'a close after a failure', frame(3, '') . $close, '1002' ],
-	    [ '6455 5.5.1', 'a message before a close', frame(1, $t) . $close, '1000', before() ],
-	    [ '6455 5.5.1', 'a hundred messages before a close', frame(1, $t) x 100 . $close, '1000', before(100) ],
+	    [ '6455 5.5.1', 'a message before a close', frame(1, $t) . $close, '1000', one() ],
+	    [ '6455 5.5.1', 'a hundred messages before a close', frame(1, $t) x 100 . $close, '1000', one(100) ],
+	    [ '6455 5.5.1', 'what is no message before a close', frame(1, '{') . $close, '1000', { texts => ['error bad_json'] } ],
 	    [ '6455 5.5.1', 'half a message before a close', frame(1, '{"ty', fin => 0) . $close, '1000' ],
-	    [ '6455 5.5.1', 'a ping before a close', frame(9, 'p') . $close, '1000', { pongs => ['p'], lossy => 1 } ];
+	    [ '6455 5.5.1', 'a ping before a close', frame(9, 'p') . $close, '1000', { pongs => ['p'] } ],
+	    [ '6455 5.5.1', 'binary before a close', frame(2, 'x') . $close, '1003' ],
+	    [ '6455 5.5.1', 'message, ping, binary, close', frame(1, $t) . frame(9, 'p') . frame(2, 'x') . $close, '1003',
+		{ %{ before() }, pongs => ['p'] } ];
 	return @rows;
 }
 

@@ -90,7 +90,10 @@ sub methods {
 		(map { [ '9110 15.5.6', "$_ /ws", req("$_ /ws HTTP/1.1"), '405 stay', { like => qr/^allow: GET/mi } ] }
 			qw(POST PUT DELETE TRACE PATCH)),
 		(map { [ '9110 9.3.7', "OPTIONS $_", req("OPTIONS $_ HTTP/1.1"), '204 stay', { like => qr/^allow: GET/mi } ] }
-			$ok, '/ws', '/nothing', 'http://hub/healthz'),
+			$ok, '/ws', '/%68ealthz', 'http://hub/healthz', '/sessions/x/records', '/sessions/x/events?y'),
+		[ '9110 15.5.5', 'OPTIONS of nothing', req('OPTIONS /nothing HTTP/1.1'), '404 stay' ],
+		(map { [ '9110 15.5.6', "POST of $_", req("POST $_ HTTP/1.1"), '405 stay', { like => qr/^allow: GET, HEAD, OPTIONS\r$/mi } ] }
+			'/sessions/x/events', '/sessions/x/state', '/sessions/x/state/k', '/sessions/x/presence', '/sessions'),
 		[ '9110 9.3.8', 'TRACE says nothing back', req("TRACE $ok HTTP/1.1", 'X-Secret: abracadabra'), '405 stay',
 			{ unlike => qr/abracadabra/ } ],
 		[ '9110 7.8', 'h2c is passed over', get('Upgrade: h2c', 'Connection: Upgrade, HTTP2-Settings',

@@ -41,7 +41,7 @@ static void show(const struct result *r)
 static void try_expect(const char *text, const struct result *r)
 {
 	char why[256] = "";
-	struct expect *e = expect_new(text, why, sizeof(why));
+	struct expect *e = expect_new(text, r, why, sizeof(why));
 
 	if (e)
 		expect_met(e, r, why, sizeof(why));

@@ -33,7 +33,7 @@ static unsigned char *no_sha1(const unsigned char *data, size_t n, unsigned char
 static void check_path(const struct http1_head *h)
 {
 	char out[4096];
-	ssize_t n = http1_decode_path(h->target.path, out, sizeof(out));
+	ssize_t n = http1_decode(h->target.path, false, out, sizeof(out));
 
 	/* The escapes were checked, but for %00. */
 	assert(n <= (ssize_t)h->target.path.len);

@@ -50,15 +50,19 @@ static void answer_queue(struct sendq *q, const char *text, size_t size)
 	const char *end = text + size, *feed;
 	size_t len;
 
-	assert(sendq_put(q, "{}", 2, SENDQ_MESSAGE, (struct sendq_id){0}) == 0);
-	assert(sendq_put(q, own, sizeof(own) - 1, SENDQ_MESSAGE, (struct sendq_id){11, 3}) == 0);
-	assert(sendq_put(q, "{}", 2, SENDQ_CONTROL, (struct sendq_id){0}) == 0);
+	assert(sendq_put(q, "{}", 2, SENDQ_MESSAGE, (struct sendq_id){0}, 0) == 0);
+	assert(sendq_put(q, own, sizeof(own) - 1, SENDQ_MESSAGE, (struct sendq_id){11, 3}, 0) == 0);
+	assert(sendq_put(q, "{}", 2, SENDQ_CONTROL, (struct sendq_id){0}, 0) == 0);
 	assert(sendq_fence(q) == 0);
 	sendq_unsent(q, &len);
 	sendq_advance(q, len);
 	for (; text < end && (feed = memchr(text, '\n', (size_t)(end - text))); text = feed + 1) {
-		if (sendq_answered(q, text, (size_t)(feed - text)) != SENDQ_DONE)
-			sendq_too_long(q);
+		if (sendq_answered(q, text, (size_t)(feed - text)) != SENDQ_DONE) {
+			struct sendq_refused longest;
+
+			if (sendq_too_long(q, &longest))
+				sendq_refuse(q, longest.number, false);
+		}
 		sendq_rewind(q);
 		assert(sendq_count(q) <= 3);
 		sendq_unsent(q, &len);

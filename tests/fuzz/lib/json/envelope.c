@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "json/terms.h"
+
 static const char *const list[] = {"from", "seq", "session_id", "timestamp", "type"};
 #define NPATHS (sizeof(list) / sizeof(list[0]))
 
@@ -13,7 +15,7 @@ static void check_receiver(struct span id, void *arg)
 {
 	unsigned *n = arg;
 
-	assert(id.p && id.len >= 1 && id.len <= 64);
+	assert(id.p && id.len >= 1 && id.len <= 256);
 	assert(++*n <= ENVELOPE_TO_MAX);
 }
 
@@ -38,7 +40,7 @@ static void check_record(const struct envelope *e)
 	struct buf out = {0};
 
 	assert(paths);
-	assert(envelope_record(e, &out, session, 1700000000000, from) == 0);
+	assert(envelope_record(e, &out, session, 1700000000000, from, (struct span){NULL, 0}) == 0);
 	assert(buf_puts(&out, ",\"seq\":1}") == 0);
 	assert(json_scan(paths, out.data, out.len, m, &scan) == JSON_OK);
 	for (size_t i = 0; i < NPATHS; i++)
@@ -49,6 +51,18 @@ static void check_record(const struct envelope *e)
 	assert(!memchr(out.data, '\n', out.len) && !memchr(out.data, '\r', out.len));
 	json_paths_free(paths);
 	buf_free(&out);
+}
+
+static void check_terms(const struct envelope *e)
+{
+	struct terms t = {0};
+	const char *why = NULL;
+	enum hub_code code = terms_read(e, 5, &t, &why);
+
+	assert(code == HUB_OK || (code == HUB_BAD_FIELD && why[0]));
+	assert(code != HUB_OK || e->has_terms || !t.any);
+	assert(t.ttl_ms <= (uint64_t)(TERMS_TTL_MAX * 1000));
+	assert(code != HUB_OK || terms_ttl_ms(e->text, e->len) == t.ttl_ms);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -66,5 +80,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_fields(&e);
 	check_record(&e);
+	check_terms(&e);
 	return 0;
 }

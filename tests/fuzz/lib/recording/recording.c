@@ -85,6 +85,33 @@ static void check_append(const char *path, bool compressed)
 	assert(recorder_close(w) == 0);
 }
 
+/* The same bytes as lines that need not be a recording. */
+static void check_lines(const char *path)
+{
+	enum recording_status status;
+	struct recording_line line;
+	char why[200];
+	int failed;
+	struct recording *r = recording_open_lines(path, why, sizeof(why), &failed);
+
+	if (!r) {
+		assert(failed && *why);
+		return;
+	}
+	while ((status = recording_next(r, &line)) == RECORDING_OK) {
+		assert(!memchr(line.text, '\n', line.len));
+		if (line.kind == RECORDING_HEADER || !line.len)
+			continue;
+		assert(line.kind == RECORDING_RECORD || line.kind == RECORDING_STATE ||
+		       line.kind == RECORDING_OTHER);
+		if (line.kind != RECORDING_OTHER)
+			assert(line.text[0] == '{' && line.body < line.len && line.type.len);
+	}
+	assert(*recording_why(r));
+	assert(recording_good_lines(r) <= UINT32_MAX);
+	recording_close(r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	enum recording_status status;
@@ -108,6 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		recording_close(r);
 	}
+	check_lines(path);
 	check_append(path, compressed);
 	close(fd);
 	return 0;

@@ -108,6 +108,53 @@ static void upgrades(void **state)
 	pair_close(&p);
 }
 
+/* A proxy is asked first, for the way to the server; its answer may come in pieces. */
+static void goes_by_a_proxy(void **state)
+{
+	static char request[] = "CONNECT hub:80 HTTP/1.1\r\n\r\n";
+	char got[100] = "";
+	struct pair p;
+
+	(void)state;
+	pair_open(&p, CONN_CONNECTING, URL_WS);
+	p.target.tunnel = request;
+	assert_int_equal(bench_conn_secure(&p.io, &p.c), CONN_WAIT);
+	assert_string_equal(bench_conn_stage(&p.c), "proxy");
+	assert_int_equal(read(p.peer, got, sizeof(got)), sizeof(request) - 1);
+	assert_string_equal(got, request);
+	peer_sends(&p, "HTTP/1.1 200 Fi", 15);
+	assert_int_equal(polled(&p), EPOLLIN);
+	assert_int_equal(bench_conn_ready(&p.io, &p.c, EPOLLIN), CONN_WAIT);
+	peer_sends(&p, "ne\r\nVia: x\r\n", 12);
+	assert_int_equal(bench_conn_ready(&p.io, &p.c, EPOLLIN), CONN_WAIT);
+	peer_sends(&p, "\r\n", 2);
+	assert_int_equal(bench_conn_ready(&p.io, &p.c, EPOLLIN), CONN_CONNECTED);
+	/* From here on it is as without. */
+	assert_int_equal(bench_conn_secure(&p.io, &p.c), CONN_SECURE);
+	assert_int_equal(bench_conn_upgrade(&p.io, &p.c, "GET\r\n", 5), CONN_WAIT);
+	assert_string_equal(bench_conn_stage(&p.c), "WebSocket");
+	pair_close(&p);
+}
+
+static void a_proxy_may_refuse(void **state)
+{
+	static const char *const answers[] = {"HTTP/1.1 407 Proxy Authentication Required\r\n",
+					      "HTTP/1.1 20\n", "SSH-2.0-x\r\n", "\r\n"};
+	static char request[] = "CONNECT hub:80 HTTP/1.1\r\n\r\n";
+	struct pair p;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(answers); i++) {
+		pair_open(&p, CONN_CONNECTING, URL_WS);
+		p.target.tunnel = request;
+		assert_int_equal(bench_conn_secure(&p.io, &p.c), CONN_WAIT);
+		peer_sends(&p, answers[i], strlen(answers[i]));
+		assert_int_equal(bench_conn_ready(&p.io, &p.c, EPOLLIN), CONN_LOST);
+		assert_memory_equal(p.io.why, "the proxy: ", 11);
+		pair_close(&p);
+	}
+}
+
 /* Over a Unix socket it stands at once, and messages are lines both ways. */
 static void lines(void **state)
 {
@@ -256,7 +303,8 @@ static void paused(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(upgrades),		  cmocka_unit_test(lines),
+	    cmocka_unit_test(upgrades),		  cmocka_unit_test(goes_by_a_proxy),
+	    cmocka_unit_test(a_proxy_may_refuse), cmocka_unit_test(lines),
 	    cmocka_unit_test(pings_are_answered), cmocka_unit_test(lost),
 	    cmocka_unit_test(a_full_socket),	  cmocka_unit_test(paused),
 	};

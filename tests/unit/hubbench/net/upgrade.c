@@ -25,6 +25,12 @@ static void request(void **state)
 				  "Sec-WebSocket-Protocol: hub\r\n"
 				  "Cookie: id=1\r\nX-A: b\r\n\r\n");
 	free(text);
+	assert_int_equal(url_parse(&url, "ws://user:p%40ss@host/", why, sizeof(why)), 0);
+	text = upgrade_request(&url, NULL, NULL, 0);
+	assert_non_null(text);
+	assert_non_null(strstr(text, "\r\nAuthorization: Basic dXNlcjpwQHNz\r\n"));
+	assert_null(strstr(text, "ss@"));
+	free(text);
 }
 
 /* What the lines come to, as far as the last is wanted. */

@@ -10,7 +10,7 @@
 /* 1 met, 0 not met, -1 refused; why is what was said. */
 static int judge(const struct result *r, const char *text, char *why, size_t cap)
 {
-	struct expect *e = expect_new(text, why, cap);
+	struct expect *e = expect_new(text, NULL, why, cap);
 	int met;
 
 	if (!e)
@@ -165,8 +165,8 @@ static void test_checks_are_noted(void **state)
 {
 	struct result *r = plain();
 	char why[256];
-	struct expect *good = expect_new("p99<50ms", why, sizeof(why));
-	struct expect *bad = expect_new("lost > 0", why, sizeof(why));
+	struct expect *good = expect_new("p99<50ms", NULL, why, sizeof(why));
+	struct expect *bad = expect_new("lost > 0", NULL, why, sizeof(why));
 
 	(void)state;
 	/* In brackets, since cmocka has a macro of that name. */

@@ -73,6 +73,17 @@ static void expect_joins(const struct dialect *d, struct script s, uint32_t sess
 	free(text);
 }
 
+static void expect_hello(struct script s, uint32_t session, const char *expected)
+{
+	struct dialect_client c = {.session = session};
+	struct buf out = {0};
+
+	assert_int_equal(dialect_socketio.hello(&s, &c, &out), 0);
+	assert_int_equal(out.len, strlen(expected));
+	assert_memory_equal(out.data, expected, out.len);
+	buf_free(&out);
+}
+
 static void hub_messages(void **state)
 {
 	const struct script s = script_of(&dialect_hub);
@@ -228,7 +239,7 @@ static void socketio(void **state)
 		enum dialect_got got;
 		const char *news;
 	} cases[] = {
-	    {"0{\"sid\":\"a\"}", DIALECT_SAY, "40"},
+	    {"0{\"sid\":\"a\"}", DIALECT_OPENED, NULL},
 	    {"2", DIALECT_SAY, "3"},
 	    {"40{\"sid\":\"b\"}", DIALECT_GREETED, NULL},
 	    {"44{\"message\":\"no\"}", DIALECT_DENIED, "44{\"message\":\"no\"}"},
@@ -239,6 +250,7 @@ static void socketio(void **state)
 	};
 	struct script s = script_of(&dialect_socketio);
 	struct dialect_news news;
+	char *message;
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
@@ -258,6 +270,17 @@ static void socketio(void **state)
 	expect_joins(&dialect_socketio, s, 1, "42[\"enter\",\"lobby-1\"]");
 	s.room = NULL;
 	expect_joins(&dialect_socketio, s, 1, "42[\"enter\",\"room-1\"]");
+	expect_hello(s, 1, "40");
+	s.echo = true;
+	expect_hello(s, 1, "40{\"echo\":true}");
+	s.space = "r";
+	expect_hello(s, 1, "40/r-000001,{\"echo\":true}");
+	expect_joins(&dialect_socketio, s, 1, NULL);
+	message = dialect_socketio.message(&s);
+	assert_string_equal(message, "42/r-{session},[\"message\",\"{mark}{pad}\"]");
+	free(message);
+	s.sessions = 1;
+	expect_hello(s, 0, "40/r,{\"echo\":true}");
 }
 
 int main(void)

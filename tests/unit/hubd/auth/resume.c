@@ -7,9 +7,17 @@
 
 #include "unit.h"
 
+#define NOBODY ((struct span){0})
+
 static const unsigned char key[RESUME_KEY_LEN] = "the secret of a hub that is ours";
 
-static uint32_t run; /* of the token verified last */
+static struct resume got; /* of the token verified last */
+
+static void make(uint64_t id, uint32_t run, uint64_t issued_ms, struct span user, char *token)
+{
+	resume_token(key, &(struct resume){.id = id, .run = run, .issued_ms = issued_ms}, user,
+		     token);
+}
 
 static bool verify(const unsigned char *with, const char *token, size_t len, uint64_t *id)
 {
@@ -19,7 +27,9 @@ static bool verify(const unsigned char *with, const char *token, size_t len, uin
 
 	assert_non_null(copy);
 	memcpy(copy, token, len);
-	ok = resume_verify(with, copy, len, id, &run);
+	ok = resume_verify(with, copy, len, NOBODY, &got);
+	if (ok)
+		*id = got.id;
 	free(copy);
 	return ok;
 }
@@ -35,7 +45,7 @@ static void tokens_come_back(void **state)
 		uint64_t id = ~ids[i];
 
 		memset(token, '!', sizeof(token));
-		resume_token(key, ids[i], runs[i], token);
+		make(ids[i], runs[i], ids[i] / 3, NOBODY, token);
 		assert_int_equal(strlen(token), RESUME_LEN);
 		assert_int_equal(strspn(token,
 					"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -43,10 +53,13 @@ static void tokens_come_back(void **state)
 				 RESUME_LEN);
 		assert_true(verify(key, token, RESUME_LEN, &id));
 		assert_true(id == ids[i]);
-		assert_int_equal(run, runs[i]);
-		resume_token(key, ids[i], runs[i], again);
+		assert_int_equal(got.run, runs[i]);
+		assert_true(got.issued_ms == ids[i] / 3);
+		make(ids[i], runs[i], ids[i] / 3, NOBODY, again);
 		assert_string_equal(token, again);
-		resume_token(key, ids[i], ~runs[i], again);
+		make(ids[i], ~runs[i], ids[i] / 3, NOBODY, again);
+		assert_string_not_equal(token, again);
+		make(ids[i], runs[i], ids[i] / 3 + 1, NOBODY, again);
 		assert_string_not_equal(token, again);
 	}
 }
@@ -59,7 +72,7 @@ static void a_token_is_right_to_the_bit(void **state)
 	uint64_t id = 77;
 
 	(void)state;
-	resume_token(key, 0x123456789abcdef0, 5, token);
+	make(0x123456789abcdef0, 5, 7, NOBODY, token);
 	for (size_t at = 0; at < RESUME_LEN; at++) {
 		char was = token[at];
 
@@ -81,7 +94,7 @@ static void another_hubs_token_is_none(void **state)
 	uint64_t id = 77;
 
 	(void)state;
-	resume_token(key, 42, 5, token);
+	make(42, 5, 7, NOBODY, token);
 	for (size_t bit = 0; bit < 8 * sizeof(other); bit++) {
 		memcpy(other, key, sizeof(other));
 		other[bit / 8] ^= (unsigned char)(1u << bit % 8);
@@ -96,8 +109,8 @@ static void a_token_has_its_length(void **state)
 	uint64_t id = 77;
 
 	(void)state;
-	resume_token(key, 42, 5, token);
-	resume_token(key, 42, 5, token + RESUME_LEN);
+	make(42, 5, 7, NOBODY, token);
+	make(42, 5, 7, NOBODY, token + RESUME_LEN);
 	for (size_t len = 0; len <= 2 * RESUME_LEN; len++)
 		if (len != RESUME_LEN)
 			assert_false(verify(key, token, len, &id));
@@ -109,6 +122,20 @@ static void a_token_has_its_length(void **state)
 	assert_true(verify(key, token, RESUME_LEN, &id));
 }
 
+/* What one user has is worth nothing to another. */
+static void a_token_is_its_users(void **state)
+{
+	static const struct span ann = {"ann", 3}, bob = {"bob", 3};
+	char token[RESUME_LEN + 1];
+	struct resume r;
+
+	(void)state;
+	make(42, 5, 7, ann, token);
+	assert_true(resume_verify(key, token, RESUME_LEN, ann, &r));
+	assert_false(resume_verify(key, token, RESUME_LEN, bob, &r));
+	assert_false(resume_verify(key, token, RESUME_LEN, NOBODY, &r));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -116,6 +143,7 @@ int main(void)
 	    cmocka_unit_test(a_token_is_right_to_the_bit),
 	    cmocka_unit_test(another_hubs_token_is_none),
 	    cmocka_unit_test(a_token_has_its_length),
+	    cmocka_unit_test(a_token_is_its_users),
 	};
 
 	if (sodium_init() < 0)

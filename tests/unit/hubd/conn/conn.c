@@ -7,6 +7,7 @@
 #include "hubd/conn_stub.h"
 #include "unit.h"
 #include "wire/blob.h"
+#include "wire/log_place.h"
 
 struct place {
 	struct workers all;
@@ -62,8 +63,8 @@ static void answers_leave_at_the_end_of_the_turn(void **state)
 	stub_round(t.w);
 	assert_true(peer_got(&t.p, "one\ntwo\nerror bad_json \"id\": it is not\n"));
 	assert_int_equal(t.p.writes, 1);
-	assert_int_equal(counted(&t.w->counters.errors), 1);
-	assert_int_equal(counted(&t.w->counters.sent_bytes), 39);
+	assert_int_equal(counted(&t.w->counters.errors[HUB_BAD_JSON]), 1);
+	assert_int_equal(counted(&t.w->counters.sent[COUNT_WSS]), 3);
 	assert_int_equal(t.p.conn->out.cap, 0); /* an idle connection has no buffer */
 	b = worker_scratch(t.w);
 	conn_send_scratch(t.p.conn, b, -ENOMEM);
@@ -111,7 +112,7 @@ static void what_waits_for_a_peer_has_bounds(void **state)
 		send_text(t.p.conn, "{\"type\":\"pong\",\"server_time\":1234567890123}");
 	assert_in_range(n, 10000, 50000);
 	assert_int_equal(t.p.conn->code, CLOSE_SLOW);
-	assert_int_equal(counted(&t.w->counters.slow_disconnects), 1);
+	assert_int_equal(counted(&t.w->counters.slow_disconnects[0]), 1);
 	stub_round(t.w);
 	assert_int_equal(t.p.code, CLOSE_SLOW);
 	end(&t);
@@ -153,7 +154,7 @@ static void a_write_that_fails_ends_it(void **state)
 
 /* --- holding --- */
 
-static void messages_wait_while_it_is_held(void **state)
+static void nothing_is_read_while_it_is_held(void **state)
 {
 	struct place t = {0};
 
@@ -162,159 +163,64 @@ static void messages_wait_while_it_is_held(void **state)
 	assert_int_equal(peer_say(&t.p, "one"), HUB_OK);
 	conn_hold(t.p.conn);
 	assert_true(t.p.paused);
-	peer_say(&t.p, "two");
-	peer_say(&t.p, "");
-	peer_say(&t.p, "three");
-	assert_true(peer_said(&t.p, "one\n"));
 	conn_release(t.p.conn);
-	assert_true(peer_said(&t.p, "two\n\nthree\n"));
 	assert_false(t.p.paused);
 	assert_null(t.p.conn->input); /* an idle connection has no room for input */
-	peer_say(&t.p, "four");
-	assert_true(peer_said(&t.p, "four\n"));
+	peer_say(&t.p, "two");
+	assert_true(peer_said(&t.p, "one\ntwo\n"));
 	end(&t);
 }
 
-/* A message that holds the connection again. */
-static enum hub_code hold_at_h(struct peer *p, const char *text, size_t len)
-{
-	if (len && text[0] == 'h')
-		conn_hold(p->conn);
-	if (len && text[0] == 'c')
-		conn_close(p->conn, CLOSE_NORMAL, "it wants to");
-	if (len && text[0] == 's')
-		send_text(p->conn, "answer");
-	return len && text[0] == '!' ? HUB_BAD_TEXT : HUB_OK;
-}
-
-static void it_may_be_held_again_meanwhile(void **state)
+static void the_front_of_a_message_has_room_while_it_is_there(void **state)
 {
 	struct place t = {0};
+	struct buf part;
 
 	(void)state;
 	start(&t);
-	t.p.take = hold_at_h;
-	peer_say(&t.p, "h1");
-	peer_say(&t.p, "two");
-	peer_say(&t.p, "h3");
-	peer_say(&t.p, "four");
-	peer_say(&t.p, "h5");
-	assert_true(peer_said(&t.p, "h1\n"));
-	conn_release(t.p.conn);
-	assert_true(peer_said(&t.p, "two\nh3\n"));
-	assert_true(t.p.paused);
-	peer_say(&t.p, "six");
-	conn_release(t.p.conn);
-	assert_true(peer_said(&t.p, "four\nh5\n"));
-	conn_release(t.p.conn);
-	assert_true(peer_said(&t.p, "six\n"));
-	assert_false(t.p.paused);
-	/* The end of it is the end of what waits. */
-	conn_hold(t.p.conn);
-	peer_say(&t.p, "c");
-	peer_say(&t.p, "never");
-	conn_release(t.p.conn);
-	assert_true(peer_said(&t.p, "c\n"));
-	stub_round(t.w);
-	assert_int_equal(t.p.code, CLOSE_NORMAL);
-	end(&t);
-}
-
-/* At once or held, it is the door that says what becomes of it. */
-static void text_that_is_not_utf8_ends_it_where_the_door_says_so(void **state)
-{
-	static struct door strict = PEER_DOOR(&encoding_lines, &peer_dialect);
-
-	(void)state;
-	strict.utf8 = true;
-	for (int held = 0; held < 2; held++) {
-		struct place t = {0};
-		struct peer p;
-
-		start(&t);
-		peer_open(&p, t.w, &strict);
-		t.p.take = p.take = hold_at_h;
-		peer_say(&t.p, held ? "h" : "x");
-		peer_say(&p, held ? "h" : "x");
-		peer_say(&t.p, "!");
-		peer_say(&p, "!");
-		if (held) {
-			conn_release(t.p.conn);
-			conn_release(p.conn);
-		}
-		stub_round(t.w);
-		assert_int_equal(t.p.code, 0);
-		assert_int_equal(p.code, CLOSE_BAD_TEXT);
-		end(&t);
-		peer_free(&p);
-	}
-}
-
-/* A message whose front has come keeps its place beside those that are held. */
-static void the_front_of_a_message_stays(void **state)
-{
-	struct place t = {0};
-
-	(void)state;
-	start(&t);
-	conn_hold(t.p.conn);
-	peer_say(&t.p, "one");
-	assert_int_equal(buf_puts(conn_part(t.p.conn), "the front "), 0);
-	conn_release(t.p.conn);
-	assert_true(peer_said(&t.p, "one\n"));
-	assert_int_equal(conn_part(t.p.conn)->len, 10);
-	conn_hold(t.p.conn);
-	peer_say(&t.p, "two");
-	conn_part_done(t.p.conn);
-	assert_int_equal(conn_part(t.p.conn)->len, 0);
-	conn_part_done(t.p.conn);
-	conn_release(t.p.conn);
-	assert_true(peer_said(&t.p, "two\n"));
+	assert_int_equal(conn_part_put(t.p.conn, "the front ", 10), 0);
+	assert_int_equal(conn_part_put(t.p.conn, "and back", 8), 0);
+	part = conn_part_take(t.p.conn);
+	assert_int_equal(part.len, 18);
+	assert_memory_equal(part.data, "the front and back", 18);
+	buf_free(&part);
+	conn_part_drop(t.p.conn);
 	assert_null(t.p.conn->input);
-	conn_part_done(t.p.conn);
+	conn_part_drop(t.p.conn);
 	end(&t);
 }
 
-static void messages_may_wait_when_the_peer_is_gone(void **state)
+/* What is counted as memory is what is there, and goes with the connection. */
+static void memory_is_counted(void **state)
 {
 	struct place t = {0};
-	struct conn *c;
+	const atomic_uint_fast64_t *answers, *half;
 
 	(void)state;
 	start(&t);
-	c = t.p.conn;
-	conn_busy(c);
-	conn_hold(c);
+	answers = &t.w->counters.memory[MEMORY_ANSWERS];
+	half = &t.w->counters.memory[MEMORY_HALF];
+	send_text(t.p.conn, "one");
+	assert_int_equal(counted(answers), 4);
+	stub_round(t.w);
+	assert_int_equal(counted(answers), 0);
 	peer_say(&t.p, "one");
+	assert_int_equal(conn_part_put(t.p.conn, "front", 5), 0);
+	assert_int_equal(counted(half), 5);
+	conn_part_drop(t.p.conn);
+	assert_int_equal(counted(half), 0);
+	assert_int_equal(counted(&t.w->counters.received[COUNT_WSS]), 1);
+	/* All of it at once. */
+	assert_int_equal(conn_part_put(t.p.conn, "front", 5), 0);
+	t.p.stalled = true;
+	send_text(t.p.conn, "two");
+	stub_round(t.w);
+	send_text(t.p.conn, "three");
+	assert_int_equal(counted(answers), 6);
 	peer_gone(&t.p);
 	stub_turns(t.w);
-	/* It is still there, for a request is to come back to it; what it said is not handled. */
-	assert_true(c->gone);
-	conn_release(c);
-	assert_true(peer_said(&t.p, ""));
-	conn_idle(c);
-	stub_turns(t.w);
-	end(&t);
-}
-
-static void what_waits_to_be_handled_has_bounds(void **state)
-{
-	struct place t = {.set.max_message = 1000};
-	char text[1000];
-	size_t bytes = 0;
-
-	(void)state;
-	memset(text, 'x', sizeof(text) - 1);
-	text[sizeof(text) - 1] = '\0';
-	start(&t);
-	conn_hold(t.p.conn);
-	for (; !t.p.conn->closing && bytes < 10 << 20; bytes += sizeof(text))
-		peer_say(&t.p, text);
-	assert_in_range(bytes, (1 << 20) - 10000, (1 << 20) + 2000);
-	assert_int_equal(t.p.conn->code, CLOSE_TOO_LARGE);
-	stub_round(t.w);
-	assert_int_equal(t.p.code, CLOSE_TOO_LARGE);
-	assert_true(peer_said(&t.p, ""));
+	assert_int_equal(counted(answers), 0);
+	assert_int_equal(counted(half), 0);
 	end(&t);
 }
 
@@ -391,7 +297,7 @@ static void it_is_freed_when_all_have_come_back(void **state)
 	(void)state;
 	start(&t);
 	c = t.p.conn;
-	c->info = blob_ref(info);
+	assert_int_equal(conn_set_info(c, info, 0), 0);
 	conn_busy(c);
 	conn_busy(c);
 	peer_gone(&t.p);
@@ -417,7 +323,7 @@ static void it_is_freed_behind_its_next_turn(void **state)
 	(void)state;
 	start(&t);
 	c = t.p.conn;
-	c->info = blob_ref(info);
+	assert_int_equal(conn_set_info(c, info, 0), 0);
 	stub_round(t.w);
 	worker_next_turn(t.w, TURN_CONNECTIONS, &c->flush);
 	worker_later(t.w, TURN_REAP, &c->reap);
@@ -456,7 +362,7 @@ static void a_blocked_connection_is_not_taken_for_dead(void **state)
 	assert_false(t.p.conn->closing);
 	conn_due(&t.p.conn->timer, s + 60);
 	assert_true(t.p.conn->closing);
-	assert_int_equal(counted(&t.w->counters.dead), 1);
+	assert_int_equal(counted(&t.w->counters.dead[0]), 1);
 	stub_round(t.w);
 	assert_int_equal(t.p.code, -1);
 	end(&t);
@@ -527,8 +433,91 @@ static void a_stalled_write_has_its_time(void **state)
 	assert_false(t.p.conn->closing);
 	conn_due(&t.p.conn->timer, t.p.conn->blocked_s + 5);
 	assert_string_equal(t.p.conn->reason, "write timeout");
-	assert_int_equal(counted(&t.w->counters.dead), 1);
+	assert_int_equal(counted(&t.w->counters.dead[0]), 1);
 	end(&t);
+}
+
+/* A peer that never says anything: what is between is told that the connection is in use, as often
+ * as the door wants it or the hub, and whether that is heard nobody knows. */
+static void a_peer_that_only_listens_is_told_now_and_then(void **state)
+{
+	static struct door mute = PEER_DOOR(&encoding_lines, &peer_dialect);
+	struct place t = {.set = {.ping = 54, .pong = 60, .write_timeout = 5}};
+	struct peer p;
+	uint32_t s;
+
+	(void)state;
+	mute.keep_s = 15;
+	start(&t);
+	peer_open(&p, t.w, &mute);
+	s = p.conn->heard_s;
+	assert_int_equal(conn_due(&p.conn->timer, s + 14), 1);
+	assert_int_equal(p.pings, 0);
+	for (uint32_t n = 1; n < 10; n++) {
+		assert_int_equal(conn_due(&p.conn->timer, s + 15 * n), 15);
+		assert_int_equal(p.pings, n);
+	}
+	assert_false(p.conn->closing);
+	t.set.ping = 5;
+	assert_int_equal(conn_due(&p.conn->timer, s + 140), 5);
+	assert_int_equal(p.pings, 10);
+	/* Who does not take what is there is not told more, but has its time. */
+	p.stalled = true;
+	assert_int_equal(conn_due(&p.conn->timer, s + 145), 1);
+	assert_true(p.conn->blocked);
+	conn_due(&p.conn->timer, s + 149);
+	assert_false(p.conn->closing);
+	conn_due(&p.conn->timer, s + 150);
+	assert_string_equal(p.conn->reason, "write timeout");
+	assert_int_equal(p.pings, 11);
+	end(&t);
+	peer_free(&p);
+}
+
+/* --- server-sent events --- */
+
+static bool event_is(const char *text, const char *type, const char *want)
+{
+	struct log_place place = {.epoch = 1};
+	struct record_log in = {.session = {"s", 1}, .place = &place};
+	struct buf b = {0};
+	bool same;
+
+	assert_int_equal(encoding_events.record(&b, text, strlen(text),
+						(struct span){type, type ? strlen(type) : 0}, &in),
+			 0);
+	same = buf_take(&b, want);
+	buf_free(&b);
+	return same;
+}
+
+/* The same whether the type is known or has to be found. */
+static void a_record_is_an_event_of_its_type_at_its_place(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		assert_true(event_is("{\"type\":\"a b\",\"seq\":7}", known ? "\"a b\"" : NULL,
+				     "id: 00000000001-7\nevent: a b\n"
+				     "data: {\"type\":\"a b\",\"seq\":7}\n\n"));
+		assert_true(event_is("{\"type\":\" \\u0041\",\"seq\":70}",
+				     known ? "\" \\u0041\"" : NULL,
+				     "id: 00000000001-70\nevent:  A\n"
+				     "data: {\"type\":\" \\u0041\",\"seq\":70}\n\n"));
+	}
+	/* What has none is no record. */
+	assert_true(event_is("{\"type\":\"gap\",\"to_seq\":7}", NULL,
+			     "event: gap\ndata: {\"type\":\"gap\",\"to_seq\":7}\n\n"));
+	assert_true(event_is("7}", NULL, "data: 7}\n\n"));
+}
+
+static void what_the_hub_says_is_an_event_without_a_place(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	assert_int_equal(encoding_events.message(&b, "{\"type\":\"gap\",\"seq\":7}", 22), 0);
+	assert_true(buf_take(&b, "event: gap\ndata: {\"type\":\"gap\",\"seq\":7}\n\n"));
+	buf_free(&b);
 }
 
 int main(void)
@@ -539,12 +528,9 @@ int main(void)
 	    cmocka_unit_test(what_waits_for_a_peer_has_bounds),
 	    cmocka_unit_test(it_is_listened_to_again_when_that_has_left),
 	    cmocka_unit_test(a_write_that_fails_ends_it),
-	    cmocka_unit_test(messages_wait_while_it_is_held),
-	    cmocka_unit_test(it_may_be_held_again_meanwhile),
-	    cmocka_unit_test(text_that_is_not_utf8_ends_it_where_the_door_says_so),
-	    cmocka_unit_test(the_front_of_a_message_stays),
-	    cmocka_unit_test(messages_may_wait_when_the_peer_is_gone),
-	    cmocka_unit_test(what_waits_to_be_handled_has_bounds),
+	    cmocka_unit_test(nothing_is_read_while_it_is_held),
+	    cmocka_unit_test(the_front_of_a_message_has_room_while_it_is_there),
+	    cmocka_unit_test(memory_is_counted),
 	    cmocka_unit_test(a_closing_connection_takes_and_gives_nothing_more),
 	    cmocka_unit_test(its_answer_to_the_close_is_heard),
 	    cmocka_unit_test(an_abort_is_at_once),
@@ -554,6 +540,9 @@ int main(void)
 	    cmocka_unit_test(who_says_anything_lives),
 	    cmocka_unit_test(a_ping_may_block),
 	    cmocka_unit_test(a_stalled_write_has_its_time),
+	    cmocka_unit_test(a_peer_that_only_listens_is_told_now_and_then),
+	    cmocka_unit_test(a_record_is_an_event_of_its_type_at_its_place),
+	    cmocka_unit_test(what_the_hub_says_is_an_event_without_a_place),
 	};
 
 	if (sodium_init() < 0)

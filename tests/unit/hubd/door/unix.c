@@ -6,9 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "door/doors.h"
-#include "door/stream.h"
-#include "hubd/hub_stub.h"
+#include "hubd/doors_stub.h"
 #include "unit.h"
 
 #define WAIT_MS 30000 /* for what must come; nothing is measured */
@@ -29,10 +27,7 @@ static void start(struct place *t, bool archive)
 	int fds[2];
 
 	hub_stub_start(&t->hub, 1, archive);
-	t->hub.m.s.hooks.step[TURN_STREAMS] = stream_turn;
-	t->w = stub_worker(&t->hub.m, 0);
-	t->w->doors = &t->doors;
-	doors_start(t->w);
+	t->w = doors_stub_start(&t->hub, &t->doors);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	t->fd = fds[0];
 	atomic_store(&t->w->connections, 1);

@@ -1,5 +1,5 @@
-/* The dedup window against a list of everything ever added: exactly the last 4096 messages are
- * known, each with its seq, however the hashes fall. */
+/* The dedup window against a list of everything ever added: exactly the last 4096 messages of a
+ * sender are known, each with its seq, however the hashes fall, and whatever others send. */
 #include "log/dedup.h"
 
 #include <sodium.h>
@@ -22,7 +22,7 @@ static uint64_t next(void)
 static void add(struct dedup *d, uint64_t hash, uint64_t seq)
 {
 	assert_int_equal(dedup_reserve(d), 0);
-	dedup_add(d, hash, seq);
+	dedup_add(d, 1, hash, seq);
 }
 
 static void expect(const struct dedup *d, uint64_t hash, uint64_t seq)
@@ -65,14 +65,14 @@ static void few_messages_take_little(void **state)
 	(void)state;
 	add(&d, 1, 1);
 	assert_true(dedup_bytes(&d) < 4096);
-	for (uint64_t i = 2; i <= 3 * DEDUP_MAX; i++) {
+	for (uint64_t i = 2; i <= 3 * DEDUP_SENDER; i++) {
 		add(&d, i * 0x9e3779b97f4a7c15, i);
 		assert_true(dedup_bytes(&d) >= bytes);
 		bytes = dedup_bytes(&d);
 		assert_true(d.cap <= DEDUP_MAX);
-		assert_true(d.n <= DEDUP_MAX);
+		assert_true(d.n <= DEDUP_SENDER);
 	}
-	assert_true(bytes < 64 * DEDUP_MAX);
+	assert_true(bytes < 64 * DEDUP_SENDER);
 	dedup_free(&d);
 	assert_int_equal(dedup_bytes(&d), 0);
 }
@@ -92,7 +92,7 @@ static void seq_may_be_none(void **state)
 /* Everything that was added, in order; message i has seq i + 1. */
 static void check_window(const struct dedup *d, const uint64_t *hash, size_t n)
 {
-	size_t first = n > DEDUP_MAX ? n - DEDUP_MAX : 0;
+	size_t first = n > DEDUP_SENDER ? n - DEDUP_SENDER : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (i < first)
@@ -166,20 +166,80 @@ static void any_order_of_things_agrees_with_the_model(void **state)
 		}
 		/* One of the latest, one at the window's edge, any. */
 		back = what % 10 < 7	? what % 100
-		       : what % 10 == 8 ? DEDUP_MAX - 50 + what % 100
+		       : what % 10 == 8 ? DEDUP_SENDER - 50 + what % 100
 					: what;
 		at = n - 1 - back % n;
-		if (n - at <= DEDUP_MAX)
+		if (n - at <= DEDUP_SENDER)
 			expect(&d, hash[at], at + 1);
 		else
 			expect_none(&d, hash[at]);
 		if (what % 1000 == 0)
 			expect_none(&d, next());
 	}
-	assert_true(n > 8 * DEDUP_MAX);
+	assert_true(n > 8 * DEDUP_SENDER);
 	check_window(&d, hash, n);
 	dedup_free(&d);
 	free(hash);
+}
+
+static void add_of(struct dedup *d, uint64_t sender, uint64_t seq)
+{
+	assert_int_equal(dedup_reserve(d), 0);
+	dedup_add(d, sender, sender << 40 | seq, seq);
+}
+
+static size_t known_of(const struct dedup *d, uint64_t sender, uint64_t last)
+{
+	uint64_t seq, found;
+	size_t n = 0;
+
+	for (seq = 1; seq <= last; seq++) {
+		if (!dedup_find(d, sender << 40 | seq, &found))
+			continue;
+		assert_true(found == seq);
+		n++;
+	}
+	return n;
+}
+
+static void who_says_much_pushes_nobody_out(void **state)
+{
+	struct dedup d = {0};
+
+	(void)state;
+	for (uint64_t seq = 1; seq <= 100; seq++)
+		add_of(&d, 1, seq);
+	for (uint64_t sender = 2; sender < 10; sender++)
+		for (uint64_t seq = 1; seq <= 20000; seq++)
+			add_of(&d, sender, seq);
+	assert_int_equal(known_of(&d, 1, 100), 100);
+	assert_int_equal(d.n, DEDUP_MAX);
+	/* Those that have most have about the same. */
+	for (uint64_t sender = 2; sender < 10; sender++)
+		assert_in_range(known_of(&d, sender, 20000), DEDUP_MAX / 20, DEDUP_SENDER);
+	dedup_free(&d);
+}
+
+/* Senders without number, some of which come again. */
+static void all_together_have_an_end(void **state)
+{
+	struct dedup d = {0};
+	uint64_t last[64] = {0};
+
+	(void)state;
+	for (uint64_t i = 1; i <= 200000; i++) {
+		uint64_t sender = 1 + next() % 64;
+
+		if (i % 3)
+			add_of(&d, 1000 + i, 1);
+		else
+			add_of(&d, sender, ++last[sender - 1]);
+		assert_true(d.n <= DEDUP_MAX && d.sender_n <= d.n);
+	}
+	assert_int_equal(d.n, DEDUP_MAX);
+	assert_int_equal(known_of(&d, 1000 + 200000, 1), 1);
+	assert_int_equal(dedup_bytes(&d), DEDUP_MAX * 64);
+	dedup_free(&d);
 }
 
 static uint64_t hash_of(const char *key, uint64_t sender, const char *written)
@@ -233,6 +293,8 @@ int main(void)
 	    cmocka_unit_test(the_window_is_4096_messages),
 	    cmocka_unit_test(hashes_may_fall_together),
 	    cmocka_unit_test(any_order_of_things_agrees_with_the_model),
+	    cmocka_unit_test(who_says_much_pushes_nobody_out),
+	    cmocka_unit_test(all_together_have_an_end),
 	    cmocka_unit_test(a_message_is_known_by_sender_and_msg_id),
 	};
 

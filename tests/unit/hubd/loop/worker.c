@@ -397,6 +397,67 @@ static void note_free(struct worker *w)
 	note('>');
 }
 
+static unsigned count_lag(const struct worker *w, uint64_t *sum_ns)
+{
+	struct histogram_sum sum = {0};
+	unsigned n = 0;
+
+	histogram_sum(&sum, &w->lag);
+	for (unsigned i = 0; i <= HISTOGRAM_BUCKETS; i++)
+		n += (unsigned)sum.bucket[i];
+	*sum_ns = sum.sum_ns;
+	return n;
+}
+
+/* For how long it had something to do is counted once for each time that it had. */
+static void it_is_counted_how_long_events_took(void **state)
+{
+	struct worker_hooks hooks = loop_stub_hooks();
+	struct workers all = {0};
+	struct letter one = letter(&all, '1'), two = letter(&all, '2');
+	struct worker *w;
+	uint64_t sum_ns, began;
+
+	(void)state;
+	loop_stub_workers(&all, 1, &hooks);
+	w = all.at[0];
+	stub_turns(w);
+	assert_int_equal(count_lag(w, &sum_ns), 0);
+	began = worker_turn_ns(w);
+	assert_int_equal(worker_turn_ns(w), began);
+	while (clock_mono_ns() < began + 1000000)
+		;
+	worker_post(w, &one.mail);
+	worker_post(w, &two.mail);
+	stub_turns(w);
+	expect("12");
+	/* What began before the loop is over when it looks for events, then the mail. */
+	assert_int_equal(count_lag(w, &sum_ns), 2);
+	assert_true(sum_ns >= 1000000);
+	assert_true(worker_turn_ns(w) > began);
+	loop_stub_free(&all);
+}
+
+static void counters_are_summed(void **state)
+{
+	struct worker_hooks hooks = loop_stub_hooks();
+	struct workers all = {0};
+	size_t at = offsetof(struct counters, memory);
+
+	(void)state;
+	loop_stub_workers(&all, 3, &hooks);
+	for (unsigned i = 0; i < 3; i++)
+		counter_add_at(&all.at[i]->counters, memory, MEMORY_ANSWERS, 100 + i);
+	counter_add_at(&all.at[1]->counters, memory, MEMORY_UNSENT, 1000);
+	counter_sub_at(&all.at[0]->counters, memory, MEMORY_ANSWERS, 3);
+	assert_int_equal(workers_sum(&all, at, 1), 1000);
+	assert_int_equal(workers_sum(&all, at, BY_KIND_N), 1300);
+	/* One worker may take away what another has added. */
+	counter_sub_at(&all.at[2]->counters, memory, MEMORY_UNSENT, 400);
+	assert_int_equal(workers_sum(&all, at, 1), 600);
+	loop_stub_free(&all);
+}
+
 static void a_worker_drains_and_ends(void **state)
 {
 	struct worker_hooks hooks = loop_stub_hooks();
@@ -444,6 +505,8 @@ int main(void)
 	    cmocka_unit_test(texts_are_made_one_in_another),
 	    cmocka_unit_test(the_time_stands_still_within_a_turn),
 	    cmocka_unit_test(seconds_are_told),
+	    cmocka_unit_test(it_is_counted_how_long_events_took),
+	    cmocka_unit_test(counters_are_summed),
 	    cmocka_unit_test(a_worker_drains_and_ends),
 	};
 	int failed;

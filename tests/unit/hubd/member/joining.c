@@ -137,9 +137,40 @@ static void a_client_comes_back(void **state)
 	peer_free(&r);
 }
 
+static void a_twin_is_told_to_wait(void **state)
+{
+	enum { N = 6 };
+	struct member_stub st = {0};
+	struct peer p[N];
+
+	(void)state;
+	member_stub_start(&st, 2, false);
+	for (int i = 0; i < N; i++) {
+		stub_open(&st, &p[i], i & 1, (uint32_t)i + 1);
+		stub_say(&st, &p[i], "join a as=77");
+	}
+	for (int i = 0; i < N - 2; i++)
+		assert_int_equal(p[i].code, CLOSE_REPLACED);
+	assert_true(peer_got(&p[N - 1], "error in_use J: another connection of this client is in "
+					"the session, and stays; in 1 s\n"));
+	/* Both connections go on. */
+	for (int i = N - 2; i < N; i++)
+		assert_int_equal(p[i].code, 0);
+	stub_say(&st, &p[N - 2], "say a one");
+	assert_true(peer_has(&p[N - 2], "one,\"seq\":1}"));
+	assert_int_equal(session_user_count(stub_session(&st, "a")), 1);
+	peer_gone(&p[N - 2]);
+	stub_settle(&st.s.workers);
+	stub_say(&st, &p[N - 1], "join a as=77");
+	assert_true(peer_has(&p[N - 1], "joined a "));
+	member_stub_end(&st);
+	for (int i = 0; i < N; i++)
+		peer_free(&p[i]);
+}
+
 /* --- with an archive --- */
 
-static void what_is_said_meanwhile_waits(void **state)
+static void nothing_is_read_meanwhile(void **state)
 {
 	struct member_stub st = {0};
 	struct peer p;
@@ -149,20 +180,17 @@ static void what_is_said_meanwhile_waits(void **state)
 	stub_open(&st, &p, 0, 1);
 	stub_say(&st, &p, "join a");
 	assert_true(p.conn->held && p.paused);
-	stub_say(&st, &p, "say a one");
-	stub_say(&st, &p, "join b");
-	stub_say(&st, &p, "say b two");
-	stub_say(&st, &p, "say a three");
-	assert_true(peer_said(&p, "join a\n"));
 	assert_true(peer_got(&p, ""));
 	stub_opened(&st, UINT64_MAX);
-	/* Up to the next join, which waits again. */
-	assert_true(peer_said(&p, "say a one\njoin b\n"));
+	assert_false(p.conn->held || p.paused);
+	stub_say(&st, &p, "say a one");
 	assert_true(peer_got(&p, "joined a seq=0 users=1\none,\"seq\":1}\n"));
+	stub_say(&st, &p, "join b");
 	assert_true(p.conn->held && p.paused);
 	stub_opened(&st, UINT64_MAX);
-	assert_true(peer_said(&p, "say b two\nsay a three\n"));
 	assert_false(p.conn->held || p.paused);
+	stub_say(&st, &p, "say b two");
+	stub_say(&st, &p, "say a three");
 	assert_true(peer_has(&p, "joined b seq=0 users=1\n"));
 	assert_true(peer_has(&p, "two,\"seq\":1}\n"));
 	assert_true(peer_has(&p, "three,\"seq\":2}\n"));
@@ -186,8 +214,8 @@ static void an_archive_that_fails_is_told_of(void **state)
 	member_stub_start(&st, 1, true);
 	stub_open(&st, &p, 0, 1);
 	stub_say(&st, &p, "join a");
-	stub_say(&st, &p, "say a one");
 	stub_fails(&st, -EIO);
+	stub_say(&st, &p, "say a one");
 	assert_true(peer_got(&p, "error internal J: out of memory, or the session cannot be read "
 				 "from the store\nerror not_member : a\n"));
 	assert_false(p.conn->held);
@@ -211,9 +239,8 @@ static void the_connection_may_be_gone_before_the_answer(void **state)
 
 		member_stub_start(&st, 1, true);
 		stub_open(&st, &p, 0, 1);
-		p.conn->info = blob_ref(info);
+		assert_int_equal(conn_set_info(p.conn, info, 0), 0);
 		stub_say(&st, &p, "join a");
-		stub_say(&st, &p, "say a one");
 		if (how == 0)
 			peer_gone(&p);
 		else if (how == 1)
@@ -263,11 +290,11 @@ static void a_move_may_have_to_wait_too(void **state)
 	p.got.len = 0;
 	stub_say(&st, &p, "join a since=5");
 	assert_true(p.conn->held);
-	stub_say(&st, &p, "say a last");
 	assert_true(peer_got(&p, ""));
 	stub_opened(&st, 1);
 	assert_true(peer_got(&p, "joined a seq=100 users=1 recovered\n"));
-	/* Its records come before what was said meanwhile: from the archive, then from the log. */
+	/* Its records come before what is said then: from the archive, then from the log. */
+	stub_say(&st, &p, "say a last");
 	stub_read(&st, 6, tail - 1, tail - 6);
 	assert_true(peer_has(&p, "old,\"seq\":6}\n"));
 	snprintf(want, sizeof(want), "old,\"seq\":%ju}\ntext,\"seq\":%ju}\n", (uintmax_t)tail - 1,
@@ -319,7 +346,8 @@ int main(void)
 	    cmocka_unit_test(joining_again_moves_the_seat),
 	    cmocka_unit_test(limits_are_told),
 	    cmocka_unit_test(a_client_comes_back),
-	    cmocka_unit_test(what_is_said_meanwhile_waits),
+	    cmocka_unit_test(a_twin_is_told_to_wait),
+	    cmocka_unit_test(nothing_is_read_meanwhile),
 	    cmocka_unit_test(an_archive_that_fails_is_told_of),
 	    cmocka_unit_test(the_connection_may_be_gone_before_the_answer),
 	    cmocka_unit_test(a_move_may_have_to_wait_too),

@@ -1,5 +1,7 @@
 /* Who is a member, who finds whom, and what workers are told of it. */
 #include <sodium.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "hubd/session_stub.h"
 #include "session/session.h"
@@ -48,6 +50,7 @@ static void members_are_found_where_they_are(void **state)
 	enum { N = 50 }; /* over what the first table holds */
 	struct session_stub st = {0};
 	struct member *m[N];
+	bool full;
 
 	(void)state;
 	session_stub_start(&st, 2, false);
@@ -63,13 +66,14 @@ static void members_are_found_where_they_are(void **state)
 			assert_ptr_equal(session_find(s, m[i]->client, m[i]->version, w), m[i]);
 			assert_null(session_find(s, m[i]->client, m[i]->version + 1, w));
 			assert_null(session_find(s, m[i]->client, 0, 1 - w));
-			assert_ptr_equal(session_locate(s, m[i]->client), st.workers.at[w]);
+			assert_ptr_equal(session_locate(s, m[i]->client, 0, 1, &full),
+					 st.workers.at[w]);
 		}
 		if (gone > 0 && s) {
 			uint64_t left = 1000 + (uint64_t)gone - 1;
 
 			assert_null(session_find(s, left, 0, (unsigned)(gone - 1) % 2));
-			assert_null(session_locate(s, left));
+			assert_null(session_locate(s, left, 0, 1, &full));
 		}
 		if (s)
 			assert_int_equal(stub_leave(&st, m[gone]), N - 1 - gone);
@@ -238,6 +242,48 @@ static void a_client_comes_back_on_another_connection(void **state)
 	session_stub_end(&st);
 }
 
+/* Two connections of a client that end each other again and again: the one that is there stays. */
+static void a_contest_ends(void **state)
+{
+	enum { N = 8 };
+	struct session_stub st = {0};
+	struct member *other, *m[N];
+	struct session_from now_on = {0};
+	struct session_joined joined = {0};
+	struct session *s;
+	int n = 0;
+
+	(void)state;
+	session_stub_start(&st, 2, false);
+	other = stub_join(&st, "a", 1, 0, NULL);
+	s = other->session;
+	do {
+		m[n] = stub_member(7, (uint8_t)(n & 1));
+		m[n]->born = (uint32_t)n;
+	} while (session_join(s, m[n++], &now_on, &joined) == HUB_OK && n < N);
+	assert_int_equal(n, 1 + 4 + 1); /* the first, those that took its place, and one too many */
+	n--;
+	assert_int_equal(joined.retry_s, 1);
+	assert_null(m[n]->session);
+	assert_int_equal(session_join(s, m[n], &now_on, &joined), HUB_IN_USE);
+	assert_int_equal(joined.retry_s, 2);
+	assert_int_equal(session_user_count(s), 2 + 4);
+	stub_settle(&st.workers);
+	assert_int_equal(st.told[0].count[TOLD_REPLACED] + st.told[1].count[TOLD_REPLACED],
+			 1 + 2 + 3 + 4);
+	/* When it has gone there is none, and others never had any. */
+	for (int i = 0; i < n; i++)
+		session_leave(m[i]);
+	assert_int_equal(session_join(s, m[n], &now_on, &joined), HUB_OK);
+	assert_int_equal(joined.retry_s, 0);
+	session_leave(m[n]);
+	for (int i = 0; i <= n; i++)
+		free(m[i]);
+	stub_settle(&st.workers);
+	stub_leave(&st, other);
+	session_stub_end(&st);
+}
+
 struct seen {
 	size_t n;
 	uint64_t clients; /* a bit each */
@@ -291,6 +337,73 @@ static void members_are_listed(void **state)
 	session_stub_end(&st);
 }
 
+static void count_one(struct member *m, void *arg)
+{
+	unsigned long *clients = arg;
+
+	*clients += m->client;
+}
+
+/* Whoever is a user's, on each worker: so many members, whose ids make this sum. */
+static void expect_user(struct session *s, const char *user, uint64_t workers, unsigned long sum)
+{
+	struct span name = {user, strlen(user)};
+	unsigned long clients = 0;
+
+	assert_true(session_locate_user(s, name) == workers);
+	for (unsigned w = 0; w < 2; w++)
+		session_each_of_user(s, name, w, count_one, &clients);
+	assert_int_equal(clients, sum);
+}
+
+static void users_have_their_members(void **state)
+{
+	enum { N = 100 };
+	struct session_stub st = {0};
+	struct session_joined joined;
+	struct member *m[N + 2];
+	unsigned long sum = 0;
+	struct session *s;
+
+	(void)state;
+	session_stub_start(&st, 2, false);
+	for (unsigned i = 0; i < N + 2; i++) {
+		/* A user with many, on one worker, N / 2 with one each, and who is hidden. */
+		char one[16];
+		int len = snprintf(one, sizeof(one), "u%u", i);
+		struct session_from from = {.user = i % 2 || i >= N
+							? (struct span){"ann", 3}
+							: (struct span){one, (size_t)len}};
+
+		m[i] = stub_member(1 + i, i % 2);
+		m[i]->hidden = i == N;
+		s = stub_use(&st, "a");
+		assert_int_equal(session_join(s, m[i], &from, &joined), HUB_OK);
+		sum += i % 2 || i > N ? 1 + i : 0;
+	}
+	s = m[0]->session;
+	expect_user(s, "ann", 2, sum);
+	expect_user(s, "u0", 1, 1);
+	expect_user(s, "u98", 1, 99);
+	expect_user(s, "nobody", 0, 0);
+	expect_user(s, "u1", 0, 0);
+	/* In another order than they came. */
+	for (unsigned i = 0; i < N; i++) {
+		unsigned k = (i * 37) % N;
+
+		stub_leave(&st, m[k]);
+		sum -= k % 2 ? 1 + k : 0;
+		expect_user(s, "ann", 2, sum);
+	}
+	expect_user(s, "u98", 0, 0);
+	assert_null(m[N]->user);
+	stub_leave(&st, m[N + 1]);
+	expect_user(s, "ann", 0, 0);
+	assert_null(s->owned.table);
+	stub_leave(&st, m[N]);
+	session_stub_end(&st);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -299,7 +412,9 @@ int main(void)
 	    cmocka_unit_test(limits_are_kept),
 	    cmocka_unit_test(workers_hear_of_it),
 	    cmocka_unit_test(a_client_comes_back_on_another_connection),
+	    cmocka_unit_test(a_contest_ends),
 	    cmocka_unit_test(members_are_listed),
+	    cmocka_unit_test(users_have_their_members),
 	};
 
 	if (sodium_init() < 0)

@@ -100,7 +100,7 @@ static void a_repeat_changes_nothing(void **state)
 	/* Messages that are not logged are known as well, by no seq. */
 	assert_true(session_knows(s, 7));
 	assert_false(session_knows(s, 8));
-	session_remember(s, 8);
+	session_remember(s, 1, 8);
 	assert_true(session_knows(s, 8));
 	p = acked(8);
 	assert_int_equal(session_publish(s, &p, 0, &out), HUB_OK);
@@ -190,7 +190,7 @@ static void what_an_archive_cannot_keep_does_not_pile_up(void **state)
 	st.memory.max = 1;
 	expect(s, plain(1), HUB_INTERNAL, 0);
 	/* A repeat is no record. */
-	session_remember(s, 5);
+	session_remember(s, 1, 5);
 	head = s->log.head;
 	{
 		struct publication p = acked(5);
@@ -206,6 +206,46 @@ static void what_an_archive_cannot_keep_does_not_pile_up(void **state)
 	session_stub_end(&st);
 }
 
+/* Who publishes more than the archive takes is refused; others, who do not, go on, also where
+ * memory is out for what the first has said. */
+static void who_floods_an_archive_is_refused_first(void **state)
+{
+	struct session_stub st = {.env.limits = {.records = 1, .bytes = 1}};
+	struct session *flood, *other;
+	enum hub_code code;
+	uint64_t n = 0;
+
+	(void)state;
+	session_stub_start(&st, 1, true);
+	st.memory.max = 1 << 20;
+	flood = stub_use(&st, "flood");
+	archive_stub_load(flood, 1, 0);
+	other = stub_use(&st, "other");
+	archive_stub_load(other, 1, 0);
+	do {
+		struct publication p = plain(1);
+		struct published out;
+
+		code = session_publish(flood, &p, 0, &out);
+		if (code == HUB_OK)
+			n++;
+	} while (code == HUB_OK && n < 100000);
+	assert_int_equal(code, HUB_RATE_LIMITED);
+	assert_in_range(flood->unstored, (1 << 20) / 8, 1 << 20);
+	st.memory.max = atomic_load(&st.memory.used) - 1;
+	for (uint64_t i = 0; i < 200; i++)
+		expect(other, plain(1), HUB_OK, i + 1);
+	/* What is kept makes room. */
+	session_stored(flood, n);
+	assert_int_equal(flood->unstored, 0);
+	expect(flood, plain(1), HUB_OK, n + 1);
+	session_stored(flood, n + 1);
+	session_stored(other, 200);
+	stub_release(&st, flood);
+	stub_release(&st, other);
+	session_stub_end(&st);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -214,6 +254,7 @@ int main(void)
 	    cmocka_unit_test(the_state_follows_the_log),
 	    cmocka_unit_test(over_the_memory_history_gives_way_to_state),
 	    cmocka_unit_test(what_an_archive_cannot_keep_does_not_pile_up),
+	    cmocka_unit_test(who_floods_an_archive_is_refused_first),
 	};
 
 	if (sodium_init() < 0)

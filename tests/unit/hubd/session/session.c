@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sodium.h>
 
+#include "base/clock.h"
 #include "hubd/session_stub.h"
 #include "unit.h"
 
@@ -84,6 +85,43 @@ static void new_records_wake_who_has_members(void **state)
 	session_stub_end(&st);
 }
 
+/* Since when records wait is known where they are to be delivered, once. */
+static void it_is_known_since_when_records_wait(void **state)
+{
+	struct session_stub st = {0};
+	struct member *m[2];
+	struct session *s;
+	uint64_t before;
+
+	(void)state;
+	session_stub_start(&st, 3, false);
+	s = stub_use(&st, "a");
+	for (unsigned i = 0; i < 2; i++)
+		m[i] = stub_join(&st, "a", i, i, NULL);
+	stub_settle(&st.workers);
+	for (unsigned from = 0; from < 3; from += 2) {
+		before = clock_mono_ns();
+		stub_publish(s, 1, "{\"type\":\"x\"", 11, 0);
+		session_changed(s, st.workers.at[from]);
+		stub_settle(&st.workers);
+		for (unsigned i = 0; i < 2; i++) {
+			uint64_t since = session_since(session_shard(s, i));
+
+			assert_true(since >= before && since <= clock_mono_ns());
+			assert_int_equal(session_since(session_shard(s, i)), 0);
+		}
+	}
+	/* The first of those that wait counts. */
+	session_shard(s, 1)->since_ns = 1;
+	session_changed(s, st.workers.at[0]);
+	stub_settle(&st.workers);
+	assert_int_equal(session_since(session_shard(s, 1)), 1);
+	for (unsigned i = 0; i < 2; i++)
+		stub_leave(&st, m[i]);
+	stub_release(&st, s);
+	session_stub_end(&st);
+}
+
 /* A session is there until the last who speaks of it is done: mail on its way counts. */
 static void a_session_outlives_its_registry_entry(void **state)
 {
@@ -152,6 +190,7 @@ static void crowd_step(struct crowd *c)
 	struct member **m = &c->m[i][k];
 	struct session_joined joined;
 	struct blob *blob;
+	bool full;
 	unsigned n = 0;
 
 	if (!*m) {
@@ -176,7 +215,7 @@ static void crowd_step(struct crowd *c)
 		blob = blob_new("{}", 2);
 		session_set_info(*m, blob);
 		blob_unref(blob);
-		if (session_locate((*m)->session, client) != w)
+		if (session_locate((*m)->session, client, 0, 1, &full) != w)
 			c->wrong = "a member cannot be reached";
 		break;
 	case 3:
@@ -244,6 +283,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(shards_are_made_when_they_are_needed),
 	    cmocka_unit_test(new_records_wake_who_has_members),
+	    cmocka_unit_test(it_is_known_since_when_records_wait),
 	    cmocka_unit_test(a_session_outlives_its_registry_entry),
 	    cmocka_unit_test(workers_meet_in_sessions),
 	};

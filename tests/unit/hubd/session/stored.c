@@ -88,7 +88,7 @@ static void who_waits_is_told_in_order(void **state)
 	/* What is stored needs no waiting, for records that are not logged there is none. */
 	out = publish(s, 3, st.workers.at[0], 'C');
 	assert_true(!out.waits && out.repeated && out.seq == 3);
-	session_remember(s, 6);
+	session_remember(s, 1, 6);
 	out = publish(s, 6, st.workers.at[0], 'f');
 	assert_true(!out.waits && out.repeated && out.seq == 0);
 	session_stored(s, 5);
@@ -154,7 +154,7 @@ static void fill(struct session_image *image, const struct session_env *env)
 			  false);
 	assert_non_null(e);
 	state_set(&image->state, e, 9, 1, "frame", 5);
-	assert_int_equal(session_image_ack(image, env, 77, 8), 0);
+	assert_int_equal(session_image_ack(image, env, 1, 77, 8), 0);
 	image->crashes = malloc(sizeof(*image->crashes) + sizeof(struct crash));
 	assert_non_null(image->crashes);
 	image->crashes->n = 1;

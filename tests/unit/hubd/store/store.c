@@ -209,7 +209,7 @@ static void a_session_goes_on_in_the_next_life(void **state)
 
 static void the_dedup_window_comes_back(void **state)
 {
-	enum { N = 3 * DEDUP_MAX + 100 };
+	enum { N = 3 * DEDUP_SENDER + 100 };
 	struct store_stub st = {0};
 	struct session *s;
 	struct published out;
@@ -217,6 +217,9 @@ static void the_dedup_window_comes_back(void **state)
 	(void)state;
 	store_stub_start(&st);
 	s = store_stub_session(&st, "a", NULL);
+	/* Of somebody who says little before, and of somebody who says much. */
+	for (uint64_t i = 1; i <= 7; i++)
+		store_stub_publish(s, SENDER + 1, RECORD_PLAIN, NULL, i, "x");
 	for (uint64_t i = 1; i <= N; i++) {
 		store_stub_publish(s, SENDER, RECORD_PLAIN, NULL, 1000000 + i, "x");
 		if (i % 500 == 0)
@@ -226,22 +229,24 @@ static void the_dedup_window_comes_back(void **state)
 	memset(&st.s, 0, sizeof(st.s));
 	store_stub_start(&st);
 	s = store_stub_session(&st, "a", NULL);
-	assert_int_equal(s->dedup.n, DEDUP_MAX);
+	assert_int_equal(s->dedup.n, DEDUP_SENDER + 7);
+	for (uint64_t i = 1; i <= 7; i++)
+		assert_true(session_knows(s, i));
 	for (uint64_t i = 1; i <= N; i += 7) {
 		struct publication p = {.body = {"{", 1}, .tags = {.acked = 1}};
 
 		p.tags.msg = 1000000 + i;
-		assert_int_equal(session_knows(s, p.tags.msg), i > N - DEDUP_MAX);
-		if (i <= N - DEDUP_MAX)
+		assert_int_equal(session_knows(s, p.tags.msg), i > N - DEDUP_SENDER);
+		if (i <= N - DEDUP_SENDER)
 			continue;
 		assert_int_equal(session_publish(s, &p, 0, &out), HUB_OK);
 		assert_true(out.repeated);
-		assert_int_equal(out.seq, i);
+		assert_int_equal(out.seq, 7 + i);
 	}
 	/* The oldest goes first, as before. */
-	store_stub_publish(s, SENDER, RECORD_PLAIN, NULL, 5, "x");
-	assert_false(session_knows(s, 1000000 + N - DEDUP_MAX + 1));
-	assert_true(session_knows(s, 1000000 + N - DEDUP_MAX + 2));
+	store_stub_publish(s, SENDER, RECORD_PLAIN, NULL, 99, "x");
+	assert_false(session_knows(s, 1000000 + N - DEDUP_SENDER + 1));
+	assert_true(session_knows(s, 1000000 + N - DEDUP_SENDER + 2));
 	assert_int_equal(store_stub_end(&st), 0);
 	store_stub_remove(&st);
 }

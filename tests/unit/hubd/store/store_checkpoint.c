@@ -75,10 +75,51 @@ static void the_log_begins_anew_and_is_emptied(void **state)
 	free(text);
 }
 
+/* While somebody looks at the database for long, the log cannot begin anew; when he has gone it
+ * does not stay so large, though commits never stop. */
+static void the_log_does_not_keep_its_peak(void **state)
+{
+	struct store_stub st = {.set.sync = STORE_SYNC_OFF,
+				.s.env.limits = {.records = 1, .bytes = 1}};
+	uint64_t start = clock_mono_ms();
+	char *text = malloc(TEXT_LEN + 1);
+	struct session *s;
+	sqlite3 *db;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, 'x', TEXT_LEN);
+	text[TEXT_LEN] = '\0';
+	store_stub_dir(&st);
+	store_stub_sql(&st, "PRAGMA page_size = 512; PRAGMA application_id = 1752523364");
+	store_stub_start(&st);
+	s = store_stub_session(&st, "a", NULL);
+	stub_need(sqlite3_open(st.file, &db) == SQLITE_OK, "cannot open the database");
+	stub_need(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM batch", NULL, NULL, NULL) ==
+		      SQLITE_OK,
+		  "cannot read");
+	while (store_stub_size(&st, "-wal") < 3 * ANEW_PAGES * FRAME) {
+		assert_int_equal(store_stub_publish(s, 1, RECORD_PLAIN, NULL, 0, text), HUB_OK);
+		if (s->log.head > 50)
+			store_stub_wait(s, s->log.head - 50);
+	}
+	sqlite3_close(db);
+	while (store_stub_size(&st, "-wal") > 5 * ANEW_PAGES * FRAME / 4) {
+		assert_int_equal(store_stub_publish(s, 1, RECORD_PLAIN, NULL, 0, text), HUB_OK);
+		store_stub_wait(s, s->log.head > 10 ? s->log.head - 10 : 1);
+		usleep(200);
+		assert_true(clock_mono_ms() - start < STORE_STUB_WAIT_MS);
+	}
+	assert_int_equal(store_stub_end(&st), 0);
+	store_stub_remove(&st);
+	free(text);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_log_begins_anew_and_is_emptied),
+	    cmocka_unit_test(the_log_does_not_keep_its_peak),
 	};
 
 	if (sodium_init() < 0)

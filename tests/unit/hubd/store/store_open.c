@@ -115,7 +115,7 @@ static void what_is_damaged_or_newer_is_left_alone(void **state)
 {
 	static const char *const spoil[] = {"DROP TABLE session", "DROP TABLE meta",
 					    "ALTER TABLE state RENAME COLUMN body TO text",
-					    "PRAGMA user_version = 3"};
+					    "PRAGMA user_version = 6"};
 	struct buf all = {0};
 	struct store_stub st = {0};
 
@@ -184,7 +184,9 @@ static void an_older_store_is_made_a_new_one(void **state)
 	store_stub_dir(&st);
 	make_store(&st);
 	store_stub_sql(
-	    &st, "DROP VIEW record; DROP TABLE batch;"
+	    &st, "DROP VIEW record; DROP TABLE batch; DROP TABLE kept; ALTER TABLE session DROP "
+		 "COLUMN bytes;"
+		 "ALTER TABLE state DROP COLUMN own; ALTER TABLE state DROP COLUMN expires;"
 		 "CREATE TABLE record (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, body TEXT "
 		 "NOT NULL);"
 		 "CREATE TABLE extent (session INTEGER NOT NULL, seq INTEGER NOT NULL,"

@@ -513,13 +513,13 @@ static void paths_are_decoded_strictly(void **state)
 	for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
 		size_t len = strlen(cases[i].path);
 		char *copy = trace_copy(cases[i].path, len), *out = malloc(cases[i].cap);
-		ssize_t n = http1_decode_path((struct http1_span){copy, len}, out, cases[i].cap);
+		ssize_t n = http1_decode((struct http1_span){copy, len}, false, out, cases[i].cap);
 
 		if (n != cases[i].n || (n > 0 && memcmp(out, cases[i].want, (size_t)n) != 0))
 			fail_msg("RFC %s: %s", cases[i].section, cases[i].path);
 		/* In place, too. */
 		if (cases[i].cap == 99) {
-			n = http1_decode_path((struct http1_span){copy, len}, copy, len);
+			n = http1_decode((struct http1_span){copy, len}, false, copy, len);
 			assert_int_equal(n, cases[i].n);
 			assert_memory_equal(copy, cases[i].want, n > 0 ? (size_t)n : 0);
 		}

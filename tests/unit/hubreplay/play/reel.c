@@ -79,7 +79,7 @@ static void check(struct reel *r, const char *want)
 static void one_line_of_time(void **state)
 {
 	struct progress progress = {0};
-	struct reel r = {.paths = paths, .n = FILES, .to_us = UINT64_MAX, .progress = &progress};
+	struct reel r = {.paths = paths, .n = FILES, .progress = &progress};
 
 	(void)state;
 	assert_int_equal(reel_open(&r), 0);
@@ -98,10 +98,10 @@ static void one_line_of_time(void **state)
 static void a_part_of_it(void **state)
 {
 	struct progress progress = {0};
-	struct reel r = {
-	    .paths = paths, .n = 2, .from_us = SECOND, .to_us = 12 * SECOND, .progress = &progress};
+	struct reel r = {.paths = paths, .n = 2, .progress = &progress};
 
 	(void)state;
+	range_read(&r.range, "1", "+11");
 	assert_int_equal(reel_open(&r), 0);
 	check(&r, "1 5 10 ");
 	assert_true(reel_seek(&r, 0));
@@ -112,14 +112,14 @@ static void a_part_of_it(void **state)
 static void its_length(void **state)
 {
 	struct progress progress = {0};
-	struct reel r = {.paths = paths, .n = 2, .to_us = UINT64_MAX, .progress = &progress};
+	struct reel r = {.paths = paths, .n = 2, .progress = &progress};
 	uint64_t us;
 
 	(void)state;
 	assert_int_equal(reel_open(&r), 0);
 	us = reel_length(&r);
 	assert_true(us > 11800000 && us <= 12 * SECOND);
-	r.to_us = 11 * SECOND;
+	r.range.to_us = 11 * SECOND;
 	assert_int_equal(reel_length(&r), 11 * SECOND);
 	check(&r, "0 1 5 10 "); /* and stays where it was */
 	reel_close(&r);
@@ -130,7 +130,7 @@ static void a_file_that_is_missing(void **state)
 {
 	char *some[] = {paths[0], dir, paths[1]};
 	struct progress progress = {0};
-	struct reel r = {.paths = some, .n = 3, .to_us = UINT64_MAX, .progress = &progress};
+	struct reel r = {.paths = some, .n = 3, .progress = &progress};
 
 	(void)state;
 	assert_int_equal(reel_open(&r), 0);

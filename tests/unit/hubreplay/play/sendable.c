@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "json/keys.h"
 #include "unit.h"
 
 /* A line with its t, which is its last member, as a reader gives it. */
@@ -12,7 +13,7 @@ static struct recording_line line_of(const char *text)
 
 	assert_non_null(t);
 	return (struct recording_line){
-	    .text = text, .len = strlen(text), .body = (size_t)(t - text)};
+	    .text = text, .len = strlen(text), .body = (size_t)(t - text), .seq = 7};
 }
 
 static void check(struct sendable *s, const char *text, const char *want)
@@ -32,7 +33,7 @@ static void as_it_was_sent(void **state)
 	struct sendable s;
 
 	(void)state;
-	sendable_init(&s, NULL, false, &losses);
+	sendable_init(&s, NULL, NULL, false, &losses);
 	check(&s,
 	      "{\"type\":\"x\",\"session_id\":\"s\",\"msg_id\":\"m\",\"n\":1.50,\"from\":\"c\","
 	      "\"seq\":7,\"t\":12.5}",
@@ -54,10 +55,32 @@ static void without_a_session(void **state)
 	struct sendable s;
 
 	(void)state;
-	sendable_init(&s, NULL, true, &losses);
+	sendable_init(&s, NULL, NULL, true, &losses);
 	check(&s, "{\"session_id\":\"s\",\"type\":\"x\",\"t\":1}", "{\"type\":\"x\"}\n");
 	check(&s, "{\"type\":\"x\",\"session_id\":\"s\",\"t\":1}", "{\"type\":\"x\"}\n");
 	sendable_free(&s);
+}
+
+/* The hub's numbers are others now; what is no state is the application's. */
+static void conditions_are_left_out(void **state)
+{
+	struct progress progress = {0};
+	struct losses losses = {&progress, 0};
+	struct keys *keys = keys_default();
+	struct sendable s;
+
+	(void)state;
+	assert_non_null(keys);
+	sendable_init(&s, NULL, keys, false, &losses);
+	check(&s,
+	      "{\"newer\":true,\"type\":\"x\",\"key\":\"k\",\"if_seq\":3,\"own\":true,\"ttl\":5,"
+	      "\"from\":\"c\",\"seq\":7,\"t\":1}",
+	      "{\"type\":\"x\",\"key\":\"k\",\"own\":true,\"ttl\":5}\n");
+	check(&s, "{\"type\":\"game_state\",\"if_seq\":3,\"t\":1}", "{\"type\":\"game_state\"}\n");
+	check(&s, "{\"type\":\"x\",\"if_seq\":3,\"newer\":7,\"t\":1}",
+	      "{\"type\":\"x\",\"if_seq\":3,\"newer\":7}\n");
+	sendable_free(&s);
+	keys_free(keys);
 }
 
 static struct filter *compile(const char *program)
@@ -79,7 +102,7 @@ static void what_a_filter_makes(void **state)
 	sendable_init(&s,
 		      compile("if .n == 0 then empty elif .n == 1 then null elif .n == 2 then 7 "
 			      "elif .n == 3 then error(\"no\") else ., {n} end"),
-		      false, &losses);
+		      NULL, false, &losses);
 	check(&s, "{\"n\":0,\"from\":\"c\",\"t\":1}", "");
 	check(&s, "{\"n\":1,\"from\":\"c\",\"t\":1}", "");
 	assert_int_equal(losses.n, 0);
@@ -98,6 +121,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(as_it_was_sent),
 	    cmocka_unit_test(without_a_session),
+	    cmocka_unit_test(conditions_are_left_out),
 	    cmocka_unit_test(what_a_filter_makes),
 	};
 

@@ -2,6 +2,7 @@
  * output. */
 #include "base/opt.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct values {
 	double wait;
 	int slow;
 	struct opt_list listen;
+	struct opt_places places;
 };
 
 static const char *const slow_choices[] = {"disconnect", "resync", NULL};
@@ -36,7 +38,20 @@ static const struct opt opts[] = {
     {0},
 };
 
-static const struct opt_program program = {"tool", "[-f] [-u URL] NAME", "Does a thing.", opts};
+static int check_text(const struct opt *o, const char *text, char *why, size_t cap)
+{
+	if (o->letter != 'u' || strcmp(text, "bad") != 0)
+		return 0;
+	snprintf(why, cap, "'%s' is bad", text);
+	return -EINVAL;
+}
+
+static const struct opt_program program = {.name = "tool",
+					   .synopsis = "[-f] [-u URL] NAME",
+					   .summary = "Does a thing.",
+					   .opts = opts,
+					   .check = check_text,
+					   .places = offsetof(struct values, places)};
 
 /* Parses args in a child that then prints the values; returns its status, its output in out. */
 static int run(char *out, size_t cap, char **args)
@@ -142,12 +157,12 @@ static void test_bad_usage(void **state)
 	     "tool: --bytes: '1' is out of range (16 to 1073741824 bytes) (try 'tool --help')\n"},
 	    {"-b1T",
 	     "tool: --bytes: '1T' is not a size such as 65536, 64k, 16M, 1G (try 'tool --help')\n"},
-	    {"-winf",
-	     "tool: --wait: 'inf' is not a time such as 10, 2.5s, 500ms, 5m, 1h (try 'tool "
-	     "--help')\n"},
-	    {"-w0x10",
-	     "tool: --wait: '0x10' is not a time such as 10, 2.5s, 500ms, 5m, 1h (try 'tool "
-	     "--help')\n"},
+	    {"-winf", "tool: --wait: 'inf' is not a time such as 10, 2.5s, 500ms, 5m, 1h, 1:02:03 "
+		      "(try 'tool "
+		      "--help')\n"},
+	    {"-w0x10", "tool: --wait: '0x10' is not a time such as 10, 2.5s, 500ms, 5m, 1h, "
+		       "1:02:03 (try 'tool "
+		       "--help')\n"},
 	    {"--slow=no", "tool: --slow: 'no' is none of disconnect, resync (try 'tool --help')\n"},
 	    {"-c/nonexistent/x", "tool: /nonexistent/x: No such file or directory\n"},
 	};
@@ -243,6 +258,7 @@ static void test_bad_file(void **state)
 	    {"count\n", "tool: :1: 'count' needs a value: count = N\n"},
 	    {"flag = 1\n", "tool: :1: 'flag' takes no value\n"},
 	    {"= 1\n", "tool: :1: unknown option ''\n"},
+	    {"flag\nurl = bad # as check_text() says\n", "tool: :2: url: 'bad' is bad\n"},
 	    {"#\n#\ncount = 1000\n", "tool: :3: count: '1000' is out of range (1 to 100)\n"},
 	};
 	char out[1024];
@@ -252,6 +268,28 @@ static void test_bad_file(void **state)
 		assert_int_equal(run_file(out, sizeof(out), bad[i].text, "name"), EX_CONFIG);
 		assert_string_equal(out, bad[i].want);
 	}
+}
+
+static void test_places(void **state)
+{
+	char out[100], path[] = "/tmp/opt.XXXXXX", arg[] = "--count=7", config[] = "-c";
+	char *args[] = {"tool", arg, config, path, NULL};
+	static const char text[] = "flag\ncount = 5\n\nlisten = a\nlisten = b\n";
+	struct values v = {0};
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	opt_parse(&program, 4, args, &v);
+	assert_true(opt_place(&program, &v, "listen", out, sizeof(out)));
+	assert_string_equal(out + strlen(path), ":5: ");
+	assert_true(opt_place(&program, &v, "flag", out, sizeof(out)));
+	/* The command line has it, or nobody. */
+	assert_false(opt_place(&program, &v, "count", out, sizeof(out)));
+	assert_false(opt_place(&program, &v, "slow", out, sizeof(out)));
+	assert_string_equal(out, "");
+	unlink(path);
 }
 
 static void test_double_dash(void **state)
@@ -275,6 +313,7 @@ int main(void)
 	    cmocka_unit_test(test_file),
 	    cmocka_unit_test(test_command_line_wins),
 	    cmocka_unit_test(test_bad_file),
+	    cmocka_unit_test(test_places),
 	    cmocka_unit_test(test_double_dash),
 	};
 

@@ -76,7 +76,7 @@ static const struct {
     {"ws://[::g]/", "not an IPv6 address"},
     {"ws://[]/", "the host is missing"},
     {"ws://[::1]x", "unexpected 'x' after the host"},
-    {"ws://u:p@h/", "user name"},
+    {"ws://u:%zz@h/", "user name"},
     {"ws://h/ws#x", "fragment"},
     {"ws://h/a b", "only printable ASCII"},
     {"ws://h/a\r\nX: y", "only printable ASCII"},

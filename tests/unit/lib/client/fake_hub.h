@@ -56,6 +56,7 @@ struct fake {
 	char got[4096];	  /* kinds and types it gave on */
 	char joins[2000]; /* what it said of each: since, recovered, reason, snapshot, new log */
 	struct client_status last;
+	char refused[2000];
 	unsigned batches, drained, writable;
 	size_t again;
 	bool clean_start;
@@ -285,6 +286,16 @@ static inline void on_message(struct client *c, const struct client_message *m, 
 		 m->from ? m->from : "", m->code, m->about);
 }
 
+static inline void on_refused(struct client *c, const struct client_refusal *r, void *arg)
+{
+	struct fake *f = arg;
+
+	(void)c;
+	snprintf(f->refused + strlen(f->refused), sizeof(f->refused) - strlen(f->refused),
+		 "%u:%s%s:%.*s%s ", (unsigned)r->tag, r->code, r->passes ? "!" : "", (int)r->len,
+		 r->text, r->ours ? "+" : "");
+}
+
 static inline void on_batch(struct client *c, void *arg)
 {
 	(void)c;
@@ -341,12 +352,13 @@ static inline struct fake *begin(void)
 
 static inline void start(struct fake *f)
 {
-	static const struct client_events events = {.state = on_state,
-						    .joined = on_joined,
-						    .message = on_message,
-						    .batch = on_batch,
-						    .writable = on_writable,
-						    .drained = on_drained};
+	struct client_events events = {.state = on_state,
+				       .joined = on_joined,
+				       .message = on_message,
+				       .refused = fake->options.resend ? on_refused : NULL,
+				       .batch = on_batch,
+				       .writable = on_writable,
+				       .drained = on_drained};
 
 	f->client = client_new_over(&fake_kind, &f->loop, &f->options, &events, f);
 	assert_non_null(f->client);

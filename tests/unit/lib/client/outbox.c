@@ -34,7 +34,7 @@ static void put(struct outbox *o, const char *text)
 {
 	bool joins = false;
 
-	assert_int_equal(outbox_put(o, text, strlen(text), &joins), 0);
+	assert_int_equal(outbox_put(o, text, strlen(text), 0, &joins), 0);
 	assert_false(joins);
 }
 
@@ -111,9 +111,9 @@ static void test_what_is_taken(void **state)
 
 	(void)state;
 	begin(&o);
-	assert_int_equal(outbox_put(&o, bad, sizeof(bad) - 1, &joins), -EINVAL);
+	assert_int_equal(outbox_put(&o, bad, sizeof(bad) - 1, 0, &joins), -EINVAL);
 	assert_false(joins);
-	assert_int_equal(outbox_put(&o, join, sizeof(join) - 1, &joins), 0);
+	assert_int_equal(outbox_put(&o, join, sizeof(join) - 1, 0, &joins), 0);
 	assert_true(joins);
 	assert_int_equal(flush(&o, 0, true), 0);
 	outbox_free(&o);

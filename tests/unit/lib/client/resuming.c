@@ -37,6 +37,31 @@ static void test_sends_again_what_was_not_acknowledged(void **state)
 	end(f);
 }
 
+/* The same, but meanwhile it has given another token, which is nobody else's to see. */
+static void hub_that_renews(struct fake *f, const char *line)
+{
+	if (f->connections == 1 && strstr(line, "\"w\""))
+		say(f, "{\"type\":\"resume_token\",\"resume\":\"next\"}");
+	hub_that_drops(f, line);
+}
+
+static void test_comes_back_with_the_latest_token(void **state)
+{
+	struct fake *f = begin();
+
+	(void)state;
+	f->answer = hub_that_renews;
+	f->extra = "\"recovered\":true,";
+	start(f);
+	send_text(f, "{\"type\":\"w\"}");
+	send_text(f, "{\"type\":\"x\"}\n");
+	client_drain(f->client);
+	run_until_drained(f);
+	assert_non_null(strstr(f->said, "\"epoch\":\"e\",\"resume\":\"next\"}|"));
+	assert_null(strstr(f->got, "resume_token"));
+	end(f);
+}
+
 static const char *other_who, *other_epoch;
 
 static void hub_that_forgets(struct fake *f, const char *line)
@@ -220,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_sends_again_what_was_not_acknowledged),
+	    cmocka_unit_test(test_comes_back_with_the_latest_token),
 	    cmocka_unit_test(test_a_hub_that_does_not_know_us),
 	    cmocka_unit_test(test_each_record_once),
 	    cmocka_unit_test(test_the_state_instead),

@@ -16,12 +16,12 @@ static struct sendq small(size_t limit)
 
 static int put(struct sendq *q, const char *text)
 {
-	return sendq_put(q, text, strlen(text), SENDQ_MESSAGE, (struct sendq_id){0});
+	return sendq_put(q, text, strlen(text), SENDQ_MESSAGE, (struct sendq_id){0}, 0);
 }
 
 static int put_control(struct sendq *q, const char *text)
 {
-	return sendq_put(q, text, strlen(text), SENDQ_CONTROL, (struct sendq_id){0});
+	return sendq_put(q, text, strlen(text), SENDQ_CONTROL, (struct sendq_id){0}, 0);
 }
 
 /* A message whose own id stands at `at`. */
@@ -29,7 +29,7 @@ static int put_own(struct sendq *q, const char *text, const char *id)
 {
 	struct sendq_id where = {(uint32_t)(strstr(text, id) - text), (uint16_t)strlen(id)};
 
-	return sendq_put(q, text, strlen(text), SENDQ_MESSAGE, where);
+	return sendq_put(q, text, strlen(text), SENDQ_MESSAGE, where, 0);
 }
 
 /* Sends all that may be sent; returns it as a string, which the caller frees. */
@@ -128,14 +128,19 @@ static void test_a_full_queue_takes_nothing_in_part(void **state)
 
 	(void)state;
 	memset(big, ' ', sizeof(big));
-	assert_int_equal(sendq_put(&q, big, 120, SENDQ_CONTROL, (struct sendq_id){0}), -EMSGSIZE);
+	q.largest = 119;
+	assert_int_equal(sendq_put(&q, big, 120, SENDQ_CONTROL, (struct sendq_id){0}, 0),
+			 -EMSGSIZE);
+	q.largest = 0;
 	assert_int_equal(put(&q, "{\"a\":1}"), 0);
-	assert_int_equal(sendq_put(&q, big, 100, SENDQ_CONTROL, (struct sendq_id){0}), -EAGAIN);
+	assert_int_equal(sendq_put(&q, big, 100, SENDQ_CONTROL, (struct sendq_id){0}, 0), -EAGAIN);
 	assert_int_equal(put(&q, "{\"b\":1}"), 0);
 	expect_sent(&q, "{\"a\":1,\"msg_id\":\"tagtag0\"}\n{\"b\":1,\"msg_id\":\"tagtag1\"}\n");
 	expect_answer(&q, "tagtag0", SENDQ_DONE);
 	expect_answer(&q, "tagtag1", SENDQ_DONE);
-	assert_int_equal(sendq_put(&q, big, 100, SENDQ_CONTROL, (struct sendq_id){0}), 0);
+	/* What is longer than all that is held goes alone. */
+	assert_int_equal(sendq_put(&q, big, 150, SENDQ_CONTROL, (struct sendq_id){0}, 0), 0);
+	assert_int_equal(put(&q, "{\"c\":1}"), -EAGAIN);
 	sendq_free(&q);
 }
 
@@ -218,16 +223,18 @@ static void test_control_lines_after_a_rewind(void **state)
 
 static void test_a_line_that_is_too_long(void **state)
 {
+	struct sendq_refused longest;
 	struct sendq q = small(2000);
 
 	(void)state;
-	sendq_too_long(&q); /* nothing is under way */
+	assert_false(sendq_too_long(&q, &longest)); /* nothing is under way */
 	put(&q, "{\"a\":1}");
 	put(&q, "{\"much\":\"longer than the others\"}");
 	put(&q, "{\"b\":1}");
 	/* Said before the end of the line is sent: that goes out all the same. */
 	sendq_advance(&q, 40);
-	sendq_too_long(&q);
+	assert_true(sendq_too_long(&q, &longest));
+	sendq_refuse(&q, longest.number, false);
 	assert_int_equal(sendq_count(&q), 2);
 	expect_answer(&q, "tagtag0", SENDQ_DONE);
 	assert_int_equal(sendq_count(&q), 1);
@@ -238,7 +245,8 @@ static void test_a_line_that_is_too_long(void **state)
 	/* Cut off in the middle of it, it does not go again. */
 	put(&q, "{\"much\":\"longer than the others\"}");
 	sendq_advance(&q, 10);
-	sendq_too_long(&q);
+	assert_true(sendq_too_long(&q, &longest));
+	sendq_refuse(&q, longest.number, false);
 	assert_int_equal(sendq_rewind(&q), 0);
 	assert_true(sendq_empty(&q));
 	sendq_free(&q);
@@ -271,7 +279,7 @@ static void test_the_window(void **state)
 	expect_answer(&q, "tagtag0", SENDQ_DONE);
 	sendq_unsent(&q, &len);
 	assert_true(len > 0);
-	expect_sent(&q, "{,\"msg_id\":\"tagtagsg\"}\n{,\"msg_id\":\"tagtagsh\"}\n");
+	expect_sent(&q, "{,\"msg_id\":\"tagtag1kw\"}\n{,\"msg_id\":\"tagtag1kx\"}\n");
 	sendq_free(&q);
 }
 

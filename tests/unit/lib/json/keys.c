@@ -28,7 +28,7 @@ static enum key_rule find(const struct keys *keys, const char *message, char key
 	assert_int_equal(envelope_parse(&e, text, len, why, sizeof(why)), HUB_OK);
 	rule = keys_find(keys, &e, room, &span, &written);
 	key[0] = '\0';
-	if (rule == KEY_SET || rule == KEY_DELETE) {
+	if (rule == KEY_SET || rule == KEY_OWN || rule == KEY_DELETE) {
 		assert_non_null(span.p);
 		assert_true(span.len <= ENVELOPE_KEY_MAX);
 		memcpy(key, span.p, span.len);
@@ -150,6 +150,29 @@ static void every_value_that_may_be_a_key(void **state)
 		expect(keys, message, cases[i].rule == KEY_SET ? KEY_DELETE : cases[i].rule,
 		       cases[i].key);
 	}
+	keys_free(keys);
+}
+
+static void a_table_can_say_whose_it_is(void **state)
+{
+	char file[] = "/tmp/keys.XXXXXX", why[200], key[512];
+	int fd = mkstemp(file);
+	struct keys *keys;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "a id own\n* id\n", 14), 14);
+	close(fd);
+	keys = keys_load(file, why, sizeof(why));
+	unlink(file);
+	assert_non_null(keys);
+	assert_int_equal(find(keys, "{\"type\":\"a\",\"id\":1}", key), KEY_OWN);
+	assert_int_equal(find(keys, "{\"type\":\"b\",\"id\":1}", key), KEY_SET);
+	/* What the hub itself says goes before any table. */
+	assert_int_equal(find(keys, "{\"type\":\"state_deleted\",\"key\":\"k\",\"id\":1}", key),
+			 KEY_DELETE);
+	assert_string_equal(key, "k");
+	assert_int_equal(find(keys, "{\"type\":\"state_deleted\",\"id\":1}", key), KEY_NONE);
 	keys_free(keys);
 }
 
@@ -402,6 +425,7 @@ int main(void)
 	    cmocka_unit_test(the_families_of_virtual_worlds),
 	    cmocka_unit_test(every_value_that_may_be_a_key),
 	    cmocka_unit_test(an_empty_name_is_no_key),
+	    cmocka_unit_test(a_table_can_say_whose_it_is),
 	    cmocka_unit_test(keys_have_256_bytes_at_most),
 	    cmocka_unit_test(the_senders_key_goes_first),
 	    cmocka_unit_test(tables_come_from_files),

@@ -24,7 +24,7 @@ struct rig {
 	struct url url;
 	struct transport t;
 	int listener, peer; /* -1: none */
-	bool ws, upgraded;
+	bool ws, upgraded, final;
 	char in[1 << 17]; /* what came from the transport and is no whole message yet */
 	size_t len;
 	char said[1 << 17]; /* its messages, with "|" behind each */
@@ -75,6 +75,12 @@ static void flush(struct rig *g)
 	}
 }
 
+static void on_moving(void *arg, bool in)
+{
+	(void)arg;
+	(void)in;
+}
+
 static void on_writable(void *arg)
 {
 	struct rig *g = arg;
@@ -97,6 +103,7 @@ static void on_lost(void *arg, enum transport_loss loss, int close_code, const c
 static const struct transport_events events = {
     .connected = on_connected,
     .received = on_received,
+    .moving = on_moving,
     .writable = on_writable,
     .lost = on_lost,
 };
@@ -219,7 +226,9 @@ static size_t peer_frame(struct rig *g, char **text, size_t *len)
 	for (size_t i = 0; i < *len; i++)
 		p[head + 4 + i] ^= p[head + (i & 3)];
 	*text = g->in + head + 4;
-	assert_true(p[0] == 0x81);
+	/* A long message comes in fragments. */
+	assert_true(p[0] == 0x81 || p[0] == 0x01 || p[0] == 0x00 || p[0] == 0x80);
+	g->final = p[0] & 0x80;
 	return head + 4 + *len;
 }
 
@@ -237,12 +246,13 @@ static void peer_read(struct rig *g)
 		peer_upgrade(g);
 		return;
 	}
+	g->final = true; /* a line is one message */
 	while ((n = peer_frame(g, &text, &len))) {
 		size_t at = strlen(g->said);
 
 		assert_true(at + len + 2 < sizeof(g->said));
 		memcpy(g->said + at, text, len);
-		memcpy(g->said + at + len, "|", 2);
+		memcpy(g->said + at + len, g->final ? "|" : "", g->final ? 2 : 1);
 		g->len -= n;
 		memmove(g->in, g->in + n, g->len);
 	}

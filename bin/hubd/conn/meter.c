@@ -1,0 +1,222 @@
+/* Invariant: a meter whose entry is delayed is not freed before it comes back. */
+#include "conn/meter.h"
+
+#include <stdlib.h>
+
+#include "conn/conn.h"
+
+#define NS 1000000000ULL
+#define LOOKS 5 /* whether a new meter is needed no more: who only joins has it for 50 ms */
+#define LITTLE (NS / 100) /* of what a user has in a second */
+#define BURST (2 * NS)	  /* of messages and bytes: what may come in two seconds, at once */
+
+static uint64_t now_ns(struct conn *c)
+{
+	return worker_now_ms(c->worker) * 1000000U;
+}
+
+/* NULL: no memory, then nothing is counted. */
+static struct meter *meter_of(struct conn *c)
+{
+	struct conn_input *in = conn_input(c);
+
+	if (in && !in->meter) {
+		in->meter = calloc(1, sizeof(*in->meter));
+		if (in->meter) {
+			in->meter->conn = c;
+			in->meter->looks = LOOKS;
+			worker_delay(c->worker, &in->meter->later);
+			wheel_set(&c->worker->wheel, &c->timer, 1); /* conn_due() looks at it */
+		}
+	}
+	return in ? in->meter : NULL;
+}
+
+void meter_slow(struct conn *c, uint64_t ms, const char *why)
+{
+	struct meter *m = meter_of(c);
+
+	if (!m || c->closing)
+		return;
+	if (!m->until_ms)
+		counter_add(&c->worker->counters, slowed, 1);
+	if (!m->said)
+		conn_log(c, ERR_INFO, JOURNAL_limit, "slowed: %s", why);
+	m->said = true;
+	m->until_ms = worker_now_ms(c->worker) + ms;
+	worker_delay(c->worker, &m->later);
+	conn_set_paused(c);
+}
+
+/* For as long as a bucket is over; less than a turn's time is left to the next one. */
+static void slow_for(struct conn *c, uint64_t over_ns, const char *why)
+{
+	if (over_ns >= 1000000U)
+		meter_slow(c, over_ns / 1000000U, why);
+}
+
+static uint64_t cost(double each, size_t n)
+{
+	return (uint64_t)(each * (double)n);
+}
+
+static bool has_rates(const struct meter_rates *r)
+{
+	return r->message != 0 || r->byte != 0;
+}
+
+/* By how many ns a user is over what he may send, with so many messages and bytes more. */
+static uint64_t spend_users(struct worker *w, const struct identity *id, size_t n, size_t bytes)
+{
+	const struct conn_settings *set = w->conns;
+	struct span user = identity_sub(id);
+	uint64_t over;
+
+	if (!user.len || !has_rates(&set->user_rates))
+		return 0;
+	over = shares_send(set->shares, shares_user(set->shares, user),
+			   cost(set->user_rates.message, n), cost(set->user_rates.byte, bytes),
+			   worker_now_ms(w) * 1000000U);
+	if (over)
+		counter_add(&w->counters, slowed_users, 1);
+	return over;
+}
+
+unsigned meter_user(struct worker *w, const struct identity *id)
+{
+	uint64_t over = spend_users(w, id, 0, 0);
+
+	return over ? (unsigned)(over / NS) + 1 : 0;
+}
+
+static uint64_t settle(struct conn *c, struct meter *m)
+{
+	size_t n = m->owed, bytes = m->owed_bytes;
+
+	m->owed = 0;
+	m->owed_bytes = 0;
+	m->owed_ms = worker_now_ms(c->worker);
+	return spend_users(c->worker, conn_identity(c), n, bytes);
+}
+
+/* Users are in a table that all workers share, so what comes within a millisecond is charged for at
+ * once, as far as it is little. */
+static uint64_t charge_user(struct conn *c, struct meter *m, size_t bytes)
+{
+	const struct meter_rates *r = &c->worker->conns->user_rates;
+
+	m->owed++;
+	m->owed_bytes += bytes;
+	if (m->owed_ms == worker_now_ms(c->worker) && cost(r->message, m->owed) < LITTLE &&
+	    cost(r->byte, m->owed_bytes) < LITTLE)
+		return 0;
+	return settle(c, m);
+}
+
+void meter_message(struct conn *c, size_t bytes)
+{
+	const struct conn_settings *set = c->worker->conns;
+	bool charged = has_rates(&set->user_rates) && conn_identity(c);
+	struct meter *m = charged || has_rates(&set->rates) ? meter_of(c) : NULL;
+	uint64_t now = now_ns(c), over, more;
+
+	if (!m)
+		return;
+	over = bucket_add(&m->messages, now, cost(set->rates.message, 1), BURST);
+	more = bucket_add(&m->bytes, now, cost(set->rates.byte, bytes), BURST);
+	over = more > over ? more : over;
+	more = charged ? charge_user(c, m, bytes) : 0;
+	if (over >= more)
+		slow_for(c, over, "more messages or bytes a second than it may send");
+	else
+		slow_for(c, more, "its user sends more messages or bytes a second than he may");
+}
+
+bool meter_rate(struct conn *c, double rate)
+{
+	struct meter *m = meter_of(c);
+	uint64_t cost = (uint64_t)((double)NS / rate), before;
+
+	if (!m)
+		return true;
+	before = m->token;
+	if (!bucket_add(&m->token, now_ns(c), cost, cost > NS ? cost : NS))
+		return true;
+	m->token = before;
+	return false;
+}
+
+void meter_work(struct conn *c, uint64_t cost, const char *why)
+{
+	struct meter *m = meter_of(c);
+
+	if (m)
+		slow_for(c, bucket_add(&m->work, now_ns(c), cost, METER_WORK_BURST), why);
+}
+
+void meter_join(struct conn *c)
+{
+	const struct conn_settings *set = c->worker->conns;
+	struct address a;
+	uint64_t over;
+
+	if (!set->rate_joins || !conn_counts(c, &a))
+		return;
+	over = shares_spend(set->shares, shares_address(set->shares, &a), SHARE_JOINS, 1,
+			    set->rate_joins, now_ns(c), true);
+	if (over)
+		counter_add(&c->worker->counters, slowed_joins, 1);
+	slow_for(c, over, "its address joins more often than it may");
+}
+
+bool meter_error(struct conn *c, bool strikes, unsigned *n)
+{
+	struct meter *m = meter_of(c);
+	bool over = m && bucket_add(&m->errors, now_ns(c), METER_ERROR, METER_ERROR_BURST) != 0;
+
+	if (m)
+		m->strikes = over ? m->strikes + strikes : 0;
+	if (n)
+		*n = m ? m->strikes : 0;
+	return over;
+}
+
+void meter_trim(struct conn *c, bool end)
+{
+	struct meter *m = c->input ? c->input->meter : NULL;
+	uint64_t now;
+
+	if (!m)
+		return;
+	now = now_ns(c);
+	if (!end && (m->until_ms || m->messages > now || m->bytes > now || m->work > now ||
+		     m->errors > now || m->token > now))
+		return;
+	if (m->owed)
+		settle(c, m);
+	c->input->meter = NULL;
+	m->conn = NULL;
+	if (!m->later.next)
+		free(m);
+}
+
+void meter_resume(struct worker *w, struct turn_entry *e)
+{
+	struct meter *m = (struct meter *)e;
+	struct conn *c = m->conn;
+
+	if (!c) {
+		free(m);
+	} else if (m->until_ms > worker_now_ms(w)) {
+		worker_delay(w, &m->later);
+	} else {
+		if (m->until_ms) {
+			m->until_ms = 0;
+			conn_set_paused(c);
+		}
+		meter_trim(c, false);
+		if (c->input && c->input->meter == m && m->looks && m->looks--)
+			worker_delay(w, &m->later);
+		conn_input_shrink(c);
+	}
+}

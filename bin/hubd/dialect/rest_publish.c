@@ -1,0 +1,291 @@
+/* Lines into a session. Invariant: answers leave in the order of their lines; one that waits for
+ * its record holds up those behind it. There is one wait at a time, for the latest record so far,
+ * so that a million lines cost the session no more than one. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dialect/hub7.h"
+#include "dialect/message.h"
+#include "dialect/rest.h"
+#include "wire/id.h"
+
+#define PENDING_MAX (64 * 1024) /* bytes of answers that wait, at which no more is read */
+#define WHY_MAX 256
+
+struct rest_wait {
+	struct stored_wait wait;	  /* first */
+	struct rest_publisher *publisher; /* NULL: it is no more */
+};
+
+/* In front of each answer that waits. */
+struct pending {
+	uint64_t seq; /* 0: of no record */
+	size_t len;
+};
+
+/* --- answers */
+
+static void on_rest_stored(struct worker *w, struct mail *mail);
+
+static void hold(struct rest_publisher *p)
+{
+	bool full = p->pending.len > PENDING_MAX;
+
+	if (full == p->holds)
+		return;
+	p->holds = full;
+	if (full)
+		conn_hold(p->conn);
+	else
+		conn_release(p->conn);
+}
+
+/* Sends what waits, up to the first one that is for a later record. */
+static void send_pending(struct rest_publisher *p, uint64_t stored)
+{
+	struct pending head;
+	size_t at = 0;
+
+	while (at < p->pending.len) {
+		memcpy(&head, p->pending.data + at, sizeof(head));
+		if (head.seq > stored)
+			break;
+		at += sizeof(head);
+		conn_send(p->conn, p->pending.data + at, head.len);
+		at += head.len;
+	}
+	if (at == p->pending.len)
+		buf_free(&p->pending);
+	else
+		buf_consume(&p->pending, at);
+}
+
+/* Where answers wait and nothing will tell, has something tell. */
+static void await(struct rest_publisher *p)
+{
+	int r = -ENOMEM;
+
+	if (p->wait || !p->pending.len)
+		return;
+	p->wait = malloc(sizeof(*p->wait));
+	if (p->wait) {
+		*p->wait = (struct rest_wait){
+		    .wait = {.done = {.run = on_rest_stored}, .worker = p->conn->worker},
+		    .publisher = p};
+		r = session_await(p->session, &p->wait->wait, p->latest);
+	}
+	if (r > 0) {
+		conn_busy(p->conn);
+		return;
+	}
+	free(p->wait);
+	p->wait = NULL;
+	if (r == 0)
+		send_pending(p, UINT64_MAX);
+	else
+		conn_close(p->conn, CLOSE_INTERNAL, "out of memory");
+}
+
+static void on_rest_stored(struct worker *w, struct mail *mail)
+{
+	struct rest_wait *wait = (struct rest_wait *)mail;
+	struct rest_publisher *p = wait->publisher;
+
+	(void)w;
+	if (p) {
+		struct conn *c = p->conn;
+
+		p->wait = NULL;
+		send_pending(p, wait->wait.seq);
+		await(p);
+		hold(p);
+		conn_idle(c);
+	}
+	session_unref(wait->wait.session);
+	free(wait);
+}
+
+/* Takes the scratch b, with what its making returned. */
+static void answer(struct rest_publisher *p, uint64_t seq, struct buf *b, int r)
+{
+	struct pending head = {seq, b->len};
+	struct conn *c = p->conn;
+
+	if (!p->session->env->archive || (!seq && !p->pending.len)) {
+		conn_send_scratch(c, b, r);
+		return;
+	}
+	if (r == 0)
+		r = buf_put(&p->pending, &head, sizeof(head));
+	if (r == 0)
+		r = buf_put(&p->pending, b->data, b->len);
+	worker_scratch_done(c->worker, b);
+	if (r < 0) {
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
+		return;
+	}
+	if (seq > p->latest)
+		p->latest = seq;
+	await(p);
+	hold(p);
+}
+
+static void say_failed(struct rest_publisher *p, const char *code, const char *why,
+		       struct span msg_id)
+{
+	struct buf *b = worker_scratch(p->conn->worker);
+
+	counter_add(&p->conn->worker->counters, errors, 1);
+	answer(p, 0, b, rest_error(b, code, why, msg_id, p->line));
+}
+
+static void fail(struct rest_publisher *p, enum hub_code code, const char *why, struct span msg_id)
+{
+	p->failed = code;
+	say_failed(p, hub_code_name(code), why, msg_id);
+}
+
+static void conflict(struct rest_publisher *p, uint64_t seq, struct span msg_id)
+{
+	struct buf *b = worker_scratch(p->conn->worker);
+
+	p->failed = HUB_CONFLICT;
+	counter_add_at(&p->conn->worker->counters, errors, HUB_CONFLICT, 1);
+	answer(p, 0, b, rest_conflict(b, seq, msg_id, p->line));
+}
+
+static void acknowledge(struct rest_publisher *p, uint64_t seq, struct span msg_id)
+{
+	struct buf *b = worker_scratch(p->conn->worker);
+
+	answer(p, seq, b, rest_ack(b, p->session->id, seq, msg_id, p->line));
+}
+
+/* --- lines */
+
+static void publish_direct(struct rest_publisher *p, const struct envelope *e, struct buf *record,
+			   const struct slot *tags)
+{
+	enum hub_code code = HUB_OK;
+	bool delivered = true;
+	char why[WHY_MAX];
+
+	if (!(tags->acked && session_knows(p->session, tags->msg))) {
+		if (buf_puts(record, "}") < 0) {
+			fail(p, HUB_INTERNAL, "out of memory", e->msg_id);
+			return;
+		}
+		code =
+		    message_direct(p->conn, e, p->session, (struct span){record->data, record->len},
+				   &delivered, why, sizeof(why));
+		if (delivered && tags->acked)
+			session_remember(p->session, tags->sender, tags->msg);
+	}
+	/* A line has one answer. */
+	if (code != HUB_OK)
+		fail(p, code, why, e->msg_id);
+	else
+		acknowledge(p, 0, e->msg_id);
+}
+
+static void publish_record(struct rest_publisher *p, const struct envelope *e, struct span body,
+			   const struct slot *tags)
+{
+	struct publication record = {.body = body, .tags = *tags};
+	char room[ENVELOPE_KEY_MAX];
+	struct published out = {0};
+	const char *why = NULL;
+	enum hub_code code = message_record(p->conn->worker, e, room, &record, &why);
+
+	if (code == HUB_OK)
+		code = submit_record(p->session, p->conn->worker, &record, &out, &why);
+	if (code == HUB_OK)
+		acknowledge(p, out.seq, e->msg_id);
+	else if (code == HUB_CONFLICT)
+		conflict(p, record.current, e->msg_id);
+	else
+		fail(p, code, why, e->msg_id);
+}
+
+static void publish(struct rest_publisher *p, struct envelope *e)
+{
+	const struct identity *id = conn_identity(p->conn);
+	char text[WHY_MAX];
+	const char *why = NULL;
+	enum hub_code code;
+	struct session *s = p->session;
+	struct worker *w = p->conn->worker;
+	struct slot tags = {.sender = p->client, .acked = e->msg_id.p != NULL};
+	struct buf *b = worker_scratch(w);
+	char from[ID_LEN + 1];
+
+	if (tags.acked)
+		tags.msg = dedup_hash(w->hub7->secret, p->client, e->msg_id);
+	code = member_may(p->conn, RIGHT_PUBLISH, (struct span){s->id, s->id_len}, e->type, &why);
+	if (code == HUB_OK && w->hub7->auth && e->has_user &&
+	    (code = envelope_own_user(e, text, sizeof(text))) != HUB_OK)
+		why = text;
+	if (code != HUB_OK) {
+		fail(p, code, why, e->msg_id);
+		worker_scratch_done(w, b);
+		return;
+	}
+	id_text(p->client, from);
+	if (envelope_record(e, b, (struct span){s->id, s->id_len}, worker_wall_ms(w),
+			    (struct span){from, ID_LEN}, identity_user(id)) < 0)
+		fail(p, HUB_INTERNAL, "out of memory", e->msg_id);
+	else if (e->to.p)
+		publish_direct(p, e, b, &tags);
+	else
+		publish_record(p, e, (struct span){b->data, b->len}, &tags);
+	worker_scratch_done(w, b);
+}
+
+static bool is_blank(const char *text, size_t len)
+{
+	while (len && memchr(" \t\r\n", *text, 4))
+		text++, len--;
+	return len == 0;
+}
+
+void rest_publish(struct rest_publisher *p, const char *text, size_t len)
+{
+	struct envelope e;
+	char why[WHY_MAX];
+	enum hub_code code;
+
+	p->line++;
+	if (is_blank(text, len))
+		return;
+	code = envelope_parse(&e, text, len, why, sizeof(why));
+	if (code != HUB_OK)
+		fail(p, code, why, e.msg_id);
+	else if (hub7_is_control(p->conn, &e))
+		fail(p, HUB_BAD_TYPE, "messages of this type are for the hub, and not taken here",
+		     e.msg_id);
+	else if (p->conn->worker->hub7->rules && rules_find(p->conn->worker->hub7->rules, e.type))
+		fail(p, HUB_BAD_TYPE, "messages of this type are for rules, and not taken here",
+		     e.msg_id);
+	else if (e.session_id.p && (e.session_id.len != p->session->id_len ||
+				    memcmp(e.session_id.p, p->session->id, e.session_id.len) != 0))
+		fail(p, HUB_BAD_FIELD, "session_id is another one than the path names", e.msg_id);
+	else
+		publish(p, &e);
+}
+
+void rest_publish_failed(struct rest_publisher *p, const char *code, const char *why)
+{
+	p->line++;
+	say_failed(p, code, why, (struct span){0});
+}
+
+void rest_publisher_end(struct rest_publisher *p)
+{
+	buf_free(&p->pending);
+	if (!p->wait)
+		return;
+	p->wait->publisher = NULL;
+	p->wait = NULL;
+	conn_idle(p->conn);
+}

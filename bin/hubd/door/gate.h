@@ -1,0 +1,51 @@
+/* Who comes in at all, before anybody looks at what is wanted: how much there is of his address,
+ * what the hub is called by a request, and whose page it is of. Nothing of it is for the Unix
+ * socket. */
+#ifndef HUBD_GATE_H
+#define HUBD_GATE_H
+
+#include <stdbool.h>
+
+#include "auth/globs.h"
+
+struct address;
+struct arrival;
+struct http;
+struct stream;
+struct worker;
+
+/* What the hub may be called, and of which pages requests may be. */
+struct gate {
+	struct globs hosts;   /* as host_name() gives them; none: see gate_open() */
+	struct globs origins; /* none: all */
+	struct buf memory;    /* of both */
+};
+
+/* Adds a host, or an origin; all hosts come before all origins. Returns 0, -E2BIG or -ENOMEM. */
+int gate_add_host(struct gate *g, const char *glob);
+int gate_add_origin(struct gate *g, const char *glob);
+
+/* Whether requests of a page of that origin are taken. */
+bool gate_has_origin(const struct gate *g, struct span origin);
+
+#define GATE_TOLD 10 /* a second, of those whom a handshake of TLS would be needed to refuse */
+
+/* Counts a TCP connection that was just accepted for its address. False where it is refused for
+ * that, which is counted and said; else it may be refused by its first request's answer. For the
+ * thread that accepts. */
+bool gate_accept(struct worker *w, struct arrival *a);
+
+/* One that its worker has counted has ended before a stream took it. */
+void gate_left(struct worker *w, const struct arrival *a);
+
+/* Whose address a stream counts for; false: for nobody's. Those of the machine itself do not count,
+ * nor those of trusted proxies, but for whom these speak. */
+bool gate_counts(const struct stream *s, struct address *a);
+
+/* Whether the request that h->head has may be served; else it is answered, and h may be no more.
+ * Without hosts, what came to an address of the loopback must call that by a name that nobody else
+ * can have: or a page could reach the hub under the page's own name (DNS rebinding), and be let in
+ * by the browser as if both were one's. What names no host at all is from no browser. */
+bool gate_open(struct http *h);
+
+#endif

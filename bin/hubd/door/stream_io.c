@@ -1,0 +1,157 @@
+/* Between a stream and its socket: what is written leaves or waits, what comes is read, over TLS
+ * where the stream has that. Invariant: what is unsent is what the socket is to have, and leaves
+ * before all that is written later. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "conn/conn.h"
+#include "door/stream_impl.h"
+#include "door/tls.h"
+
+#define ANSWERS_MAX 16 /* of TLS's own for a peer that takes none */
+
+enum count_door stream_counted(const struct stream *s)
+{
+	return s->user->counted[s->tls != NULL];
+}
+
+void stream_count_unsent(struct stream *s, size_t by)
+{
+	counter_add_at(&s->worker->counters, memory, MEMORY_UNSENT, by);
+}
+
+struct stream_more *stream_more_of(struct stream *s)
+{
+	if (!s->more) {
+		s->more = calloc(1, sizeof(*s->more));
+		if (s->more)
+			s->more->stream = s;
+	}
+	return s->more;
+}
+
+/* --- writing */
+
+bool stream_waits(const struct stream *s)
+{
+	return s->more && s->more->unsent.len > 0;
+}
+
+ssize_t stream_push(struct stream *s, const char *data, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(s->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	if (!s->tls)
+		counter_add_at(&s->worker->counters, sent_bytes, stream_counted(s), n);
+	return n;
+}
+
+/* As the socket is to have it. */
+static int put(struct stream *s, const char *data, size_t len)
+{
+	struct stream_more *more;
+	ssize_t n = 0;
+
+	if (!stream_waits(s)) {
+		n = stream_push(s, data, len);
+		if (n == -EPIPE || n == -ECONNRESET) {
+			s->deaf = true;
+			return 0; /* reading will find the end */
+		}
+		if (n < 0)
+			return (int)n;
+		if ((size_t)n == len)
+			return 0;
+	}
+	more = stream_more_of(s);
+	if (!more || buf_put(&more->unsent, data + n, len - (size_t)n) < 0)
+		return -ENOMEM;
+	stream_count_unsent(s, len - (size_t)n);
+	return 1;
+}
+
+int stream_write(struct stream *s, const void *data, size_t len)
+{
+	struct buf *records;
+	int r;
+
+	if (s->fd < 0)
+		return -ENOTCONN;
+	if (s->deaf)
+		return 0;
+	if (!s->tls)
+		return put(s, data, len);
+	records = worker_scratch(s->worker);
+	r = tls_write(s->tls, data, len, records);
+	if (r == 0) {
+		counter_add_at(&s->worker->counters, sent_bytes, stream_counted(s), len);
+		r = put(s, records->data, records->len);
+	}
+	worker_scratch_done(s->worker, records);
+	return r;
+}
+
+void stream_say_end(struct stream *s)
+{
+	struct buf *alert = worker_scratch(s->worker);
+
+	tls_shutdown(s->tls, alert);
+	if (alert->len)
+		stream_push(s, alert->data, alert->len);
+	worker_scratch_done(s->worker, alert);
+}
+
+/* --- reading */
+
+/* A handshake's answers, and others of TLS's own, go out with what is read. */
+static ssize_t read_tls(struct stream *s, char *to, size_t room, bool *more)
+{
+	struct buf *answers = worker_scratch(s->worker);
+	ssize_t n = tls_read(s->tls, s->fd, to, room, answers, more);
+	int r = answers->len && !s->deaf ? put(s, answers->data, answers->len) : 0;
+
+	if (r == 1 && ++s->more->answers > ANSWERS_MAX)
+		r = -EPROTO;
+	worker_scratch_done(s->worker, answers);
+	return r < 0 ? r : n;
+}
+
+size_t stream_fill(struct stream *s, size_t have)
+{
+	char *to = s->worker->input + have;
+	size_t room = WORKER_INPUT - have;
+	bool more;
+	ssize_t n;
+
+	if (s->tls) {
+		n = read_tls(s, to, room, &more);
+	} else {
+		n = recv(s->fd, to, room, s->user->peeks ? MSG_DONTWAIT | MSG_PEEK : MSG_DONTWAIT);
+		more = (size_t)n == room;
+		n = n < 0 ? -errno : n;
+	}
+	if (n == -EAGAIN || n == -EINTR) {
+		/* What TLS keeps of a record that is not whole may have been all, and the peer's
+		 * end, told already, is behind it. */
+		s->readable = n == -EINTR || (s->tls && s->hung_up);
+		return have;
+	}
+	if (n <= 0) {
+		s->readable = false;
+		s->at_end = true;
+		if (n < 0)
+			s->deaf = true;
+		return have;
+	}
+	/* A socket that gave less than it could is empty, and will tell when it is not (epoll(7));
+	 * but the peer's end, which was told already, may be behind what it gave. */
+	s->readable = more || s->hung_up;
+	counter_add_at(&s->worker->counters, received_bytes, stream_counted(s), n);
+	return have + (size_t)n;
+}

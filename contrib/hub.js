@@ -1,0 +1,655 @@
+// A member of a session of a hub, across lost connections: hub(7) is the protocol, hub.js(3) this module's page,
+// hub.d.ts its types. For browsers, Node from version 20 on, Deno and Bun; without dependencies.
+//
+//	const hub = new Hub("match");
+//	hub.on("record", (record) => console.log(record.seq, record.type));
+//	await hub.publish({type: "goal", by: "Ann"});
+//
+// A link carries messages one way or another (WebSocket; events, or polling, with POST) until it ends; the Hub makes
+// the next one, and knows what must outlive them: the place in the log, the mirror of the state, and what was not
+// acknowledged. A link tells the Hub: begin, state* and arrive, or begin alone where it goes on; record; closed.
+
+const KEYS = {
+	entity_created: "entity.id", entity_updated: "entity.id", entity_deleted: "entity.id",
+	object_created: "data.object.name", object_updated: "data.object.name", object_deleted: "data.object.name",
+	avatar_position_update: "avatar_id",
+	score_update: "", game_state: "", world_initialized: "", world_updated: "",
+};
+const DEFAULTS = {
+	transports: ["websocket", "sse", "poll"],
+	queue: 256, // messages that wait for their acks
+	firstWait: 1000, longestWait: 30000, attempts: 99, // of coming back; ms
+	ping: 54000, silence: 60000, answer: 10000, // how often, for how long, how soon; ms
+	better: 60000, // after which WebSocket is tried again, and twice that each time; ms
+	keys: KEYS, deletes: ["entity_deleted", "object_deleted"],
+};
+const PASSING = new Set(["internal", "hub_full", "rate_limited", "shutting_down", "held"]); // hub(7), Refused for now
+const HOPELESS = new Set(["forbidden", "banned", "bad_session_id", "bad_field"]); // of a join
+const MISSES = 2; // in a row, after which another transport is tried
+const POLL_S = 25;
+
+export class HubError extends Error {
+	constructor(code, message, retryAfter = 0, status = 0) {
+		super(message || String(code));
+		// code: a word of hub(7), a number of a close, or one of ours; retryAfter: seconds; status: of HTTP
+		Object.assign(this, {name: "HubError", code, retryAfter, status});
+	}
+}
+
+const bytes = (text) => new TextEncoder().encode(text).length;
+const random = (n) => [...crypto.getRandomValues(new Uint8Array(n))].map((b) => b.toString(16).padStart(2, "0")).join("");
+
+export class Hub {
+	status = "connecting";
+	clientId; // of the WebSocket
+	userCount;
+	latency; // ms, as last measured
+	transport; // of the link that there is
+	#session; #options; #base;
+	#handlers = new Map();
+	#mirror = new Map(); // type => Map of key => record
+	#epoch; #seq; #place; #resume; // where it is; nothing while a snapshot comes
+	#known = false; // it has had the session's state
+	#head = 0; // behind which it is caught up
+	#gap = {from: 0, to: 0}; // of which only what is left comes
+	#pending = new Map(); // msg_id => what was published and not answered, in order
+	#tag = random(4);
+	#writer = random(16); // over HTTP
+	#count = 0;
+	#held = false; // something was refused for now
+	#maxMessage = Infinity;
+	#link; #timer; #watch; #better; #betterWait;
+	#failures = 0; #misses = 0; #at = 0;
+	#online = () => this.status === "offline" && this.#connect();
+
+	constructor(session, options = {}) {
+		this.#session = session;
+		const all = {WebSocket: globalThis.WebSocket, fetch: (...what) => fetch(...what), ...DEFAULTS, ...options};
+		this.#options = {...all, keys: {...KEYS, ...options.keys}};
+		this.#options.transports = all.transports.filter((kind) => LINKS[kind] && (kind !== "websocket" || all.WebSocket));
+		if (!this.#options.transports.length) throw new HubError("no_transport", "none of the transports is there");
+		const url = new URL(options.url ?? "/", globalThis.location?.href);
+		url.protocol = url.protocol.replace(/^ws/, "http");
+		this.#base = url.href.replace(/[?#].*$/, "").replace(/\/(ws)?$/, "");
+		this.#betterWait = this.#options.better;
+		this.#at = Math.max(0, this.#options.transports.indexOf(this.#remembered()));
+		globalThis.addEventListener?.("online", this.#online);
+		this.#connect();
+	}
+
+	// --- what an application does
+
+	// Calls f for each event of that name; returns a function that ends it.
+	on(name, f) {
+		if (!this.#handlers.has(name)) this.#handlers.set(name, new Set());
+		this.#handlers.get(name).add(f);
+		return () => this.#handlers.get(name).delete(f);
+	}
+
+	// Sends a message until it is acknowledged, once and in order; gives the ack, or a HubError.
+	publish(message) {
+		return new Promise((resolve, reject) => {
+			const msg_id = message.msg_id ?? `${this.#tag}-${++this.#count}`;
+			const text = JSON.stringify({...message, session_id: this.#session, msg_id});
+			if (this.status === "failed" || this.status === "closed") return reject(new HubError(this.status, `the hub is ${this.status}`));
+			if (this.full) return reject(new HubError("queue_full", `${this.#pending.size} messages wait already`));
+			if (this.#pending.has(msg_id)) return reject(new HubError("bad_field", "that msg_id waits already"));
+			if (bytes(text) > this.#maxMessage) return reject(new HubError("too_large", `a message may have ${this.#maxMessage} bytes`));
+			this.#pending.set(msg_id, {msg_id, text, resolve, reject, sent: false});
+			if (this.full) this.#emit("full");
+			this.#flush();
+		});
+	}
+
+	// Sends a message now or never, without an ack: for what the next one makes out of date. False where it was not sent.
+	send(message) {
+		const text = JSON.stringify({...message, session_id: this.#session});
+		return this.status === "joined" && bytes(text) <= this.#maxMessage && this.#link.send(text);
+	}
+
+	get full() { return this.#pending.size >= this.#options.queue; }
+	get waiting() { return this.#pending.size; } // how many messages wait for their acks
+	get seq() { return this.#seq; }
+	get epoch() { return this.#epoch; }
+
+	// The state's records of a type, by key, as they are now.
+	state(type) {
+		if (!this.#mirror.has(type)) this.#mirror.set(type, new Map());
+		return this.#mirror.get(type);
+	}
+
+	// Who is there: {user_count, members}.
+	async presence() { return this.#linked().presence(); }
+
+	// Milliseconds to the hub and back.
+	async ping() {
+		const started = performance.now();
+		await this.#linked().ping();
+		this.latency = performance.now() - started;
+		this.#emit("latency", this.latency);
+		return this.latency;
+	}
+
+	// Begins anew, as if nothing were known; what waits for its ack is given up.
+	restart() {
+		if (this.status === "closed") return;
+		this.#end("connecting", new HubError("restarted", "it was begun anew"));
+		this.#epoch = this.#seq = this.#place = this.#resume = undefined;
+		this.#failures = this.#misses = 0;
+		this.#connect();
+	}
+
+	close() {
+		globalThis.removeEventListener?.("online", this.#online);
+		this.#end("closed", new HubError("closed", "it was closed"));
+	}
+
+	// --- what links are told, and tell
+
+	// What a handler throws is not to stop us.
+	#emit(name, ...what) {
+		for (const f of [...(this.#handlers.get(name) ?? [])])
+			try { f(...what); } catch (error) { queueMicrotask(() => { throw error; }); }
+	}
+
+	#become(status, why) {
+		if (status === this.status && !why) return;
+		this.status = status;
+		this.#emit("status", status, why);
+	}
+
+	#linked() {
+		if (this.status !== "joined" && this.status !== "behind") throw new HubError("not_joined", `it is ${this.status}`);
+		return this.#link;
+	}
+
+	async #connect() {
+		this.#drop();
+		if (globalThis.navigator?.onLine === false) return this.#become("offline");
+		this.#become("connecting");
+		if (this.status !== "connecting") return; // who heard that has closed it
+		const {transports, token, answer} = this.#options;
+		const kind = transports[this.#at];
+		const link = {kind, heard: Date.now(), over: false, send: () => false, end() {}};
+		const mine = (f) => (...what) => link.over ? undefined : f(...what);
+		this.#link = link;
+		link.closed = mine((error) => this.#closed(link, error instanceof HubError ? error : new HubError("lost", error?.message)));
+		Object.assign(link, {
+			begin: mine((how) => this.#begin(link, how)), arrive: mine((epoch, seq, place) => this.#arrive(epoch, seq, place)),
+			state: mine((m) => this.#take_state(m, true)), record: mine((m, place) => this.#record(m, place)),
+			placed: mine((place) => (this.#place = place)), other: mine((m) => this.#other(m)),
+		});
+		link.patience = setTimeout(() => link.closed(new HubError("silent", "it does not answer")), answer);
+		try {
+			const about = {
+				session: this.#session, base: this.#base, options: this.#options, writer: this.#writer,
+				epoch: this.#epoch, seq: this.#seq, place: this.#place, resume: this.#resume,
+				token: typeof token === "function" ? await token() : token,
+			};
+			if (!link.over) await LINKS[kind](link, about);
+		} catch (error) {
+			link.closed(error);
+		}
+	}
+
+	// Without a word; what was sent is not known to have arrived.
+	#drop() {
+		clearTimeout(this.#timer);
+		clearTimeout(this.#better);
+		clearInterval(this.#watch);
+		this.transport = undefined;
+		if (this.#link) {
+			this.#link.over = true;
+			clearTimeout(this.#link.patience);
+			clearTimeout(this.#link.held);
+			this.#link.end();
+		}
+		this.#link = undefined;
+		this.#held = false;
+		for (const p of this.#pending.values()) p.sent = false;
+	}
+
+	#closed(link, error) {
+		const {transports, firstWait, longestWait, attempts, token} = this.#options, {code} = error;
+		const joined = this.transport !== undefined;
+		this.#drop();
+		const stale = code === 4401 || code === "unauthorized" || code === "unauthenticated";
+		if (code === 4000 || code === 4403 || HOPELESS.has(code) || (stale && typeof token !== "function"))
+			return this.#end("failed", error);
+		// Another transport where this one does not get through though the hub is there; else it is the hub that is not.
+		if (!joined && link.kind !== "websocket" && !link.reached) this.#at = this.#misses = 0;
+		else if (!joined && ++this.#misses >= MISSES) this.#at = (this.#at + 1) % transports.length, this.#misses = 0;
+		if (++this.#failures > attempts) {
+			this.#end("failed", new HubError("gave_up", `it did not come back in ${attempts} attempts`));
+			return this.#emit("rebootstrap");
+		}
+		const wait = Math.random() * Math.min(longestWait, firstWait * 2 ** (this.#failures - 1));
+		this.#timer = setTimeout(() => this.#connect(), Math.max(wait, 1000 * error.retryAfter));
+		this.#become(globalThis.navigator?.onLine === false ? "offline" : "waiting", error);
+	}
+
+	#end(status, error) {
+		this.#drop();
+		const pending = [...this.#pending.values()];
+		this.#pending.clear();
+		for (const p of pending) p.reject(error);
+		this.#become(status, error);
+	}
+
+	// --- the log and the state
+
+	// recovered: the records behind the place follow up to head; else the state, then arrive().
+	#begin(link, {recovered, reason, head = 0, clientId, resume, userCount, maxMessage}) {
+		const {silence, transports} = this.#options;
+		clearTimeout(link.patience);
+		clearInterval(this.#watch);
+		this.#watch = setInterval(() => this.#look(), Math.min(5000, silence / 4));
+		link.pinged = Date.now();
+		link.writer = clientId ?? "http";
+		this.transport = link.kind;
+		this.#failures = this.#misses = 0;
+		this.#remember(link.kind);
+		this.#head = head;
+		this.#gap = {from: 0, to: 0};
+		this.clientId = clientId ?? this.clientId;
+		this.#resume = resume ?? this.#resume;
+		this.#maxMessage = maxMessage ?? this.#maxMessage;
+		if (userCount !== undefined) this.userCount = userCount;
+		if (!recovered) {
+			this.#epoch = this.#seq = this.#place = undefined;
+			for (const records of this.#mirror.values()) records.clear();
+			if (this.#known) this.#emit("reset", reason ?? "again");
+			this.#known = true;
+		}
+		if (link.kind !== "websocket" && transports.includes("websocket"))
+			this.#better = setTimeout(() => this.#try_better(), this.#betterWait);
+		this.#become("behind");
+		if (recovered) this.#caught_up();
+	}
+
+	#arrive(epoch, seq, place) {
+		this.#epoch = epoch;
+		this.#seq = seq;
+		this.#place = place;
+		this.#caught_up();
+	}
+
+	#caught_up() {
+		if (this.status !== "behind" || this.#epoch === undefined || Math.max(this.#seq, this.#gap.to) < this.#head) return;
+		this.#become("joined");
+		this.ping().catch(() => {});
+		this.#flush();
+	}
+
+	#record(m, place) {
+		const p = m.msg_id !== undefined && this.#pending.get(m.msg_id);
+		// It was sent as another client, so that the hub would not know it for the same.
+		if (p && !p.sent && p.by && p.by !== this.#link.writer) this.#answered(p, {type: "ack", msg_id: m.msg_id, session_id: m.session_id, seq: m.seq});
+		if (m.seq <= this.#gap.to) // the state; what is of the gap may have had a msg_id instead
+			return this.#take_state(m, m.seq < this.#gap.from) || this.#emit("record", m);
+		if (m.seq <= this.#seq) return;
+		this.#seq = m.seq;
+		this.#place = place;
+		this.#take_state(m, false, true);
+		this.#emit("record", m);
+		this.#caught_up();
+	}
+
+	// Into the mirror, where it is state, as all of a snapshot is. quiet: it comes as a record too.
+	#take_state(m, snapshot, quiet) {
+		const {keys, deletes} = this.#options;
+		let key = m.key;
+		if (key === undefined && Object.hasOwn(keys, m.type))
+			key = keys[m.type] === "" ? "" : keys[m.type].split(".").reduce((o, name) => o?.[name], m);
+		if (!["string", "number", "boolean"].includes(typeof key) && snapshot) key = "";
+		if (!["string", "number", "boolean"].includes(typeof key)) return false;
+		key = String(key);
+		if (deletes.includes(m.type)) {
+			for (const records of this.#mirror.values()) if (records.get(key)?.seq < m.seq) records.delete(key);
+		} else if (!(this.state(m.type).get(key)?.seq > m.seq)) {
+			this.state(m.type).set(key, m);
+		}
+		if (!quiet) this.#emit("state", m);
+		return true;
+	}
+
+	#other(m) {
+		const p = m.msg_id !== undefined && this.#pending.get(m.msg_id);
+		if (m.from !== undefined) return this.#emit("direct", m);
+		if (m.user_count !== undefined) this.userCount = m.user_count;
+		if (m.type === "ack" && p) this.#answered(p, m);
+		else if (m.type === "error" && p) this.#refused(p, m.data);
+		else if (m.type === "error") this.#emit("error", new HubError(m.data.code, m.data.message), m);
+		else if (m.type === "gap") this.#lost(m);
+		else if (m.type === "resume_token") this.#resume = m.resume;
+		else if (m.type === "version_status") m.match || this.#emit("version", m.js_version);
+		else if (/^client_(dis)?connected$|^connection_status$/.test(m.type)) this.#emit("presence", m);
+	}
+
+	#lost(m) {
+		this.#gap = {from: m.from_seq, to: m.to_seq};
+		this.#emit("gap", m);
+		this.#caught_up();
+	}
+
+	// --- what is published
+
+	#answered(p, ack, error) {
+		const full = this.full;
+		this.#pending.delete(p.msg_id);
+		error ? p.reject(error) : p.resolve(ack);
+		if (full && !this.full) this.#emit("drain");
+		this.#go_on();
+	}
+
+	// Where the hub may take it later, all that is behind it waits as well.
+	#refused(p, {code, message}) {
+		if (!PASSING.has(code)) return this.#answered(p, undefined, new HubError(code, message));
+		p.sent = false;
+		this.#held = true;
+		this.#go_on();
+	}
+
+	// Once all that was sent is answered.
+	#go_on() {
+		const link = this.#link;
+		if (!link || this.#under_way()) return;
+		if (link.leaving) {
+			this.#at = this.#options.transports.indexOf("websocket");
+			return void this.#connect();
+		}
+		if (!this.#held || link.held) return;
+		link.held = setTimeout(() => link.again(() => {
+			link.held = undefined;
+			this.#held = false;
+			this.#flush();
+		}), this.#options.firstWait * (0.5 + Math.random() / 2));
+	}
+
+	#under_way() { return [...this.#pending.values()].some((p) => p.sent); }
+
+	#flush() {
+		if (this.status !== "joined" || this.#held || this.#link.busy || this.#link.leaving) return;
+		const list = [];
+		for (const p of [...this.#pending.values()]) {
+			if (p.sent) continue;
+			if (bytes(p.text) > this.#maxMessage) {
+				this.#answered(p, undefined, new HubError("too_large", `a message may have ${this.#maxMessage} bytes`));
+				continue;
+			}
+			p.sent = true;
+			p.by = this.#link.writer;
+			list.push(p);
+		}
+		if (list.length) this.#link.publish(list, () => this.#flush());
+	}
+
+	// --- the link's life
+
+	#look() {
+		const link = this.#link, {silence, ping} = this.#options;
+		if (!link || !this.transport) return;
+		const now = Date.now();
+		if (now - link.heard > silence) return link.closed(new HubError("silent", "nothing has come for too long"));
+		if (now - link.pinged < ping) return;
+		link.pinged = now;
+		this.ping().catch(() => {});
+	}
+
+	// Whether WebSocket gets through by now: then it is used from the next link on, which is made while nothing is under way.
+	#try_better() {
+		this.#betterWait = Math.min(2 * this.#betterWait, 3600000);
+		const link = this.#link;
+		const socket = new this.#options.WebSocket(address(this.#base), "hub");
+		const end = (good) => {
+			clearTimeout(patience);
+			socket.onopen = socket.onclose = null;
+			socket.onerror = () => {};
+			socket.close();
+			if (link !== this.#link) return;
+			if (!good) return void (this.#better = setTimeout(() => this.#try_better(), this.#betterWait));
+			link.leaving = true;
+			this.#go_on();
+		};
+		const patience = setTimeout(end, this.#options.answer, false);
+		socket.onopen = () => end(true);
+		socket.onerror = socket.onclose = () => end(false);
+	}
+
+	// Which transport got through last is kept for the next page.
+	#storage() {
+		try { return this.#options.storage ?? (globalThis.document && globalThis.localStorage); } catch { return undefined; }
+	}
+	#remembered() {
+		try { return this.#storage()?.getItem(`hub ${this.#base}`); } catch { return undefined; }
+	}
+	#remember(kind) {
+		try { this.#storage()?.setItem(`hub ${this.#base}`, kind); } catch { /* then not */ }
+	}
+}
+
+// --- WebSocket
+
+const address = (base) => base.replace(/^http/, "ws") + "/ws";
+
+async function overWebSocket(link, about) {
+	const {session, options, token} = about;
+	const socket = new options.WebSocket(address(about.base), token ? ["hub", `hub.token.${token}`] : "hub");
+	const say = (m) => socket.send(JSON.stringify(m));
+	const asked = {pong: [], presence: []}; // who waits for them
+	let left = 0, arrived, again, joined = false;
+	const closed = (code, reason) => link.closed(new HubError(code || 1006, reason || "the connection was lost"));
+	link.end = () => {
+		socket.onopen = socket.onmessage = socket.onclose = null;
+		socket.onerror = () => {}; // of some that are closed early
+		try { socket.close(1000); } catch { /* it never was open */ }
+		for (const [, reject] of [...asked.pong, ...asked.presence]) reject(new HubError("lost", "the connection was lost"));
+	};
+	link.send = (text) => (socket.send(text), true);
+	link.publish = (list) => list.forEach((p) => socket.send(p.text));
+	link.ping = () => new Promise((...waits) => (asked.pong.push(waits), say({type: "ping"})));
+	link.presence = () => new Promise((...waits) => (asked.presence.push(waits), say({type: "presence", session_id: session, msg_id: "presence"})));
+	link.again = (f) => { again = f; say({type: "session_associate", session_id: session, ordered: true}); };
+
+	const associated = (m) => {
+		if (joined) {
+			const f = again;
+			again = undefined;
+			return f?.();
+		}
+		joined = true;
+		const {client_id: clientId, resume, recovered, reason, seq: head, user_count: userCount, max_message: maxMessage} = m;
+		left = m.snapshot;
+		arrived = () => link.arrive(m.epoch, m.seq);
+		if (options.clientInfo) say({...options.clientInfo, type: "client_info"});
+		if (options.version) say({type: "version_check", js_version: options.version});
+		link.begin({recovered, reason, head, clientId, resume, userCount, maxMessage});
+		if (!recovered && !left) arrived();
+	};
+	const take = (m) => {
+		if (m.from !== undefined && m.seq) {
+			if (!left) return link.record(m);
+			link.state(m);
+			return --left || arrived();
+		}
+		if (m.from !== undefined) return link.other(m);
+		if (m.type === "session_associated") associated(m);
+		else if (m.type === "pong" || m.type === "presence") asked[m.type].shift()?.[0](m);
+		else if (m.type === "error" && m.msg_id === "presence") asked.presence.shift()?.[1](new HubError(m.data.code, m.data.message));
+		else if (m.type === "token_expiring") renew();
+		else if (m.type === "error" && (!joined || (again && m.msg_id === undefined))) link.closed(new HubError(m.data.code, m.data.message, m.data.retry_after));
+		else link.other(m);
+	};
+	const renew = async () => {
+		if (typeof options.token !== "function") return;
+		try {
+			const next = await options.token();
+			if (!link.over) say({type: "authenticate", token: next});
+		} catch { /* the hub ends the connection, and the next one asks again */ }
+	};
+	socket.onopen = () => say({type: "session_associate", session_id: session, since: about.seq, epoch: about.epoch, resume: about.resume, ordered: true});
+	socket.onmessage = (event) => { link.heard = Date.now(); take(JSON.parse(event.data)); };
+	socket.onclose = (event) => closed(event.code, event.reason);
+	socket.onerror = () => closed(); // of some there is no close
+}
+
+// --- HTTP
+
+// What both transports over HTTP share: requests, and publishing by POST. Gives a function that makes requests.
+function overHttp(link, about) {
+	const {base, session, options, token, writer} = about;
+	const control = new AbortController();
+	const path = `${base}/sessions/${encodeURIComponent(session)}`;
+	const ask = async (what, init = {}) => {
+		const headers = {...(token && {Authorization: `Bearer ${token}`}), ...init.headers};
+		const answer = await options.fetch(path + what, {cache: "no-store", signal: control.signal, ...init, headers});
+		link.heard = Date.now();
+		return answer;
+	};
+	// An answer that is none of those that are expected.
+	const bad = async (answer) => {
+		let error = {};
+		try { error = JSON.parse(await answer.text()).data ?? {}; } catch { /* of a proxy */ }
+		const code = answer.status === 401 ? "unauthorized" : error.code ?? "lost";
+		return new HubError(code, error.message ?? `HTTP ${answer.status}`, +answer.headers.get("retry-after") || 0, answer.status);
+	};
+	const head = async () => {
+		const answer = await ask("/state", {method: "HEAD"});
+		if (answer.status !== 200 && answer.status !== 404) throw await bad(await ask("/state"));
+		return answer;
+	};
+	const post = async (body) => {
+		const answer = await ask("/records", {method: "POST", headers: {"Content-Type": "application/x-ndjson", "Hub-Client": writer}, body});
+		if (answer.status !== 200) throw await bad(answer);
+		return (await answer.text()).split("\n").filter((line) => line).map((line) => JSON.parse(line));
+	};
+	link.end = () => control.abort();
+	link.busy = false;
+	link.send = (text) => (post(text + "\n").catch((error) => link.closed(error)), true);
+	link.publish = async (list, then) => {
+		link.busy = true;
+		try {
+			const answers = await post(list.map((p) => p.text + "\n").join(""));
+			if (answers.length !== list.length) throw new HubError("lost", "not everything was answered");
+			link.busy = false;
+			for (const {line, ...m} of answers) link.other({...m, msg_id: list[line - 1].msg_id});
+			if (!link.over) then();
+		} catch (error) {
+			link.busy = false;
+			if (error.status !== 403) return link.closed(error);
+			for (const {msg_id} of list) link.other({type: "error", data: error, msg_id}); // it may read, but not that
+		}
+	};
+	link.again = (f) => f();
+	link.ping = head;
+	link.presence = async () => {
+		const answer = await ask("/presence");
+		if (answer.status !== 200) throw await bad(answer);
+		return answer.json();
+	};
+	// The place that an answer is of. Chromium takes a head that was cut off for a whole one: the last field tells.
+	const placed = (answer) => {
+		const at = answer.headers.get("hub-cursor"), seq = answer.headers.get("hub-seq");
+		if (!at || !seq || parts(at)[1] !== +seq) throw new HubError("lost", "the answer is not a hub's, or not whole");
+		return at;
+	};
+	// The session's last seq. Reading makes no session, and joining does.
+	const reach = async () => {
+		let answer = await head();
+		if (answer.status === 404) {
+			await post("").catch((error) => { if (error.status !== 403) throw error; });
+			answer = await head();
+		}
+		link.reached = true;
+		if (answer.status === 404) throw new HubError("not_found", "there is no such session");
+		return parts(placed(answer))[1];
+	};
+	return {ask, bad, reach, placed};
+}
+
+// A place as the hub writes it, EPOCH-SEQ or with more behind it.
+const parts = (place) => [place.slice(0, 11), +place.slice(12).split("-")[0]];
+const here = ({place, epoch, seq}) => (epoch === undefined ? undefined : place ?? `${epoch}-${seq}`);
+
+async function overEvents(link, about) {
+	const {ask, bad, reach} = overHttp(link, about);
+	const head = await reach();
+	const since = here(about);
+	const answer = await ask("/events?state=1" + (since ? `&since=${encodeURIComponent(since)}` : ""));
+	if (answer.status !== 200) throw await bad(answer);
+	let begun = false, inState = false;
+	const begin = (how) => { begun = true; inState = !how.recovered; link.begin({...how, head}); };
+	const take = ({id, event, data}) => {
+		const m = data && JSON.parse(data);
+		if (m?.type === "close" && m.from === undefined) throw new HubError(m.code, m.reason);
+		if (m?.type === "gap" && m.from === undefined && m.reason) return begin({recovered: false, reason: m.reason});
+		if (!begun) begin({recovered: !!since});
+		if (!m) {
+			if (inState) inState = false, link.arrive(...parts(id), id);
+			else link.placed(id);
+		} else if (m.from === undefined) {
+			link.other(m);
+		} else if (inState) {
+			link.state(m);
+		} else {
+			link.record(m, id);
+		}
+	};
+	let rest = "", fields = {};
+	const decoder = new TextDecoder();
+	for (const reader = answer.body.getReader(); !link.over;) {
+		const {done, value} = await reader.read();
+		if (done) throw new HubError("lost", "the stream has ended");
+		link.heard = Date.now();
+		const lines = (rest + decoder.decode(value, {stream: true})).split("\n");
+		rest = lines.pop();
+		for (const line of lines) {
+			const colon = line.indexOf(":");
+			if (colon > 0) fields[line.slice(0, colon)] = line.slice(colon + 1).replace(/^ /, "");
+			if (line !== "") continue;
+			if ((fields.data || fields.id) && !link.over) take(fields);
+			fields = {};
+		}
+	}
+}
+
+async function overPoll(link, about) {
+	const {ask, bad, reach, placed} = overHttp(link, about);
+	const records = async (answer) => (await answer.text()).split("\n").filter((line) => line).map((line) => JSON.parse(line));
+	const head = await reach();
+	const begin_anew = async (reason) => {
+		const answer = await ask("/state");
+		if (answer.status !== 200) throw await bad(answer);
+		const state = await records(answer);
+		const at = placed(answer);
+		link.begin({recovered: false, reason});
+		state.forEach(link.state);
+		link.arrive(...parts(at), at);
+		return at;
+	};
+	let since = here(about);
+	if (since) link.begin({recovered: true, head});
+	else since = await begin_anew();
+	let limit = 100; // few at first, so that even a bad network brings some
+	while (!link.over) {
+		const answer = await ask(`/records?wait=${POLL_S}&limit=${limit}&since=${encodeURIComponent(since)}`);
+		if (answer.status === 409 || answer.status === 410) {
+			since = await begin_anew((await bad(answer)).code);
+			continue;
+		}
+		if (answer.status !== 200) throw await bad(answer);
+		const list = await records(answer);
+		link.heard = Date.now();
+		if (!list.length) continue;
+		if (list.length === limit) limit = Math.min(2 * limit, 1000);
+		const at = placed(answer);
+		if (list[0]?.type === "gap" && list[0].from === undefined) {
+			since = await begin_anew("trimmed");
+			continue;
+		}
+		list.forEach((m) => link.record(m, m.seq === parts(at)[1] ? at : undefined));
+		since = at;
+	}
+}
+
+const LINKS = {websocket: overWebSocket, sse: overEvents, poll: overPoll};

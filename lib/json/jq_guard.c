@@ -1,0 +1,82 @@
+/* Invariant: `fence` is not NULL exactly while its thread is in jq_guard(), in whose frame it
+ * points; the handlers run in the thread that has fallen. */
+#include "json/jq_guard.h"
+
+#include <assert.h>
+#include <jv.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct fence {
+	sigjmp_buf back;
+	char *why;
+	size_t cap;
+};
+
+static _Thread_local struct fence *fence;
+
+/* What assert() calls, in libjq too, for ours is found before that of libc. */
+void __assert_fail(const char *what, const char *file, unsigned line, const char *function)
+{
+	if (fence) {
+		snprintf(fence->why, fence->cap, "libjq: %s: Assertion `%s' failed", function,
+			 what);
+		siglongjmp(fence->back, 1);
+	}
+	fprintf(stderr, "%s:%u: %s: Assertion `%s' failed\n", file, line, function, what);
+	abort();
+}
+
+static void on_division(int signum)
+{
+	if (fence) {
+		snprintf(fence->why, fence->cap, "libjq: a division that has no result");
+		siglongjmp(fence->back, 1);
+	}
+	signal(signum, SIG_DFL);
+	raise(signum);
+}
+
+/* What libjq calls before it would end the process for lack of memory. */
+static void on_no_memory(void *arg)
+{
+	(void)arg;
+	if (fence) {
+		snprintf(fence->why, fence->cap, "libjq: out of memory");
+		siglongjmp(fence->back, 1);
+	}
+}
+
+/* Not blocked in its handler, out of which it jumps. */
+static void install(void)
+{
+	static atomic_flag done = ATOMIC_FLAG_INIT;
+	static _Thread_local bool told; /* libjq's handler is a thread's own */
+	struct sigaction act = {.sa_handler = on_division, .sa_flags = SA_NODEFER};
+
+	if (!told)
+		jv_nomem_handler(on_no_memory, NULL);
+	told = true;
+	if (atomic_flag_test_and_set(&done))
+		return;
+	sigemptyset(&act.sa_mask);
+	sigaction(SIGFPE, &act, NULL);
+}
+
+bool jq_guard(void (*run)(void *arg), void *arg, char *why, size_t cap)
+{
+	struct fence here = {.why = why, .cap = cap};
+
+	install();
+	if (sigsetjmp(here.back, 0) != 0) {
+		fence = NULL;
+		return false;
+	}
+	fence = &here;
+	run(arg);
+	fence = NULL;
+	return true;
+}

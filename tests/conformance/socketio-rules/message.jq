@@ -1,0 +1,1 @@
+{do: "emit", type: "message-back", args: .args}

@@ -1,0 +1,252 @@
+# Rules for clients of Socket.IO: connect.jq lets them in or not, what a rule joins them to is a room of their
+# namespace, disconnect.jq is told of each that ends.
+use strict;
+use warnings;
+use Hub;
+use Hub::Sio;
+use Hub::Token;
+
+my $dirs = 0;
+
+# A folder of rules: name => program.
+sub rules {
+	my (%file) = @_;
+	my $dir = scratch() . '/rules' . ++$dirs;
+	mkdir $dir or die "$dir: $!\n";
+	spew("$dir/$_.jq", "$file{$_}\n") for keys %file;
+	return $dir;
+}
+
+# The next events up to one of that name, which is the last.
+sub up_to {
+	my ($sio, $name) = @_;
+	my @events;
+	push @events, $sio->event until @events && $events[-1][0] eq $name;
+	return @events;
+}
+
+# All packets that were on their way when the hub has acked.
+sub settle {
+	my ($sio, $nsp) = @_;
+	my @packets;
+	my $place = $nsp ? "$nsp," : "";
+	$sio->send("42${place}99[\"nothing\"]");
+	while ((my $packet = $sio->packet) ne "43${place}99[{}]") {
+		push @packets, $packet;
+	}
+	return @packets;
+}
+
+my %basic = (
+	enter => '{do: "join", session: .args[0].room} + (.args[0] | with_entries(select(.key == "since" or .key == "echo"))), '
+	    . '{do: "reply", value: .sessions}',
+	out => '{do: "leave", session: .args[0].room}',
+	say => '{do: "publish", session: .args[0].room, type: "said", to: "others", data: {text: .args[0].text}}',
+	tell => '{do: "emit", session: .args[0].room, type: "told", args: ["x", {"$base64": "AQID"}, {a: 1}]}',
+	nothing => 'empty');
+
+for my $how ('ws', 'poll') {
+	subtest "rooms, $how" => sub {
+		my $hub = Hub->start(args => [ '--rules', rules(%basic) ]);
+		my ($ann, $bob) = map { Hub::Sio->new($how, $hub) } 1, 2;
+		my $other = $hub->member('unix', 'den');
+		$ann->connect('/app');
+		$bob->connect('', { recovery => \0 });
+		$ann->send('42/app,1["enter",{"room":"den"}]');
+		is_deeply($ann->event, [ 'hub:joined', { session_id => 'den', seq => 0, recovered => JSON::PP::false, snapshot => 0, user_count => 2 } ],
+			'who comes into a room is told');
+		is($ann->{nsp}, '/app', 'in the namespace');
+		is($ann->packet, '43/app,1[["app"]]', 'then the rest');
+		$bob->send('42["enter",{"room":"den"}]');
+		is($bob->event->[1]{user_count}, 3, 'another comes from another namespace');
+		$other->send({ type => 'note', data => { n => 1 } });
+		is_deeply([ $ann->event, $ann->{nsp} ], [ [ 'note', { n => 1 } ], '/app' ], 'what comes in the room arrives in the one');
+		is_deeply([ $bob->event, $bob->{nsp} ], [ [ 'note', { n => 1 } ], '/' ], 'and the other');
+		like($ann->{offset}, qr{^\w{11}-1/\w{11}-0$}, 'with its place in the room, and that in the namespace');
+		$ann->send('42/app,2["say",{"room":"den","text":"hi"}]');
+		is($ann->packet, '43/app,2[{"seq":2}]', 'who is in a room gets the ack of what is published there');
+		is_deeply($bob->event, [ 'said', { text => 'hi' } ], 'others get it');
+		is($other->wait_type('said')->{data}{text}, 'hi', 'by any door');
+		is_deeply([ settle($ann, '/app') ], [], 'but not its author');
+		$ann->send('42/app,["tell",{"room":"den"}]');
+		is($ann->packet, '451-/app,["told","x",{"_placeholder":true,"num":0},{"a":1}]', 'what is emitted of a room comes there, too');
+		is($ann->packet, $how eq 'ws' ? "binary:\1\2\3" : 'bAQID', 'and what is binary in it');
+
+		# A room is no namespace.
+		$ann->send('42/app,["out",{"room":"den"}]');
+		is_deeply($ann->event, [ 'hub:left', { session_id => 'den', user_count => 2 } ], 'who goes is told');
+		$ann->send('42/app,["enter",{"room":"den"}]');
+		is($ann->event->[0], 'hub:joined', 'and comes back');
+		is($ann->connect('/den')->{type}, 0, 'a client may connect to what was its room');
+		$other->send({ type => 'note', data => { n => 2 } });
+		is_deeply([ (up_to($ann, 'note'))[-1], $ann->{nsp} ], [ [ 'note', { n => 2 } ], '/den' ], 'then its events come there');
+		$ann->send('41/den,');
+		becomes { $other->send({ type => 'presence' }); $other->wait_type('presence')->{user_count} == 2 } 'and it is in there no more';
+
+		# With the namespace the rooms go.
+		$ann->send('42/app,["enter",{"room":"den"}]');
+		up_to($ann, 'hub:joined');
+		$ann->send('41/app,');
+		becomes { $other->send({ type => 'presence' }); $other->wait_type('presence')->{user_count} == 2 } 'who leaves the namespace leaves its rooms';
+		$ann->send('42/den,["nothing"]') if $how eq 'ws';
+		is($ann->connect('/app')->{type}, 0, 'what comes late for what was no namespace does no harm') if $how eq 'ws';
+		$other->send({ type => 'session_delete', session_id => 'den' });
+		is_deeply((up_to($bob, 'hub:left'))[-1][1]{session_id}, 'den', 'who is in a room that is deleted is told');
+		is_deeply([ settle($bob, '') ], [], 'and stays in its namespace');
+		$bob->send('42["enter",{"room":"den"}]');
+		is($bob->event->[1]{seq}, 0, 'from where the next one of that name is open');
+		$bob->send('42/den,["nothing"]');
+		my $how_it_ended = eval { $bob->packet while 1; 1 } ? '' : $@;
+		ok($how_it_ended, 'an event for a room as if it were a namespace ends the connection');
+		$hub->stop;
+	};
+}
+
+subtest 'a room from where one was' => sub {
+	my $hub = Hub->start(args => [ '--rules', rules(%basic) ]);
+	my $other = $hub->member('unix', 'den');
+	my $say = sub { $other->send(map { { type => 'n', data => { n => $_ } } } @_); $other->sync };
+	$say->(1 .. 3);
+	my $ann = Hub::Sio->ws($hub);
+	$ann->connect('/app');
+	$ann->send('42/app,["enter",{"room":"den","since":0}]');
+	is_deeply([ $ann->event->[1]{recovered}, map { $ann->event->[1]{n} } 1 .. 3 ], [ JSON::PP::true, 1 .. 3 ], 'since 0: all');
+	my $place = $ann->{offset};
+	$say->(4 .. 6);
+	$ann->event for 4 .. 6;
+	my $bob = Hub::Sio->ws($hub);
+	$bob->connect('/app');
+	$bob->send(qq(42/app,["enter",{"room":"den","since":"$place"}]));
+	is_deeply([ $bob->event->[1]{recovered}, map { $bob->event->[1]{n} } 4 .. 6 ], [ JSON::PP::true, 4 .. 6 ], 'since a place: what is behind it');
+	for my $bad ('', 'x', '/', '00000000001-2', '00000000001-2/00000000001-2') {
+		$bob->send(qq(42/app,["enter",{"room":"den","since":"$bad"}]));
+		my $joined = $bob->event;
+		is_deeply([ @{ $joined->[1] }{qw(recovered seq)} ], [ JSON::PP::false, 6 ], "'$bad': what is no place of it recovers nothing");
+	}
+	$bob->send('42/app,["enter",{"room":"den","since":5}]');
+	is_deeply([ $bob->event->[1]{recovered}, $bob->event->[1]{n} ], [ JSON::PP::true, 6 ], 'who is in there may go back');
+	$bob->send('42/app,7["enter",{"room":"den","since":-1}]');
+	like($bob->packet, qr/rule_failed/, 'a number that is no seq is a mistake');
+	my $ws = $hub->ws;
+	$ws->send({ type => 'enter', data => { room => 'den', since => $place } });
+	is($ws->wait_type('session_associated')->{recovered}, JSON::PP::true, 'by other doors, too');
+	is($ws->next->{seq}, 4, 'the same');
+	$hub->stop;
+};
+
+subtest 'who comes back was in rooms' => sub {
+	my $hub = Hub->start(args => [ '--rules', rules(%basic) ]);
+	my $ann = Hub::Sio->ws($hub);
+	my $hello = $ann->connect('/app');
+	my $app = $hub->member('unix', 'app');
+	$ann->send('42/app,["enter",{"room":"den"}]');
+	$ann->event;
+	like($ann->{offset}, qr{^/\w{11}-0$}, 'the first place is one of the namespace');
+	my $den = $hub->member('unix', 'den');
+	$app->send({ type => 'n', data => { n => 1 } });
+	is($ann->event->[1]{n}, 1, 'an event of the namespace');
+	$den->send({ type => 'n', data => { n => 2 } });
+	is($ann->event->[1]{n}, 2, 'and of the room');
+	my $offset = $ann->{offset};
+	like($offset, qr{^\w{11}-1/\w{11}-1$}, 'which tells where it is in both');
+	$ann->{ws}->abort;
+	$app->send({ type => 'n', data => { n => 3 } });
+	$app->sync;
+	my $again = Hub::Sio->ws($hub);
+	my $answer = $again->connect('/app', { pid => $hello->{pid}, offset => $offset });
+	is(scalar(grep { /"n":3/ } @{ $answer->{before} }), 1, 'it gets what it has missed in the namespace');
+	is($answer->{sid}, $hello->{sid}, 'as the same client');
+	isnt($answer->{pid}, $hello->{pid}, 'but is not told that all is as it was: it is in no room');
+	$hub->stop;
+};
+
+subtest 'connect.jq' => sub {
+	my $dir = rules(
+		%basic,
+		connect => 'if .session == "closed" then {do: "error", message: "not here"} '
+		    . 'elif .session == "named" then {do: "error", code: "no_way", message: "not you"} '
+		    . 'elif .session == "gone" then {do: "close", code: 4003, reason: "go away"} '
+		    . 'elif .session == "broken" then error("broken") '
+		    . 'else {do: "emit", type: "hello", args: [.args[0], .user, .sessions, .door]}, {do: "join", session: "hall"}, '
+		    . '{do: "publish", session: "hall", type: "came", to: "others", data: {client}} end',
+		disconnect => '{do: "publish", session: "log", type: "went", data: {session, sessions, of: .args[0]}}, {do: "emit", type: "no"}');
+	my $hub = Hub->start(args => [ '--rules', $dir ]);
+	my $log = $hub->member('unix', 'log');
+	my $hall = $hub->member('ws', 'hall');
+	for my $how ('ws', 'poll') {
+		my $ann = Hub::Sio->new($how, $hub);
+		my $hello = $ann->connect('/app', { a => 1 });
+		is_deeply($hello->{before}, [], "$how: nothing comes before the answer");
+		is_deeply($ann->event, [ 'hello', { a => 1 }, undef, [], 'socketio' ], 'then what it says: it has auth');
+		is($ann->event->[1]{session_id}, 'hall', 'and joins to a room');
+		my $came = $hall->wait_type('came')->{data}{client};
+		$came = $hall->wait_type('came')->{data}{client} while $came ne $hello->{sid};
+		is($came, $hello->{sid}, 'of which others hear');
+		for (
+			[ '/closed' => { message => 'not here' } ],
+			[ '/named' => { message => 'not you', data => { code => 'no_way' } } ],
+			[ '/broken' => { message => 'the rule for this event failed', data => { code => 'rule_failed' } } ])
+		{
+			my ($nsp, $want) = @$_;
+			my $answer = $ann->connect($nsp);
+			is($answer->{type}, 4, "$nsp: CONNECT_ERROR");
+			delete @$answer{qw(type before)};
+			is_deeply($answer, $want, 'and why');
+		}
+		is_deeply([ settle($ann, '/app') ], [], 'elsewhere nothing has changed');
+		is($ann->connect('')->{type}, 0, 'it connects to another namespace');
+		is_deeply($ann->event, [ 'hello', {}, undef, [], 'socketio' ], 'where it is asked again; without auth there is an empty object');
+		$ann->send('41');
+		my $went = $log->wait_type('went')->{data};
+		is_deeply([ @$went{qw(session sessions)} ], [ 'main', ['main'] ], 'disconnect.jq is told of the namespace that ends');
+		is($went->{of}{code}, 1000, 'and why');
+		$ann->send('41/app,');
+		$went = $log->wait_type('went')->{data};
+		is_deeply([ $went->{session}, sort @{ $went->{sessions} } ], [ 'app', 'app', 'hall' ], 'with its rooms');
+		is($ann->connect('/app')->{type}, 0, 'again');
+		up_to($ann, 'hub:joined');
+		is($ann->connect('/two')->{type}, 0, 'and one more');
+		$ann->event;
+		is($ann->connect('/gone')->{message}, 'go away', 'close refuses');
+		becomes { eval { $ann->packet while 1 }; 1 } 'and ends';
+		my @all = sort { $a->{session} cmp $b->{session} } map { $log->wait_type('went')->{data} } 1, 2;
+		is_deeply([ map { $_->{session} } @all ], [ 'app', 'two' ], 'then each namespace ends');
+		is_deeply([ map { $_->{of} } @all ], [ ({ code => 4003, reason => 'go away' }) x 2 ], 'with the end of the connection');
+	}
+	my $lost = Hub::Sio->ws($hub);
+	my $hello = $lost->connect('/app');
+	up_to($lost, 'hub:joined');
+	my $came = sub { my $c; do { $c = $hall->wait_type('came') } while $c->{from} ne $hello->{sid}; return $c->{data}{client} };
+	is($came->(), $hello->{sid}, 'a client that comes');
+	$lost->{ws}->abort;
+	is($log->wait_type('went')->{data}{of}{code}, 0, 'a lost connection');
+	my $again = Hub::Sio->ws($hub)->connect('/app', { pid => $hello->{pid}, offset => $lost->{offset} });
+	is($again->{sid}, $hello->{sid}, 'it comes back');
+	is($came->(), $hello->{sid}, 'as who it was, to rules, too');
+	$hub->stop;
+};
+
+subtest 'connect.jq, rights and a store' => sub {
+	my $dir = rules(%basic,
+		connect => 'if .claims.docs then {do: "join", session: .session} else empty end, {do: "join", session: "hall", since: 0}, {do: "emit", type: "in"}');
+	my $hub = Hub->start(args => [ '--rules', $dir, '--auth-key', key_file(), '--store', scratch() . '/store.db' ]);
+	for my $how ('ws', 'poll') {
+		my $ann = Hub::Sio->new($how, $hub);
+		is($ann->connect("/$how", { token => token({ sub => 'ann', docs => ['a'], hub => { types => ['say'] } }) })->{type}, 0, "$how: a rule grants it");
+		is_deeply([ map { $_->[0] } up_to($ann, 'in') ], [ 'hub:joined', 'in' ], 'and goes on when the store has answered');
+		$ann->send(qq(42/$how,1["say",{"room":"hall","text":"hi"}]));
+		my $answer = $ann->packet;
+		$answer = $ann->packet while $answer =~ /^42/;
+		like($answer, qr{^43/$how,1\[\{"seq":\d\}\]$}, 'and it may do what it says there');
+		my $bob = Hub::Sio->new($how, $hub);
+		$answer = $bob->connect("/$how", { token => token({ sub => 'bob', hub => { types => ['say'] } }) });
+		is_deeply([ $answer->{type}, $answer->{data}{code} ], [ 4, 'forbidden' ], 'else the token decides');
+	}
+	$hub->stop;
+};
+
+subtest 'the rules of the protocol suite' => sub {
+	is(run([ 'hubd', '--rules-test', root() . '/tests/conformance/socketio-rules' ])->{status}, 0, 'do what is expected');
+};
+
+done_testing;
