@@ -109,6 +109,7 @@ bool envelope_control_type(struct span type)
 	    TYPE("client_info"),
 	    TYPE("session_associate"),
 	    TYPE("session_leave"),
+	    TYPE("interest"),
 	    TYPE("version_check"),
 	    TYPE("authenticate"),
 	    TYPE("session_list"),

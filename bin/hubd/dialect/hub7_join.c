@@ -76,7 +76,7 @@ static const char *read_association(struct conn *c, const struct envelope *e,
 	for (i = FIELD_ECHO; i <= FIELD_ORDERED; i++)
 		if (f[i].repeated)
 			return "echo, since, epoch, resume, rest, run, types, tick, batch, "
-			       "conflate, fields, priority and ordered may occur once each";
+			       "conflate, fields, priority, area and ordered may occur once each";
 	*a = (struct join_request){.session = e->session_id, .msg_id = e->msg_id, .echo = true};
 	if (!field_bool(&f[FIELD_ECHO], &a->echo))
 		return "echo must be true or false";
@@ -110,7 +110,7 @@ static const char *read_association(struct conn *c, const struct envelope *e,
 			return "run must be a string of 64 bytes at most";
 		a->from.has_run = read_run(text, &a->from.run);
 	}
-	return wish_read(e->text, &f[FIELD_TYPES], wish);
+	return wish_read(e->text, &f[FIELD_TYPES], &c->worker->hub7->grids, wish);
 }
 
 enum hub_code hub7_on_associate(struct conn *c, const struct envelope *e)

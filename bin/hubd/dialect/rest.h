@@ -22,6 +22,8 @@ struct rest_query {
 	struct session_from from;
 	bool state, batch, conflate;
 	uint32_t wait_s, limit, tick_ms;
+	bool has_area;
+	double area[3];			   /* x, y, r */
 	struct http1_span types, priority; /* as written, good as long as the query */
 };
 

@@ -245,7 +245,7 @@ void socketio_connect(struct conn *c, const struct socketio_packet *p)
 	if (!authenticate(c, p->payload, &m[TOKEN], address))
 		return;
 	m[WISH + WISH_BATCH].type = m[WISH + WISH_FIELDS].type = JSON_NONE; /* an event each */
-	wrong = wish_read(p->payload.p, &m[WISH], &wish);
+	wrong = wish_read(p->payload.p, &m[WISH], &c->worker->hub7->grids, &wish);
 	if (wrong) {
 		select_wish_free(&wish);
 		socketio_refused(c, HUB_BAD_FIELD, wrong, address, 0);

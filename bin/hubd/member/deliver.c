@@ -21,9 +21,10 @@ static void flush_queue(struct conn *c)
 		direct_taken(c);
 }
 
+/* Where records are is not known of what only the archive has. */
 static bool has_archive(const struct seat *seat)
 {
-	return seat->m.session->env->archive != NULL;
+	return seat->m.session->env->archive != NULL && !select_area(seat->select);
 }
 
 /* --- from the archive */
@@ -100,7 +101,7 @@ static bool waits_for_tick(const struct conn *c, const struct seat *seat,
 {
 	if (!seat->pace || pace_hurries(seat->pace, view, seat->m.cursor) ||
 	    is_far_behind(seat, view) || seat->m.catchup || seat->reading || seat->leaving ||
-	    seat->awaited || c->finishing)
+	    seat->awaited || c->finishing || interest_at(seat) != INTEREST_NOT_YET)
 		return false;
 	pace_due(c->worker, seat->pace);
 	return true;
@@ -147,7 +148,8 @@ static bool overtaken(struct conn *c, struct seat *seat)
 	if (c->worker->members->resyncs) {
 		if (c->blocked)
 			return false; /* until it reads, or the write timeout ends it */
-		if (session_resync(&seat->m, &to) == 0) {
+		interest_skip(seat);
+		if (session_resync(&seat->m, select_area(seat->select), &to) == 0) {
 			counter_add(&c->worker->counters, slow_resyncs, 1);
 			deliver_gap(seat, from, to);
 			flush_queue(c);
@@ -186,10 +188,35 @@ static bool reach_log(struct conn *c, struct seat *seat, const struct log_view *
 	}
 }
 
+/* Writes what the seat may read of the log up to head. True where it has had all. */
+static bool write_log(struct conn *c, struct seat *seat, struct log_view *view, uint64_t head,
+		      size_t *bytes)
+{
+	uint64_t all = view->head;
+	bool goes_on = true;
+
+	view->head = head;
+	while (goes_on && seat->m.cursor <= head) {
+		uint64_t skip =
+		    (!seat->m.echo || seat->others) && seat->m.last_sent >= seat->m.cursor
+			? seat->m.client
+			: 0;
+
+		goes_on = write_some(seat, view, &seat->m.cursor, skip, true, bytes);
+		if (goes_on && *bytes >= STEP_BYTES && seat->m.cursor <= head) {
+			go_on_later(c);
+			goes_on = false;
+		}
+	}
+	view->head = all;
+	return goes_on;
+}
+
 /* As far as the door takes it, sends what is queued, and what the seat may read of the view. */
 static void flush_seat(struct conn *c, struct seat *seat, struct log_view *view)
 {
 	size_t bytes = 0;
+	uint64_t turn;
 
 	if (c->closing)
 		return;
@@ -198,19 +225,16 @@ static void flush_seat(struct conn *c, struct seat *seat, struct log_view *view)
 		seat->m.cursor = view->head + 1;
 	else if (!reach_log(c, seat, view))
 		return;
-	while (seat->m.cursor <= view->head) {
-		uint64_t skip =
-		    (!seat->m.echo || seat->others) && seat->m.last_sent >= seat->m.cursor
-			? seat->m.client
-			: 0;
-
-		if (!write_some(seat, view, &seat->m.cursor, skip, true, &bytes))
+	/* Up to there it has one area, then another one, whose state comes between. */
+	while ((turn = interest_at(seat)) <= view->head) {
+		if (!write_log(c, seat, view, turn, &bytes) || !interest_turn(seat))
 			return;
-		if (bytes >= STEP_BYTES && seat->m.cursor <= view->head) {
-			go_on_later(c);
+		flush_queue(c);
+		if (!reach_log(c, seat, view))
 			return;
-		}
 	}
+	if (!write_log(c, seat, view, view->head, &bytes))
+		return;
 	if (seat->awaited) {
 		seat->awaited = false;
 		c->door->dialect->at_head(c, seat);
@@ -456,9 +480,12 @@ static void on_tick(struct worker *w, struct session *s, struct pace *p)
 	struct log_view view;
 	struct member *m;
 
+	for (m = shard->members; m; m = m->shard_next)
+		if (seat_of(m)->pace == p && seat_of(m)->interest)
+			interest_begin(seat_of(m));
 	session_view(s, atomic_load_explicit(&shard->low, memory_order_relaxed), &view);
 	pace_comes(p, view.head);
-	for (m = view.chunk ? shard->members : NULL; m; m = m->shard_next)
+	for (m = shard->members; m; m = m->shard_next)
 		if (seat_of(m)->pace == p)
 			flush_seat(seat_of(m)->conn, seat_of(m), &view);
 	chunk_unref(view.chunk);

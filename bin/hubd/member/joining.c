@@ -1,5 +1,6 @@
 /* Joining, and moving a seat, which both may need the archive first: then the connection is held,
  * and the same is tried again when the answer has come. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct joining {
 	struct session_from from;
 	bool echo, hidden, ordered, settles;
 	bool blind; /* it may not read */
+	bool stays; /* the seat is there already */
 	bool granted;
 	struct selection *select; /* of one that waits: a reference */
 	struct seat *above;	  /* may have gone */
@@ -56,11 +58,29 @@ static enum count_resume resumed(const struct session_joined *joined)
 	return strcmp(joined->reason, "trimmed") == 0 ? RESUME_TRIMMED : RESUME_EPOCH_CHANGED;
 }
 
+/* What it selects from now on. Who stays where it is, and is to see other cells, does so once it
+ * has had what is under way. */
+static int choose(const struct joining *j, struct seat *seat)
+{
+	struct worker *w = j->conn->worker;
+	struct selection *sel = j->select;
+	bool stays = j->stays && !j->from.has_since, ok = true;
+	int r;
+
+	interest_drop(seat);
+	if (!stays)
+		return seat_select(seat, sel);
+	sel = select_in(w, sel, select_area(seat->select), &ok);
+	r = ok ? seat_select(seat, sel) : -ENOMEM;
+	select_unref(sel);
+	return r;
+}
+
 static void answer(struct joining *j, struct seat *seat, struct session_joined *joined)
 {
 	struct conn *c = j->conn;
 
-	if (seat_select(seat, j->select) < 0)
+	if (choose(j, seat) < 0)
 		conn_close(c, CLOSE_INTERNAL, "out of memory");
 	if (seat->select && joined->snapshot)
 		joined->snapshot =
@@ -77,6 +97,9 @@ static void answer(struct joining *j, struct seat *seat, struct session_joined *
 	if (j->from.has_since)
 		counter_add_at(&c->worker->counters, resumes, resumed(joined), 1);
 	c->door->dialect->joined(c, seat, &j->from, joined);
+	if (select_area(seat->select) != select_area(j->select) &&
+	    interest_say(seat, select_area(j->select), (struct span){0}) != HUB_OK)
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
 	c->flush_seats = true;
 	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
 	if (j->done)
@@ -195,6 +218,7 @@ static void move(struct joining *j, struct seat *seat)
 		return;
 	} else {
 		seat_unlink(seat);
+		j->stays = true;
 		answer(j, seat, &joined);
 	}
 	release(j);
@@ -294,6 +318,9 @@ void member_join(struct conn *c, const struct join_request *request)
 		fail(&j, code, why);
 		return;
 	}
+	j.from.area = select_area(request->select);
+	if (j.from.area)
+		j.from.rest = false;
 	j.blind = may(c, request, RIGHT_READ, &why) != HUB_OK;
 	if (j.blind) {
 		j.from.has_since = j.from.rest = false;

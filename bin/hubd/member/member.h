@@ -47,8 +47,9 @@ struct seat {
 	uint32_t rooms : 1;	/* it is above others, or was */
 	uint32_t met : 1;	/* the dialect's: rules were told that it is there */
 	uint32_t direct; /* bytes of messages to it alone that wait in the connection's queue */
-	struct selection *select; /* a reference; NULL: it wants all, as it is and at once */
-	struct pace *pace;	  /* a reference; NULL: it has no tick */
+	struct selection *select;  /* a reference; NULL: it wants all, as it is and at once */
+	struct pace *pace;	   /* a reference; NULL: it has no tick */
+	struct interest *interest; /* another area that it is to have; NULL: none */
 };
 
 /* Records of one chunk, made for some members, for those after them that want the same. */
@@ -74,9 +75,10 @@ struct members {
 	struct watch *watches; /* its connections that are told of sessions */
 	struct shard *status;  /* sessions whose number of members is to be told, referenced */
 	struct span_cache cache[SPAN_CACHES];
-	uint64_t uses;		      /* of the cache */
-	struct buf some;	      /* records without those of their sender, for one write */
-	struct selection *selections; /* of its members */
+	uint64_t uses;		 /* of the cache */
+	struct buf some;	 /* records without those of their sender, for one write */
+	struct select_cache own; /* the same of who selects */
+	struct selection *selections[SELECT_BUCKETS]; /* of its members; bases are the first's */
 	struct pace *paces[PACE_BUCKETS], *due;
 	char why[RIGHTS_WHY_MAX]; /* of the last refusal */
 };

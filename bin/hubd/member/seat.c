@@ -84,6 +84,7 @@ uint32_t seat_free(struct seat *seat)
 	}
 	seat_unlink(seat);
 	counter_sub_at(&w->counters, members, seat->conn->door->counted, 1);
+	interest_drop(seat);
 	seat_select(seat, NULL);
 	left = session_leave(&seat->m);
 	registry_release(w->members->registry, s, worker_now_ms(w));

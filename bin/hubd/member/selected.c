@@ -22,11 +22,12 @@ struct picked {
 	const char *text;
 	uint32_t len;
 	bool late; /* another one says it anew */
+	bool left; /* it is not wanted, but has left the area */
 };
 
 struct pick {
 	struct picked *at; /* in a worker's scratch */
-	size_t n;
+	size_t n, left;
 	uint64_t skipped;
 };
 
@@ -61,6 +62,7 @@ static int pick(struct selection *sel, const struct chunk *c, uint64_t from, uin
 		const unsigned char *frame;
 		size_t header;
 		struct picked p;
+		enum select_want want;
 
 		c = chunk_find(c, from);
 		slot = chunk_slot(c, from - c->first);
@@ -68,9 +70,13 @@ static int pick(struct selection *sel, const struct chunk *c, uint64_t from, uin
 			continue;
 		frame = c->data + slot->offset;
 		header = wsframe_header_len(frame);
-		p = (struct picked){slot, (const char *)frame + header,
-				    (uint32_t)(slot->len - header), false};
-		if (select_wants(sel, slot, p.text, p.len))
+		p = (struct picked){.slot = slot,
+				    .text = (const char *)frame + header,
+				    .len = (uint32_t)(slot->len - header)};
+		want = select_wants(sel, slot, p.text, p.len);
+		p.left = want == SELECT_LEFT;
+		out->left += p.left;
+		if (want != SELECT_NOT)
 			out->at[out->n++] = p;
 	}
 	return 0;
@@ -107,14 +113,40 @@ static int conflate(struct pick *p, struct buf *room)
 		       !is_same_state(&p->at[seen[at & (size - 1)] - 1], r))
 			at++;
 		r->late = seen[at & (size - 1)] != 0;
-		p->skipped += r->late;
+		p->skipped += r->late && !r->left;
 		if (!r->late)
 			seen[at & (size - 1)] = (uint32_t)i + 1;
 	}
 	return 0;
 }
 
-static int encode_each(const struct span_about *about, const struct pick *p, struct buf *b)
+/* Appends a message to text that says of those that have left from *i on, one behind the other;
+ * *i is then the last of them. */
+static int put_left(const struct seat *seat, const struct pick *p, size_t *i, struct buf *text)
+{
+	struct interest_left left = {0};
+	int r = 0;
+
+	for (; r == 0 && *i < p->n && (p->at[*i].left || p->at[*i].late); ++*i) {
+		const struct picked *k = &p->at[*i];
+
+		if (!k->late)
+			r = interest_left_add(
+			    &left, (struct span){k->text + k->slot->type_at, k->slot->type_len},
+			    (struct span){k->text + k->slot->key_at, k->slot->key_len});
+	}
+	--*i;
+	if (r == 0)
+		r = interest_left_end(&left);
+	if (r == 0)
+		r = seat->conn->door->dialect->area_left(
+		    text, seat->m.session->id, (struct span){left.text.data, left.text.len});
+	buf_free(&left.text);
+	return r;
+}
+
+static int encode_each(const struct seat *seat, const struct span_about *about,
+		       const struct pick *p, struct buf *text, struct buf *b)
 {
 	const struct encoding *encoding = about->key.encoding;
 	int r = 0;
@@ -124,6 +156,13 @@ static int encode_each(const struct span_about *about, const struct pick *p, str
 
 		if (k->late)
 			continue;
+		if (k->left) {
+			text->len = 0;
+			r = put_left(seat, p, &i, text);
+			if (r == 0)
+				r = encoding->message(b, text->data, text->len);
+			continue;
+		}
 		if (encoding->record)
 			r = encoding->record(
 			    b, k->text, k->len,
@@ -215,8 +254,12 @@ static int encode_batch(const struct seat *seat, struct span_about *about, const
 
 		if (k->late)
 			continue;
-		about->place.seq = place_of_record(k->text, k->len);
 		r = buf_puts(text, text->len ? "," : "[");
+		if (r == 0 && k->left) {
+			r = put_left(seat, p, &i, text);
+			continue;
+		}
+		about->place.seq = place_of_record(k->text, k->len);
 		if (r == 0 && compact)
 			r = put_compact(text, k, said);
 		else if (r == 0)
@@ -260,10 +303,10 @@ static int encode(const struct seat *seat, struct span_about *about, const struc
 	if (r == 0 && sel->wish.batch && p.n)
 		r = encode_batch(seat, about, &p, more, b);
 	else if (r == 0)
-		r = encode_each(about, &p, b);
+		r = encode_each(seat, about, &p, more, b);
 	if (r == 0 && p.skipped && !sel->wish.batch)
 		r = say_skipped(seat, &p, more, b);
-	out->n = r == 0 ? p.n - p.skipped : 0;
+	out->n = r == 0 ? p.n - p.skipped - p.left : 0;
 	worker_scratch_done(w, more);
 	worker_scratch_done(w, room);
 	return r;
@@ -273,14 +316,16 @@ static int encode(const struct seat *seat, struct span_about *about, const struc
 static struct select_cache *cache_of(struct selection *sel, const struct span_key *key,
 				     uint64_t from, uint64_t to, bool *found)
 {
-	for (unsigned i = 0; i < SELECT_CACHES; i++) {
+	const unsigned n = sel->wish.in_area ? SELECT_CACHES_AREA : SELECT_CACHES;
+
+	for (unsigned i = 0; i < n; i++) {
 		struct select_cache *cache = &sel->cache[i];
 
 		*found = cache->from == from && cache->to == to && span_same(&cache->key, key);
 		if (*found)
 			return cache;
 	}
-	sel->last = (sel->last + 1) % SELECT_CACHES;
+	sel->last = (sel->last + 1) % n;
 	return &sel->cache[sel->last];
 }
 
@@ -294,13 +339,14 @@ bool select_write(const struct seat *seat, struct log_view *view, uint64_t *curs
 	struct span_about about;
 	struct selection *sel = seat->select;
 	uint64_t from = *cursor, to;
-	bool found, goes_on;
+	bool found = false, goes_on;
 
 	chunk = view->hint = chunk_find(chunk, from);
 	to = end_of(chunk, from, view->head);
 	span_about(seat, chunk->serial, &about);
-	cache = cache_of(seat->select, &about.key, from, to, &found);
-	if (skip || !found) {
+	/* What only he gets takes nobody's place. */
+	cache = skip ? &c->worker->members->own : cache_of(sel, &about.key, from, to, &found);
+	if (!found) {
 		cache->key.chunk = 0;
 		if (encode(seat, &about, chunk, from, to, skip, echo, live, cache) < 0) {
 			conn_close(c, CLOSE_INTERNAL, "out of memory");
@@ -309,15 +355,13 @@ bool select_write(const struct seat *seat, struct log_view *view, uint64_t *curs
 		cache->key = about.key;
 		cache->from = from;
 		cache->to = to;
-		if (skip)
-			cache->key.chunk = 0;
 	}
 	*cursor = to;
 	/* What was looked at is work, too, whether it is wanted or not. */
 	*bytes += cache->bytes.len + LOOK_BYTES * (size_t)(to - from);
 	counter_add_at(&c->worker->counters, delivered, c->door->counted, cache->n);
 	goes_on = cache->bytes.len == 0 || conn_write(c, cache->bytes.data, cache->bytes.len);
-	if (sel->refs == 1)
+	if (sel->refs == 1 || skip)
 		select_shrink(cache);
 	return goes_on;
 }

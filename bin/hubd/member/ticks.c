@@ -10,7 +10,7 @@ struct pace {
 	struct pace *next, **link; /* of its bucket */
 	struct pace *next_due;
 	struct session *session; /* borrowed: its seats are members */
-	struct selection *sel;	 /* the same */
+	struct selection *sel;	 /* the same: a base, whose areas all go by it */
 	uint64_t looked;	 /* up to there for what does not wait, */
 	uint64_t hurry;		 /* and up to there nobody has to */
 	uint32_t tick_ms;
@@ -28,6 +28,7 @@ struct pace *pace_get(struct worker *w, struct session *s, struct selection *sel
 {
 	struct pace **first = bucket_of(w, s), *p = *first;
 
+	sel = sel->base;
 	while (p && !(p->session == s && p->sel == sel && p->refs))
 		p = p->next;
 	if (!p) {
@@ -103,6 +104,11 @@ bool pace_hurries(struct pace *p, const struct log_view *view, uint64_t cursor)
 	if (p->sel->wish.first.list.n && view && view->chunk)
 		look(p, view);
 	return cursor <= p->hurry;
+}
+
+bool pace_is(const struct pace *p, const struct selection *sel)
+{
+	return sel && p->sel == sel->base;
 }
 
 void pace_comes(struct pace *p, uint64_t head)

@@ -12,8 +12,8 @@
  * lock.
  *
  * The files: session.c life and shards, members.c who is in, users.c whose they are, seek.c where a
- * member begins, publish.c new records, stored.c what an archive has, look.c a look at the state,
- * resync.c members that were overtaken, bonds.c state
+ * member begins, area.c what it has to get elsewhere, publish.c new records, stored.c what an
+ * archive has, look.c a look at the state, resync.c members that were overtaken, bonds.c state
  * that goes by itself and records that are taken on a condition, trim.c what is dropped, limits.c
  * what an operator wants of one, registry.c all sessions. */
 #ifndef HUBD_SESSION_H
@@ -76,6 +76,7 @@ struct session_env {
 	const struct workers *workers;
 	struct archive *archive; /* NULL: nothing outlives the process */
 	const struct session_events *events;
+	const struct keys *keys; /* where records of a state that was read are; NULL: nowhere */
 	uint32_t run; /* this hubd from start to end: random, or counted by the archive */
 	size_t max_members, state_keys;
 	size_t client_keys; /* state records that one client may have set; 0: all of them */
@@ -285,9 +286,12 @@ struct session_from {
 	uint64_t since;
 	uint64_t epoch;
 	bool has_run;
-	uint32_t run;	  /* the hub's run in which it got its resume token */
-	bool opened;	  /* an ARCHIVE_OPEN of just now said: */
-	uint64_t stored;  /* the first seq kept there */
+	uint32_t run;	 /* the hub's run in which it got its resume token */
+	bool opened;	 /* an ARCHIVE_OPEN of just now said: */
+	uint64_t stored; /* the first seq kept there */
+	/* It wants what is in these cells, and anywhere; borrowed. NULL: all. What is in an archive
+	 * only it does not get: nobody knows where that is. */
+	const struct area *area;
 	struct span user; /* and whose it is; empty: nobody's in particular */
 };
 
@@ -355,6 +359,20 @@ enum hub_code session_seek(struct member *m, const struct session_from *from,
 /* The same under the lock, for a member without a catch-up that is not in the table yet. */
 enum hub_code session_seek_locked(struct session *s, struct member *m,
 				  const struct session_from *from, struct session_joined *out);
+
+/* What a member has to get that is to see other cells from now on. */
+struct session_entered {
+	uint64_t head;	     /* behind that record */
+	struct chunk *state; /* a reference: n records, oldest first; NULL where n is 0 */
+	uint64_t n;
+};
+
+/* The state of the cells of `to` that are not of `from`, and each(arg) for every record that is in
+ * those of `from` and not of `to`: under the lock. NULL: all cells. Takes as long as the cells are
+ * many. Returns 0 or -ENOMEM. */
+int session_enter(struct session *s, const struct area *from, const struct area *to,
+		  void (*each)(struct state_look look, void *arg), void *arg,
+		  struct session_entered *out);
 
 /* Gives a member records to get before its next one. Takes chunk. Returns 0 or -ENOMEM. */
 int member_catch_up(struct member *m, struct chunk *chunk, uint64_t n, uint64_t skip);
@@ -429,6 +447,9 @@ struct session_image {
 void session_image_init(struct session_image *image, const struct session_env *env);
 void session_image_free(struct session_image *image, const struct session_env *env);
 
+/* All of its state has been put into it. */
+void session_image_place(struct session_image *image, const struct session_env *env);
+
 /* A message of the dedup window, the oldest first. Returns 0 or -ENOMEM. */
 int session_image_ack(struct session_image *image, const struct session_env *env, uint64_t sender,
 		      uint64_t hash, uint64_t seq);
@@ -467,10 +488,10 @@ int session_state_of(struct session *s, struct span key, struct buf *out, size_t
 
 /* --- members that were overtaken: resync.c */
 
-/* Moves a member that the log has overtaken to its head, by way of the state and of the records
- * with an ack that it has not had, in order. *gap_to: the last seq withheld. Returns 0, -ENOMEM, or
- * -ESTALE where such records are lost. */
-int session_resync(struct member *m, uint64_t *gap_to);
+/* Moves a member that the log has overtaken to its head, by way of the state (as far as it is in
+ * the area; NULL: all) and of the records with an ack that it has not had, in order. *gap_to: the
+ * last seq withheld. Returns 0, -ENOMEM, or -ESTALE where such records are lost. */
+int session_resync(struct member *m, const struct area *area, uint64_t *gap_to);
 
 /* --- what an operator wants: limits.c */
 
