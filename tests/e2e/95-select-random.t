@@ -12,7 +12,7 @@ use Hub::Store;
 my $true = JSON::PP::true();
 my $false = JSON::PP::false();
 chance();
-my $rounds = no_sanitizer() ? 60 : 15;
+my $rounds = $ENV{HUB_TEST_ROUNDS} // (no_sanitizer() ? 60 : 15);
 my @types = (undef, [ 'pos', 'end' ], ['!pos'], [ 'p*', 'say', 'end' ], [ '!hat', '!x' ], ['end']);
 my %set = map { ($_ => 1) } qw(pos hat);
 

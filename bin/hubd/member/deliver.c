@@ -85,23 +85,12 @@ static bool write_some(const struct seat *seat, struct log_view *view, uint64_t 
 	return span_write(seat, view, cursor, skip, echo, bytes);
 }
 
-/* Whether half of what the log may keep has come since its last tick: who waited on could lose
- * some. */
-static bool is_far_behind(const struct seat *seat, const struct log_view *view)
-{
-	uint64_t cursor = seat->m.cursor;
-
-	return view && view->chunk && view->tail > 1 && cursor <= view->head &&
-	       2 * (view->head - cursor) > view->head - view->tail;
-}
-
 /* Whether it is to wait for its tick, and then does. */
-static bool waits_for_tick(const struct conn *c, const struct seat *seat,
-			   const struct log_view *view)
+static bool waits_for_tick(const struct conn *c, const struct seat *seat)
 {
-	if (!seat->pace || pace_hurries(seat->pace, view, seat->m.cursor) ||
-	    is_far_behind(seat, view) || seat->m.catchup || seat->reading || seat->leaving ||
-	    seat->awaited || c->finishing || interest_at(seat) != INTEREST_NOT_YET)
+	if (!seat->pace || seat->m.cursor <= seat->pace->hurry || seat->m.catchup ||
+	    seat->reading || seat->leaving || seat->awaited || c->finishing ||
+	    interest_at(seat) != INTEREST_NOT_YET)
 		return false;
 	pace_due(c->worker, seat->pace);
 	return true;
@@ -334,7 +323,7 @@ static void flush_all(struct conn *c)
 			while (next && next->above == seat)
 				next = next->next;
 			deliver_leave(seat);
-		} else if (!waits_for_tick(c, seat, NULL))
+		} else if (!waits_for_tick(c, seat))
 			flush_to_head(c, seat);
 	}
 	if (c->finishing)
@@ -446,26 +435,86 @@ static void have_read(struct worker *w, struct mail *mail)
 
 /* --- all of a session */
 
+static void lower(uint64_t *low, const struct member *m)
+{
+	if (m->cursor < *low && !seat_of((struct member *)(uintptr_t)m)->conn->closing)
+		*low = m->cursor;
+}
+
+/* All that a pace's members wait for leaves, up to the head of the view. */
+static void flush_pace(struct shard *shard, struct pace *p, struct log_view *view)
+{
+	struct log_view part = *view;
+	struct member *m;
+
+	if (view->head > p->hurry)
+		p->hurry = view->head;
+	/* As much at a time as it is looked at for all of them. */
+	do {
+		sift_extend(&p->sift, p->sel, view);
+		if (p->sift.to > p->sift.from && p->sift.to <= view->head)
+			part.head = p->sift.to - 1;
+		else
+			part.head = view->head;
+		p->low = UINT64_MAX;
+		for (m = shard->ticking; m; m = m->shard_next) {
+			if (seat_of(m)->pace != p)
+				continue;
+			flush_seat(seat_of(m)->conn, seat_of(m), &part);
+			lower(&p->low, m);
+		}
+		sift_begin(&p->sift);
+	} while (part.head < view->head);
+}
+
+/* Whether half of what the log may keep has come since the last tick of some: who waited on could
+ * lose records. Who has stalled is not looked for again and again. */
+static bool is_far_behind(struct pace *p, const struct log_view *view)
+{
+	uint64_t kept = view->head - view->tail;
+
+	if (view->tail <= 1 || p->low > view->head || 2 * (view->head - p->low) <= kept ||
+	    view->head - p->walked <= kept / 4)
+		return false;
+	p->walked = view->head;
+	return true;
+}
+
+/* There are new records for a pace. */
+static void wake_pace(struct worker *w, struct shard *shard, struct pace *p, struct log_view *view)
+{
+	if (p->low > view->head)
+		return;
+	if (p->sel->wish.first.list.n)
+		sift_extend(&p->sift, p->sel, view);
+	if (p->sift.first > p->hurry || is_far_behind(p, view))
+		flush_pace(shard, p, view);
+	else
+		pace_due(w, p);
+}
+
 void deliver_wake(struct worker *w, struct session *s)
 {
 	struct shard *shard = session_shard(s, w->index);
+	struct pace *p, *next;
 	struct log_view view;
 	struct member *m;
 	uint64_t low, since_ns = shard ? session_since(shard) : 0;
 
-	if (!shard || !shard->members)
+	if (!shard || !shard_first(shard))
 		return;
 	session_view(s, atomic_load_explicit(&shard->low, memory_order_relaxed), &view);
 	if (!view.chunk)
 		return;
 	low = view.head + 1;
 	for (m = shard->members; m; m = m->shard_next) {
-		struct conn *c = seat_of(m)->conn;
-
-		if (!waits_for_tick(c, seat_of(m), &view))
-			flush_seat(c, seat_of(m), &view);
-		if (m->cursor < low && !c->closing)
-			low = m->cursor;
+		flush_seat(seat_of(m)->conn, seat_of(m), &view);
+		lower(&low, m);
+	}
+	for (p = shard->ticking ? pace_first(w, s) : NULL; p; p = next) {
+		next = pace_next(p);
+		wake_pace(w, shard, p, &view);
+		low = p->low < low ? p->low : low;
 	}
 	atomic_store_explicit(&shard->low, low, memory_order_relaxed);
 	chunk_unref(view.chunk);
@@ -480,14 +529,11 @@ static void on_tick(struct worker *w, struct session *s, struct pace *p)
 	struct log_view view;
 	struct member *m;
 
-	for (m = shard->members; m; m = m->shard_next)
+	for (m = shard->ticking; m; m = m->shard_next)
 		if (seat_of(m)->pace == p && seat_of(m)->interest)
 			interest_begin(seat_of(m));
 	session_view(s, atomic_load_explicit(&shard->low, memory_order_relaxed), &view);
-	pace_comes(p, view.head);
-	for (m = shard->members; m; m = m->shard_next)
-		if (seat_of(m)->pace == p)
-			flush_seat(seat_of(m)->conn, seat_of(m), &view);
+	flush_pace(shard, p, &view);
 	chunk_unref(view.chunk);
 }
 

@@ -57,6 +57,7 @@ int seat_select(struct seat *seat, struct selection *sel)
 	seat->pace = NULL;
 	if (sel && sel->wish.tick_ms)
 		seat->pace = pace_get(w, seat->m.session, sel, seat->m.cursor);
+	session_set_ticks(&seat->m, seat->pace != NULL);
 	pace_unref(pace);
 	select_unref(before);
 	return sel && sel->wish.tick_ms && !seat->pace ? -ENOMEM : 0;

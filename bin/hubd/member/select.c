@@ -290,12 +290,9 @@ static bool wants_all_types(const struct selection *sel)
 	return !sel->wish.in.list.n && !sel->wish.out.list.n;
 }
 
-/* As far as it is about places. */
-static enum select_want is_in(const struct selection *sel, const struct slot *slot)
+enum select_want select_is_in(const struct area *area, const struct slot *slot)
 {
-	const struct area *area = &sel->wish.area;
-
-	if (!sel->wish.in_area || slot->area == AREA_ANYWHERE || area_has(area, slot->area))
+	if (slot->area == AREA_ANYWHERE || area_has(area, slot->area))
 		return SELECT_WANTED;
 	return slot->class == RECORD_SET &&
 		       (slot->before == AREA_ANYWHERE || area_has(area, slot->before))
@@ -306,7 +303,8 @@ static enum select_want is_in(const struct selection *sel, const struct slot *sl
 enum select_want select_wants(struct selection *sel, const struct slot *slot, const char *text,
 			      size_t len)
 {
-	enum select_want want = is_in(sel, slot);
+	enum select_want want =
+	    sel->wish.in_area ? select_is_in(&sel->wish.area, slot) : SELECT_WANTED;
 
 	if (want != SELECT_NOT && !wants_all_types(sel) &&
 	    !verdict_of(sel, slot, text, len)->wanted)
@@ -314,9 +312,17 @@ enum select_want select_wants(struct selection *sel, const struct slot *slot, co
 	return want;
 }
 
-bool select_hurries(struct selection *sel, const struct slot *slot, const char *text, size_t len)
+bool select_judges(struct selection *sel, const struct slot *slot, const char *text, size_t len,
+		   bool *first)
 {
-	return verdict_of(sel, slot, text, len)->first;
+	const struct select_verdict *v;
+
+	*first = false;
+	if (wants_all_types(sel) && !sel->wish.first.list.n)
+		return true;
+	v = verdict_of(sel, slot, text, len);
+	*first = v->first;
+	return v->wanted;
 }
 
 uint64_t select_count(struct selection *sel, struct chunk *chunk, uint64_t n)

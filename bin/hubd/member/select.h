@@ -14,6 +14,7 @@
 #include "conn/conn.h"
 #include "json/envelope.h"
 #include "log/log.h"
+#include "member/sift.h"
 #include "member/span_key.h"
 #include "session/session.h"
 
@@ -99,8 +100,10 @@ enum select_want { SELECT_NOT, SELECT_WANTED, SELECT_LEFT };
 enum select_want select_wants(struct selection *sel, const struct slot *slot, const char *text,
 			      size_t len);
 
-/* Whether it wants that one, and at once. */
-bool select_hurries(struct selection *sel, const struct slot *slot, const char *text, size_t len);
+/* The same of an area alone; and of all else, and whether it is to come at once. */
+enum select_want select_is_in(const struct area *area, const struct slot *slot);
+bool select_judges(struct selection *sel, const struct slot *slot, const char *text, size_t len,
+		   bool *first);
 
 /* How many of the n records of a chain, numbered from 1, it wants. */
 uint64_t select_count(struct selection *sel, struct chunk *chunk, uint64_t n);
@@ -145,25 +148,33 @@ int interest_left_end(struct interest_left *left);
 
 /* --- ticks.c */
 
-struct pace;
+/* The members of a worker in a session with that tick, who want the same but for their areas. */
+struct pace {
+	struct pace *next, **link; /* of its bucket */
+	struct pace *next_due;
+	struct session *session; /* borrowed: its seats are members */
+	struct selection *sel;	 /* the same: a base */
+	struct sift sift;
+	uint64_t low;	 /* none of them still needs a record before it */
+	uint64_t hurry;	 /* up to there nobody waits */
+	uint64_t walked; /* where the log was when it was looked who is far behind */
+	uint32_t tick_ms;
+	uint32_t refs;
+	bool due;
+	uint64_t at_ms; /* where due */
+};
 
 /* That of a session's members on w with that selection, which has a tick, for one whose next record
  * is `from`: a new reference. NULL: no memory. */
 struct pace *pace_get(struct worker *w, struct session *s, struct selection *sel, uint64_t from);
 void pace_unref(struct pace *p); /* NULL is fine */
 
+/* The first one of a session, and the next one; NULL: that was the last. */
+struct pace *pace_first(struct worker *w, const struct session *s);
+struct pace *pace_next(struct pace *p);
+
 /* There is something for its members at their next tick. */
 void pace_due(struct worker *w, struct pace *p);
-
-/* Whether a member of it that has got all before `cursor` is not to wait, for what is in the view,
- * or was in an earlier one (NULL: only that). */
-bool pace_hurries(struct pace *p, const struct log_view *view, uint64_t cursor);
-
-/* Whether it is one of a selection, whatever its area. */
-bool pace_is(const struct pace *p, const struct selection *sel);
-
-/* Its tick: what there is up to head waits no more, in however many steps it goes. */
-void pace_comes(struct pace *p, uint64_t head);
 
 /* Calls tick() for those whose time has come; for the worker's alarm. */
 void paces_run(struct worker *w, void (*tick)(struct worker *w, struct session *s, struct pace *p));

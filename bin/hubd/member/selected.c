@@ -16,13 +16,12 @@
 #define BYTES_MAX (1024 * 1024) /* about */
 #define LOOK_BYTES 64		/* of a step that a record is, whether it is wanted or not */
 
-/* A record that is wanted. */
-struct picked {
-	const struct slot *slot;
-	const char *text;
-	uint32_t len;
-	bool late; /* another one says it anew */
-	bool left; /* it is not wanted, but has left the area */
+/* What is to be written. */
+struct select_range {
+	uint64_t from, to; /* [from, to) */
+	uint64_t skip;	   /* without those of that sender; 0: of nobody */
+	bool echo;	   /* but for those that no sender gets */
+	bool live;	   /* they are of the log */
 };
 
 struct pick {
@@ -51,12 +50,10 @@ static uint64_t end_of(const struct chunk *c, uint64_t from, uint64_t head)
 	return end;
 }
 
-static int pick(struct selection *sel, const struct chunk *c, uint64_t from, uint64_t to,
-		uint64_t skip, bool echo, struct buf *room, struct pick *out)
+/* Those of [from, to) that it wants, by looking at each. */
+static int look(struct selection *sel, const struct chunk *c, uint64_t from, uint64_t to,
+		struct buf *room)
 {
-	if (buf_reserve(room, (to - from) * sizeof(struct picked)) < 0)
-		return -ENOMEM;
-	*out = (struct pick){.at = (void *)room->data};
 	for (; from < to; from++) {
 		const struct slot *slot;
 		const unsigned char *frame;
@@ -66,20 +63,39 @@ static int pick(struct selection *sel, const struct chunk *c, uint64_t from, uin
 
 		c = chunk_find(c, from);
 		slot = chunk_slot(c, from - c->first);
-		if (!passes(slot, skip, echo))
-			continue;
 		frame = c->data + slot->offset;
 		header = wsframe_header_len(frame);
 		p = (struct picked){.slot = slot,
 				    .text = (const char *)frame + header,
+				    .seq = from,
 				    .len = (uint32_t)(slot->len - header)};
 		want = select_wants(sel, slot, p.text, p.len);
 		p.left = want == SELECT_LEFT;
-		out->left += p.left;
-		if (want != SELECT_NOT)
-			out->at[out->n++] = p;
+		if (want != SELECT_NOT && buf_put(room, (const char *)&p, sizeof(p)) < 0)
+			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* The same without those that are its own; from the sift, where that has them. */
+static int pick(struct selection *sel, struct sift *sift, const struct chunk *c,
+		const struct select_range *range, struct buf *room, struct pick *out)
+{
+	int r;
+	size_t n = 0;
+
+	room->len = 0;
+	r = sift ? sift_pick(sift, sel, range->from, range->to, room)
+		 : look(sel, c, range->from, range->to, room);
+	*out = (struct pick){.at = (void *)room->data, .n = room->len / sizeof(struct picked)};
+	for (size_t i = 0; i < out->n; i++) {
+		if (!passes(out->at[i].slot, range->skip, range->echo))
+			continue;
+		out->left += out->at[i].left;
+		out->at[n++] = out->at[i];
+	}
+	out->n = n;
+	return r;
 }
 
 static bool is_same_state(const struct picked *a, const struct picked *b)
@@ -287,18 +303,18 @@ static int say_skipped(const struct seat *seat, const struct pick *p, struct buf
 	return r == 0 ? seat->conn->door->encoding->message(b, text->data, text->len) : r;
 }
 
-static int encode(const struct seat *seat, struct span_about *about, const struct chunk *chunk,
-		  uint64_t from, uint64_t to, uint64_t skip, bool echo, bool live,
+static int encode(const struct seat *seat, struct span_about *about, struct sift *sift,
+		  const struct chunk *chunk, const struct select_range *range,
 		  struct select_cache *out)
 {
 	struct worker *w = seat->conn->worker;
 	struct selection *sel = seat->select;
 	struct buf *room = worker_scratch(w), *more = worker_scratch(w), *b = &out->bytes;
 	struct pick p;
-	int r = pick(sel, chunk, from, to, skip, echo, room, &p);
+	int r = pick(sel, sift, chunk, range, room, &p);
 
 	b->len = 0;
-	if (r == 0 && live && sel->wish.conflate && p.n > 1)
+	if (r == 0 && range->live && sel->wish.conflate && p.n > 1)
 		r = conflate(&p, more);
 	if (r == 0 && sel->wish.batch && p.n)
 		r = encode_batch(seat, about, &p, more, b);
@@ -338,27 +354,34 @@ bool select_write(const struct seat *seat, struct log_view *view, uint64_t *curs
 	struct select_cache *cache;
 	struct span_about about;
 	struct selection *sel = seat->select;
-	uint64_t from = *cursor, to;
+	struct sift *sift = live && seat->pace && sift_covers(&seat->pace->sift, *cursor)
+				? &seat->pace->sift
+				: NULL;
+	struct select_range range = {.from = *cursor, .skip = skip, .echo = echo, .live = live};
 	bool found = false, goes_on;
 
-	chunk = view->hint = chunk_find(chunk, from);
-	to = end_of(chunk, from, view->head);
+	chunk = view->hint = chunk_find(chunk, range.from);
+	/* What has been looked at for all may go in one. */
+	range.to = sift ? sift_end(sift, range.from, view->head,
+				   sel->wish.in_area ? UINT64_MAX : BYTES_MAX)
+			: end_of(chunk, range.from, view->head);
 	span_about(seat, chunk->serial, &about);
 	/* What only he gets takes nobody's place. */
-	cache = skip ? &c->worker->members->own : cache_of(sel, &about.key, from, to, &found);
+	cache = skip ? &c->worker->members->own
+		     : cache_of(sel, &about.key, range.from, range.to, &found);
 	if (!found) {
 		cache->key.chunk = 0;
-		if (encode(seat, &about, chunk, from, to, skip, echo, live, cache) < 0) {
+		if (encode(seat, &about, sift, chunk, &range, cache) < 0) {
 			conn_close(c, CLOSE_INTERNAL, "out of memory");
 			return false;
 		}
 		cache->key = about.key;
-		cache->from = from;
-		cache->to = to;
+		cache->from = range.from;
+		cache->to = range.to;
 	}
-	*cursor = to;
+	*cursor = range.to;
 	/* What was looked at is work, too, whether it is wanted or not. */
-	*bytes += cache->bytes.len + LOOK_BYTES * (size_t)(to - from);
+	*bytes += cache->bytes.len + (sift ? 0 : LOOK_BYTES * (size_t)(range.to - range.from));
 	counter_add_at(&c->worker->counters, delivered, c->door->counted, cache->n);
 	goes_on = cache->bytes.len == 0 || conn_write(c, cache->bytes.data, cache->bytes.len);
 	if (sel->refs == 1 || skip)

@@ -4,20 +4,6 @@
 
 #include "member/member.h"
 #include "member/select.h"
-#include "wire/wsframe.h"
-
-struct pace {
-	struct pace *next, **link; /* of its bucket */
-	struct pace *next_due;
-	struct session *session; /* borrowed: its seats are members */
-	struct selection *sel;	 /* the same: a base, whose areas all go by it */
-	uint64_t looked;	 /* up to there for what does not wait, */
-	uint64_t hurry;		 /* and up to there nobody has to */
-	uint32_t tick_ms;
-	uint32_t refs;
-	bool due;
-	uint64_t at_ms; /* where due */
-};
 
 static struct pace **bucket_of(struct worker *w, const struct session *s)
 {
@@ -37,7 +23,7 @@ struct pace *pace_get(struct worker *w, struct session *s, struct selection *sel
 			return NULL;
 		p->session = s;
 		p->sel = sel;
-		p->looked = from - 1;
+		p->low = p->sift.from = p->sift.to = from;
 		p->tick_ms = sel->wish.tick_ms;
 		p->next = *first;
 		p->link = first;
@@ -45,12 +31,33 @@ struct pace *pace_get(struct worker *w, struct session *s, struct selection *sel
 			p->next->link = &p->next;
 		*first = p;
 	}
+	if (from < p->low)
+		p->low = from;
 	p->refs++;
 	return p;
 }
 
+/* Of s, from p on. */
+static struct pace *of_session(struct pace *p, const struct session *s)
+{
+	while (p && !(p->session == s && p->refs))
+		p = p->next;
+	return p;
+}
+
+struct pace *pace_first(struct worker *w, const struct session *s)
+{
+	return of_session(*bucket_of(w, s), s);
+}
+
+struct pace *pace_next(struct pace *p)
+{
+	return of_session(p->next, p->session);
+}
+
 static void drop(struct pace *p)
 {
+	sift_free(&p->sift);
 	*p->link = p->next;
 	if (p->next)
 		p->next->link = p->link;
@@ -74,47 +81,6 @@ void pace_due(struct worker *w, struct pace *p)
 	p->next_due = w->members->due;
 	w->members->due = p;
 	worker_alarm(w, p->at_ms);
-}
-
-/* Looks for records that do not wait. */
-static void look(struct pace *p, const struct log_view *view)
-{
-	const struct chunk *c = view->chunk;
-	uint64_t seq = p->looked + 1;
-
-	if (seq < c->first)
-		seq = c->first; /* all have had what is before */
-	for (; seq <= view->head; seq++) {
-		const struct slot *slot;
-		const unsigned char *frame;
-		size_t header;
-
-		c = chunk_find(c, seq);
-		slot = chunk_slot(c, seq - c->first);
-		frame = c->data + slot->offset;
-		header = wsframe_header_len(frame);
-		if (select_hurries(p->sel, slot, (const char *)frame + header, slot->len - header))
-			p->hurry = seq;
-		p->looked = seq;
-	}
-}
-
-bool pace_hurries(struct pace *p, const struct log_view *view, uint64_t cursor)
-{
-	if (p->sel->wish.first.list.n && view && view->chunk)
-		look(p, view);
-	return cursor <= p->hurry;
-}
-
-bool pace_is(const struct pace *p, const struct selection *sel)
-{
-	return sel && p->sel == sel->base;
-}
-
-void pace_comes(struct pace *p, uint64_t head)
-{
-	if (head > p->hurry)
-		p->hurry = head;
 }
 
 void paces_run(struct worker *w, void (*tick)(struct worker *w, struct session *s, struct pace *p))

@@ -102,6 +102,7 @@ struct member {
 	uint8_t worker;	    /* index */
 	bool echo;	    /* wants its own records back */
 	bool hidden;	    /* a viewer: it only reads, and nobody is told of it */
+	bool ticks;	    /* it waits for ticks */
 	bool settles;	    /* whose place it takes hears so and does not come back: no contest */
 	_Atomic uint32_t direct; /* bytes of messages to it alone that it has not taken yet */
 };
@@ -140,7 +141,8 @@ struct shard {
 	struct mail status;	   /* the same, while status_due and not yet told of */
 	struct turn_entry dirty;   /* in TURN_SESSIONS with a reference on the session */
 	struct shard *status_next; /* for who gets status events */
-	struct member *members;	   /* this worker's, in no order */
+	struct member *members;	   /* this worker's, in no order, */
+	struct member *ticking;	   /* but those that wait for ticks */
 	_Atomic uint32_t n;	   /* how many; written under session->lock */
 	_Atomic uint64_t low;	   /* no member of this worker still needs a record before it */
 	atomic_bool woken, status_due;
@@ -241,6 +243,17 @@ static inline struct shard *session_shard(struct session *s, unsigned index)
 	return atomic_load_explicit(&s->shard[index], memory_order_acquire);
 }
 
+/* All of its members, one after the other; NULL: that was the last. */
+static inline struct member *shard_first(const struct shard *shard)
+{
+	return shard->members ? shard->members : shard->ticking;
+}
+
+static inline struct member *shard_next(const struct shard *shard, const struct member *m)
+{
+	return m->shard_next || m->ticks ? m->shard_next : shard->ticking;
+}
+
 /* The same, made where there is none: under the lock. NULL: no memory. */
 struct shard *session_shard_make(struct session *s, unsigned index);
 
@@ -308,6 +321,9 @@ enum hub_code session_join(struct session *s, struct member *m, const struct ses
 /* Undoes session_join(), tells the others, and gives up what the member holds: its catch-up, its
  * info and its reference on the session. Returns the number of members left. */
 uint32_t session_leave(struct member *m);
+
+/* It waits for ticks from now on, or does not: on its worker's thread. */
+void session_set_ticks(struct member *m, bool ticks);
 
 /* Replaces what presence shows of m. Borrows info. */
 void session_set_info(struct member *m, struct blob *info);
