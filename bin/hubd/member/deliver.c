@@ -201,9 +201,9 @@ static bool write_log(struct conn *c, struct seat *seat, struct log_view *view, 
 	return goes_on;
 }
 
-/* As far as the door takes it, sends what is queued, and what the seat may read of the view. */
-static void flush_seat(struct conn *c, struct seat *seat, struct log_view *view)
+void deliver_seat(struct seat *seat, struct log_view *view)
 {
+	struct conn *c = seat->conn;
 	size_t bytes = 0;
 	uint64_t turn;
 
@@ -232,12 +232,12 @@ static void flush_seat(struct conn *c, struct seat *seat, struct log_view *view)
 }
 
 /* Returns the session's head. */
-static uint64_t flush_to_head(struct conn *c, struct seat *seat)
+static uint64_t flush_to_head(struct seat *seat)
 {
 	struct log_view view;
 
 	session_view(seat->m.session, seat->m.cursor, &view);
-	flush_seat(c, seat, &view);
+	deliver_seat(seat, &view);
 	chunk_unref(view.chunk);
 	return view.head;
 }
@@ -261,7 +261,7 @@ static bool had_all(struct seat *seat)
 
 	if (seat->acks_due)
 		return false;
-	head = flush_to_head(c, seat);
+	head = flush_to_head(seat);
 	if (c->closing)
 		return true;
 	if (!c->blocked &&
@@ -324,7 +324,7 @@ static void flush_all(struct conn *c)
 				next = next->next;
 			deliver_leave(seat);
 		} else if (!waits_for_tick(c, seat))
-			flush_to_head(c, seat);
+			flush_to_head(seat);
 	}
 	if (c->finishing)
 		end_if_done(c);
@@ -431,121 +431,4 @@ static void have_read(struct worker *w, struct mail *mail)
 	free(r);
 	session_unref(s);
 	conn_idle(c);
-}
-
-/* --- all of a session */
-
-static void lower(uint64_t *low, const struct member *m)
-{
-	if (m->cursor < *low && !seat_of((struct member *)(uintptr_t)m)->conn->closing)
-		*low = m->cursor;
-}
-
-/* All that a pace's members wait for leaves, up to the head of the view. */
-static void flush_pace(struct shard *shard, struct pace *p, struct log_view *view)
-{
-	struct log_view part = *view;
-	struct member *m;
-
-	if (view->head > p->hurry)
-		p->hurry = view->head;
-	/* As much at a time as it is looked at for all of them. */
-	do {
-		sift_extend(&p->sift, p->sel, view);
-		if (p->sift.to > p->sift.from && p->sift.to <= view->head)
-			part.head = p->sift.to - 1;
-		else
-			part.head = view->head;
-		p->low = UINT64_MAX;
-		for (m = shard->ticking; m; m = m->shard_next) {
-			if (seat_of(m)->pace != p)
-				continue;
-			flush_seat(seat_of(m)->conn, seat_of(m), &part);
-			lower(&p->low, m);
-		}
-		sift_begin(&p->sift);
-	} while (part.head < view->head);
-}
-
-/* Whether half of what the log may keep has come since the last tick of some: who waited on could
- * lose records. Who has stalled is not looked for again and again. */
-static bool is_far_behind(struct pace *p, const struct log_view *view)
-{
-	uint64_t kept = view->head - view->tail;
-
-	if (view->tail <= 1 || p->low > view->head || 2 * (view->head - p->low) <= kept ||
-	    view->head - p->walked <= kept / 4)
-		return false;
-	p->walked = view->head;
-	return true;
-}
-
-/* There are new records for a pace. */
-static void wake_pace(struct worker *w, struct shard *shard, struct pace *p, struct log_view *view)
-{
-	if (p->low > view->head)
-		return;
-	if (p->sel->wish.first.list.n)
-		sift_extend(&p->sift, p->sel, view);
-	if (p->sift.first > p->hurry || is_far_behind(p, view))
-		flush_pace(shard, p, view);
-	else
-		pace_due(w, p);
-}
-
-void deliver_wake(struct worker *w, struct session *s)
-{
-	struct shard *shard = session_shard(s, w->index);
-	struct pace *p, *next;
-	struct log_view view;
-	struct member *m;
-	uint64_t low, since_ns = shard ? session_since(shard) : 0;
-
-	if (!shard || !shard_first(shard))
-		return;
-	session_view(s, atomic_load_explicit(&shard->low, memory_order_relaxed), &view);
-	if (!view.chunk)
-		return;
-	low = view.head + 1;
-	for (m = shard->members; m; m = m->shard_next) {
-		flush_seat(seat_of(m)->conn, seat_of(m), &view);
-		lower(&low, m);
-	}
-	for (p = shard->ticking ? pace_first(w, s) : NULL; p; p = next) {
-		next = pace_next(p);
-		wake_pace(w, shard, p, &view);
-		low = p->low < low ? p->low : low;
-	}
-	atomic_store_explicit(&shard->low, low, memory_order_relaxed);
-	chunk_unref(view.chunk);
-	if (since_ns)
-		histogram_add(&w->delivery, clock_mono_ns() - since_ns);
-}
-
-/* The tick of some of a session's members. */
-static void on_tick(struct worker *w, struct session *s, struct pace *p)
-{
-	struct shard *shard = session_shard(s, w->index);
-	struct log_view view;
-	struct member *m;
-
-	for (m = shard->ticking; m; m = m->shard_next)
-		if (seat_of(m)->pace == p && seat_of(m)->interest)
-			interest_begin(seat_of(m));
-	session_view(s, atomic_load_explicit(&shard->low, memory_order_relaxed), &view);
-	flush_pace(shard, p, &view);
-	chunk_unref(view.chunk);
-}
-
-void deliver_ticks(struct worker *w)
-{
-	paces_run(w, on_tick);
-}
-
-void deliver_session(struct worker *w, struct turn_entry *e)
-{
-	struct session *s = session_turn(w, e);
-
-	deliver_wake(w, s);
-	session_unref(s);
 }

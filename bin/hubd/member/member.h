@@ -6,10 +6,11 @@
  * longer has those, from the archive, by a request that comes back (reading).
  *
  * The files: rights.c what one may, seat.c the list of a connection, joining.c, deliver.c flushing
- * and leaving, span.c bytes of many records at a time, submit.c publishing and its acks, direct.c
- * messages to one client, watch.c who is told of sessions, events.c what sessions tell, steer.c
- * what an operator does; select.h: what members want of the records, and how. Doors and dialects
- * call this room; it calls back through the tables of conn/door.h. */
+ * and leaving, wake.c who is flushed when, span.c bytes of many records at a time, submit.c
+ * publishing and its acks, direct.c messages to one client, watch.c who is told of sessions,
+ * events.c what sessions tell, steer.c what an operator does; select.h: what members want of the
+ * records, and how. Doors and dialects call this room; it calls back through the tables of
+ * conn/door.h. */
 #ifndef HUBD_MEMBER_H
 #define HUBD_MEMBER_H
 
@@ -136,10 +137,6 @@ static inline const char *seat_above(const struct seat *seat)
 void seat_link(struct conn *c, struct seat *seat);
 void seat_unlink(struct seat *seat);
 
-/* From now on it gets what that selects (NULL: all): takes references of its own. Returns 0 or
- * -ENOMEM, then it has no tick. */
-int seat_select(struct seat *seat, struct selection *sel);
-
 /* It has just become a member. */
 void seat_count(const struct seat *seat);
 
@@ -149,6 +146,12 @@ uint32_t seat_free(struct seat *seat);
 
 /* TURN_REAP: of a connection that is closing. */
 void seat_reap(struct worker *w, struct turn_entry *e);
+
+/* --- ticks.c; and select.h */
+
+/* From now on it gets what that selects (NULL: all): takes references of its own. Returns 0 or
+ * -ENOMEM, then it has no tick. */
+int seat_select(struct seat *seat, struct selection *sel);
 
 /* --- joining.c */
 
@@ -192,14 +195,24 @@ struct opening {
 void member_open(struct conn *c, const struct opening *opening);
 void member_release(struct conn *c, struct session *s);
 
-/* --- deliver.c */
+/* --- wake.c */
 
-/* TURN_SESSIONS, TURN_CONNECTIONS. */
+/* TURN_SESSIONS. */
 void deliver_session(struct worker *w, struct turn_entry *e);
-void deliver_connection(struct worker *w, struct turn_entry *e);
 
 /* The worker's alarm: who waits for a tick that has come. */
 void deliver_ticks(struct worker *w);
+
+/* Flushes s to the members of this worker. */
+void deliver_wake(struct worker *w, struct session *s);
+
+/* --- deliver.c */
+
+/* TURN_CONNECTIONS. */
+void deliver_connection(struct worker *w, struct turn_entry *e);
+
+/* As far as the door takes it, sends what is queued, and what the seat may read of the view. */
+void deliver_seat(struct seat *seat, struct log_view *view);
 
 /* From the door: room to write again. */
 void deliver_writable(struct conn *c);
@@ -210,9 +223,6 @@ void deliver_finish(struct conn *c, enum close_code code, const char *reason);
 
 /* The worker's hook: sends connections away, in the end those too that have not got all. */
 void deliver_drain(struct worker *w, uint64_t left_ms, bool now);
-
-/* Flushes s to the members of this worker. */
-void deliver_wake(struct worker *w, struct session *s);
 
 /* Tells of records that the seat will not get, or not as records. */
 void deliver_gap(struct seat *seat, uint64_t from, uint64_t to);

@@ -47,22 +47,6 @@ void seat_unlink(struct seat *seat)
 	*link = seat->next;
 }
 
-int seat_select(struct seat *seat, struct selection *sel)
-{
-	struct worker *w = seat->conn->worker;
-	struct selection *before = seat->select;
-	struct pace *pace = seat->pace;
-
-	seat->select = select_ref(sel);
-	seat->pace = NULL;
-	if (sel && sel->wish.tick_ms)
-		seat->pace = pace_get(w, seat->m.session, sel, seat->m.cursor);
-	session_set_ticks(&seat->m, seat->pace != NULL);
-	pace_unref(pace);
-	select_unref(before);
-	return sel && sel->wish.tick_ms && !seat->pace ? -ENOMEM : 0;
-}
-
 void seat_count(const struct seat *seat)
 {
 	const struct conn *c = seat->conn;

@@ -1,5 +1,6 @@
 /* Ticks. Invariant: a pace is in the list of those that are due exactly when the worker's alarm is
  * set for its time or before. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "member/member.h"
@@ -112,6 +113,22 @@ void paces_run(struct worker *w, void (*tick)(struct worker *w, struct session *
 		w->members->due = p;
 		worker_alarm(w, p->at_ms);
 	}
+}
+
+int seat_select(struct seat *seat, struct selection *sel)
+{
+	struct worker *w = seat->conn->worker;
+	struct selection *before = seat->select;
+	struct pace *pace = seat->pace;
+
+	seat->select = select_ref(sel);
+	seat->pace = NULL;
+	if (sel && sel->wish.tick_ms)
+		seat->pace = pace_get(w, seat->m.session, sel, seat->m.cursor);
+	session_set_ticks(&seat->m, seat->pace != NULL);
+	pace_unref(pace);
+	select_unref(before);
+	return sel && sel->wish.tick_ms && !seat->pace ? -ENOMEM : 0;
 }
 
 void paces_free(struct worker *w)
