@@ -7,9 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define AREA_GRIDS 4	 /* sizes of cells that a process knows */
-#define AREA_REACH 16383 /* cells from the middle of a grid; what lies beyond is in the last one \
-			  */
+#define AREA_GRIDS 4 /* sizes of cells that a process knows */
+#define AREA_REACH                                                                    \
+	16383 /* cells from the middle of a grid; what lies beyond is in the last one \
+	       */
 
 /* A cell: the grid, and its two coordinates. And: */
 #define AREA_ANYWHERE 0U /* has no place: concerns everybody */

@@ -200,6 +200,7 @@ const struct dialect hub7_dialect = {
     .error_named = hub7_error_named,
     .gap = hub7_gap,
     .skipped = hub7_skipped,
+    .ahead = hub7_ahead,
     .area_left = hub7_area_left,
     .area_entered = hub7_area_entered,
     .presence = hub7_presence,

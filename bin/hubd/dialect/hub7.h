@@ -51,6 +51,7 @@ enum hub7_field {
 	FIELD_RESUME,
 	FIELD_REST,
 	FIELD_RUN,
+	FIELD_AHEAD,
 	FIELD_TYPES, /* and those behind it: dialect/wish.h */
 	FIELD_WISH_AREA = FIELD_TYPES + WISH_AREA,
 	FIELD_WISH_LAST = FIELD_TYPES + WISH_N - 1,
@@ -102,6 +103,7 @@ int hub7_error_later(struct buf *out, enum hub_code code, const char *message, s
 /* Of HUB_CONFLICT. And in words, in room for them. */
 #define HUB7_CONFLICT_MAX 64
 int hub7_skipped(struct buf *out, const char *session, uint64_t n);
+int hub7_ahead(struct buf *out, const char *session, struct span records);
 int hub7_area_left(struct buf *out, const char *session, struct span left);
 int hub7_area_entered(struct buf *out, const char *session, uint64_t n, struct span msg_id);
 int hub7_conflict(struct buf *out, uint64_t seq, struct span msg_id);

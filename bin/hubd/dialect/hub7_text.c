@@ -102,6 +102,15 @@ int hub7_skipped(struct buf *out, const char *session, uint64_t n)
 			  session, (uintmax_t)n);
 }
 
+int hub7_ahead(struct buf *out, const char *session, struct span records)
+{
+	int r = buf_printf(out, "{\"type\":\"ahead\",\"session_id\":\"%s\",\"records\":", session);
+
+	if (r == 0)
+		r = buf_put(out, records.p, records.len);
+	return r == 0 ? buf_puts(out, "}") : r;
+}
+
 int hub7_area_left(struct buf *out, const char *session, struct span left)
 {
 	int r = buf_printf(out, "{\"type\":\"area_left\",\"session_id\":\"%s\",\"left\":", session);

@@ -244,7 +244,8 @@ void socketio_connect(struct conn *c, const struct socketio_packet *p)
 	read_options(c, io, m);
 	if (!authenticate(c, p->payload, &m[TOKEN], address))
 		return;
-	m[WISH + WISH_BATCH].type = m[WISH + WISH_FIELDS].type = JSON_NONE; /* an event each */
+	m[WISH + WISH_BATCH].type = m[WISH + WISH_FIELDS].type = m[WISH + WISH_DELTA].type =
+	    JSON_NONE; /* an event each */
 	wrong = wish_read(p->payload.p, &m[WISH], &c->worker->hub7->grids, &wish);
 	if (wrong) {
 		select_wish_free(&wish);

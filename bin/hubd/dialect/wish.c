@@ -127,5 +127,7 @@ const char *wish_read(const char *text, const struct json_member f[WISH_N],
 		return "priority must be a pattern of types, or an array of 1 to 64 of them";
 	if (!read_fields(text, &f[WISH_FIELDS], wish))
 		return "fields must be \"compact\", and goes with batch";
+	if (!read_flag(&f[WISH_DELTA], &wish->delta) || (wish->delta && !wish->batch))
+		return "delta must be true or false, and goes with batch";
 	return read_area(text, &f[WISH_AREA], grids, wish);
 }

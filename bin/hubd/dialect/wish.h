@@ -6,7 +6,7 @@
 #include "member/select.h"
 
 /* The members of an object that say it, in this order. */
-#define WISH_NAMES "types", "tick", "batch", "conflate", "fields", "priority", "area"
+#define WISH_NAMES "types", "tick", "batch", "conflate", "fields", "priority", "area", "delta"
 enum wish_field {
 	WISH_TYPES,
 	WISH_TICK,
@@ -15,6 +15,7 @@ enum wish_field {
 	WISH_FIELDS,
 	WISH_PRIORITY,
 	WISH_AREA,
+	WISH_DELTA,
 	WISH_N
 };
 

@@ -242,6 +242,11 @@ static uint64_t flush_to_head(struct seat *seat)
 	return view.head;
 }
 
+void deliver_now(struct seat *seat)
+{
+	flush_to_head(seat);
+}
+
 void deliver_gap(struct seat *seat, uint64_t from, uint64_t to)
 {
 	struct conn *c = seat->conn;

@@ -17,7 +17,9 @@ struct joining {
 	struct session_from from;
 	bool echo, hidden, ordered, settles;
 	bool blind; /* it may not read */
-	bool stays; /* the seat is there already */
+	bool stays; /* the seat is there already, */
+	bool knows; /* and has had all that it wants now */
+	uint64_t ahead;
 	bool granted;
 	struct selection *select; /* of one that waits: a reference */
 	struct seat *above;	  /* may have gone */
@@ -67,6 +69,12 @@ static int choose(const struct joining *j, struct seat *seat)
 	bool stays = j->stays && !j->from.has_since, ok = true;
 	int r;
 
+	if (stays && seat->ahead >= seat->m.cursor) {
+		/* Who would get some of it twice otherwise gets all that it waits for. */
+		deliver_now(seat);
+		if (seat->ahead >= seat->m.cursor)
+			return -EAGAIN;
+	}
 	interest_drop(seat);
 	if (!stays)
 		return seat_select(seat, sel);
@@ -76,12 +84,29 @@ static int choose(const struct joining *j, struct seat *seat)
 	return r;
 }
 
+/* What it has had, as far as its past does not tell. */
+static void know(const struct joining *j, struct seat *seat, const struct session_joined *joined)
+{
+	if (j->stays && !j->from.has_since) {
+		seat->whole |= (j->echo && !seat->m.echo) || !j->knows;
+		return;
+	}
+	seat->ahead = joined->recovered && j->ahead <= joined->seq ? j->ahead : 0;
+	/* Of what it may not have had there are no patches. */
+	seat->whole = j->from.bare || joined->rest || joined->gap_to;
+}
+
 static void answer(struct joining *j, struct seat *seat, struct session_joined *joined)
 {
 	struct conn *c = j->conn;
+	int r;
 
-	if (choose(j, seat) < 0)
-		conn_close(c, CLOSE_INTERNAL, "out of memory");
+	r = choose(j, seat);
+	if (r < 0)
+		conn_close(c, r == -EAGAIN ? CLOSE_SLOW : CLOSE_INTERNAL,
+			   r == -EAGAIN ? "too slow: it has not read what it is to get first"
+					: "out of memory");
+	know(j, seat, joined);
 	if (seat->select && joined->snapshot)
 		joined->snapshot =
 		    select_count(seat->select, seat->m.catchup->chunk, seat->m.catchup->n);
@@ -219,6 +244,7 @@ static void move(struct joining *j, struct seat *seat)
 	} else {
 		seat_unlink(seat);
 		j->stays = true;
+		j->knows = select_knows(seat->select, j->select);
 		answer(j, seat, &joined);
 	}
 	release(j);
@@ -300,6 +326,7 @@ void member_join(struct conn *c, const struct join_request *request)
 			    .ordered = request->ordered,
 			    .settles = request->settles,
 			    .granted = request->granted,
+			    .ahead = request->ahead,
 			    .select = request->select,
 			    .above = request->above,
 			    .done = request->done};

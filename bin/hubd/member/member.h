@@ -47,9 +47,11 @@ struct seat {
 	uint32_t awaited : 1;	/* its dialect's at_head() is due */
 	uint32_t rooms : 1;	/* it is above others, or was */
 	uint32_t met : 1;	/* the dialect's: rules were told that it is there */
+	uint32_t whole : 1;	/* it does not have all that patches are of */
 	uint32_t direct; /* bytes of messages to it alone that wait in the connection's queue */
 	struct selection *select;  /* a reference; NULL: it wants all, as it is and at once */
 	struct pace *pace;	   /* a reference; NULL: it has no tick */
+	uint64_t ahead;		   /* up to there it has had what does not wait for the tick */
 	struct interest *interest; /* another area that it is to have; NULL: none */
 };
 
@@ -161,6 +163,7 @@ struct join_request {
 	bool echo;
 	bool hidden;		  /* a viewer: it counts, but nobody is told of it */
 	bool ordered;		  /* seat.ordered */
+	uint64_t ahead;		  /* seat.ahead; of a past */
 	bool settles;		  /* member.settles */
 	bool resumes;		  /* an earlier client comes back: */
 	uint64_t client;	  /* who it was */
@@ -223,6 +226,9 @@ void deliver_finish(struct conn *c, enum close_code code, const char *reason);
 
 /* The worker's hook: sends connections away, in the end those too that have not got all. */
 void deliver_drain(struct worker *w, uint64_t left_ms, bool now);
+
+/* The same up to the head, for one that waited. */
+void deliver_now(struct seat *seat);
 
 /* Tells of records that the seat will not get, or not as records. */
 void deliver_gap(struct seat *seat, uint64_t from, uint64_t to);

@@ -59,7 +59,7 @@ struct select_verdicts {
 static bool is_same(const struct select_wish *a, const struct select_wish *b)
 {
 	return a->tick_ms == b->tick_ms && a->batch == b->batch && a->compact == b->compact &&
-	       a->conflate == b->conflate && are_same(&a->in, &b->in) &&
+	       a->conflate == b->conflate && a->delta == b->delta && are_same(&a->in, &b->in) &&
 	       are_same(&a->out, &b->out) && are_same(&a->first, &b->first);
 }
 
@@ -167,6 +167,19 @@ struct selection *select_in(struct worker *w, struct selection *sel, const struc
 		sel = with_area(w, sel, area);
 	*ok = sel != NULL;
 	return sel;
+}
+
+static bool wants_all_types(const struct selection *sel)
+{
+	return !sel->wish.in.list.n && !sel->wish.out.list.n;
+}
+
+bool select_knows(const struct selection *had, const struct selection *sel)
+{
+	if (!had || wants_all_types(had))
+		return true;
+	return sel && are_same(&had->wish.in, &sel->wish.in) &&
+	       are_same(&had->wish.out, &sel->wish.out);
 }
 
 const struct area *select_area(const struct selection *sel)
@@ -283,11 +296,6 @@ static const struct select_verdict *verdict_of(struct selection *sel, const stru
 		judge(&sel->wish, type, v);
 	}
 	return v;
-}
-
-static bool wants_all_types(const struct selection *sel)
-{
-	return !sel->wish.in.list.n && !sel->wish.out.list.n;
 }
 
 enum select_want select_is_in(const struct area *area, const struct slot *slot)

@@ -1,8 +1,8 @@
 /* What a member wants of a session's records, and how: a selection on its cursor. Members of a
  * worker that want the same share one selection, and the bytes that are made by it.
  *
- * The files: select.c what is wanted, selected.c the bytes, ticks.c when they leave, interest.c
- * areas that move. */
+ * The files: select.c what is wanted, sift.c what of the log that is, selected.c the bytes,
+ * select_text.c their texts, ticks.c when they leave, interest.c areas that move. */
 #ifndef HUBD_SELECT_H
 #define HUBD_SELECT_H
 
@@ -14,6 +14,7 @@
 #include "conn/conn.h"
 #include "json/envelope.h"
 #include "log/log.h"
+#include "member/delta.h"
 #include "member/sift.h"
 #include "member/span_key.h"
 #include "session/session.h"
@@ -34,11 +35,11 @@ struct select_wish {
 	bool batch;	  /* as JSON arrays */
 	bool compact;	  /* ... without what the record before says, too */
 	bool conflate;	  /* of the state's, only the last of each key and type */
+	bool delta;	  /* records may come as what has changed */
 	struct select_types in, out;
-	struct select_types
-	    first;	  /* these do not wait for the tick, nor does what is before them */
-	bool in_area;	  /* of what has a place, only what is in: */
-	struct area area; /* else zeroes */
+	struct select_types first; /* these do not wait for the tick */
+	bool in_area;		   /* of what has a place, only what is in: */
+	struct area area;	   /* else zeroes */
 };
 
 #define SELECT_BUCKETS 256
@@ -50,7 +51,9 @@ struct select_wish {
 struct select_cache {
 	struct span_key key;
 	uint64_t from, to;
-	uint64_t n; /* records among them */
+	uint64_t n;	/* records among them */
+	uint64_t ahead; /* select_text.h */
+	bool alone, patches;
 	struct buf bytes;
 };
 
@@ -88,6 +91,9 @@ void select_unref(struct selection *sel);
 /* The cells that it is for; NULL: all. */
 const struct area *select_area(const struct selection *sel);
 
+/* Whether who had what the one wants has had all that the other wants; NULL is all. */
+bool select_knows(const struct selection *had, const struct selection *sel);
+
 /* Gives up a large text: whoever chooses what nobody else wants would have it made for himself. */
 void select_shrink(struct select_cache *cache);
 
@@ -113,6 +119,10 @@ uint64_t select_count(struct selection *sel, struct chunk *chunk, uint64_t n);
 struct seat;
 bool select_write(const struct seat *seat, struct log_view *view, uint64_t *cursor, uint64_t skip,
 		  bool echo, bool live, size_t *bytes);
+
+/* Writes those of its tick's sift that do not wait, and that it has not had, to a seat that has had
+ * all before that; they go before what does. */
+void select_ahead(struct seat *seat);
 
 /* --- interest.c */
 
@@ -155,9 +165,11 @@ struct pace {
 	struct session *session; /* borrowed: its seats are members */
 	struct selection *sel;	 /* the same: a base */
 	struct sift sift;
-	uint64_t low;	 /* none of them still needs a record before it */
-	uint64_t hurry;	 /* up to there nobody waits */
-	uint64_t walked; /* where the log was when it was looked who is far behind */
+	struct delta delta; /* of that */
+	uint64_t low;	    /* none of them still needs a record before it */
+	uint64_t hurry;	    /* up to there nobody waits */
+	uint64_t ahead;	    /* up to there who does not wait has been told */
+	uint64_t walked;    /* where the log was when it was looked who is far behind */
 	uint32_t tick_ms;
 	uint32_t refs;
 	bool due;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "json/envelope.h"
 #include "log/log.h"
 
 struct selection;
@@ -19,9 +20,11 @@ struct picked {
 	uint64_t seq;
 	uint64_t bytes; /* of a sift: of all in it before this one */
 	uint32_t len;
-	bool first; /* it does not wait for the tick */
-	bool late;  /* another one says it anew */
-	bool left;  /* it is not wanted, but has left the area */
+	bool first;	   /* it does not wait for the tick */
+	bool late;	   /* another one says it anew */
+	bool left;	   /* it is not wanted, but has left the area */
+	struct span patch; /* the beginning of what it is as a patch, `[SEQ,{...`; empty: none */
+	uint32_t base;	   /* in which cell the record is that it is of */
 };
 
 struct sift_node {

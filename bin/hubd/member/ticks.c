@@ -59,6 +59,7 @@ struct pace *pace_next(struct pace *p)
 static void drop(struct pace *p)
 {
 	sift_free(&p->sift);
+	delta_free(&p->delta);
 	*p->link = p->next;
 	if (p->next)
 		p->next->link = p->link;

@@ -20,6 +20,8 @@ static void flush_pace(struct shard *shard, struct pace *p, struct log_view *vie
 	/* As much at a time as it is looked at for all of them. */
 	do {
 		sift_extend(&p->sift, p->sel, view);
+		if (p->sel->wish.delta && p->sift.to > p->sift.from)
+			delta_make(&p->delta, &p->sift, p->sel->wish.conflate);
 		if (p->sift.to > p->sift.from && p->sift.to <= view->head)
 			part.head = p->sift.to - 1;
 		else
@@ -48,14 +50,48 @@ static bool is_far_behind(struct pace *p, const struct log_view *view)
 	return true;
 }
 
+/* Whether it has had all that is before the sift, and nothing else is to come first. */
+static bool is_in_step(struct seat *seat)
+{
+	struct conn *c = seat->conn;
+
+	return !c->closing && !c->blocked && !c->out.len && !seat->m.catchup && !seat->reading &&
+	       !seat->blind && !seat->leaving && interest_at(seat) == INTEREST_NOT_YET &&
+	       seat->m.cursor >= seat->pace->sift.from;
+}
+
+/* What does not wait leaves, before what does; where the words for that are missing, with it. */
+static void send_ahead(struct shard *shard, struct pace *p, struct log_view *view)
+{
+	struct member *m;
+
+	for (m = shard->ticking; m; m = m->shard_next) {
+		struct seat *seat = seat_of(m);
+
+		if (seat->pace != p)
+			continue;
+		if (!seat->conn->door->dialect->ahead)
+			deliver_seat(seat, view);
+		else if (is_in_step(seat))
+			select_ahead(seat);
+	}
+	p->ahead = p->sift.to - 1;
+}
+
 /* There are new records for a pace. */
 static void wake_pace(struct worker *w, struct shard *shard, struct pace *p, struct log_view *view)
 {
+	bool full = false;
+
 	if (p->low > view->head)
 		return;
-	if (p->sel->wish.first.list.n)
+	if (p->sel->wish.first.list.n) {
 		sift_extend(&p->sift, p->sel, view);
-	if (p->sift.first > p->hurry || is_far_behind(p, view))
+		full = p->sift.to <= view->head;
+		if (p->sift.first > p->ahead)
+			send_ahead(shard, p, view);
+	}
+	if (full || is_far_behind(p, view))
 		flush_pace(shard, p, view);
 	else
 		pace_due(w, p);
