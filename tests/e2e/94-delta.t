@@ -70,14 +70,14 @@ for my $conflate ($false, $true) {
 				}
 				# Several ticks.
 				next if $n % 5;
-				my $had = @{ $c[0]{in} };
-				wait_for { @{ $c[0]{in} } > $had } 'a tick', undef, $c[0];
+				$p->send({ type => "turn$n" });
+				wait_for { grep { /"turn$n"/ } @{ $c[0]{in} } } 'a tick', undef, $c[0];
 			}
 			$p->send({ type => 'end' });
 			my %all = map { ($_->{seq} => $_) } whole($plain, 'end');
 			for my $c (@c, $late) {
 				my @got = whole($c, 'end');
-				is(json([ @got[ 5 .. $#got ] ]), json([ map { $all{ $_->{seq} } } @got[ 5 .. $#got ] ]), 'every record is what it was') if $c != $late;
+				is(scalar(grep { $_->{seq} > 5 } @got), keys(%all) - 5, 'all of them') if $c != $late && !$conflate;
 				my $wrong = grep { $all{ $_->{seq} } && json($_) ne json($all{ $_->{seq} }) } @got;
 				is($wrong, 0, 'none is another one');
 				cmp_ok($c->{patches} // 0, '>', 5, 'and many came as patches');

@@ -231,6 +231,20 @@ void deliver_seat(struct seat *seat, struct log_view *view)
 	}
 }
 
+/* Where it has had all that is before the sift, and nothing else is to come first. */
+void deliver_ahead(struct seat *seat)
+{
+	struct conn *c = seat->conn;
+
+	if (c->closing)
+		return;
+	flush_queue(c);
+	if (!c->closing && !c->blocked && !c->out.len && !seat->m.catchup && !seat->reading &&
+	    !seat->blind && !seat->leaving && interest_at(seat) == INTEREST_NOT_YET &&
+	    seat->m.cursor >= seat->pace->sift.from)
+		select_ahead(seat);
+}
+
 /* Returns the session's head. */
 static uint64_t flush_to_head(struct seat *seat)
 {
@@ -328,8 +342,11 @@ static void flush_all(struct conn *c)
 			while (next && next->above == seat)
 				next = next->next;
 			deliver_leave(seat);
-		} else if (!waits_for_tick(c, seat))
+		} else if (!waits_for_tick(c, seat)) {
 			flush_to_head(seat);
+		} else if (seat->pace->sift.first > seat->ahead && c->door->dialect->ahead) {
+			deliver_ahead(seat);
+		}
 	}
 	if (c->finishing)
 		end_if_done(c);

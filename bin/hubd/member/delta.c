@@ -20,6 +20,7 @@ struct delta_entry {
 	struct picked *next; /* NULL: none in this sift */
 	uint32_t cell, len, cap;
 	uint16_t type_len;
+	bool listed; /* it is among those that were touched */
 	char *text;  /* the record; NULL: there is none */
 	char type[]; /* as written */
 };
@@ -81,7 +82,7 @@ static void drop_key(struct delta *d, uint64_t key)
 	while (link && *link) {
 		struct delta_entry *e = *link;
 
-		/* It may be among those that were touched: it stays, without a record. */
+		/* It may be listed: it stays, without a record. */
 		if (e->key == key) {
 			e->next = NULL;
 			free(e->text);
@@ -189,13 +190,15 @@ void delta_make(struct delta *d, struct sift *s, bool last)
 			keep(d, e, p);
 			continue;
 		}
-		if (!e->next) {
+		if (!e->listed) {
+			e->listed = true;
 			e->touched = touched;
 			touched = e;
 		}
 		e->next = p;
 	}
 	for (e = touched; e; e = e->touched) {
+		e->listed = false;
 		if (!e->next)
 			continue;
 		compare(d, e, e->next);

@@ -227,6 +227,9 @@ void deliver_finish(struct conn *c, enum close_code code, const char *reason);
 /* The worker's hook: sends connections away, in the end those too that have not got all. */
 void deliver_drain(struct worker *w, uint64_t left_ms, bool now);
 
+/* Of one that waits for its tick: what of that does not wait. */
+void deliver_ahead(struct seat *seat);
+
 /* The same up to the head, for one that waited. */
 void deliver_now(struct seat *seat);
 

@@ -50,16 +50,6 @@ static bool is_far_behind(struct pace *p, const struct log_view *view)
 	return true;
 }
 
-/* Whether it has had all that is before the sift, and nothing else is to come first. */
-static bool is_in_step(struct seat *seat)
-{
-	struct conn *c = seat->conn;
-
-	return !c->closing && !c->blocked && !c->out.len && !seat->m.catchup && !seat->reading &&
-	       !seat->blind && !seat->leaving && interest_at(seat) == INTEREST_NOT_YET &&
-	       seat->m.cursor >= seat->pace->sift.from;
-}
-
 /* What does not wait leaves, before what does; where the words for that are missing, with it. */
 static void send_ahead(struct shard *shard, struct pace *p, struct log_view *view)
 {
@@ -70,10 +60,10 @@ static void send_ahead(struct shard *shard, struct pace *p, struct log_view *vie
 
 		if (seat->pace != p)
 			continue;
-		if (!seat->conn->door->dialect->ahead)
+		if (seat->conn->door->dialect->ahead)
+			deliver_ahead(seat);
+		else
 			deliver_seat(seat, view);
-		else if (is_in_step(seat))
-			select_ahead(seat);
 	}
 	p->ahead = p->sift.to - 1;
 }
