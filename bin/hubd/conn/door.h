@@ -117,10 +117,11 @@ struct dialect {
 	int (*ahead)(struct buf *out, const char *session, struct span records);
 	/* Records that were in the member's area are not any more: left is JSON, an array of
 	 * objects with the `type` of some and an array of their `keys`. NULL: nobody asks for an
-	 * area. And: it has another area from here on, of which n records of state follow. NULL:
-	 * areas do not move. */
+	 * area. And: it has another area from here on, of which n records of state follow; or,
+	 * overtaken, it will have that of a later message. NULL: areas do not move. */
 	int (*area_left)(struct buf *out, const char *session, struct span left);
-	int (*area_entered)(struct buf *out, const char *session, uint64_t n, struct span msg_id);
+	int (*area_entered)(struct buf *out, const char *session, uint64_t n, struct span msg_id,
+			    bool overtaken);
 	/* Both NULL where its members are not told who comes and goes. */
 	int (*presence)(struct buf *out, const char *session, const char *above,
 			const struct session_change *change);

@@ -105,7 +105,8 @@ int hub7_error_later(struct buf *out, enum hub_code code, const char *message, s
 int hub7_skipped(struct buf *out, const char *session, uint64_t n);
 int hub7_ahead(struct buf *out, const char *session, struct span records);
 int hub7_area_left(struct buf *out, const char *session, struct span left);
-int hub7_area_entered(struct buf *out, const char *session, uint64_t n, struct span msg_id);
+int hub7_area_entered(struct buf *out, const char *session, uint64_t n, struct span msg_id,
+		      bool overtaken);
 int hub7_conflict(struct buf *out, uint64_t seq, struct span msg_id);
 const char *hub7_conflict_text(uint64_t seq, char room[HUB7_CONFLICT_MAX]);
 

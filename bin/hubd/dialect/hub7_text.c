@@ -120,11 +120,12 @@ int hub7_area_left(struct buf *out, const char *session, struct span left)
 	return r == 0 ? buf_puts(out, "}") : r;
 }
 
-int hub7_area_entered(struct buf *out, const char *session, uint64_t n, struct span msg_id)
+int hub7_area_entered(struct buf *out, const char *session, uint64_t n, struct span msg_id,
+		      bool overtaken)
 {
-	int r =
-	    buf_printf(out, "{\"type\":\"area_entered\",\"session_id\":\"%s\",\"snapshot\":%ju%s",
-		       session, (uintmax_t)n, msg_id.len ? ",\"msg_id\":" : "");
+	int r = buf_printf(
+	    out, "{\"type\":\"area_entered\",\"session_id\":\"%s\",\"snapshot\":%ju%s%s", session,
+	    (uintmax_t)n, overtaken ? ",\"overtaken\":true" : "", msg_id.len ? ",\"msg_id\":" : "");
 
 	if (r == 0)
 		r = buf_put(out, msg_id.p, msg_id.len);

@@ -87,14 +87,15 @@ uint64_t interest_at(const struct seat *seat)
 	return seat->interest && seat->interest->begun ? seat->interest->at : INTEREST_NOT_YET;
 }
 
-static void say_entered(struct seat *seat, uint64_t n, struct span msg_id)
+static void say_entered(struct seat *seat, uint64_t n, struct span msg_id, bool overtaken)
 {
 	struct conn *c = seat->conn;
 	struct buf *b = worker_scratch(c->worker);
 
 	if (c->door->dialect->area_entered)
 		conn_send_scratch(
-		    c, b, c->door->dialect->area_entered(b, seat->m.session->id, n, msg_id));
+		    c, b,
+		    c->door->dialect->area_entered(b, seat->m.session->id, n, msg_id, overtaken));
 	else
 		worker_scratch_done(c->worker, b);
 }
@@ -180,6 +181,28 @@ static void begin_or_wait(struct seat *seat)
 	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
 }
 
+/* The message that had that msg_id is not answered for itself. */
+static void overtake(struct seat *seat, struct buf *id)
+{
+	if (id->len)
+		say_entered(seat, 0, (struct span){id->data, id->len}, true);
+	id->len = 0;
+}
+
+/* A message that changes nothing is answered now, or where one is under way (id is of that) with
+ * it. */
+static enum hub_code name(struct seat *seat, struct buf *id, struct span msg_id)
+{
+	if (!msg_id.len)
+		return HUB_OK;
+	if (!id) {
+		say_entered(seat, 0, msg_id, false);
+		return HUB_OK;
+	}
+	overtake(seat, id);
+	return buf_put(id, msg_id.p, msg_id.len) == 0 ? HUB_OK : HUB_INTERNAL;
+}
+
 enum hub_code interest_say(struct seat *seat, const struct area *area, struct span msg_id)
 {
 	struct worker *w = seat->conn->worker;
@@ -193,9 +216,9 @@ enum hub_code interest_say(struct seat *seat, const struct area *area, struct sp
 	last = in && in->asked ? in->to : in && in->begun ? in->turning : seat->select;
 	if (sel == last || seat->blind) {
 		select_unref(sel);
-		if (msg_id.len)
-			say_entered(seat, 0, msg_id);
-		return HUB_OK;
+		return in && !seat->blind
+			   ? name(seat, in->asked ? &in->msg_id : &in->turn_id, msg_id)
+			   : name(seat, NULL, msg_id);
 	}
 	if (!in)
 		in = seat->interest = calloc(1, sizeof(*in));
@@ -203,13 +226,10 @@ enum hub_code interest_say(struct seat *seat, const struct area *area, struct sp
 		select_unref(sel);
 		return HUB_INTERNAL;
 	}
-	/* One that is overtaken. */
-	if (in->asked && in->msg_id.len)
-		say_entered(seat, 0, (struct span){in->msg_id.data, in->msg_id.len});
+	overtake(seat, &in->msg_id);
 	select_unref(in->to);
 	in->to = sel;
 	in->asked = true;
-	in->msg_id.len = 0;
 	if (buf_put(&in->msg_id, msg_id.p, msg_id.len) < 0)
 		return HUB_INTERNAL;
 	if (!in->begun)
@@ -227,7 +247,7 @@ static bool turned(struct seat *seat, uint64_t n)
 		conn_close(seat->conn, CLOSE_INTERNAL, "out of memory");
 		return false;
 	}
-	say_entered(seat, n, id);
+	say_entered(seat, n, id, false);
 	let_go(in);
 	if (in->asked)
 		begin_or_wait(seat);
@@ -246,6 +266,7 @@ bool interest_turn(struct seat *seat)
 	if (seat->blind)
 		return turned(seat, 0);
 	say_left(seat, &in->left);
+	seat->ahead = 0; /* it is behind that; of the state nothing has come */
 	if (n) {
 		struct chunk *state = in->state;
 

@@ -96,6 +96,15 @@ static void know(const struct joining *j, struct seat *seat, const struct sessio
 	seat->whole = j->from.bare || joined->rest || joined->gap_to;
 }
 
+/* It may have to see other cells. Who stays has no snapshot to tell it so. */
+static void turn(const struct joining *j, struct seat *seat)
+{
+	struct span msg_id = {j->msg_id, j->stays && !j->from.has_since ? j->msg_id_len : 0};
+
+	if (interest_say(seat, select_area(j->select), msg_id) != HUB_OK)
+		conn_close(seat->conn, CLOSE_INTERNAL, "out of memory");
+}
+
 static void answer(struct joining *j, struct seat *seat, struct session_joined *joined)
 {
 	struct conn *c = j->conn;
@@ -122,9 +131,8 @@ static void answer(struct joining *j, struct seat *seat, struct session_joined *
 	if (j->from.has_since)
 		counter_add_at(&c->worker->counters, resumes, resumed(joined), 1);
 	c->door->dialect->joined(c, seat, &j->from, joined);
-	if (select_area(seat->select) != select_area(j->select) &&
-	    interest_say(seat, select_area(j->select), (struct span){0}) != HUB_OK)
-		conn_close(c, CLOSE_INTERNAL, "out of memory");
+	if (select_area(seat->select) || select_area(j->select))
+		turn(j, seat);
 	c->flush_seats = true;
 	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
 	if (j->done)
