@@ -305,7 +305,7 @@ export class Hub {
 		if (!["string", "number", "boolean"].includes(typeof key) && snapshot) key = "";
 		if (!["string", "number", "boolean"].includes(typeof key)) return false;
 		key = String(key);
-		if (deletes.includes(m.type)) {
+		if (m.type === "state_deleted" || deletes.includes(m.type)) {
 			for (const records of this.#mirror.values()) if (records.get(key)?.seq < m.seq) records.delete(key);
 		} else if (!(this.state(m.type).get(key)?.seq > m.seq)) {
 			this.state(m.type).set(key, m);
