@@ -351,12 +351,14 @@ subtest 'heartbeats' => sub {
 			becomes { $sio->request('GET')->{status} == 400 } 'without an answer it ends';
 		}
 	}
-	# It is no more when its time is over, and not a little later, as a client may count on that looks then.
-	my $over = 0;
-	for (1 .. 10) {
-		my $sio = Hub::Sio->poll($quick);
+	# It is no more when its time is over, and not a little later, as a client may count on that looks then; but where
+	# the machine has held up the hub itself. One that is late has most of them alive.
+	my ($over, @last);
+	for (1 .. 5) {
+		my @sio = map { Hub::Sio->poll($quick) } 1 .. 6;
+		@last = @sio[ 3 .. 5 ];
 		select undef, undef, undef, 0.5;
-		last if $over = $sio->request('GET')->{status} == 400;
+		last if $over = !grep { $_->request('GET')->{status} != 400 } reverse @last;
 	}
 	ok($over, 'when the two times are over');
 	$quick->stop;
