@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 
 programs := hubd hubcat hubbench hubreplay hubtoken
-pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3 libpq
+pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3 libpq zlib
 warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
 # Not asked for on a machine where `make deps` is still to run.

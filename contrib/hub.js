@@ -25,6 +25,7 @@ const DEFAULTS = {
 };
 const PASSING = new Set(["internal", "hub_full", "rate_limited", "shutting_down", "held"]); // hub(7), Refused for now
 const HOPELESS = new Set(["forbidden", "banned", "bad_session_id", "bad_field"]); // of a join
+const SAID = ["session_id", "timestamp", "from"]; // what a record in an array has of the one before it, where it has none
 const MISSES = 2; // in a row, after which another transport is tried
 const POLL_S = 25;
 
@@ -249,7 +250,7 @@ export class Hub {
 		this.transport = link.kind;
 		this.#failures = this.#misses = 0;
 		this.#remember(link.kind);
-		this.#head = head;
+		this.#head = this.#options.select?.types ? 0 : head; // its last records may be of none of these
 		this.#gap = {from: 0, to: 0};
 		this.clientId = clientId ?? this.clientId;
 		this.#resume = resume ?? this.#resume;
@@ -322,6 +323,7 @@ export class Hub {
 		else if (m.type === "error") this.#emit("error", new HubError(m.data.code, m.data.message), m);
 		else if (m.type === "gap") this.#lost(m);
 		else if (m.type === "resume_token") this.#resume = m.resume;
+		else if (m.type === "skipped") this.#emit("skipped", m.count);
 		else if (m.type === "version_status") m.match || this.#emit("version", m.js_version);
 		else if (/^client_(dis)?connected$|^connection_status$/.test(m.type)) this.#emit("presence", m);
 	}
@@ -449,7 +451,7 @@ async function overWebSocket(link, about) {
 	link.publish = (list) => list.forEach((p) => socket.send(p.text));
 	link.ping = () => new Promise((...waits) => (asked.pong.push(waits), say({type: "ping"})));
 	link.presence = () => new Promise((...waits) => (asked.presence.push(waits), say({type: "presence", session_id: session, msg_id: "presence"})));
-	link.again = (f) => { again = f; say({type: "session_associate", session_id: session, ordered: true}); };
+	link.again = (f) => { again = f; say({...options.select, type: "session_associate", session_id: session, ordered: true}); };
 
 	const associated = (m) => {
 		if (joined) {
@@ -480,6 +482,15 @@ async function overWebSocket(link, about) {
 		else if (m.type === "error" && (!joined || (again && m.msg_id === undefined))) link.closed(new HubError(m.data.code, m.data.message, m.data.retry_after));
 		else link.other(m);
 	};
+	// An array of records, with which the hub says once what each of them says.
+	const take_all = (list) => {
+		let before = {};
+		for (const m of list) {
+			if (m.seq) for (const name of SAID) m[name] ??= before[name];
+			before = m;
+			if (!link.over) take(m);
+		}
+	};
 	const renew = async () => {
 		if (typeof options.token !== "function") return;
 		try {
@@ -487,8 +498,12 @@ async function overWebSocket(link, about) {
 			if (!link.over) say({type: "authenticate", token: next});
 		} catch { /* the hub ends the connection, and the next one asks again */ }
 	};
-	socket.onopen = () => say({type: "session_associate", session_id: session, since: about.seq, epoch: about.epoch, resume: about.resume, ordered: true});
-	socket.onmessage = (event) => { link.heard = Date.now(); take(JSON.parse(event.data)); };
+	socket.onopen = () => say({...options.select, type: "session_associate", session_id: session, since: about.seq, epoch: about.epoch, resume: about.resume, ordered: true});
+	socket.onmessage = (event) => {
+		link.heard = Date.now();
+		const m = JSON.parse(event.data);
+		Array.isArray(m) ? take_all(m) : take(m);
+	};
 	socket.onclose = (event) => closed(event.code, event.reason);
 	socket.onerror = () => closed(); // of some there is no close
 }
@@ -571,11 +586,15 @@ function overHttp(link, about) {
 const parts = (place) => [place.slice(0, 11), +place.slice(12).split("-")[0]];
 const here = ({place, epoch, seq}) => (epoch === undefined ? undefined : place ?? `${epoch}-${seq}`);
 
+// What is wanted, as a query says it. Over HTTP there are no arrays.
+const selected = (select = {}, names) => names.filter((name) => select[name] !== undefined)
+	.map((name) => `&${name}=${encodeURIComponent([select[name]].flat().map((v) => v === true ? 1 : v === false ? 0 : v).join(","))}`).join("");
+
 async function overEvents(link, about) {
-	const {ask, bad, reach} = overHttp(link, about);
+	const {ask, bad, reach} = overHttp(link, about), {options} = about;
 	const head = await reach();
 	const since = here(about);
-	const answer = await ask("/events?state=1" + (since ? `&since=${encodeURIComponent(since)}` : ""));
+	const answer = await ask("/events?state=1" + selected(options.select, ["types", "priority", "tick", "conflate"]) + (since ? `&since=${encodeURIComponent(since)}` : ""));
 	if (answer.status !== 200) throw await bad(answer);
 	let begun = false, inState = false;
 	const begin = (how) => { begun = true; inState = !how.recovered; link.begin({...how, head}); };
@@ -630,9 +649,10 @@ async function overPoll(link, about) {
 	let since = here(about);
 	if (since) link.begin({recovered: true, head});
 	else since = await begin_anew();
+	const types = selected(about.options.select, ["types"]);
 	let limit = 100; // few at first, so that even a bad network brings some
 	while (!link.over) {
-		const answer = await ask(`/records?wait=${POLL_S}&limit=${limit}&since=${encodeURIComponent(since)}`);
+		const answer = await ask(`/records?wait=${POLL_S}&limit=${limit}&since=${encodeURIComponent(since)}${types}`);
 		if (answer.status === 409 || answer.status === 410) {
 			since = await begin_anew((await bad(answer)).code);
 			continue;
@@ -640,7 +660,10 @@ async function overPoll(link, about) {
 		if (answer.status !== 200) throw await bad(answer);
 		const list = await records(answer);
 		link.heard = Date.now();
-		if (!list.length) continue;
+		if (!list.length) {
+			if (types) since = placed(answer); // what there was is not wanted
+			continue;
+		}
 		if (list.length === limit) limit = Math.min(2 * limit, 1000);
 		const at = placed(answer);
 		if (list[0]?.type === "gap" && list[0].from === undefined) {
