@@ -92,6 +92,7 @@ export interface Events {
 	version: [wanted: string];
 	full: [];
 	drain: [];
+	held: [why: HubError];
 	error: [error: HubError, message: object];
 	rebootstrap: [];
 }
@@ -117,6 +118,14 @@ export interface Options {
 	clientInfo?: Record<string, unknown>;
 	/** Of the page: where the hub wants another one (--client-version of hubd), the event version tells. */
 	version?: string;
+	/** The tabs of a browser have one connection together; those with the same string, where it is one. */
+	shared?: boolean | string;
+	/** Which records are wanted, and how; hub(7) has them under Crowds. */
+	types?: string | string[];
+	tick?: number;
+	priority?: string | string[];
+	batch?: boolean;
+	conflate?: boolean;
 	/** Messages that may wait for their acks: 256. */
 	queue?: number;
 	/** Milliseconds that it waits before it comes back, at most: 1000 after the first failure ... */
