@@ -1,8 +1,8 @@
 # Not under sanitizers.
 # Long. One thread.
-# contrib/hub.js in Node, and in Bun and Deno where they are, against a real hub, cut again and again over each transport: each record once, in order,
-# and so is what it publishes; its mirror is the hub's state. Then what it does where WebSocket is blocked, where a
-# hub is another one, where tokens end, and where nobody is there.
+# contrib/hub.js in Node, and in Bun and Deno where they are or npm brings them, against a real hub, cut again and again
+# over each transport: each record once, in order, and so is what it publishes; its mirror is the hub's state. Then what
+# it does where WebSocket is blocked, where a hub is another one, where tokens end, and where nobody is there.
 # HUB_TEST_ROUNDS: how many cuts of each transport (60).
 use strict;
 use warnings;
@@ -121,7 +121,8 @@ if (my $modules = Hub::Npm::modules('ws@8.18.0')) {
 }
 for ([ 'bun' ], [ 'deno', qw(run -A) ]) {
 	my ($name, @args) = @$_;
-	my $program = Hub::Npm::program($name) or next;
+	my $program = Hub::Npm::runtime($name) or next;
+	note run([ $program, '--version' ])->{out};
 	cuts($name, [ $program, @args ], $_) for qw(websocket sse poll);
 }
 
