@@ -215,6 +215,15 @@ void exchange_pause(struct conn *c, bool paused)
 		stream_pause(x->stream, paused);
 }
 
+void exchange_end(struct exchange *x)
+{
+	struct conn *c = x->conn;
+
+	deliver_connection(c->worker, &c->flush);
+	if (c->closing)
+		seat_reap(c->worker, &c->reap);
+}
+
 /* --- the stream's user */
 
 /* The next request has come too early. It stays where it is; that the peer ends is seen only when

@@ -116,7 +116,7 @@ static size_t http_take(struct stream *s, unsigned char *start, unsigned char *s
 	const char *p = (const char *)start, *end = (const char *)stop;
 
 	while (p < end && !s->paused && !s->finishing && s->fd >= 0 && s->user == self &&
-	       step(s, &p, end))
+	       step(s, &p, end) && !stream_yields(s))
 		;
 	return (size_t)(p - (const char *)start);
 }
