@@ -5,6 +5,7 @@ use warnings;
 use Hub;
 use Hub::Http;
 use Hub::Metrics;
+use Hub::Token;
 
 my $post = "POST /sessions/s/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
@@ -68,6 +69,40 @@ subtest 'heads of long answers' => sub {
 	together($c, 'HEAD', ("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n") x 1500);
 	is(scalar(grep { $_->{status} != 200 } map { $c->answer } 1 .. 1500), 0, 'all are answered');
 	cmp_ok(turns($hub) - $before, '>', 15, 'while others have their turns');
+	$hub->stop;
+};
+
+# --- what a connection may do in a time, it may over all of its requests
+
+subtest 'rates' => sub {
+	my $hub = Hub->start(args => [ '--rate-messages', 20 ]);
+	my $c = Hub::Http->open($hub);
+	together($c, 'POST', messages(1, 80));
+	is(join(' ', map { $_->{lines}[0]{seq} } map { $c->answer } 1 .. 80), join(' ', 1 .. 80), 'nothing is lost');
+	cmp_ok($hub->health->{slowed}, '>', 0, 'who sends too many messages is slowed');
+	$hub->stop;
+};
+
+subtest 'states' => sub {
+	my $hub = Hub->start;
+	my $m = $hub->member('unix', 's');
+	my $c = Hub::Http->open($hub);
+	together($c, 'GET', ("GET /sessions/s/state HTTP/1.1\r\nHost: localhost\r\n\r\n") x 150);
+	is(scalar(grep { $_->{status} != 200 } map { $c->answer } 1 .. 150), 0, 'all are answered');
+	cmp_ok($hub->health->{slowed}, '>', 0, 'and who wants too many is slowed');
+	$hub->stop;
+};
+
+subtest 'the rate of a token' => sub {
+	my $hub = Hub->start(args => [ '--auth-key', key_file() ]);
+	my $token = token({ sub => 'ann', hub => { join => ['*'], publish => ['*'], rate => 5 } });
+	my $c = Hub::Http->open($hub);
+	together($c, 'POST', map { s/\r\n/\r\nAuthorization: Bearer $token\r\n/r } messages(1, 60));
+	my %seen;
+	$seen{ $_->{status} }++ for map { $c->answer } 1 .. 60;
+	cmp_ok($seen{200}, '>=', 5, 'some pass');
+	cmp_ok($seen{429} // 0, '>', 0, 'more than it allows are refused');
+	is(($seen{200} // 0) + ($seen{429} // 0), 60, 'and nothing else');
 	$hub->stop;
 };
 

@@ -343,7 +343,6 @@ static size_t take_all(struct stream *s, unsigned char *p, unsigned char *end,
 {
 	unsigned char *start = p;
 
-	s->yields = false;
 	s->worker->doors->step_ns = clock_mono_ns() + STEP_NS;
 	do {
 		*last = s->user;
@@ -362,6 +361,7 @@ static void read_on(struct stream *s)
 
 	if (s->fd < 0 || s->paused || s->finishing || s->told_end)
 		return;
+	s->yields = false;
 	if (s->more && s->more->rest.len) {
 		have = s->more->rest.len;
 		memcpy(input, s->more->rest.data, have);
