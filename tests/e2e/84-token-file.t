@@ -91,7 +91,7 @@ wait_for { -s $recording } 'the recording';
 $watch->send({ type => 'goal' });
 wait_for { slurp($recording) =~ /"goal"/ } 'a record in it';
 run([ 'hubcat', '-u', $url, '--token-file', $file, '-p', 'rec' ], in => qq({"type":"hers"}\n));
-becomes { slurp($recording) =~ /"type":"hers".*"user":"ann","seq":2\}/ } 'and what a user has said, with who it is';
+becomes { slurp($recording) =~ /"type":"hers".*"user":"ann","seq":2,/ } 'and what a user has said, with who it is';
 $record->kill('TERM');
 is($record->wait >> 8, 0, 'hubreplay records');
 is(run([ 'hubreplay', 'play', '-u', $url, '--token-file', $file, '--fast', '--as', 'again', $recording ])->{status}, 0, 'and plays');
