@@ -335,7 +335,7 @@ export class Hub {
 		if (!["string", "number", "boolean"].includes(typeof key) && snapshot) key = "";
 		if (!["string", "number", "boolean"].includes(typeof key)) return false;
 		key = String(key);
-		if (deletes.includes(m.type)) {
+		if (m.type === "state_deleted" || deletes.includes(m.type)) {
 			for (const records of this.#mirror.values()) if (records.get(key)?.seq < m.seq) records.delete(key);
 		} else if (!(this.state(m.type).get(key)?.seq > m.seq)) {
 			this.state(m.type).set(key, m);
@@ -703,7 +703,10 @@ async function overPoll(link, about) {
 		if (answer.status !== 200) throw await bad(answer);
 		const list = await records(answer);
 		link.heard = Date.now();
-		if (!list.length) continue;
+		if (!list.length) {
+			if (types) link.placed(since = placed(answer)); // behind all that was not wanted
+			continue;
+		}
 		if (list.length === limit) limit = Math.min(2 * limit, 1000);
 		const at = placed(answer);
 		if (list[0]?.type === "gap" && list[0].from === undefined) {
