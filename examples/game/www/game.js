@@ -249,3 +249,10 @@ at("#door form").addEventListener("submit", (event) => {
 	words();
 });
 words();
+// For who looks at it from the console, and for tests.
+const called = (name) => states.at(-1)?.players.get([...people].find(([, p]) => p.name === name)?.[0]);
+window.town = {
+	place: (who) => called(who) && [called(who).x, called(who).y], score: (who) => called(who)?.score ?? 0, bananas: () => [...states.at(-1)?.bananas ?? []],
+	round: () => states.at(-1)?.round, tick: () => states.at(-1)?.tick, mine: () => mine, name: () => name, under_way: () => sent.length,
+	said: (text) => chat.publish({type: "chat_message", name, text}),
+};

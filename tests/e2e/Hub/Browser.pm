@@ -29,6 +29,12 @@ sub start {
 	return $self;
 }
 
+# Arguments with which Chromium has WebGL, drawn by the CPU, and windows that nobody sees go on as those that one does.
+sub webgl {
+	return qw(--use-angle=swiftshader --enable-unsafe-swiftshader --disable-renderer-backgrounding),
+	    qw(--disable-backgrounding-occluded-windows --disable-background-timer-throttling);
+}
+
 # One command, and its result; dies where the browser refuses it.
 sub command {
 	my ($self, $method, $params, %more) = @_;
