@@ -1,6 +1,6 @@
 /* The town's server is a filter: what players say comes in, what becomes of it goes out.
  *
- *	hubcat -l -s SEQ town | game 3>results | hubcat -p --raw-protocol town
+ *	hubcat -l -s SEQ town | game [GOAL] 3>results | hubcat -p --raw-protocol town
  *
  * It alone decides. Players say which way they want to go; 60 times a second the town moves on, and
  * all are told. It keeps nothing: who is there, where, and with how many bananas, is the session's
@@ -24,10 +24,9 @@ enum {
 	SPEED = 4, /* how far one goes in a tick; the town's units */
 	MOST = 2000,
 	BANANAS = 60,
-	GOAL = 10, /* who has so many bananas wins; or who has most at the end of the round */
-	ROUND = 180 * HZ,
-	SILENT = 90 * HZ,  /* who says nothing for so long is out */
-	AWAY = 300 * HZ,   /* who was out may come back to his bananas */
+	ROUND = 180 * HZ, /* who has most bananas at its end wins, or who has so many as the goal */
+	SILENT = 90 * HZ, /* who says nothing for so long is out */
+	AWAY = 300 * HZ,  /* who was out may come back to his bananas */
 	STATE_BYTES = 8192 /* a larger state goes out every second tick, then every third ... */
 };
 
@@ -43,7 +42,7 @@ static struct player players[MOST]; /* by number - 1 */
 static void *by_id;		    /* a tree of them, tsearch(3) */
 static struct place bananas[BANANAS];
 static uint64_t now = 1; /* ticks */
-static int here, n_bananas, errors, round_no = 1, left = ROUND;
+static int here, n_bananas, errors, round_no = 1, left = ROUND, goal = 10;
 
 /* Strangers do not make us speak for ever: so many a second. */
 static void refuse(struct text whom, const char *code, const char *message)
@@ -255,7 +254,7 @@ static void tick(void)
 			goes(p, "silent");
 		} else if (p->here) {
 			move(p);
-			winner = p->score >= GOAL ? p : winner;
+			winner = p->score >= goal ? p : winner;
 		}
 	}
 	if (n_bananas < BANANAS && n_bananas < 8 + here / 4 && now % 6 == 0)
@@ -275,11 +274,12 @@ static int64_t clock_ns(void)
 	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static char out[1 << 18];
 	int64_t next = clock_ns(), step = INT64_C(1000000000) / HZ;
 
+	goal = argc > 1 ? atoi(argv[1]) : goal;
 	srand((unsigned)next);
 	setvbuf(stdout, out, _IOFBF, sizeof(out));
 	town_tell();

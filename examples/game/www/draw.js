@@ -23,15 +23,19 @@ export function background({width, height, houses}) {
 		c.fillStyle = dice(2) ? "#ffffff10" : "#00000014";
 		c.fillRect(dice(width), dice(height), 3 + dice(5), 2);
 	}
-	// Paths from house to house.
+	// Roads between the rows of houses, and from each door to the next one.
 	c.lineCap = c.lineJoin = "round";
-	const doors = houses.map(([x, y, w, h]) => [x + w / 2, y + h + 24]).sort((a, b) => a[0] - b[0]);
-	for (const [style, size] of [["#b98f5a", 46], ["#d3ad74", 36]]) {
+	const roads = [[[80, 352], [1520, 352]], [[80, 640], [1520, 640]], [[80, 862], [1520, 862]], [[80, 352], [80, 862]], [[1520, 352], [1520, 862]]];
+	for (const [x, y, w, h] of houses) roads.push([[x + w / 2, y + h], [x + w / 2, [352, 640, 862].find((road) => road > y + h)]]);
+	for (const [style, size] of [["#b98f5a", 46], ["#d3ad74", 38]]) {
 		c.strokeStyle = style;
-		c.lineWidth = size;
-		c.beginPath();
-		for (const [x, y] of doors) c.lineTo(x, y);
-		c.stroke();
+		for (const [i, [from, to]] of roads.entries()) {
+			c.lineWidth = i < 5 ? size : size - 16;
+			c.beginPath();
+			c.moveTo(...from);
+			c.lineTo(...to);
+			c.stroke();
+		}
 	}
 	for (const [i, [x, y, w, h]] of houses.entries()) {
 		c.fillStyle = "#0004";
@@ -59,7 +63,7 @@ export function background({width, height, houses}) {
 	// Palms, where nobody stands in their way.
 	for (let i = 0; i < 60; i++) {
 		const x = dice(width), y = dice(height);
-		if (!houses.some(([hx, hy, w, h]) => x > hx - 50 && x < hx + w + 50 && y > hy - 50 && y < hy + h + 50)) palm(c, x, y, 14 + dice(12));
+		if (!houses.some(([hx, hy, w, h]) => x > hx - 50 && x < hx + w + 50 && y > hy - 50 && y < hy + h + 50) && [352, 640, 862].every((road) => Math.abs(y - road) > 45) && x > 130 && x < 1470) palm(c, x, y, 14 + dice(12));
 	}
 	return canvas;
 }

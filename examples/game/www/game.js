@@ -190,7 +190,7 @@ function frame(now) {
 	c.fillStyle = "#17301f";
 	c.fillRect(0, 0, width, height);
 	if (map) {
-		view.scale = Math.max(width / map.width, height / map.height);
+		view.scale = Math.max(0.9, width / map.width, height / map.height);
 		const look = shown ?? {x: map.width / 2, y: map.height / 2};
 		for (const [axis, size, of] of [["x", width, map.width], ["y", height, map.height]])
 			view[axis] = Math.min(0, Math.max(size - of * view.scale, size / 2 - look[axis] * view.scale));
@@ -229,7 +229,7 @@ function words() {
 	at("#state").className = `panel ${kind}`;
 	at("#what").textContent = what;
 	at("#numbers").textContent = [`${last?.players.size ?? 0} players`, town.latency !== undefined && `${town.latency.toFixed(1)} ms to the hub`,
-		waits.length && `P95 ${p95()} ms from key to state`].filter(Boolean).join(" \u00b7 ");
+		waits.length && `P95 ${p95()} ms from key to state`].filter(Boolean).join("\n");
 	at("#number").textContent = last?.round ?? "\u2013";
 	at("#left").textContent = last ? `${Math.floor(last.left / 60)}:${String(last.left % 60).padStart(2, "0")}` : "\u2013";
 	at("#board ol").replaceChildren(...[...(last?.players.values() ?? [])].sort((a, b) => b.score - a.score || a.number - b.number).slice(0, 8).map(({number, score}) => {
