@@ -1,7 +1,6 @@
 # What the run of an application needs, by `. start.sh`: a hub of its own, and programs that are kept running. $build
 # is where the programs are, and $dir a folder of its own, which is removed at the end.
 
-parts=
 clean_up() {
 	trap '' HUP INT TERM
 	for part in $parts; do
@@ -12,6 +11,8 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 0' HUP INT TERM
+
+parts=
 
 # part COMMAND...: what ends is started again, but for what was started wrongly. It is sent TERM at the end.
 part() {
@@ -27,17 +28,25 @@ part() {
 			sleep 0.2
 		done
 	) &
-	parts="$! $parts"
+	part=$!
+	# Where we are killed, nothing of it stays either.
+	(
+		while kill -0 $$ 2>/dev/null; do
+			sleep 1
+		done
+		kill "$part" 2>/dev/null
+		rm -rf "$dir"
+	) &
+	parts="$part $! $parts"
 }
 
 hub_once() {
-	exec "$build/hubd" --listen "127.0.0.1:${port:-$(cat "$dir/port" 2>/dev/null || echo 0)}" --socket "$dir/hub.sock" \
+	exec "$build/hubd" --listen "127.0.0.1:$(cat "$dir/port" 2>/dev/null || echo 0)" --socket "$dir/hub.sock" \
 	    --drain 0 --log-level warn --ready-fd 3 "$@" 3>"$dir/ready"
 }
 
-# start_hub ARGUMENT...: hubd with these on a free $port, or on that of $PORT, and at HUB_URL; it comes back there.
+# start_hub ARGUMENT...: hubd with these on a free $port, and at HUB_URL; it comes back there.
 start_hub() {
-	port=${PORT:-}
 	part hub_once "$@"
 	until [ -s "$dir/ready" ]; do
 		kill -0 "${parts%% *}" 2>/dev/null || exit 1

@@ -76,10 +76,13 @@ function avatar({name, color}) {
 	return group;
 }
 
+// What is thin can be taken hold of all the same.
+const handle = (size, height) => mesh(new THREE.CylinderGeometry(size, size, height, 8), new THREE.MeshBasicMaterial({visible: false}), 0, height / 2);
+
 const THINGS = {
 	tree({color}) {
 		const group = new THREE.Group();
-		group.add(mesh(new THREE.CylinderGeometry(0.16, 0.26, 1.2, 7), flat("#7a5637"), 0, 0.6), round_shadow(3.4));
+		group.add(mesh(new THREE.CylinderGeometry(0.16, 0.26, 1.2, 7), flat("#7a5637"), 0, 0.6), round_shadow(3.4), handle(0.9, 3.6));
 		for (const [size, y, light] of [[1.3, 1.7, 0], [1.05, 2.5, 0.1], [0.7, 3.25, 0.2]])
 			group.add(mesh(new THREE.ConeGeometry(size, 1.5, 8), flat(new THREE.Color(color).lerp(WHITE, light)), 0, y));
 		return group;
@@ -93,7 +96,7 @@ const THINGS = {
 	},
 	lamp({color, on, name}) {
 		const group = new THREE.Group();
-		group.add(mesh(new THREE.CylinderGeometry(0.07, 0.12, 2.6, 8), flat("#3a4650"), 0, 1.3), round_shadow(1.4));
+		group.add(mesh(new THREE.CylinderGeometry(0.07, 0.12, 2.6, 8), flat("#3a4650"), 0, 1.3), round_shadow(1.4), handle(0.5, 3.2));
 		const glass = on ? new THREE.MeshBasicMaterial({color: new THREE.Color(color).lerp(WHITE, 0.6)}) : flat(new THREE.Color(color).multiplyScalar(0.25));
 		group.add(mesh(new THREE.SphereGeometry(0.34, 16, 12), glass, 0, 2.8));
 		if (on) {
@@ -237,7 +240,7 @@ export class Scene {
 	pick(px, py) {
 		const {width, height} = this.canvas.getBoundingClientRect();
 		this.#ray.setFromCamera(new THREE.Vector2((px / width) * 2 - 1, 1 - (py / height) * 2), this.camera);
-		const [hit] = this.#ray.intersectObjects([...this.things.values()], true).filter(({object}) => !object.isSprite);
+		const [hit] = this.#ray.intersectObjects([...this.things.values()], true).filter(({object}) => !object.isSprite && !object.material.map);
 		const [ground] = this.#ray.intersectObject(this.ground);
 		let of = hit?.object;
 		while (of && of.userData.id === undefined) of = of.parent;
