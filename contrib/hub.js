@@ -28,6 +28,7 @@ const DEFAULTS = {
 };
 const PASSING = new Set(["internal", "hub_full", "rate_limited", "shutting_down", "held"]); // hub(7), Refused for now
 const HOPELESS = new Set(["forbidden", "banned", "bad_session_id", "bad_field"]); // of a join
+const SAID = ["session_id", "timestamp", "from"]; // what a record in an array has of the one before it, where it has none
 const MISSES = 2; // in a row, after which another transport is tried
 const POLL_S = 25;
 const RECENT = 1000; // records that a tab keeps for those that are behind it, where they share
@@ -77,7 +78,7 @@ export class Hub {
 		this.#options = {...all, keys: {...KEYS, ...options.keys}};
 		this.#options.transports = all.transports.filter((kind) => LINKS[kind] && kind !== "tab" && (kind !== "websocket" || all.WebSocket));
 		if (!this.#options.transports.length) throw new HubError("no_transport", "none of the transports is there");
-		this.#partial = !!(all.types?.length || all.conflate);
+		this.#partial = !!(all.select?.types?.length || all.select?.conflate);
 		const url = new URL(options.url ?? "/", globalThis.location?.href);
 		url.protocol = url.protocol.replace(/^ws/, "http");
 		this.#base = url.href.replace(/[?#].*$/, "").replace(/\/(ws)?$/, "");
@@ -353,6 +354,7 @@ export class Hub {
 		else if (m.type === "error") this.#emit("error", new HubError(m.data.code, m.data.message), m);
 		else if (m.type === "gap") this.#lost(m);
 		else if (m.type === "resume_token") this.#resume = m.resume;
+		else if (m.type === "skipped") this.#emit("skipped", m.count);
 		else if (m.type === "version_status") m.match || this.#emit("version", m.js_version);
 		else if (/^client_(dis)?connected$|^connection_status$/.test(m.type)) this.#emit("presence", m);
 	}
@@ -360,6 +362,7 @@ export class Hub {
 	#lost(m) {
 		this.#gap = {from: m.from_seq, to: m.to_seq};
 		this.#recent = {behind: m.to_seq, records: []};
+		for (const records of this.#mirror.values()) records.clear(); // it follows, but for what has gone
 		this.#emit("gap", m);
 		this.#caught_up();
 	}
@@ -483,9 +486,16 @@ export class Hub {
 	}
 }
 
-// What it wants of the records, as hub(7) has it under Crowds; what is undefined is not said.
-const wish = ({types, tick, priority, batch, conflate}) => ({types, tick, priority, batch, conflate});
-const list = (what) => Array.isArray(what) ? what : [what];
+// The messages of one or of an array, with which the hub says once what each of its records says.
+const list = (what) => {
+	if (!Array.isArray(what)) return [what];
+	let before = {};
+	for (const m of what) {
+		if (m.seq) for (const name of SAID) m[name] ??= before[name];
+		before = m;
+	}
+	return what;
+};
 
 // --- WebSocket
 
@@ -508,7 +518,7 @@ async function overWebSocket(link, about) {
 	link.publish = (list) => list.forEach((p) => socket.send(p.text));
 	link.ping = () => new Promise((...waits) => (asked.pong.push(waits), say({type: "ping"})));
 	link.presence = () => new Promise((...waits) => (asked.presence.push(waits), say({type: "presence", session_id: session, msg_id: "presence"})));
-	link.again = (f) => { again = f; say({type: "session_associate", session_id: session, ordered: true, ...wish(options)}); };
+	link.again = (f) => { again = f; say({...options.select, type: "session_associate", session_id: session, ordered: true}); };
 
 	const associated = (m) => {
 		if (joined) {
@@ -546,8 +556,8 @@ async function overWebSocket(link, about) {
 			if (!link.over) say({type: "authenticate", token: next});
 		} catch { /* the hub ends the connection, and the next one asks again */ }
 	};
-	socket.onopen = () => say({type: "session_associate", session_id: session, since: about.seq, epoch: about.epoch, resume: about.resume, ordered: true, ...wish(options)});
-	socket.onmessage = (event) => { link.heard = Date.now(); list(JSON.parse(event.data)).forEach(take); };
+	socket.onopen = () => say({...options.select, type: "session_associate", session_id: session, since: about.seq, epoch: about.epoch, resume: about.resume, ordered: true});
+	socket.onmessage = (event) => { link.heard = Date.now(); for (const m of list(JSON.parse(event.data))) if (!link.over) take(m); };
 	socket.onclose = (event) => closed(event.code, event.reason);
 	socket.onerror = () => closed(); // of some there is no close
 }
@@ -630,15 +640,15 @@ function overHttp(link, about) {
 const parts = (place) => [place.slice(0, 11), +place.slice(12).split("-")[0]];
 const here = ({place, epoch, seq}) => (epoch === undefined ? undefined : place ?? `${epoch}-${seq}`);
 
-// Words of a query, each with a & before it.
-const query = (what) => Object.entries(what).filter(([, value]) => value !== undefined && value !== false)
-	.map(([name, value]) => `&${name}=${encodeURIComponent(value === true ? 1 : value)}`).join("");
+// What is wanted, as a query says it, each word with a & before it.
+const query = (select = {}, names) => names.filter((name) => select[name] !== undefined && select[name] !== false)
+	.map((name) => `&${name}=${encodeURIComponent(select[name] === true ? 1 : select[name])}`).join("");
 
 async function overEvents(link, about) {
 	const {options} = about, {ask, bad, reach} = overHttp(link, about);
 	const head = await reach();
 	const since = here(about);
-	const answer = await ask("/events?state=1" + (since ? `&since=${encodeURIComponent(since)}` : "") + query(wish(options)));
+	const answer = await ask("/events?state=1" + (since ? `&since=${encodeURIComponent(since)}` : "") + query(options.select, ["types", "tick", "priority", "batch", "conflate"]));
 	if (answer.status !== 200) throw await bad(answer);
 	let begun = false, inState = false;
 	const begin = (how) => { begun = true; inState = !how.recovered; link.begin({...how, head}); };
@@ -677,7 +687,7 @@ async function overEvents(link, about) {
 }
 
 async function overPoll(link, about) {
-	const {types} = about.options, {ask, bad, reach, placed} = overHttp(link, about);
+	const {ask, bad, reach, placed} = overHttp(link, about), types = query(about.options.select, ["types"]);
 	const records = async (answer) => (await answer.text()).split("\n").filter((line) => line).map((line) => JSON.parse(line));
 	const head = await reach();
 	const begin_anew = async (reason) => {
@@ -695,7 +705,7 @@ async function overPoll(link, about) {
 	else since = await begin_anew();
 	let limit = 100; // few at first, so that even a bad network brings some
 	while (!link.over) {
-		const answer = await ask(`/records?wait=${POLL_S}&limit=${limit}&since=${encodeURIComponent(since)}` + query({types}));
+		const answer = await ask(`/records?wait=${POLL_S}&limit=${limit}&since=${encodeURIComponent(since)}${types}`);
 		if (answer.status === 409 || answer.status === 410) {
 			since = await begin_anew((await bad(answer)).code);
 			continue;

@@ -82,6 +82,10 @@ struct engineio *engineio_new(struct worker *w, const struct engineio_carrier *c
 /* The session of this worker, or NULL. */
 struct engineio *engineio_find(struct worker *w, const struct engineio_sid *sid);
 
+/* Whether it is to be found no more, though it is there for a moment still: it was lost, or its
+ * time is over, which the timer finds out a little later. */
+bool engineio_is_over(struct engineio *e);
+
 /* Appends its open packet. Returns 0 or -ENOMEM. */
 int engineio_put_hello(const struct engineio *e, struct buf *out);
 

@@ -84,28 +84,22 @@ static struct engineio_request *begin_request(struct engineio *e, struct http *h
 
 /* --- GET */
 
-static void put_noop(struct buf *payload)
-{
-	const char packet[] = {'6', ENGINEIO_SEPARATOR};
-
-	buf_put(payload, packet, sizeof(packet));
-}
-
-/* What was collected, without the separator at its end. */
+/* What was collected, without the separator at its end; where there is nothing, a packet that means
+ * nothing. */
 static void answer_get(struct engineio *e)
 {
 	struct engineio_polls *p = e->polls;
 	struct engineio_request *r = p->get;
 	struct buf text = p->payload;
+	struct answer a = {.status = 200,
+			   .type = "text/plain; charset=UTF-8",
+			   .text = text.len ? (struct span){text.data, text.len - 1}
+					    : (struct span){"6", 1}};
 
-	if (!text.len)
-		return;
 	p->get = NULL;
 	p->payload = (struct buf){0};
 	e->conn->blocked = true;
-	answer_request(r, (struct answer){.status = 200,
-					  .type = "text/plain; charset=UTF-8",
-					  .text = {text.data, text.len - 1}});
+	answer_request(r, a);
 	buf_free(&text);
 }
 
@@ -359,20 +353,18 @@ static void end(struct engineio *e)
 	engineio_end(e);
 }
 
-/* What a client is told at its end, which may come with its next poll. One that broke the rules is
- * gone at once. */
+/* What a client is told at its end comes with its next poll: of one that has closed it itself that
+ * may be on its way, and overtaken. One that broke the rules is gone at once. */
 static void poll_close(struct engineio *e, enum close_code code, const char *reason)
 {
 	static const char close[] = {'1', ENGINEIO_SEPARATOR};
 	struct engineio_polls *p = e->polls;
 
 	(void)reason;
-	if (code == CLOSE_NORMAL)
-		put_noop(&p->payload);
-	else if (buf_put(&p->payload, close, sizeof(close)) < 0)
-		code = CLOSE_NORMAL;
+	if (code != CLOSE_NORMAL)
+		buf_put(&p->payload, close, sizeof(close));
 	p->ends = true;
-	if (p->get || code == CLOSE_NORMAL || code == CLOSE_POLICY || code == CLOSE_TOO_LARGE ||
+	if (p->get || e->probe || code == CLOSE_POLICY || code == CLOSE_TOO_LARGE ||
 	    code == CLOSE_BAD_TEXT)
 		end(e);
 }
@@ -395,13 +387,11 @@ static void poll_turn(struct engineio *e)
 {
 	struct engineio_polls *p = e->polls;
 
-	if (p->get && p->released && !p->payload.len)
-		put_noop(&p->payload);
 	if (p->get && p->ends) {
 		end(e);
 		return;
 	}
-	if (p->get)
+	if (p->get && (p->payload.len || p->released))
 		answer_get(e);
 	if (p->post && p->post->complete)
 		take_packets(e);
@@ -456,8 +446,6 @@ void engineio_poll_release(struct engineio *e, bool released)
 
 void engineio_poll_leave(struct engineio *e)
 {
-	if (e->polls->get && !e->polls->payload.len)
-		put_noop(&e->polls->payload);
 	if (e->polls->get)
 		answer_get(e);
 	drop_polls(e);

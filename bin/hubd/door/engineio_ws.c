@@ -223,7 +223,7 @@ void engineio_ws_begin(struct http *h, struct identity *id, bool base64)
 
 	if (!ws_check(h, &key))
 		return;
-	if (ws_agree(h, key) < 0 || !(e = engineio_new(s->worker, &ws_carrier, id, base64))) {
+	if (ws_agree(h, key, NULL) < 0 || !(e = engineio_new(s->worker, &ws_carrier, id, base64))) {
 		stream_abort(s);
 		return;
 	}
@@ -380,7 +380,7 @@ void engineio_ws_probe(struct engineio *e, struct http *h, bool base64)
 	if (!ws_check(h, &key))
 		return;
 	p = calloc(1, sizeof(*p));
-	if (!p || ws_agree(h, key) < 0 || stream_deadline(s, UPGRADE_S) < 0) {
+	if (!p || ws_agree(h, key, NULL) < 0 || stream_deadline(s, UPGRADE_S) < 0) {
 		free(p);
 		stream_abort(s);
 		return;

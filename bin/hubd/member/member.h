@@ -21,6 +21,7 @@
 #include "auth/ended.h"
 #include "base/buf.h"
 #include "conn/conn.h"
+#include "conn/deflation.h"
 #include "member/select.h"
 #include "session/registry.h"
 #include "session/session.h"
@@ -56,6 +57,7 @@ struct span_cache {
 	struct span_key key;
 	uint64_t from, to; /* which ones */
 	uint64_t used;	   /* when it was last, in uses */
+	struct deflation_share share;
 	struct buf bytes;
 	uint32_t *end; /* of each, in bytes */
 	size_t room;   /* of end */
@@ -75,6 +77,7 @@ struct members {
 	struct shard *status;  /* sessions whose number of members is to be told, referenced */
 	struct span_cache cache[SPAN_CACHES];
 	uint64_t uses;		      /* of the cache */
+	struct deflation deflation;   /* of both */
 	struct buf some;	      /* records without those of their sender, for one write */
 	struct selection *selections; /* of its members */
 	struct pace *paces[PACE_BUCKETS], *due;

@@ -20,7 +20,7 @@ let waits = [];     // ms from an input to its state, the last ones
 let asked = 0;      // when we said join_game
 
 // The town itself is live, and over HTTP it would not be; its chat is kept.
-const town = new Hub("town", {transports: ["websocket"], types: ["!player_input", "!heartbeat", "!join_game"]});
+const town = new Hub("town", {transports: ["websocket"], select: {types: ["!player_input", "!heartbeat", "!join_game"]}});
 const chat = new Hub("town.chat");
 for (const hub of [town, chat]) hub.on("rebootstrap", () => hub.restart());
 
@@ -54,7 +54,7 @@ function take(m) {
 }
 town.on("state", take);
 town.on("record", take);
-town.on("reset", () => (states = [], people.clear(), mine = undefined));
+for (const kind of ["reset", "gap"]) town.on(kind, () => (states = [], people.clear(), mine = undefined));
 town.on("direct", (m) => m.type === "error" && m.data.code !== "not_joined" && banner(m.data.message, 3000));
 town.on("status", (status) => status === "joined" && (asked = 0, sent = [], say_input()));
 

@@ -22,7 +22,7 @@ const me = {
 };
 const version = at("meta[name=version]").content;
 
-const hub = new Hub("world", {tick: 16, batch: true, conflate: true, version, clientInfo: {name: me.name}});
+const hub = new Hub("world", {select: {tick: 16, batch: true, conflate: true, fields: "compact"}, version, clientInfo: {name: me.name}});
 const scene = new Scene(at("#world"));
 const others = new Map(); // avatar_id => {look, track: [{time, position, heading}]}, the last ones
 let tool = "hand", colour = COLOURS[3], dragged, watched;
@@ -84,7 +84,8 @@ const told = (m, what) => {
 
 hub.on("state", (m) => take(m, false));
 hub.on("record", (m) => take(m, true));
-hub.on("reset", () => (others.clear(), scene.clear(), dragged = undefined));
+// The state follows: all that there is.
+for (const name of ["reset", "gap"]) hub.on(name, () => (others.clear(), scene.clear(), dragged = undefined));
 hub.on("status", (status) => {
 	if (status !== "joined") return;
 	say_avatar();
