@@ -272,6 +272,11 @@ enum hub_code session_join(struct session *s, struct member *m, const struct ses
 	return code;
 }
 
+bool session_has_client(struct session *s, uint64_t client)
+{
+	return lookup(s, client) != NULL;
+}
+
 uint32_t session_leave(struct member *m)
 {
 	struct session *s = m->session;
