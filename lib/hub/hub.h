@@ -219,7 +219,8 @@ HUB_EXPORT int hub_new(struct hub **out, const struct hub_options *options,
 		       const struct hub_events *events, void *arg, char why[HUB_ERROR_MAX]);
 
 /* Adds a session to join, now or as soon as there is a connection, and on each one that follows.
- * The last one is where messages without session_id go. place NULL: from now on. Returns 0; -EINVAL
+ * The last one is where messages without session_id go, also such as wait then: with several, let
+ * messages name theirs. place NULL: from now on. Returns 0; -EINVAL
  * for a bad name, epoch or fields; -ENOSPC over HUB_SESSIONS_MAX; -EEXIST for one that it is in;
  * -EPIPE after hub_stop(); -E2BIG as hub_new(); -ENOMEM. */
 HUB_EXPORT int hub_join(struct hub *h, const char *session, const struct hub_place *place);

@@ -191,14 +191,16 @@ subtest 'a hub that goes and comes' => sub {
 subtest 'the state, several sessions, no echo' => sub {
 	my $hub = Hub->start;
 	my $friend = $hub->member('unix', 'a');
-	$friend->send_text('{"type":"entity_created","data":{"object":{"name":"x"}}}', '{"type":"chat","text":"hi"}');
+	$friend->send_text('{"type":"lamp","key":"door","on":true}', '{"type":"chat","text":"hi"}');
 	$friend->sync;
 	my $proc = program(qw(-o state=1 -o no_echo=1), "unix:$hub->{socket}", 'a', 'b', 'a', '', 'c' x 200);
 	said($proc, qr/^state joined/m);
 	like(slurp($proc->{out}), qr/^join a: File exists\njoin : Invalid argument\njoin c{200}: Invalid argument$/m, 'names that are none');
-	like(slurp($proc->{out}), qr/^state-record a 1 \S+ \{"type":"entity_created"/m, 'the state');
+	like(slurp($proc->{out}), qr/^state-record a 1 \S+ \{"type":"lamp"/m, 'the state');
 	unlike(slurp($proc->{out}), qr/"chat"/, 'and that alone');
-	order($proc, '{"type":"to_b"}', '{"type":"to_a","session_id":"a"}', 'join d');
+	order($proc, '{"type":"to_b"}', '{"type":"to_a","session_id":"a"}');
+	said($proc, qr/^acked 2 3$/m);
+	order($proc, 'join d');
 	said($proc, qr/^joined d /m);
 	order($proc, '{"type":"to_d"}', 'drain');
 	said($proc, qr/^drained 0$/m);
