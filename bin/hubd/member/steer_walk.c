@@ -38,7 +38,10 @@ static bool is_meant(struct conn *c, const struct order *o)
 static void end_client(struct order *o, struct conn *c)
 {
 	const struct members *m = c->worker->members;
+	uint64_t named;
 
+	if (order_client(o, &named) && named == c->id)
+		return; /* it was, by its name */
 	ended_client(m->ended, c->id, o->ended_ms, c->worker->conns->resume_ms);
 	if (m->registry->env->archive && !order_user(o).len &&
 	    buf_put(&o->clients, &c->id, sizeof(c->id)) < 0)

@@ -112,7 +112,7 @@ size_t session_end_owned(struct session *s, uint64_t client, uint64_t now_ms)
 
 static bool is_gone(uint64_t client, void *arg)
 {
-	return !session_has_client(arg, client);
+	return !session_client(arg, client);
 }
 
 /* What could not go with its owners. */

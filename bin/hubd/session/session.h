@@ -306,8 +306,11 @@ enum hub_code session_join(struct session *s, struct member *m, const struct ses
  * info and its reference on the session. Returns the number of members left. */
 uint32_t session_leave(struct member *m);
 
-/* Whether a member is that client. Under the lock. */
-bool session_has_client(struct session *s, uint64_t client);
+/* members_table.c, under the lock: a member that is that client, or NULL; others that are stand
+ * behind it, by hash_next, among others. And who is one. */
+struct member *session_client(struct session *s, uint64_t client);
+void session_table_add(struct session *s, struct member *m);
+void session_table_remove(struct session *s, struct member *m);
 
 /* Replaces what presence shows of m. Borrows info. */
 void session_set_info(struct member *m, struct blob *info);
