@@ -17,6 +17,7 @@ DESTDIR ?=
 BUILD ?= build
 share = $(PREFIX)/share/hub
 completions = $(PREFIX)/share/bash-completion/completions
+zsh_completions ?= $(PREFIX)/share/zsh/site-functions
 libdir ?= $(PREFIX)/lib
 FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
@@ -44,7 +45,7 @@ exe := $(programs:%=$(BUILD)/%)
 solib := libhub.so.$(VERSION)
 libhub := $(BUILD)/libhub.a $(BUILD)/$(solib) $(BUILD)/libhub.so.$(SOVERSION) $(BUILD)/libhub.so
 
-.PHONY: all demo check test lint lint-objects bench bench-peers bench-check conformance asan tsan fuzz install uninstall clean deps
+.PHONY: all demo check test lint lint-objects bench bench-peers bench-check conformance asan tsan fuzz install uninstall dist deb deb-try clean deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -212,6 +213,8 @@ install: all
 	ln -sf hubd $(DESTDIR)$(completions)/hubreplay
 	ln -sf hubd $(DESTDIR)$(completions)/hubtoken
 	ln -sf hubd $(DESTDIR)$(completions)/hubbench
+	install -d $(DESTDIR)$(zsh_completions)
+	install -m 644 contrib/completions/hub.zsh $(DESTDIR)$(zsh_completions)/_hub
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(libdir)/pkgconfig
 	install -m 644 lib/hub/hub.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(BUILD)/libhub.a $(BUILD)/$(solib) $(DESTDIR)$(libdir)
@@ -227,9 +230,26 @@ uninstall:
 	rm -f $(patsubst man/%.5,$(DESTDIR)$(PREFIX)/share/man/man5/%.5,$(wildcard man/*.5))
 	rm -f $(patsubst man/%.7,$(DESTDIR)$(PREFIX)/share/man/man7/%.7,$(wildcard man/*.7))
 	rm -f $(programs:%=$(DESTDIR)$(completions)/%) $(DESTDIR)$(share)/hub.js $(DESTDIR)$(share)/hub.d.ts
+	rm -f $(DESTDIR)$(zsh_completions)/_hub
 	rm -f $(DESTDIR)$(PREFIX)/include/hub.h $(DESTDIR)$(libdir)/pkgconfig/libhub.pc
 	rm -f $(patsubst %,$(DESTDIR)$(libdir)/%,libhub.a libhub.so libhub.so.$(SOVERSION) $(solib))
 	rm -f $(patsubst man/%.8,$(DESTDIR)$(PREFIX)/share/man/man8/%.8,$(wildcard man/*.8))
+
+# --- to take away
+
+tarball := $(BUILD)/hub-$(VERSION).tar.gz
+
+dist:
+	@mkdir -p $(BUILD)
+	@contrib/dist hub-$(VERSION) $(tarball)
+	@echo $(tarball)
+
+deb: dist
+	@contrib/debian/build $(VERSION) $(tarball) $(BUILD)/deb
+
+# In a Debian of its own: as root, with debootstrap and lintian.
+deb-try: deb
+	@contrib/debian/try $(BUILD)/deb
 
 clean:
 	rm -rf $(BUILD)
