@@ -519,6 +519,59 @@ subtest 'messages of a user, and lines of a request' => sub {
 	$hub->stop;
 };
 
+subtest 'messages of an address' => sub {
+	my $hub = hub(@trusting, '--rate-address-messages', 40, '--rate-address-bytes', '1M');
+	my $post = sub {
+		my ($address, $body) = @_;
+		my $c = Hub::Http->open($hub);
+		$c->ask('POST', '/sessions/s/records', headers => [ of($address), 'Content-Type: application/x-ndjson' ], body => $body);
+		return $c->answer;
+	};
+	my ($bob, @many) = map { $hub->ws(headers => [ of($_) ]) } '203.0.113.2', ('203.0.113.1') x 3;
+	$_->join_session('s') for $bob, @many;
+	my $start = now();
+	for my $n (1 .. 40) { $_->send({ type => 'a', msg_id => "m$n" }) for @many }
+	for my $n (1 .. 10) {
+		$bob->send({ type => 'b', msg_id => "b$n" });
+		$bob->wait_type('ack');
+	}
+	for my $c (@many) { $c->wait_type('ack') for 1 .. 40 }
+	cmp_ok(now() - $start, '>', 0.3, 'the connections of an address have one rate, and lose nothing');
+	cmp_ok($hub->health->{slowed_addresses}, '>', 0, 'counted');
+	cmp_ok(scrape($hub)->{hubd_slowed_addresses_total}, '>', 0, 'and in /metrics');
+	becomes { $hub->log_text =~ /limit door=ws .*peer=203\.0\.113\.1\b.*slowed: its address sends more/ } 'and said';
+	unlike($hub->log_text, qr/peer=203\.0\.113\.2\b.*slowed/, 'another address is not slowed');
+	# One that is new for each message, or asks anew each time.
+	becomes { $post->('203.0.113.9', qq({"type":"e"}\n))->{status} == 429 } 'requests are refused';
+	like($post->('203.0.113.9', qq({"type":"e"}\n) x 50)->{headers}{'retry-after'} // 0, qr/^\d+$/, 'until when is told');
+	is($post->('203.0.113.2', qq({"type":"b"}\n))->{status}, 200, 'others are not');
+	my $own = $hub->member('ws', 's');
+	$own->send({ type => 'o', msg_id => "o$_" }) for 1 .. 200;
+	$own->wait_type('ack') for 1 .. 200;
+	unlike($hub->log_text, qr/peer=127\.0\.0\.1\b.*slowed/, 'nor is the machine itself');
+	# Who polls has no connection that could be asked for its address: it is that of the session.
+	my $before = $hub->health->{slowed_addresses};
+	my $poll = sub {
+		my ($method, $path, $body) = @_;
+		my $c = Hub::Http->open($hub);
+		$c->ask($method, "/socket.io/?EIO=4&transport=polling$path", headers => [ of('203.0.113.20') ],
+			defined $body ? (body => $body) : ());
+		return $c->answer;
+	};
+	my ($sid) = $poll->('GET', '')->{body} =~ /"sid":"([^"]+)"/;
+	$poll->('POST', "&sid=$sid", '40/s,');
+	$poll->('POST', "&sid=$sid", join "\x1e", map { qq(42/s,["p",{"n":$_}]) } 1 .. 100);
+	becomes { $hub->health->{slowed_addresses} > $before } 'messages of one that polls count';
+	# Bytes, in messages that are together more than two seconds may have.
+	my $large = $hub->ws(headers => [ of('203.0.113.30') ]);
+	$large->join_session('s');
+	$start = now();
+	$large->send({ type => 'l', pad => 'x' x 60_000, msg_id => "l$_" }) for 1 .. 60;
+	$large->wait_type('ack') for 1 .. 60;
+	cmp_ok(now() - $start, '>', 1, 'bytes have a rate');
+	$hub->stop;
+};
+
 # --- all of them, run against
 
 subtest 'who runs against them' => sub {

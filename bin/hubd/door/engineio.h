@@ -41,6 +41,7 @@ struct engineio_carrier {
 	void (*close)(struct engineio *e, enum close_code code, const char *reason);
 	void (*abort)(struct engineio *e);
 	void (*peer)(struct engineio *e, struct address *a);
+	bool (*counts)(struct engineio *e, struct address *a);
 	/* What was put off until now: engineio_later(). */
 	void (*turn)(struct engineio *e);
 	const char *ping; /* a packet, in its bytes */

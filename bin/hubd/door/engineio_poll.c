@@ -7,6 +7,7 @@
 
 #include "door/doors.h"
 #include "door/engineio.h"
+#include "door/gate.h"
 #include "door/peer.h"
 #include "wire/address.h"
 #include "wire/http1_body.h"
@@ -29,6 +30,7 @@ struct engineio_polls {
 	struct buf payload;		     /* of the answer, made in this turn; packets with a
 					      * separator behind each */
 	struct address peer;		     /* who has opened the session */
+	bool counts;			     /* for that address: gate_counts() */
 	bool released;			     /* no GET is to wait */
 	bool ends;			     /* the next GET is the last */
 };
@@ -393,6 +395,14 @@ static void poll_peer(struct engineio *e, struct address *a)
 		*a = e->polls->peer;
 }
 
+static bool poll_counts(struct engineio *e, struct address *a)
+{
+	if (!e->polls || !e->polls->counts)
+		return false;
+	*a = e->polls->peer;
+	return true;
+}
+
 static void poll_turn(struct engineio *e)
 {
 	struct engineio_polls *p = e->polls;
@@ -413,6 +423,7 @@ static const struct engineio_carrier poll_carrier = {
     .close = poll_close,
     .abort = poll_abort,
     .peer = poll_peer,
+    .counts = poll_counts,
     .turn = poll_turn,
     .ping = "2\x1e",
     .ping_len = 2,
@@ -436,7 +447,7 @@ void engineio_poll_begin(struct http *h, struct identity *id)
 	}
 	e->polls = p;
 	e->conn->blocked = true;
-	peer_of(h->stream, &p->peer);
+	p->counts = gate_counts(h->stream, &p->peer);
 	atomic_fetch_add_explicit(&w->doors->polling, 1, memory_order_relaxed);
 	b = worker_scratch(w);
 	if (engineio_put_hello(e, b) < 0)

@@ -7,6 +7,7 @@
 #include "base/base64.h"
 #include "door/doors.h"
 #include "door/engineio.h"
+#include "door/gate.h"
 #include "door/peer.h"
 #include "door/ws_upgrade.h"
 #include "wire/websocket.h"
@@ -71,6 +72,11 @@ static void ws_peer(struct engineio *e, struct address *a)
 		peer_of(e->stream, a);
 }
 
+static bool ws_counts(struct engineio *e, struct address *a)
+{
+	return e->stream && gate_counts(e->stream, a);
+}
+
 static void ws_turn(struct engineio *e)
 {
 	(void)e;
@@ -82,6 +88,7 @@ static const struct engineio_carrier ws_carrier = {
     .close = ws_close,
     .abort = ws_abort,
     .peer = ws_peer,
+    .counts = ws_counts,
     .turn = ws_turn,
     .ping = "\x81\x01"
 	    "2",
