@@ -94,6 +94,7 @@ export interface Events {
 	drain: [];
 	/** So many records did not come, since others say what they said anew: of select.conflate. */
 	skipped: [count: number];
+	held: [why: HubError];
 	error: [error: HubError, message: object];
 	rebootstrap: [];
 }
@@ -137,6 +138,8 @@ export interface Options {
 	clientInfo?: Record<string, unknown>;
 	/** Of the page: where the hub wants another one (--client-version of hubd), the event version tells. */
 	version?: string;
+	/** The tabs of a browser have one connection together; those with the same string, where it is one. */
+	shared?: boolean | string;
 	/** Messages that may wait for their acks: 256. */
 	queue?: number;
 	/** Milliseconds that it waits before it comes back, at most: 1000 after the first failure ... */

@@ -107,6 +107,9 @@ struct dialect {
 		     struct span msg_id);
 	int (*error_named)(struct buf *out, const char *code, const char *message,
 			   struct span msg_id);
+	/* The client is about to join what a rule says it is not to come back to. NULL: that means
+	 * nothing. */
+	void (*forget)(struct conn *c);
 	/* A rule refuses a join, with a code or NULL. NULL: rules are not asked. */
 	int (*refusal)(struct buf *out, const char *code, const char *message, struct span msg_id);
 	/* above is NULL, or of a room the session under whose name its members are told of it. */
