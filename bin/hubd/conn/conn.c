@@ -273,12 +273,11 @@ void conn_progress(struct conn *c)
 	c->blocked_s = now_s(c);
 }
 
-/* The end of the hub is no news of each, nor is a request that has its answer. */
+/* The end of the hub is no news of each. */
 static void log_close(struct conn *c)
 {
 	if (c->code == CLOSE_NORMAL)
-		conn_log(c, c->door->counted == COUNT_HTTP ? ERR_DEBUG : ERR_INFO, JOURNAL_gone,
-			 "%s",
+		conn_log(c, ERR_INFO, JOURNAL_gone, "%s",
 			 *c->reason ? c->reason : "closed by the client");
 	else if (c->code != CLOSE_RESTART)
 		conn_log(c, c->code == CLOSE_SLOW || c->code == CLOSE_POLICY ? ERR_WARN : ERR_INFO,
