@@ -337,7 +337,7 @@ export class Hub {
 		if (!["string", "number", "boolean"].includes(typeof key) && snapshot) key = "";
 		if (!["string", "number", "boolean"].includes(typeof key)) return false;
 		key = String(key);
-		if (deletes.includes(m.type)) {
+		if (m.type === "state_deleted" || deletes.includes(m.type)) {
 			for (const records of this.#mirror.values()) if (records.get(key)?.seq < m.seq) records.delete(key);
 		} else if (!(this.state(m.type).get(key)?.seq > m.seq)) {
 			this.state(m.type).set(key, m);
@@ -363,6 +363,7 @@ export class Hub {
 	#lost(m) {
 		this.#gap = {from: m.from_seq, to: m.to_seq};
 		this.#recent = {behind: m.to_seq, records: []};
+		for (const records of this.#mirror.values()) records.clear(); // it follows, but for what has gone
 		this.#emit("gap", m);
 		this.#caught_up();
 	}
@@ -714,7 +715,7 @@ async function overPoll(link, about) {
 		const list = await records(answer);
 		link.heard = Date.now();
 		if (!list.length) {
-			if (types) since = placed(answer); // what there was is not wanted
+			if (types) link.placed(since = placed(answer)); // behind all that was not wanted
 			continue;
 		}
 		if (list.length === limit) limit = Math.min(2 * limit, 1000);

@@ -401,6 +401,7 @@ subtest 'coming back' => sub {
 	my $hello = $sio->connect('/back');
 	$sio->{ws}->abort;
 	$other->send({ type => 'r', data => { n => 7 } });
+	$other->sync;
 	my $back = ($sio = Hub::Sio->ws($hub))->connect('/back', { pid => $hello->{pid} });
 	is_deeply([ map { /"n":(\d)/ } @{ $back->{before} } ], [7], 'without an offset: from where it began');
 	$sio->{ws}->abort;

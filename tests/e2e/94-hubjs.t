@@ -180,6 +180,33 @@ END
 	}
 };
 
+subtest 'what is wanted, and state that goes with its owner' => sub {
+	for my $transport (@transports) {
+		my $session = "wanted.$transport";
+		my $owner = $hub->member('unix', $session);
+		$owner->send({ type => 'lamp', key => 'a', own => \1 }, { type => 'noise', key => 'n' }, { type => 'lamp', key => 'b' });
+		$owner->sync;
+		my $proc = node(<<'END', "http://127.0.0.1:$hub->{port}", $session, $transport);
+const hub = new Hub(args[1], {url: args[0], transports: [args[2]], select: {types: ["!noise", "!more"], tick: 20, batch: true, conflate: true}, ...brief});
+const lamps = () => [...hub.state("lamp").keys()].sort().join("");
+hub.on("status", (status) => status === "joined" && say("joined", lamps()));
+hub.on("record", (m) => say("record", m.seq, m.type, lamps()));
+lines(() => hub.restart());
+END
+		said($proc, qr/^joined ab$/m);
+		$owner->send((map { { type => 'noise' } } 1 .. 3), (map { { type => 'lamp', key => 'c', n => $_ } } 1 .. 50), { type => 'more' });
+		said($proc, qr/^record 56 lamp abc$/m);
+		unlike(slurp($proc->{out}), qr/noise|more/, "$transport: nothing comes that is not wanted");
+		$owner->vanish;
+		said($proc, qr/^record 58 state_deleted bc$/m);
+		pass('what was its owner\'s goes with him');
+		ask($proc, 'restart');
+		said($proc, qr/^joined bc$/m);
+		pass('and who begins anew sees the same');
+		$proc->kill('KILL');
+	}
+};
+
 subtest 'another hub' => sub {
 	for my $transport (@transports) {
 		my $first = Hub->start(listen => own_address() . ':0');

@@ -236,6 +236,10 @@ static bool add_half(struct conn *c, struct socketio *io, const char *text, size
 			   "hub takes");
 		return false;
 	}
+	if (!c->door->trusted && conn_over(c->worker, half->bytes.len + len)) {
+		conn_close(c, CLOSE_SLOW, CONN_OVER);
+		return false;
+	}
 	if (buf_put(&half->bytes, text, len) < 0) {
 		conn_close(c, CLOSE_INTERNAL, "out of memory");
 		return false;

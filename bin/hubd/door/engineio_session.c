@@ -9,7 +9,6 @@
 
 #include "door/doors.h"
 #include "door/engineio.h"
-#include "door/gate.h"
 #include "loop/journal.h"
 #include "wire/websocket.h"
 
@@ -267,12 +266,11 @@ static void door_peer(struct conn *c, struct address *a)
 	e->carrier->peer(e, a);
 }
 
-/* Who polls is counted by his requests. */
 static bool door_counts(struct conn *c, struct address *a)
 {
 	struct engineio *e = c->handle;
 
-	return e->stream && gate_counts(e->stream, a);
+	return e->carrier->counts(e, a);
 }
 
 #define DOOR(carrier, offsets, says)                                                 \

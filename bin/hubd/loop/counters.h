@@ -131,6 +131,8 @@ enum count_by { BY_NOTHING, BY_DOOR, BY_REASON, BY_RESULT, BY_STEER, BY_KIND, BY
 	  "Connections closed for they held more than their part.")                              \
 	X(slowed_users, BY_NOTHING, TOTAL, "hubd_slowed_users_total",                            \
 	  "Messages beyond what a user may send.")                                               \
+	X(slowed_addresses, BY_NOTHING, TOTAL, "hubd_slowed_addresses_total",                    \
+	  "Messages beyond what an address may send.")                                           \
 	X(slowed_joins, BY_NOTHING, TOTAL, "hubd_slowed_joins_total",                            \
 	  "Joins beyond what their address may.")                                                \
 	X(tokens_refused, BY_NOTHING, TOTAL, "hubd_tokens_refused_total",                        \

@@ -47,6 +47,7 @@ struct seat {
 	uint32_t awaited : 1;	/* its dialect's at_head() is due */
 	uint32_t rooms : 1;	/* it is above others, or was */
 	uint32_t met : 1;	/* the dialect's: rules were told that it is there */
+	uint32_t number : 29;	/* of its worker's, by which it is told from one in its place */
 	uint32_t direct; /* bytes of messages to it alone that wait in the connection's queue */
 	struct selection *select; /* a reference; NULL: it wants all, as it is and at once */
 	struct pace *pace;	  /* a reference; NULL: it has no tick */
@@ -79,6 +80,7 @@ struct members {
 	uint64_t uses;		      /* of the cache */
 	struct deflation deflation;   /* of both */
 	struct buf some;	      /* records without those of their sender, for one write */
+	uint32_t seats;		      /* that were made, for their numbers */
 	struct selection *selections; /* of its members */
 	struct pace *paces[PACE_BUCKETS], *due;
 	char why[RIGHTS_WHY_MAX]; /* of the last refusal */

@@ -29,6 +29,12 @@ sub start {
 	return $self;
 }
 
+# Arguments with which Chromium has WebGL, drawn by the CPU, and windows that nobody sees go on as those that one does.
+sub webgl {
+	return qw(--use-angle=swiftshader --enable-unsafe-swiftshader --disable-renderer-backgrounding),
+	    qw(--disable-backgrounding-occluded-windows --disable-background-timer-throttling);
+}
+
 # One command, and its result; dies where the browser refuses it.
 sub command {
 	my ($self, $method, $params, %more) = @_;
@@ -60,12 +66,14 @@ sub close {
 	eval { $self->{proc}->wait(60); 1 } or $self->{proc}->kill('KILL');
 }
 
-# A new tab with that address, once it has been loaded.
+# A new tab with that address, once it has been loaded. size => [width, height]; before => a script that runs before
+# those of each page in it (Chromium).
 sub open {
 	my ($self, $url, %o) = @_;
 	my $page = bless { browser => $self, url => $url, errors => [] }, 'Hub::Browser::Page';
 	$page->{id} = $self->_new_tab($page);
 	$self->{pages}{ $page->{id} } = $page;
+	$self->_ask($page, 'Page.addScriptToEvaluateOnNewDocument', { source => $o{before} }) if $o{before};
 	$self->_size($page, @{ $o{size} }) if $o{size};
 	$self->_go($page, $url);
 	$page->until('document.readyState === "complete"', 'the page to be loaded');
@@ -289,6 +297,51 @@ sub crash {
 	my ($self) = @_;
 	$self->{browser}->_crash($self);
 	delete $self->{browser}{pages}{ $self->{id} };
+}
+
+# --- what a person does; in Chromium
+
+sub _mouse {
+	my ($self, $type, $x, $y) = @_;
+	$self->{browser}->_ask($self, 'Input.dispatchMouseEvent',
+		{ type => $type, x => $x, y => $y, button => 'left', buttons => $type eq 'mouseReleased' ? 0 : 1, clickCount => 1 });
+}
+
+# On what a selector names, or at a point.
+sub click {
+	my ($self, $x, $y) = @_;
+	($x, $y) = @{ $self->eval("(({x, y, width, height}) => [x + width / 2, y + height / 2])(document.querySelector('$x').getBoundingClientRect())") }
+	    unless defined $y;
+	$self->_mouse($_, $x, $y) for qw(mousePressed mouseReleased);
+}
+
+sub drag {
+	my ($self, $from, $to) = @_;
+	$self->_mouse('mousePressed', @$from);
+	for my $part (1 .. 8) {
+		$self->_mouse('mouseMoved', map { $from->[$_] + ($to->[$_] - $from->[$_]) * $part / 8 } 0, 1);
+	}
+	$self->_mouse('mouseReleased', @$to);
+}
+
+# Holds down a key, or lets it go: by its code, such as ArrowLeft.
+sub key {
+	my ($self, $code, $down) = @_;
+	$self->{browser}->_ask($self, 'Input.dispatchKeyEvent', { type => $down ? 'rawKeyDown' : 'keyUp', code => $code, key => $code });
+}
+
+sub type {
+	my ($self, $selector, $text) = @_;
+	$self->eval("document.querySelector('$selector').focus()");
+	$self->{browser}->_ask($self, 'Input.insertText', { text => $text });
+}
+
+# Whether the browser has no network for it.
+sub offline {
+	my ($self, $off) = @_;
+	$self->{browser}->_ask($self, 'Network.enable');
+	$self->{browser}->_ask($self, 'Network.emulateNetworkConditions',
+		{ offline => $off ? JSON::PP::true() : JSON::PP::false(), latency => 0, downloadThroughput => -1, uploadThroughput => -1 });
 }
 
 1;
