@@ -241,13 +241,14 @@ void meter_trim(struct conn *c, bool end)
 struct meter *meter_take(struct conn *c)
 {
 	struct meter *m;
+	const char *why;
 
 	meter_trim(c, false);
 	m = c->input ? c->input->meter : NULL;
 	if (!m)
 		return NULL;
 	if (m->owed)
-		settle(c, m);
+		settle(c, m, &why);
 	c->input->meter = NULL;
 	m->conn = NULL;
 	m->kept = true;
