@@ -107,21 +107,29 @@ subtest 'a page that is too old' => sub {
 if (!sessionStorage.getItem("loaded for"))
 	document.addEventListener("readystatechange", () => document.readyState === "interactive" && (document.querySelector("meta[name=version]").content = "0"));
 END
-	$window{Dee}->shows('sessionStorage.getItem("loaded for") === document.querySelector("meta[name=version]").content', 'is loaded again');
+	$window{Dee}->shows('sessionStorage.getItem("loaded for") === (document.querySelector("meta[name=version]")?.content ?? "")', 'is loaded again');
 	$says->('Dee', '^in the world$');
 	(delete $window{Dee})->close;
 };
 
 subtest '99 attempts' => sub {
-	# So long as nobody waits for them.
-	$open->('Eve', port => $cut->{port}, before =>
-		    'const wait = window.setTimeout; window.setTimeout = (f, ms, ...more) => wait(f, ms > 200 ? ms / 1000 : ms, ...more);');
+	# Waits are short, and nothing gets through while she is blocked.
+	$open->('Eve', port => $cut->{port}, before => <<'END');
+const wait = window.setTimeout, Real = WebSocket, real = fetch;
+window.setTimeout = (f, ms, ...more) => wait(f, ms > 1000 ? ms / 1000 : ms > 500 ? 1 : ms, ...more);
+window.WebSocket = function (...what) {
+	return window.blocked ? {close() {}, set onclose(f) { if (f) wait(f, 0, {code: 1006}); }} : new Real(...what);
+};
+window.fetch = (...what) => window.blocked ? Promise.reject(new TypeError("no network")) : real(...what);
+END
 	$says->('Eve', '^in the world$');
 	$window{Eve}->eval('(world.hub.on("rebootstrap", () => window.anew = (window.anew ?? 0) + 1), 0)');
+	$window{Eve}->eval('window.blocked = true');
 	$cut->close;
+	$cut->open;
 	$window{Eve}->shows('window.anew > 0', 'in vain: it begins anew');
 	is($window{Eve}->eval('world.scene.things.size'), 0, 'from nothing');
-	$cut->open;
+	$window{Eve}->eval('(window.blocked = false, true)');
 	$says->('Eve', '^in the world$');
 	$window{Eve}->shows('world.scene.things.size === 5', 'and sees the world');
 	is($window{Eve}->eval($all), $window{Ann}->eval($all), 'as it is');
