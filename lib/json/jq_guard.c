@@ -83,3 +83,21 @@ bool jq_guard(void (*run)(void *arg), void *arg, char *why, size_t cap)
 	fence = NULL;
 	return true;
 }
+
+#define LOST_LEAST 4096 /* for each time: what libjq had made of its own */
+#define LOST_PART 8	/* for each byte of JSON: a value has 16, and what is around it */
+
+void jq_guard_lost(size_t *lost, size_t input)
+{
+	*lost += LOST_LEAST + LOST_PART * (input < JQ_LOST_MAX ? input : JQ_LOST_MAX);
+}
+
+bool jq_guard_over(size_t lost, char *why, size_t cap)
+{
+	if (lost <= JQ_LOST_MAX)
+		return false;
+	snprintf(why, cap,
+		 "libjq gave up in the program so often that it is not run any more: that loses "
+		 "memory");
+	return true;
+}

@@ -12,6 +12,7 @@
 #include "loop/bucket.h"
 #include "loop/worker.h"
 
+struct address;
 struct conn;
 struct identity;
 
@@ -26,8 +27,10 @@ struct meter {
 	uint64_t until_ms;	 /* slowed until then; 0: not */
 	bucket messages, bytes, work, errors;
 	bucket token; /* messages that its token has a rate for */
-	/* What its user is still to be charged for, of this millisecond; see meter_message(). */
+	/* What its user and its address are still to be charged for, of this millisecond; see
+	 * meter_message(). */
 	uint64_t owed_ms;
+	uint64_t address; /* as shares_address() has it; 0: it has none that counts */
 	size_t owed_bytes;
 	unsigned owed;
 	uint32_t strikes; /* errors beyond what is allowed */
@@ -60,12 +63,13 @@ static inline struct meter_rates meter_rates(int64_t messages, int64_t bytes)
 #define METER_ERROR_BURST (20000 * 1000000ULL) /* a thousand */
 #define METER_STRIKES 1000		       /* errors beyond that, without a rest */
 
-/* A message of so many bytes was handled, of who has rates: for the connection and for its user. */
+/* A message of so many bytes was handled, of who has rates: for the connection, for its user and
+ * for its address. */
 void meter_message(struct conn *c, size_t bytes);
 
-/* Of who has no connection that could be slowed: in how many seconds its user may send again; 0:
- * now. */
-unsigned meter_user(struct worker *w, const struct identity *id);
+/* Of who has no connection that could be slowed: in how many seconds its user, and its address
+ * (NULL: none that counts), may send again; 0: now. */
+unsigned meter_asker(struct worker *w, const struct identity *id, const struct address *a);
 
 /* A message is one of so many a second, of which a second's worth may come at a time. False where
  * it is one too many; then it does not count. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "door/gate.h"
 #include "door/peer.h"
 #include "wire/id.h"
 #include "wire/log_place.h"
@@ -195,6 +196,13 @@ void exchange_peer(struct conn *c, struct address *a)
 	const struct exchange *x = c->handle;
 
 	peer_of(x->stream, a);
+}
+
+bool exchange_counts(struct conn *c, struct address *a)
+{
+	const struct exchange *x = c->handle;
+
+	return gate_counts(x->stream, a);
 }
 
 int exchange_descriptor(const struct conn *c)

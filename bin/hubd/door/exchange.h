@@ -55,6 +55,7 @@ void exchange_pause(struct conn *c, bool paused);
 void exchange_close(struct conn *c, enum close_code code, const char *reason);
 void exchange_abort(struct conn *c);
 void exchange_peer(struct conn *c, struct address *a);
+bool exchange_counts(struct conn *c, struct address *a);
 int exchange_descriptor(const struct conn *c);
 
 /* As struct stream_user wants them. */
