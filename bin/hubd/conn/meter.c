@@ -240,6 +240,7 @@ void meter_trim(struct conn *c, bool end)
 
 struct meter *meter_take(struct conn *c)
 {
+	const char *why;
 	struct meter *m;
 
 	meter_trim(c, false);
@@ -247,7 +248,7 @@ struct meter *meter_take(struct conn *c)
 	if (!m)
 		return NULL;
 	if (m->owed)
-		settle(c, m);
+		settle(c, m, &why);
 	c->input->meter = NULL;
 	m->conn = NULL;
 	m->kept = true;

@@ -81,8 +81,8 @@ static void no_longer_slowed(void *arg)
 static bool is_slowed(struct http *h)
 {
 	struct stream *s = h->stream;
-	uint64_t ms = h->meter ? meter_waits(h->meter, worker_now_ms(s->worker), no_longer_slowed, h)
-			       : 0;
+	uint64_t ms =
+	    h->meter ? meter_waits(h->meter, worker_now_ms(s->worker), no_longer_slowed, h) : 0;
 
 	if (!ms)
 		return false;
