@@ -107,25 +107,25 @@ static void what_makes_libjq_fall_is_given_up(void **state)
 	unsigned falls = 0;
 
 	(void)state;
-	put("bad.jq", "if .args[0].n == 3 then infinite % -1 else empty end");
+	put("bad.jq", ".args[0].n * 1e18 | todate");
 	put("good.jq", "empty");
 	r = rules_load(dir, 2, NULL, NULL, why, sizeof(why));
 	assert_non_null(r);
 	do {
 		assert_null(run(r, "bad", 1, why));
 		assert_true(falls++ < 10000);
-	} while (strstr(why, "libjq: a division that has no result"));
+	} while (strstr(why, "libjq: jv_array_get: Assertion"));
 	assert_true(falls > 100);
 	assert_non_null(strstr(why, "not run any more"));
 	assert_null(run(r, "bad", 0, why)); /* another worker's has its own count */
-	assert_non_null(strstr(why, "libjq: a division"));
+	assert_non_null(strstr(why, "libjq: jv_array_get"));
 	assert_non_null(run(r, "good", 1, why));
 	next = rules_load(dir, 2, r, say, why, sizeof(why));
 	assert_non_null(next);
 	assert_ptr_equal(find(next, "good"), find(r, "good"));
 	assert_ptr_not_equal(find(next, "bad"), find(r, "bad"));
 	assert_null(run(next, "bad", 1, why));
-	assert_non_null(strstr(why, "libjq: a division"));
+	assert_non_null(strstr(why, "libjq: jv_array_get"));
 	rules_free(r);
 	rules_free(next);
 	drop("bad.jq");
