@@ -3,7 +3,7 @@
 #   make          the programs          make demo     the main job on real data
 #   make check    lint and all tests    make bench    hubd beside its peers (first: make bench-peers)
 #   make asan     the tests under AddressSanitizer and UBSan (make tsan: threads)
-#   make fuzz     the fuzz targets, FUZZ_SECONDS each
+#   make fuzz     the fuzz targets, FUZZ_SECONDS each; FUZZ_SEED: the same again
 #   make conformance   hubd's parsers beside those of others (npm brings one)
 #   make deps     installs what pkg-config does not find
 #   make install  programs, library, pages, completions, below DESTDIR and PREFIX
@@ -24,7 +24,7 @@ VERSION := 0.1.0
 SOVERSION := 0
 
 programs := hubd hubcat hubbench hubreplay hubtoken
-pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3 libpq
+pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3 libpq zlib
 warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
 # Not asked for on a machine where `make deps` is still to run.
@@ -195,7 +195,7 @@ tsan:
 	    CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=thread"
 
 fuzz: $(fuzzers)
-	@tests/fuzz/run $(BUILD) $(FUZZ_SECONDS)
+	@tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ_SEED)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3 \
@@ -208,6 +208,8 @@ install: all
 	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d $(DESTDIR)$(share) $(DESTDIR)$(completions)
 	install -m 644 contrib/hub.js contrib/hub.d.ts $(DESTDIR)$(share)
+	install -d $(DESTDIR)$(share)/dashboard
+	install -m 644 contrib/dashboard/index.html $(DESTDIR)$(share)/dashboard
 	install -m 644 contrib/completions/hub.bash $(DESTDIR)$(completions)/hubd
 	ln -sf hubd $(DESTDIR)$(completions)/hubcat
 	ln -sf hubd $(DESTDIR)$(completions)/hubreplay
@@ -229,7 +231,7 @@ uninstall:
 	rm -f $(patsubst man/%.3,$(DESTDIR)$(PREFIX)/share/man/man3/%.3,$(wildcard man/*.3))
 	rm -f $(patsubst man/%.5,$(DESTDIR)$(PREFIX)/share/man/man5/%.5,$(wildcard man/*.5))
 	rm -f $(patsubst man/%.7,$(DESTDIR)$(PREFIX)/share/man/man7/%.7,$(wildcard man/*.7))
-	rm -f $(programs:%=$(DESTDIR)$(completions)/%) $(DESTDIR)$(share)/hub.js $(DESTDIR)$(share)/hub.d.ts
+	rm -f $(programs:%=$(DESTDIR)$(completions)/%) $(DESTDIR)$(share)/hub.js $(DESTDIR)$(share)/hub.d.ts $(DESTDIR)$(share)/dashboard/index.html
 	rm -f $(DESTDIR)$(zsh_completions)/_hub
 	rm -f $(DESTDIR)$(PREFIX)/include/hub.h $(DESTDIR)$(libdir)/pkgconfig/libhub.pc
 	rm -f $(patsubst %,$(DESTDIR)$(libdir)/%,libhub.a libhub.so libhub.so.$(SOVERSION) $(solib))

@@ -156,6 +156,8 @@ struct settings *settings_new(const struct hub_options *opt, const struct settin
 	}
 	s->conns = (struct conn_settings){
 	    .max_message = (size_t)opt->max_message,
+	    .deflate = opt->deflate,
+	    .deflate_min = (size_t)opt->deflate_min,
 	    .ping = opt->ping,
 	    .pong = opt->pong,
 	    .write_timeout = opt->write_timeout,

@@ -7,6 +7,7 @@ use Hub;
 use Hub::Flood;
 use Hub::Http;
 use Hub::Metrics;
+use Hub::Sio;
 use Hub::Token;
 use IO::Socket::INET;
 use Socket;
@@ -361,6 +362,31 @@ subtest 'memory of connections' => sub {
 	like($refused->{rbuf}, qr{^HTTP/1\.1 503 .*hub_full}s, 'with 503') if $refused;
 	$good[0]->send({ type => 'u' });
 	is($_->wait_type('u')->{type}, 'u', 'the others go on') for @good;
+	$_->vanish for @posts, @greedy;
+
+	# And by Socket.IO: bodies of polls, frames, and packets whose attachments do not come.
+	my $half_bytes = sub { return scrape($hub)->{'hubd_memory_bytes{kind="half_received"}'} };
+	becomes { $half_bytes->() < 100_000 } 'what is gone is given back';
+	@posts = map { Hub::Http->open($hub) } 1 .. 6;
+	for my $post (@posts) {
+		my $url = Hub::Sio->poll($hub)->url('polling');
+		$post->send_bytes("POST $url HTTP/1.1\r\n$loopback\r\nContent-Length: 900000\r\n\r\n4" . 'x' x 700_000);
+	}
+	wait_for { grep { $_->{gone} || $_->{rbuf} =~ /^HTTP/ } @posts } 'one to be refused';
+	($refused) = grep { $_->{rbuf} =~ /^HTTP/ } @posts;
+	like($refused->{rbuf}, qr{^HTTP/1\.1 503 }, 'with 503') if $refused;
+	$_->vanish for @posts;
+	for my $row ([ 'half a frame', 'x' x 500_000, 1_000_000 ], [ 'half a packet', '452-["x","' . 'x' x 500_000 . '"]' ]) {
+		my ($what, $bytes, $length) = @$row;
+		becomes { $half_bytes->() < 100_000 } 'what is gone is given back';
+		my @sio = map { Hub::Sio->ws($hub) } 1 .. 8;
+		$_->send('40') for @sio;
+		is($_->packet =~ /^40\{/, 1, 'connected') for @sio;
+		$_->{ws}->frame(1, $bytes, defined $length ? (length => $length) : ()) for @sio;
+		wait_for { grep { $_->{ws}{gone} } @sio } 'one to be closed';
+		is_deeply([ grep { $_ != 1013 } map { $_->{ws}{close_code} // 0 } grep { $_->{ws}{gone} } @sio ], [], "$what: with 1013");
+		$_->{ws}->vanish for @sio;
+	}
 	$hub->stop;
 };
 

@@ -33,6 +33,8 @@
 /* How connections live: options of hubd(8), in seconds. */
 struct conn_settings {
 	size_t max_message; /* bytes */
+	bool deflate;	    /* permessage-deflate is agreed to, */
+	size_t deflate_min; /* for texts of so many bytes at least */
 	double ping, pong;
 	double write_timeout;
 	uint64_t resume_ms;		       /* that a resume token is good; 0: for ever */

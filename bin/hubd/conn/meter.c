@@ -236,15 +236,81 @@ void meter_trim(struct conn *c, bool end)
 		free(m);
 }
 
+/* --- kept for the next */
+
+struct meter *meter_take(struct conn *c)
+{
+	struct meter *m;
+
+	meter_trim(c, false);
+	m = c->input ? c->input->meter : NULL;
+	if (!m)
+		return NULL;
+	if (m->owed)
+		settle(c, m);
+	c->input->meter = NULL;
+	m->conn = NULL;
+	m->kept = true;
+	return m;
+}
+
+void meter_give(struct conn *c, struct meter *m)
+{
+	struct conn_input *in = m ? conn_input(c) : NULL;
+
+	if (!in || in->meter) {
+		meter_end(m);
+		return;
+	}
+	m->conn = c;
+	m->kept = false;
+	m->over = NULL;
+	m->looks = LOOKS;
+	in->meter = m;
+	worker_delay(c->worker, &m->later);
+	wheel_set(&c->worker->wheel, &c->timer, 1);
+}
+
+uint64_t meter_waits(struct meter *m, uint64_t now_ms, void (*over)(void *arg), void *arg)
+{
+	if (m->until_ms <= now_ms)
+		return 0;
+	m->over = over;
+	m->arg = arg;
+	return m->until_ms - now_ms;
+}
+
+void meter_end(struct meter *m)
+{
+	if (!m)
+		return;
+	m->kept = false;
+	m->over = NULL;
+	if (!m->later.next)
+		free(m);
+}
+
+static void tell_over(struct meter *m)
+{
+	void (*over)(void *arg) = m->over;
+
+	m->until_ms = 0;
+	m->over = NULL;
+	if (over)
+		over(m->arg);
+}
+
 void meter_resume(struct worker *w, struct turn_entry *e)
 {
 	struct meter *m = (struct meter *)e;
 	struct conn *c = m->conn;
 
-	if (!c) {
+	if (!c && !m->kept) {
 		free(m);
 	} else if (m->until_ms > worker_now_ms(w)) {
 		worker_delay(w, &m->later);
+	} else if (!c) {
+		tell_over(m);
 	} else {
 		if (m->until_ms) {
 			m->until_ms = 0;

@@ -36,6 +36,8 @@ bool exchange_begin(struct exchange *x, struct http *h, const struct door *door,
 	}
 	x->http = h;
 	x->conn = c;
+	meter_give(c, h->meter);
+	h->meter = NULL;
 	stream_deadline(x->stream, 0);
 	stream_use(x->stream, user, x);
 	return true;
@@ -162,6 +164,9 @@ void exchange_close(struct conn *c, enum close_code code, const char *reason)
 		return;
 	h = x->http;
 	http_back(h);
+	/* What a proxy passes on is everybody's. */
+	if (!h->stream->by_proxy)
+		h->meter = meter_take(c);
 	if (x->streams) {
 		chunked = is_chunked(x) && h->head.method != HTTP1_HEAD;
 		ends = http_closes(h, &x->answer);
@@ -221,6 +226,15 @@ void exchange_pause(struct conn *c, bool paused)
 
 	if (x)
 		stream_pause(x->stream, paused);
+}
+
+void exchange_end(struct exchange *x)
+{
+	struct conn *c = x->conn;
+
+	deliver_connection(c->worker, &c->flush);
+	if (c->closing)
+		seat_reap(c->worker, &c->reap);
 }
 
 /* --- the stream's user */

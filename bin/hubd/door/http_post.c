@@ -261,7 +261,9 @@ out:
 	count_held(p, before);
 	if (!p->over && held(p) > before && !p->x.http->trusted && conn_over(s->worker, held(p)))
 		break_body(p, HUB_HUB_FULL, CONN_OVER);
-	if (!p->over && s->fd >= 0)
+	if (p->over)
+		exchange_end(&p->x); /* p may be no more */
+	else if (s->fd >= 0)
 		set_deadline(p);
 	return (size_t)(q - (const char *)start);
 }

@@ -104,6 +104,10 @@ enum count_by { BY_NOTHING, BY_DOOR, BY_REASON, BY_RESULT, BY_STEER, BY_KIND, BY
 	  "Bytes read from connections, without TLS's own.")                                     \
 	X(sent_bytes, BY_DOOR, TOTAL, "hubd_sent_bytes_total",                                   \
 	  "Bytes for connections that the kernel took, or TLS, without its own.")                \
+	X(deflated, BY_NOTHING, TOTAL, "hubd_deflated_total",                                    \
+	  "Messages deflated, each once for all that share it.")                                 \
+	X(inflated, BY_NOTHING, TOTAL, "hubd_inflated_total",                                    \
+	  "Messages from clients that came deflated.")                                           \
 	X(records, BY_NOTHING, TOTAL, "hubd_records_total", "Records appended to logs.")         \
 	X(record_bytes, BY_NOTHING, TOTAL, "hubd_record_bytes_total", "The same, in bytes.")     \
 	X(direct, BY_NOTHING, TOTAL, "hubd_direct_messages_total", "Messages with a receiver.")  \

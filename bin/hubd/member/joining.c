@@ -287,8 +287,8 @@ void member_join(struct conn *c, const struct join_request *request)
 	const char *why = NULL;
 	enum hub_code code = may(c, request, RIGHT_JOIN, &why);
 
-	/* Who joins one session and stays is not counted at all. */
-	if (!c->door->trusted && (c->seats || c->input))
+	/* Who joins one session and stays is not counted at all; readers are by who makes them. */
+	if (!c->door->trusted && !request->hidden && (c->seats || c->input))
 		meter_work(c, METER_JOIN, METER_JOINS);
 	meter_join(c);
 	if (request->msg_id.p && request->msg_id.len <= sizeof(j.msg_id)) {

@@ -21,6 +21,7 @@
 #include "auth/ended.h"
 #include "base/buf.h"
 #include "conn/conn.h"
+#include "conn/deflation.h"
 #include "member/select.h"
 #include "session/registry.h"
 #include "session/session.h"
@@ -57,6 +58,7 @@ struct span_cache {
 	struct span_key key;
 	uint64_t from, to; /* which ones */
 	uint64_t used;	   /* when it was last, in uses */
+	struct deflation_share share;
 	struct buf bytes;
 	uint32_t *end; /* of each, in bytes */
 	size_t room;   /* of end */
@@ -76,6 +78,7 @@ struct members {
 	struct shard *status;  /* sessions whose number of members is to be told, referenced */
 	struct span_cache cache[SPAN_CACHES];
 	uint64_t uses;		      /* of the cache */
+	struct deflation deflation;   /* of both */
 	struct buf some;	      /* records without those of their sender, for one write */
 	uint32_t seats;		      /* that were made, for their numbers */
 	struct selection *selections; /* of its members */
