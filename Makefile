@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 
 programs := hubd hubcat hubbench hubreplay hubtoken
-pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3 libpq
+pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3 libpq hiredis
 warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
 # Not asked for on a machine where `make deps` is still to run.
@@ -63,6 +63,9 @@ $(BUILD)/obj/tests/% $(BUILD)/obj/fuzz/tests/%: private cppflags += -Itests/unit
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -c -o $@ $<
+
+# It has them in it.
+$(BUILD)/obj/bin/hubd/bus/scripts.o: $(wildcard bin/hubd/bus/*.lua)
 
 $(BUILD)/libhub.a: $(lib_obj)
 	@rm -f $@

@@ -23,7 +23,7 @@ const DEFAULTS = {
 	better: 60000, // after which WebSocket is tried again, and twice that each time; ms
 	keys: KEYS, deletes: ["entity_deleted", "object_deleted"],
 };
-const PASSING = new Set(["internal", "hub_full", "rate_limited", "shutting_down", "held"]); // hub(7), Refused for now
+const PASSING = new Set(["internal", "hub_full", "rate_limited", "shutting_down", "held", "unavailable"]); // hub(7), Refused for now
 const HOPELESS = new Set(["forbidden", "banned", "bad_session_id", "bad_field"]); // of a join
 const MISSES = 2; // in a row, after which another transport is tried
 const POLL_S = 25;

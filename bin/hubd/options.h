@@ -39,6 +39,8 @@ struct hub_options {
 	int64_t state_keys, client_keys, state_bytes, client_bytes;
 	const char *keys;
 	const char *rules, *rules_test;
+	struct opt_list bus;
+	const char *bus_ca;
 	const char *store;
 	int sync; /* enum store_sync */
 	int64_t keep_records;

@@ -71,6 +71,7 @@ const char *hub_code_name(enum hub_code code)
 	    [HUB_HELD] = "held",
 	    [HUB_CONFLICT] = "conflict",
 	    [HUB_RULE_FAILED] = "rule_failed",
+	    [HUB_UNAVAILABLE] = "unavailable",
 	};
 
 	return (size_t)code < sizeof(names) / sizeof(names[0]) ? names[code] : "internal";
@@ -79,7 +80,8 @@ const char *hub_code_name(enum hub_code code)
 bool hub_code_passes(enum hub_code code)
 {
 	return code == HUB_INTERNAL || code == HUB_RATE_LIMITED || code == HUB_HUB_FULL ||
-	       code == HUB_SHUTTING_DOWN || code == HUB_HELD || code == HUB_IN_USE;
+	       code == HUB_SHUTTING_DOWN || code == HUB_HELD || code == HUB_IN_USE ||
+	       code == HUB_UNAVAILABLE;
 }
 
 bool envelope_session_id_ok(const char *id, size_t len)

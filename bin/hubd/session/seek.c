@@ -95,6 +95,8 @@ static bool must_ask(const struct session *s, const struct session_from *from)
 {
 	return s->env->archive && !from->opened &&
 	       (!s->loaded || (from->has_since && from->since + 1 < s->log.tail) ||
+		/* It was ahead on another hub. */
+		(from->has_since && from->since > s->log.head && s->env->archive->offer) ||
 		/* What is left may begin anywhere. */
 		(from->has_since && from->rest));
 }

@@ -155,6 +155,11 @@ static void wake_others(struct session *s, unsigned self, uint64_t since_ns)
 		s->env->archive->wake(s->env->archive, s);
 }
 
+void session_wake(struct session *s, uint64_t since_ns)
+{
+	wake_others(s, WORKERS_MAX, since_ns);
+}
+
 void session_changed(struct session *s, struct worker *w)
 {
 	struct shard *shard = session_shard(s, w->index);

@@ -14,7 +14,8 @@
  * The files: session.c life and shards, members.c who is in, users.c whose they are, seek.c where a
  * member begins, publish.c new records, stored.c what an archive has, look.c a look at the state,
  * resync.c members that were overtaken, bonds.c state
- * that goes by itself and records that are taken on a condition, trim.c what is dropped, limits.c
+ * that goes by itself and records that are taken on a condition, offer.c records that are numbered
+ * elsewhere, trim.c what is dropped, limits.c
  * what an operator wants of one, registry.c all sessions. */
 #ifndef HUBD_SESSION_H
 #define HUBD_SESSION_H
@@ -65,6 +66,8 @@ struct session_events {
 	void (*replaced)(struct worker *w, struct session *s, uint64_t client, uint32_t version);
 	/* It has state that goes in time, for which registry_expire() is to look. */
 	void (*timed)(struct worker *w, struct session *s);
+	/* It goes on without its members here: their connections are to come anew. */
+	void (*parted)(struct worker *w, struct session *s, bool deleted);
 	/* There are sessions that a watch of this worker was not told of. */
 	void (*sessions)(struct worker *w);
 };
@@ -156,6 +159,10 @@ struct stored_wait {
 	struct session *session;
 	uint64_t seq;
 	uint32_t version; /* of the member that waits; 0: no member does */
+	/* Where records are numbered elsewhere: HUB_OK, or why there is none, with static text; of
+	 * HUB_CONFLICT `seq` is the key's last record. */
+	enum hub_code code;
+	const char *why;
 };
 
 /* All of a session's, one of a member for a seq at most, in the order of it: a ring. Zeroed at the
@@ -204,8 +211,11 @@ struct session {
 	bool storing;	 /* in the archive's list of those that have something new */
 	bool full;	 /* it has its share of the archive */
 	uint64_t stored; /* the last seq that is kept there */
-	size_t unstored; /* bytes of the records after it */
-	struct session *store_next;
+	size_t unstored; /* bytes of the records after it, or on their way to be numbered */
+	union {
+		struct session *store_next;
+		void *far; /* the bus's part of it; its thread's alone */
+	};
 	struct crashes *crashes;
 	struct waits waits;
 
@@ -256,6 +266,9 @@ void session_changed(struct session *s, struct worker *w);
 /* Since when (monotonic nanoseconds) records have been waiting for the worker's members, 0: there
  * are none, or unknown; from then on for none. On the worker's thread. */
 uint64_t session_since(struct shard *shard);
+
+/* Records that came by no worker: wakes all that have members of s. */
+void session_wake(struct session *s, uint64_t since_ns);
 
 /* Takes a TURN_SESSIONS entry: wakes the other workers that have members of it, and the archive.
  * Returns the session: the reference is the caller's. */
@@ -384,6 +397,7 @@ struct published {
 	bool waited;   /* it was not: the member waits for the same already */
 	bool lags; /* the archive has much to do for this session: the publisher is to be slower */
 	bool over; /* of HUB_RATE_LIMITED: it is the session's own limit */
+	const char *why; /* of an archive that numbers records: static text, or NULL */
 };
 
 /* Appends a record, and makes it part of the state; the publisher need be no member. A repeat of a
@@ -457,6 +471,41 @@ bool session_wait(struct session *s, struct stored_wait *wait, uint64_t seq);
 /* For who is no member: waits until seq is stored. Returns 1: wait was taken, and will be told; 0:
  * it is stored already, or nothing ever is; or -ENOMEM. wait->done.run and worker are set. */
 int session_await(struct session *s, struct stored_wait *wait, uint64_t seq);
+
+/* --- records that are numbered elsewhere: offer.c */
+
+/* session_publish() where that is so. */
+enum hub_code session_offer(struct session *s, struct publication *p, uint64_t now_ms,
+			    struct published *out);
+
+/* Under the lock: a record of the hub's that ends the state of a key, if that is still the one of
+ * seq. Returns 0 or -ENOMEM. */
+int session_offer_end(struct session *s, const struct slot *tags, struct span body, struct span key,
+		      uint64_t seq);
+
+/* Ends an offer, and takes it: it is record seq (which need not be here yet: who waits is told when
+ * it is); or another code says why not. */
+void session_offered(struct offer *o, enum hub_code code, uint64_t seq, const char *why);
+
+/* A record that has come; all of it is borrowed. */
+struct incoming {
+	struct slot tags;	     /* all but its place and `key` */
+	struct span body, key, type; /* up to its seq; key and type where tags.class wants them */
+	uint64_t due_ms;	     /* monotonic: when it goes; TIES_NEVER */
+};
+
+/* Takes records from `first` on, which is the next one, and tells all who are to know. Returns 0,
+ * or -ENOMEM, then some are missing. */
+int session_take(struct session *s, const struct incoming *in, size_t n);
+
+/* The seq of the last record that is here. */
+uint64_t session_head(struct session *s);
+
+/* Puts a record of the state into an image. Returns 0 or -ENOMEM. */
+int session_image_state(struct session_image *image, const struct incoming *in, uint64_t seq);
+
+/* Tells the workers of all members that they are to come anew. */
+void session_part(struct session *s, bool deleted);
 
 /* --- looking at the state: look.c */
 
