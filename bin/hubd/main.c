@@ -37,7 +37,7 @@
 #include "store/store.h"
 #include "wire/forwarded.h"
 
-#define JOURNAL_END_MS 500 /* for the last lines to be read */
+#define JOURNAL_END_MS 500    /* for the last lines to be read */
 #define BUS_TTL_MORE_MS 60000 /* for which a session that all hubds have left is in Redis still */
 
 struct hub {
@@ -431,11 +431,11 @@ static int open_bus(struct hub *hub)
 	const struct hub_options *opt = &hub->opt;
 	int status = 0;
 
-	hub->bus_settings = (struct bus_settings){.urls = (const char *const *)opt->bus.item,
-						  .n = opt->bus.n,
-						  .ca = opt->bus_ca,
-						  .ttl_ms = (uint64_t)(opt->session_ttl * 1000) +
-							    BUS_TTL_MORE_MS};
+	hub->bus_settings =
+	    (struct bus_settings){.urls = (const char *const *)opt->bus.item,
+				  .n = opt->bus.n,
+				  .ca = opt->bus_ca,
+				  .ttl_ms = (uint64_t)(opt->session_ttl * 1000) + BUS_TTL_MORE_MS};
 	if (opt->bus.n)
 		hub->bus = bus_open(&hub->bus_settings, hub->secret, sizeof(hub->secret), &status);
 	return status;

@@ -1,6 +1,6 @@
 /* A batch of records as bytes: what Redis keeps of a session's log, an entry each, and what hubds
- * hear. A head of one line of text, `r EPOCH FIRST N BEFORE ID`, then the records, each with its tags
- * in front of it, the lowest byte first. Pure. */
+ * hear. A head of one line of text, `r EPOCH FIRST N BEFORE ID`, then the records, each with its
+ * tags in front of it, the lowest byte first. Pure. */
 #ifndef HUBD_BATCH_H
 #define HUBD_BATCH_H
 
@@ -18,7 +18,7 @@
 /* All borrowed. */
 struct batch_head {
 	uint64_t epoch;
-	uint64_t first, n; /* seq of the first, and how many */
+	uint64_t first, n;	/* seq of the first, and how many */
 	struct span before, id; /* of the batch before this one, and its own */
 	struct span records;
 };

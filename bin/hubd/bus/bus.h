@@ -1,21 +1,21 @@
-/* The bus: sessions over several hubds, with Redis between them. To the rooms below it is an archive
- * (session/archive.h) that numbers records: what is published here goes to Redis, where one script
- * numbers a batch of it, keeps it and tells all hubds; what comes from there is the log.
+/* The bus: sessions over several hubds, with Redis between them. To the rooms below it is an
+ * archive (session/archive.h) that numbers records: what is published here goes to Redis, where one
+ * script numbers a batch of it, keeps it and tells all hubds; what comes from there is the log.
  *
- * Each URL is a link: a thread with a connection to publish and ask by, and one that hears. Sessions
- * are spread over links by a hash of their names. A link is down, then greeting (it learns whom it
- * speaks to), then up; whenever it fails it is down again, and then every session of it catches up
- * before anything else of it is done.
+ * Each URL is a link: a thread with a connection to publish and ask by, and one that hears.
+ * Sessions are spread over links by a hash of their names. A link is down, then greeting (it learns
+ * whom it speaks to), then up; whenever it fails it is down again, and then every session of it
+ * catches up before anything else of it is done.
  *
  * What Redis has of a session NAME, all of it with the hash tag {NAME}: the hash hub:{NAME} (epoch,
- * head, the last batch), the stream ...:log (an entry a batch, whose id is 0-SEQ of its last record),
- * the hash ...:state (a field a key), the hashes ...:seen and ...:seen0 (messages with an ack); the
- * channel is hub:{NAME}.
+ * head, the last batch), the stream ...:log (an entry a batch, whose id is 0-SEQ of its last
+ * record), the hash ...:state (a field a key), the hashes ...:seen and ...:seen0 (messages with an
+ * ack); the channel is hub:{NAME}.
  *
  * The files: bus.c begins and ends it, bus_link.c a link's thread, its connections and calls,
- * bus_publish.c what goes out, bus_hear.c what comes in and what was missed, bus_open.c what is asked;
- * redis_conn.c and redis_url.c speak to Redis, batch.c is the bytes of records, scripts.c the scripts
- * beside it. */
+ * bus_publish.c what goes out, bus_hear.c what comes in and what was missed, bus_open.c what is
+ * asked; redis_conn.c and redis_url.c speak to Redis, batch.c is the bytes of records, scripts.c
+ * the scripts beside it. */
 #ifndef HUBD_BUS_H
 #define HUBD_BUS_H
 
@@ -30,7 +30,7 @@ struct bus;
 struct bus_settings {
 	const char *const *urls;
 	size_t n;
-	const char *ca; /* a file of certificates that are trusted; NULL: the system's */
+	const char *ca;	 /* a file of certificates that are trusted; NULL: the system's */
 	uint64_t ttl_ms; /* for which a session is kept that no hubd has */
 };
 

@@ -1,5 +1,5 @@
-/* What comes in, and what was missed. Invariant: a session takes a batch only behind the one that was
- * before it in Redis; a hole is filled from there before anything behind it is taken. */
+/* What comes in, and what was missed. Invariant: a session takes a batch only behind the one that
+ * was before it in Redis; a hole is filled from there before anything behind it is taken. */
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -33,7 +33,8 @@ struct far *far_find(struct link *l, struct span name)
 {
 	struct far *f = l->size ? *bucket_of(l, name.p, name.len) : NULL;
 
-	while (f && (f->session->id_len != name.len || memcmp(f->session->id, name.p, name.len) != 0))
+	while (f &&
+	       (f->session->id_len != name.len || memcmp(f->session->id, name.p, name.len) != 0))
 		f = f->hash_next;
 	return f;
 }
@@ -214,7 +215,8 @@ static void renew(struct link *l, struct far *f)
 	char before[20], after[20], channel[BUS_NAME];
 	uint64_t epoch;
 
-	err_log(ERR_WARN, "bus: session %s has lost records in Redis; it begins anew", f->session->id);
+	err_log(ERR_WARN, "bus: session %s has lost records in Redis; it begins anew",
+		f->session->id);
 	randombytes_buf(&epoch, sizeof(epoch));
 	snprintf(before, sizeof(before), "%016jx", (uintmax_t)f->session->epoch);
 	snprintf(after, sizeof(after), "%016jx", (uintmax_t)epoch);

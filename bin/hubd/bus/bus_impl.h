@@ -1,4 +1,5 @@
-/* What the files of the bus share; private to them. All but the inbox is the link's thread's own. */
+/* What the files of the bus share; private to them. All but the inbox is the link's thread's own.
+ */
 #ifndef HUBD_BUS_IMPL_H
 #define HUBD_BUS_IMPL_H
 
@@ -46,8 +47,8 @@ struct call {
 	struct buf command;
 };
 
-/* What happens to a session at its link: subscribing (hearing comes first), then opening, then open;
- * or lost: another one of its name begins, and this one is kept for what is under way. */
+/* What happens to a session at its link: subscribing (hearing comes first), then opening, then
+ * open; or lost: another one of its name begins, and this one is kept for what is under way. */
 enum far_step { FAR_SUBSCRIBING, FAR_OPENING, FAR_OPEN, FAR_LOST };
 
 /* Records on their way, of which nothing else of the session is under way. */
@@ -63,24 +64,25 @@ struct far {
 	struct far *prev, *next; /* all of the link's */
 	struct session *session; /* a reference */
 	enum far_step step;
-	bool subscribed;  /* on this connection */
-	unsigned calls;	  /* under way */
-	uint64_t head;	  /* the last seq that is here, */
+	bool subscribed;	     /* on this connection */
+	unsigned calls;		     /* under way */
+	uint64_t head;		     /* the last seq that is here, */
 	char last[BATCH_ID_MAX + 1]; /* and its batch */
 	uint64_t tail;		     /* the first that Redis keeps, when that was asked last */
 
 	struct offer *first, *last_offer; /* to be sent */
 	struct flight flight;
 	bool flying;
-	bool due;	  /* in the link's list of those that may send */
+	bool due; /* in the link's list of those that may send */
 	struct far *due_next;
 	uint64_t pause_ms; /* nothing is sent before */
 
 	bool looking;
-	bool missed;	 /* something came that is not here: a look is to follow */
+	bool missed;	  /* something came that is not here: a look is to follow */
 	bool hears_again; /* the same for all that came before it heard */
 	uint64_t looked_ms;
-	struct archive_job *asks;  /* who wants to know where it is, before the look that is under way */
+	struct archive_job
+	    *asks; /* who wants to know where it is, before the look that is under way */
 	struct archive_job *asked; /* the same: when that one is done */
 };
 
@@ -105,11 +107,11 @@ struct link {
 	uint64_t began_ms; /* the attempt, */
 	uint64_t again_ms; /* or when the next one is */
 	uint64_t pause_ms;
-	uint64_t down_ms; /* since when, 0: it is up */
+	uint64_t down_ms;	   /* since when, 0: it is up */
 	uint64_t ping_ms, late_ms; /* when to ping next, and to look for who waits too long */
-	char server[48];   /* its run id, */
-	char client[24];   /* and ours there */
-	bool greeted;	   /* these are good */
+	char server[48];	   /* its run id, */
+	char client[24];	   /* and ours there */
+	bool greeted;		   /* these are good */
 	char sha[SCRIPTS][41];
 	struct call *calls, **calls_last; /* in the order of their answers */
 
@@ -133,7 +135,7 @@ struct bus {
 	unsigned char secret[64];
 	size_t secret_len;
 	atomic_size_t queued; /* bytes of records on their way */
-	uint64_t node; /* this hubd, from start to end */
+	uint64_t node;	      /* this hubd, from start to end */
 	size_t n;
 	struct link link[];
 };
@@ -146,17 +148,19 @@ void link_wake(struct link *l);
 
 /* Sends a call, whose command is set; takes it. */
 void link_call(struct link *l, struct call *call);
-struct call *call_new(struct far *f, void (*done)(struct link *, struct call *, const redisReply *));
+struct call *call_new(struct far *f,
+		      void (*done)(struct link *, struct call *, const redisReply *));
 
-/* Appends what every call of a script begins with: the command, its number of arguments from n (those
- * of ARGV), and the session's keys. Returns 0 or -ENOMEM. */
-int call_script(struct link *l, struct call *call, enum script script, const struct session *s, size_t n);
+/* Appends what every call of a script begins with: the command, its number of arguments from n
+ * (those of ARGV), and the session's keys. Returns 0 or -ENOMEM. */
+int call_script(struct link *l, struct call *call, enum script script, const struct session *s,
+		size_t n);
 
 /* The connection does not do: begins anew, with why in the log. */
 void link_fail(struct link *l, const char *why);
 
-/* A blocking greeting, before there is a thread: takes the secret from Redis, or leaves it there. 0,
- * or -errno after logging. */
+/* A blocking greeting, before there is a thread: takes the secret from Redis, or leaves it there.
+ * 0, or -errno after logging. */
 int link_greet(struct link *l);
 
 /* --- bus_hear.c */
@@ -182,13 +186,14 @@ void far_unsubscribed_all(struct link *l);
 /* --- bus_publish.c */
 
 void publish_offer(struct link *l, struct offer *o);
-void publish_end(struct link *l, struct offer *o, enum hub_code code, uint64_t seq, const char *why);
+void publish_end(struct link *l, struct offer *o, enum hub_code code, uint64_t seq,
+		 const char *why);
 void publish_due(struct link *l, struct far *f);
 void publish_all_due(struct link *l);
 void publish_give_up(struct link *l, struct far *f, const char *why); /* all that waits */
 void publish_timeouts(struct link *l, uint64_t now_ms);
 void publish_landed(struct link *l, struct far *f, uint64_t first); /* the flight is there */
-void publish_again(struct far *f); /* it is not, and will not be */
+void publish_again(struct far *f);				    /* it is not, and will not be */
 
 /* --- bus_open.c */
 

@@ -125,7 +125,7 @@ static bool begins(const redisReply *reply, const char *word)
 /* Whether the server is no good as it is: another one is to be found, or a later time. */
 static bool is_unfit(const redisReply *reply)
 {
-	static const char *const words[] = {"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN",
+	static const char *const words[] = {"READONLY", "LOADING",   "MASTERDOWN", "CLUSTERDOWN",
 					    "NOAUTH",	"WRONGPASS", "MOVED"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -167,7 +167,8 @@ static void answer(struct link *l, const redisReply *reply)
 	l->calls = call->next;
 	if (!l->calls)
 		l->calls_last = &l->calls;
-	if (reply->type == REDIS_REPLY_ERROR && call->script != SCRIPTS && begins(reply, "NOSCRIPT")) {
+	if (reply->type == REDIS_REPLY_ERROR && call->script != SCRIPTS &&
+	    begins(reply, "NOSCRIPT")) {
 		load_again(l, call);
 		return;
 	}
@@ -278,7 +279,8 @@ static void on_script(struct link *l, struct call *call, const redisReply *reply
 	if (!reply)
 		return;
 	if (reply->type != REDIS_REPLY_STRING || reply->len != 40) {
-		link_fail(l, reply->type == REDIS_REPLY_ERROR ? reply->str : "no script was loaded");
+		link_fail(l,
+			  reply->type == REDIS_REPLY_ERROR ? reply->str : "no script was loaded");
 		return;
 	}
 	memcpy(l->sha[call->head], reply->str, 40);
@@ -321,11 +323,13 @@ static bool info_field(const char *info, const char *name, char *out, size_t cap
 static void greet_master(struct link *l)
 {
 	char hex[2 * sizeof(l->bus->secret) + 1];
-	const struct span set[] = {{"SET", 3}, {SECRET_KEY, sizeof(SECRET_KEY) - 1},
-				   {hex, 2 * l->bus->secret_len}, {"NX", 2}};
+	const struct span set[] = {{"SET", 3},
+				   {SECRET_KEY, sizeof(SECRET_KEY) - 1},
+				   {hex, 2 * l->bus->secret_len},
+				   {"NX", 2}};
 	const struct span get[] = {{"GET", 3}, {SECRET_KEY, sizeof(SECRET_KEY) - 1}};
-	const struct span kill_words[] = {{"CLIENT", 6}, {"KILL", 4}, {"ID", 2},
-					  {l->client, strlen(l->client)}};
+	const struct span kill_words[] = {
+	    {"CLIENT", 6}, {"KILL", 4}, {"ID", 2}, {l->client, strlen(l->client)}};
 	const struct span id[] = {{"CLIENT", 6}, {"ID", 2}};
 
 	/* What the old connection has not been read of is not to be done behind what comes now. */
@@ -358,7 +362,8 @@ static void on_info(struct link *l, struct call *call, const redisReply *reply)
 	(void)call;
 	if (!reply)
 		return;
-	if (reply->type != REDIS_REPLY_STRING || !info_field(reply->str, "role:", role, sizeof(role)) ||
+	if (reply->type != REDIS_REPLY_STRING ||
+	    !info_field(reply->str, "role:", role, sizeof(role)) ||
 	    !info_field(reply->str, "run_id:", server, sizeof(server))) {
 		link_fail(l, reply->type == REDIS_REPLY_ERROR ? reply->str : "it is no Redis");
 		return;

@@ -89,8 +89,8 @@ static int by_seq(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-/* All entries of a value, as publish.lua packs them, behind the n that are there. Returns how many, or
- * -errno. */
+/* All entries of a value, as publish.lua packs them, behind the n that are there. Returns how many,
+ * or -errno. */
 static ssize_t take_value(struct span value, struct kept_state **all, size_t n)
 {
 	uint64_t now_ms = clock_mono_ms(), wall_ms = clock_wall_ms(), ttl_ms;
@@ -128,11 +128,11 @@ static int take_state(struct session_image *image, const redisReply *reply)
 	int r = 0;
 
 	for (size_t i = 5; i < reply->elements && n >= 0; i += 2)
-		n = take_value((struct span){text_of(reply, i),
-					     reply->element[i]->type == REDIS_REPLY_STRING
-						 ? (size_t)reply->element[i]->len
-						 : 0},
-			       &all, (size_t)n);
+		n = take_value(
+		    (struct span){text_of(reply, i), reply->element[i]->type == REDIS_REPLY_STRING
+							 ? (size_t)reply->element[i]->len
+							 : 0},
+		    &all, (size_t)n);
 	if (n > 0)
 		qsort(all, (size_t)n, sizeof(*all), by_seq);
 	for (ssize_t i = 0; i < n && r == 0; i++)
@@ -276,7 +276,8 @@ static int put_frame(struct log *out, struct buf *frame, const struct incoming *
 	return log_put(out, &in->tags, frame->data, frame->len) < 0 ? -ENOMEM : 0;
 }
 
-/* The records of an entry from the one that is wanted next on. -ESTALE where that is not the next. */
+/* The records of an entry from the one that is wanted next on. -ESTALE where that is not the next.
+ */
 static int read_entry(const struct archive_job *job, const redisReply *entry, struct log *out,
 		      size_t *left)
 {

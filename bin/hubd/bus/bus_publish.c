@@ -1,5 +1,5 @@
-/* What goes out. Invariant: of one session there is one batch under way, and what waits behind it is
- * in the order in which it was offered; so order is kept whatever has to be sent again. */
+/* What goes out. Invariant: of one session there is one batch under way, and what waits behind it
+ * is in the order in which it was offered; so order is kept whatever has to be sent again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,7 +294,7 @@ void publish_landed(struct link *l, struct far *f, uint64_t first)
 
 static uint64_t number(const redisReply *r)
 {
-	return r->type == REDIS_REPLY_INTEGER ? (uint64_t)r->integer
+	return r->type == REDIS_REPLY_INTEGER  ? (uint64_t)r->integer
 	       : r->type == REDIS_REPLY_STRING ? strtoull(r->str, NULL, 10)
 					       : 0;
 }

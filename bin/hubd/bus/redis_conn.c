@@ -1,10 +1,10 @@
 /* Invariant: an fd is there exactly while the step is another than REDIS_CLOSED. */
 #include "bus/redis_conn.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -71,7 +71,8 @@ static int fail_ssl(struct redis_conn *c)
 static int start_tls(struct redis_conn *c, struct ssl_ctx_st *tls, const char *host)
 {
 	unsigned char address[16];
-	bool is_ip = inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+	bool is_ip =
+	    inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 
 	c->ssl = SSL_new(tls);
 	if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1)

@@ -1,5 +1,6 @@
 /* One connection to Redis, which never blocks but for names that are looked up: TCP, TLS or a Unix
- * socket; commands are appended to `out`, replies come one by one (hiredis' parser). For one thread. */
+ * socket; commands are appended to `out`, replies come one by one (hiredis' parser). For one
+ * thread. */
 #ifndef HUBD_REDIS_CONN_H
 #define HUBD_REDIS_CONN_H
 
@@ -29,9 +30,9 @@ struct redis_conn {
 	bool ssl_writes; /* it waits to write, whatever it was asked for */
 	struct redisReader *reader;
 	struct buf out;
-	size_t out_at; /* of it: sent already */
+	size_t out_at;	   /* of it: sent already */
 	uint64_t heard_ms; /* monotonic: when something came last, or it was begun */
-	char why[160]; /* what was wrong, of one that failed */
+	char why[160];	   /* what was wrong, of one that failed */
 };
 
 /* What TLS needs; NULL with why where the file cannot be read. Free with redis_tls_free(). */
@@ -50,8 +51,8 @@ short redis_conn_events(const struct redis_conn *c);
 /* Goes on with what poll(2) said. Returns 0, or -errno with c->why set: then it is to be closed. */
 int redis_conn_io(struct redis_conn *c, const struct redis_url *u, short revents);
 
-/* The next reply, the caller's to free by freeReplyObject(). Returns 1, 0 where there is none yet, or
- * -EPROTO with c->why set. */
+/* The next reply, the caller's to free by freeReplyObject(). Returns 1, 0 where there is none yet,
+ * or -EPROTO with c->why set. */
 int redis_conn_reply(struct redis_conn *c, struct redisReply **reply);
 
 /* Appends a command. Returns 0 or -ENOMEM. */

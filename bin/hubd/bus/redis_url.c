@@ -101,8 +101,7 @@ static bool take_user(struct redis_url *u, const char *text, size_t n)
 	if (!colon)
 		return decode(u->password, sizeof(u->password), text, n);
 	return decode(u->user, sizeof(u->user), text, (size_t)(colon - text)) &&
-	       decode(u->password, sizeof(u->password), colon + 1,
-		      (size_t)(text + n - colon - 1));
+	       decode(u->password, sizeof(u->password), colon + 1, (size_t)(text + n - colon - 1));
 }
 
 int redis_url_parse(struct redis_url *u, const char *text, char *why, size_t cap)
@@ -114,7 +113,8 @@ int redis_url_parse(struct redis_url *u, const char *text, char *why, size_t cap
 		const char *path = strncmp(text + 5, "//", 2) == 0 ? text + 7 : text + 5;
 
 		if (*path != '/' || strlen(path) >= sizeof(u->path))
-			return wrong(why, cap, "unix: needs the path of a socket, of 107 bytes at most");
+			return wrong(why, cap,
+				     "unix: needs the path of a socket, of 107 bytes at most");
 		strcpy(u->path, path);
 		return 0;
 	}
@@ -129,10 +129,12 @@ int redis_url_parse(struct redis_url *u, const char *text, char *why, size_t cap
 		if (*p == '@')
 			at = p;
 	if (at && !take_user(u, text, (size_t)(at - text)))
-		return wrong(why, cap, "user and password have 255 bytes at most, with %XX for others");
+		return wrong(why, cap,
+			     "user and password have 255 bytes at most, with %XX for others");
 	text = at ? at + 1 : text;
 	if (!take_hosts(u, text, (size_t)(end - text)))
-		return wrong(why, cap, "needs HOST or HOST:PORT, eight of them at most with commas between");
+		return wrong(why, cap,
+			     "needs HOST or HOST:PORT, eight of them at most with commas between");
 	if (*end == '/' && end[1]) {
 		char *rest;
 		long db = strtol(end + 1, &rest, 10);

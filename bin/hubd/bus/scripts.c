@@ -1,15 +1,15 @@
 #include "bus/scripts.h"
 
 /* Assemblers of gcc and clang take files as they are; the Makefile knows of it. */
-#define EMBED(name)                                                    \
-	__asm__(".pushsection .rodata\n"                               \
-		".local script_" #name "\n"                            \
-		".local script_" #name "_end\n"                        \
-		"script_" #name ":\n"                                  \
-		".incbin \"bin/hubd/bus/" #name ".lua\"\n"             \
-		"script_" #name "_end:\n"                              \
-		".byte 0\n"                                            \
-		".popsection\n");                                      \
+#define EMBED(name)                                                              \
+	__asm__(".pushsection .rodata\n"                                         \
+		".local script_" #name "\n"                                      \
+		".local script_" #name "_end\n"                                  \
+		"script_" #name ":\n"                                            \
+		".incbin \"bin/hubd/bus/" #name ".lua\"\n"                       \
+		"script_" #name "_end:\n"                                        \
+		".byte 0\n"                                                      \
+		".popsection\n");                                                \
 	extern const char script_##name[] __attribute__((visibility("hidden"))); \
 	extern const char script_##name##_end[] __attribute__((visibility("hidden")))
 

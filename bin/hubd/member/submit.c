@@ -35,11 +35,11 @@ static void send_refusal(struct seat *seat, const struct ack *ack)
 	if (seat->ordered && hub_code_passes(code))
 		seat->held = true;
 	counter_add_at(&c->worker->counters, errors, code, 1);
-	conn_send_scratch(c, b,
-			  code == HUB_CONFLICT && dialect->conflict
-			      ? dialect->conflict(b, ack->wait.seq, msg_id)
-			      : dialect->error(b, code, ack->wait.why ? ack->wait.why : "refused",
-					       msg_id));
+	conn_send_scratch(
+	    c, b,
+	    code == HUB_CONFLICT && dialect->conflict
+		? dialect->conflict(b, ack->wait.seq, msg_id)
+		: dialect->error(b, code, ack->wait.why ? ack->wait.why : "refused", msg_id));
 }
 
 static void on_stored(struct worker *w, struct mail *mail)
@@ -78,8 +78,7 @@ static struct ack *new_ack(struct seat *seat, struct span msg_id)
 	return ack;
 }
 
-static const char *reason(const struct session *s, enum hub_code code,
-			  const struct published *out)
+static const char *reason(const struct session *s, enum hub_code code, const struct published *out)
 {
 	struct archive *a = s->env->archive;
 	const char *failing = a ? a->failing(a) : NULL;

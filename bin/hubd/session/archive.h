@@ -37,7 +37,7 @@ struct archive_job {
 	    done; /* first; posted to worker when the job was carried out, or could not be */
 	struct archive_job *next; /* the archive's */
 	struct worker *worker;
-	uint64_t since_ms; /* the archive's */
+	uint64_t since_ms;	 /* the archive's */
 	struct session *session; /* a reference of who asks */
 	enum archive_what what;
 	uint64_t from, to;	 /* ARCHIVE_READ: the records wanted, */
@@ -45,7 +45,8 @@ struct archive_job {
 	struct span name, value; /* ARCHIVE_KEEP; borrowed until it is done, */
 	uint64_t until_ms;	 /* and for how long, in ms since 1970; 0: for ever */
 
-	int status;    /* 0, -EIO, -EAGAIN (it may be there later) or -ENOMEM; ARCHIVE_READ: -ESTALE where `from` is not kept */
+	int status;    /* 0, -EIO, -EAGAIN (it may be there later) or -ENOMEM; ARCHIVE_READ: -ESTALE
+			  where `from` is not kept */
 	bool found;    /* ARCHIVE_OPEN: the session is kept; ARCHIVE_DELETE: it was */
 	uint64_t tail; /* ARCHIVE_OPEN: the first seq kept; UINT64_MAX: none */
 	/* ARCHIVE_READ: n records from `from` on, in a chain of chunks numbered from 1: a reference

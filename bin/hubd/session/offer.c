@@ -170,9 +170,8 @@ uint64_t session_head(struct session *s)
 static int set_state(struct state *state, const struct incoming *in, uint64_t hash, uint64_t seq,
 		     const void *frame, size_t len)
 {
-	struct state_entry *entry =
-	    state_reserve(state, hash, in->key, in->type, in->body.len + LOG_FRAME_MAX, SIZE_MAX,
-			  false);
+	struct state_entry *entry = state_reserve(state, hash, in->key, in->type,
+						  in->body.len + LOG_FRAME_MAX, SIZE_MAX, false);
 	struct tie *tie;
 
 	if (!entry)
@@ -256,7 +255,7 @@ int session_image_state(struct session_image *image, const struct incoming *in, 
 /* --- parting */
 
 struct parted_mail {
-	struct mail mail; /* first */
+	struct mail mail;	 /* first */
 	struct session *session; /* a reference */
 	bool deleted;
 };

@@ -43,7 +43,8 @@ bool session_wants_image(struct session *s)
 	return !loaded;
 }
 
-/* Nobody is here yet with whom state could stay, but for members on other hubs. Returns whether there is something to keep. */
+/* Nobody is here yet with whom state could stay, but for members on other hubs. Returns whether
+ * there is something to keep. */
 static bool end_state(struct session *s)
 {
 	uint64_t now_ms = clock_mono_ms();
