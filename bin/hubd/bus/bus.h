@@ -12,10 +12,11 @@
  * record), the hash ...:state (a field a key), the hashes ...:seen and ...:seen0 (messages with an
  * ack); the channel is hub:{NAME}.
  *
- * The files: bus.c begins and ends it, bus_link.c a link's thread, its connections and calls,
- * bus_publish.c what goes out, bus_hear.c what comes in and what was missed, bus_open.c what is
- * asked; redis_conn.c and redis_url.c speak to Redis, batch.c is the bytes of records, scripts.c
- * the scripts beside it. */
+ * The files, from above: bus.c begins and ends it, bus_link.c is a link's thread, bus_greet.c
+ * and bus_fail.c begin and end its connections, bus_hear.c what is heard there, bus_open.c what is
+ * asked, bus_look.c what comes in or was missed, bus_publish.c what goes out, bus_far.c the
+ * sessions, bus_queue.c what waits, bus_call.c commands; redis_conn.c and redis_url.c speak to
+ * Redis, batch.c is the bytes of records, scripts.c the scripts beside it. */
 #ifndef HUBD_BUS_H
 #define HUBD_BUS_H
 

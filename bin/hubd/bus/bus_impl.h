@@ -140,67 +140,114 @@ struct bus {
 	struct link link[];
 };
 
-/* --- bus_link.c */
+/* --- bus_call.c */
 
-int link_start(struct link *l);
-void link_stop(struct link *l);
-void link_wake(struct link *l);
-
-/* Sends a call, whose command is set; takes it. */
-void link_call(struct link *l, struct call *call);
 struct call *call_new(struct far *f,
 		      void (*done)(struct link *, struct call *, const redisReply *));
+void call_free(struct call *call); /* one that was never sent; NULL is fine */
 
 /* Appends what every call of a script begins with: the command, its number of arguments from n
  * (those of ARGV), and the session's keys. Returns 0 or -ENOMEM. */
 int call_script(struct link *l, struct call *call, enum script script, const struct session *s,
 		size_t n);
 
-/* The connection does not do: begins anew, with why in the log. */
-void link_fail(struct link *l, const char *why);
+/* Sends a call, whose command is set; takes it. */
+void link_call(struct link *l, struct call *call);
+void call_queue(struct link *l, struct call *call); /* it has been sent */
+void call_end(struct link *l, struct call *call, const redisReply *reply);
+void link_wake(struct link *l);
 
-/* A blocking greeting, before there is a thread: takes the secret from Redis, or leaves it there.
- * 0, or -errno after logging. */
-int link_greet(struct link *l);
+/* --- bus_queue.c: none of it sends anything */
 
-/* --- bus_hear.c */
+/* One that waits, and its end. */
+void publish_last(struct far *f, struct offer *o);
+void publish_end(struct link *l, struct offer *o, enum hub_code code, uint64_t seq,
+		 const char *why);
+
+/* What waits of it may be sent. */
+void publish_due(struct link *l, struct far *f);
+
+/* The flight is there; or it is not, and will not be: then its records wait again, in front. */
+void publish_landed(struct link *l, struct far *f, uint64_t first);
+void publish_again(struct far *f);
+
+/* Nothing waits any longer. */
+void publish_give_up(struct link *l, struct far *f, const char *why);
+
+void job_end(struct archive_job *job, int status);
+void jobs_end(struct archive_job **jobs, int status, uint64_t tail);
+
+/* --- bus_far.c */
 
 struct far *far_find(struct link *l, struct span name);
 struct far *far_new(struct link *l, struct session *s); /* takes a reference of its own; or NULL */
+bool far_is_unused(const struct far *f);
+void far_free(struct link *l, struct far *f);
 void far_subscribe(struct link *l, struct far *f);
+void far_unsubscribed_all(struct link *l);
 
-/* What Redis has of it is another one: its members go. */
+/* What Redis has of it is another one, or it is no more: its members go. */
 void far_lose(struct link *l, struct far *f, bool deleted);
 
-/* A message, or the answer to a subscription. */
-void hear(struct link *l, const redisReply *reply);
+/* --- bus_publish.c */
+
+void publish_offer(struct link *l, struct offer *o);
+void publish_all_due(struct link *l);
+void publish_timeouts(struct link *l, uint64_t now_ms);
+
+/* --- bus_look.c */
+
+/* Takes a batch that was heard. */
+void look_take(struct link *l, struct far *f, const struct batch_head *head);
+
+/* The first seq that Redis keeps, by the log's first entry; head + 1 where there is none. */
+uint64_t look_tail(const redisReply *oldest, uint64_t epoch, uint64_t head);
 
 /* Asks where it is, unless that is under way. */
 void far_look(struct link *l, struct far *f);
 void far_checks(struct link *l, uint64_t now_ms);
 
-/* The publishing connection is there again, or the hearing one is. */
-void far_resume_all(struct link *l);
-void far_unsubscribed_all(struct link *l);
-
-/* --- bus_publish.c */
-
-void publish_offer(struct link *l, struct offer *o);
-void publish_end(struct link *l, struct offer *o, enum hub_code code, uint64_t seq,
-		 const char *why);
-void publish_due(struct link *l, struct far *f);
-void publish_all_due(struct link *l);
-void publish_give_up(struct link *l, struct far *f, const char *why); /* all that waits */
-void publish_timeouts(struct link *l, uint64_t now_ms);
-void publish_landed(struct link *l, struct far *f, uint64_t first); /* the flight is there */
-void publish_again(struct far *f);				    /* it is not, and will not be */
-
 /* --- bus_open.c */
 
 void open_job(struct link *l, struct archive_job *job);
 void open_far(struct link *l, struct far *f);
-uint64_t open_tail(const redisReply *oldest, uint64_t epoch, uint64_t head); /* first seq kept */
-void open_finish(struct link *l, struct archive_job **jobs, int status, uint64_t tail);
 void open_timeouts(struct link *l, uint64_t now_ms);
+
+/* --- bus_hear.c */
+
+/* A message, or the answer to a subscription. */
+void hear(struct link *l, const redisReply *reply);
+
+/* The publishing connection is there again. */
+void far_resume_all(struct link *l);
+
+/* --- bus_fail.c */
+
+/* The connection does not do: begins anew, later, with why in the log. */
+void link_fail(struct link *l, const char *why);
+void link_close(struct link *l); /* the publishing one, without a word */
+
+/* A call that is made of words; and an answer that nobody wants. */
+void call_words(struct link *l, void (*done)(struct link *, struct call *, const redisReply *),
+		const struct span *words, size_t n);
+void call_ignored(struct link *l, struct call *call, const redisReply *reply);
+
+/* --- bus_greet.c */
+
+/* The publishing connection is open; when all is said the link is up. */
+void link_greeting(struct link *l);
+
+/* The hearing one follows to where the other is. */
+void link_begin_sub(struct link *l);
+void link_sub_opened(struct link *l);
+
+/* --- bus_link.c */
+
+int link_start(struct link *l);
+void link_stop(struct link *l);
+
+/* A blocking greeting, before there is a thread: takes the secret from Redis, or leaves it there.
+ * 0, or -errno after logging. */
+int link_greet(struct link *l);
 
 #endif

@@ -10,35 +10,6 @@
 #include "bus/bus_impl.h"
 #include "wire/wsframe.h"
 
-static void end_job(struct archive_job *job, int status)
-{
-	job->status = status;
-	worker_post(job->worker, &job->done);
-}
-
-void open_finish(struct link *l, struct archive_job **jobs, int status, uint64_t tail)
-{
-	struct archive_job *job;
-
-	(void)l;
-	while ((job = *jobs) != NULL) {
-		*jobs = job->next;
-		job->found = status == 0;
-		job->tail = tail;
-		end_job(job, status);
-	}
-}
-
-static void drop_call(struct call *call)
-{
-	if (!call)
-		return;
-	if (call->far)
-		call->far->calls--;
-	buf_free(&call->command);
-	free(call);
-}
-
 static const char *text_of(const redisReply *reply, size_t i)
 {
 	return reply->element[i]->type == REDIS_REPLY_STRING ? reply->element[i]->str : "";
@@ -141,18 +112,6 @@ static int take_state(struct session_image *image, const redisReply *reply)
 	return n < 0 ? (int)n : r;
 }
 
-/* The first seq of the log; head + 1 where there is none. */
-uint64_t open_tail(const redisReply *oldest, uint64_t epoch, uint64_t head)
-{
-	struct batch_head batch;
-
-	if (oldest->type == REDIS_REPLY_STRING &&
-	    batch_read((struct span){oldest->str, (size_t)oldest->len}, &batch) &&
-	    batch.epoch == epoch)
-		return batch.first;
-	return head + 1;
-}
-
 static int load(struct far *f, const redisReply *reply, uint64_t *tail)
 {
 	struct session *s = f->session;
@@ -164,7 +123,7 @@ static int load(struct far *f, const redisReply *reply, uint64_t *tail)
 	image.head = strtoull(text_of(reply, 1), NULL, 10);
 	r = take_state(&image, reply);
 	image.found = r == 0;
-	*tail = open_tail(reply->element[3], image.epoch, image.head);
+	*tail = look_tail(reply->element[3], image.epoch, image.head);
 	f->head = image.head;
 	snprintf(f->last, sizeof(f->last), "%s", text_of(reply, 2));
 	if (r == 0)
@@ -184,19 +143,19 @@ static void on_opened(struct link *l, struct call *call, const redisReply *reply
 	if (!is_array(reply, 4)) {
 		err_log(ERR_WARN, "bus: session %s: %s", f->session->id,
 			reply->type == REDIS_REPLY_ERROR ? reply->str : "no answer of ours");
-		open_finish(l, &f->asks, -EAGAIN, 0);
+		jobs_end(&f->asks, -EAGAIN, 0);
 		return; /* who asks next tries again */
 	}
 	r = load(f, reply, &tail);
 	if (r < 0) {
 		err_log(ERR_ERROR, "bus: session %s: %s", f->session->id,
 			r == -ENOMEM ? "out of memory" : "what Redis has of it cannot be read");
-		open_finish(l, &f->asks, -EIO, 0);
+		jobs_end(&f->asks, -EIO, 0);
 		return;
 	}
 	f->step = FAR_OPEN;
 	f->looked_ms = clock_mono_ms();
-	open_finish(l, &f->asks, 0, tail);
+	jobs_end(&f->asks, 0, tail);
 	publish_due(l, f);
 	if (f->missed)
 		far_look(l, f);
@@ -219,7 +178,7 @@ void open_far(struct link *l, struct far *f)
 	    redis_put_arg(&call->command, ttl, strlen(ttl)) == 0)
 		link_call(l, call);
 	else
-		drop_call(call);
+		call_free(call);
 }
 
 /* One that is asked about while it is open: where is it now? */
@@ -241,7 +200,7 @@ static void on_exists(struct link *l, struct call *call, const redisReply *reply
 	(void)l;
 	call->job->tail = UINT64_MAX;
 	call->job->found = reply && reply->type == REDIS_REPLY_INTEGER && reply->integer;
-	end_job(call->job, reply && reply->type == REDIS_REPLY_INTEGER ? 0 : -EAGAIN);
+	job_end(call->job, reply && reply->type == REDIS_REPLY_INTEGER ? 0 : -EAGAIN);
 }
 
 static void ask_exists(struct link *l, struct archive_job *job)
@@ -252,8 +211,8 @@ static void ask_exists(struct link *l, struct archive_job *job)
 	const struct span words[] = {{"EXISTS", 6}, {key, (size_t)n}};
 
 	if (!call || redis_put(&call->command, words, 2) < 0) {
-		drop_call(call);
-		end_job(job, -ENOMEM);
+		call_free(call);
+		job_end(job, -ENOMEM);
 		return;
 	}
 	call->job = job;
@@ -314,7 +273,7 @@ static void on_read(struct link *l, struct call *call, const redisReply *reply)
 	int r = 0;
 
 	if (!is_array(reply, 0)) {
-		end_job(job, -EAGAIN);
+		job_end(job, -EAGAIN);
 		return;
 	}
 	log_init(&out, l->bus->env->memory);
@@ -329,11 +288,11 @@ static void on_read(struct link *l, struct call *call, const redisReply *reply)
 	if (out.head) {
 		job->chunk = out.oldest;
 		job->n = out.head;
-		end_job(job, 0);
+		job_end(job, 0);
 		return;
 	}
 	log_free(&out);
-	end_job(job, r == -ENOMEM ? r : -ESTALE);
+	job_end(job, r == -ENOMEM ? r : -ESTALE);
 }
 
 static void ask_read(struct link *l, struct archive_job *job)
@@ -346,8 +305,8 @@ static void ask_read(struct link *l, struct archive_job *job)
 				     {"+", 1},	    {"COUNT", 5},     {"8", 1}};
 
 	if (!call || redis_put(&call->command, words, 6) < 0) {
-		drop_call(call);
-		end_job(job, -ENOMEM);
+		call_free(call);
+		job_end(job, -ENOMEM);
 		return;
 	}
 	call->job = job;
@@ -360,7 +319,7 @@ static void on_deleted(struct link *l, struct call *call, const redisReply *repl
 {
 	(void)l;
 	call->job->found = reply && reply->type == REDIS_REPLY_INTEGER && reply->integer;
-	end_job(call->job, reply && reply->type == REDIS_REPLY_INTEGER ? 0 : -EIO);
+	job_end(call->job, reply && reply->type == REDIS_REPLY_INTEGER ? 0 : -EIO);
 }
 
 static void ask_delete(struct link *l, struct archive_job *job)
@@ -374,8 +333,8 @@ static void ask_delete(struct link *l, struct archive_job *job)
 	snprintf(channel, sizeof(channel), BUS_PREFIX "{%s}", job->session->id);
 	if (!call || call_script(l, call, SCRIPT_DELETE, job->session, 1) < 0 ||
 	    redis_put_arg(&call->command, channel, strlen(channel)) < 0) {
-		drop_call(call);
-		end_job(job, -ENOMEM);
+		call_free(call);
+		job_end(job, -ENOMEM);
 		return;
 	}
 	call->job = job;
@@ -398,7 +357,7 @@ void open_job(struct link *l, struct archive_job *job)
 				far_subscribe(l, f);
 		}
 		if (!f || f->step == FAR_LOST)
-			end_job(job, f ? -EAGAIN : -ENOMEM);
+			job_end(job, f ? -EAGAIN : -ENOMEM);
 		else
 			ask_far(l, f, job);
 		return;
@@ -409,7 +368,7 @@ void open_job(struct link *l, struct archive_job *job)
 		ask_delete(l, job);
 		return;
 	case ARCHIVE_KEEP:
-		end_job(job, 0);
+		job_end(job, 0);
 		return;
 	}
 }
@@ -426,7 +385,7 @@ static void late(struct archive_job **list, uint64_t now_ms)
 			continue;
 		}
 		*list = job->next;
-		end_job(job, -EAGAIN);
+		job_end(job, -EAGAIN);
 	}
 }
 

@@ -13,51 +13,6 @@
 #define MSGS_SIZE 2048 /* a power of two, more than BATCH_RECORDS */
 #define PAUSE_MS 500   /* after a refusal */
 
-void publish_end(struct link *l, struct offer *o, enum hub_code code, uint64_t seq, const char *why)
-{
-	atomic_fetch_sub_explicit(&l->bus->queued, o->len, memory_order_relaxed);
-	session_offered(o, code, seq, why);
-}
-
-/* --- the queue */
-
-static void queue_last(struct far *f, struct offer *o)
-{
-	o->next = NULL;
-	if (!f->first)
-		f->last_offer = NULL;
-	if (f->last_offer)
-		f->last_offer->next = o;
-	else
-		f->first = o;
-	f->last_offer = o;
-}
-
-/* What was under way waits again, in front. */
-void publish_again(struct far *f)
-{
-	struct flight *t = &f->flight;
-
-	f->flying = false;
-	if (!t->first)
-		return;
-	t->last->next = f->first;
-	if (!f->first)
-		f->last_offer = t->last;
-	f->first = t->first;
-	t->first = t->last = NULL;
-}
-
-void publish_due(struct link *l, struct far *f)
-{
-	if (f->due || f->flying || !f->first || f->step != FAR_OPEN || !l->up)
-		return;
-	f->due = true;
-	f->due_next = NULL;
-	*l->due_last = f;
-	l->due_last = &f->due_next;
-}
-
 void publish_offer(struct link *l, struct offer *o)
 {
 	struct far *f = o->session->far;
@@ -66,7 +21,7 @@ void publish_offer(struct link *l, struct offer *o)
 		publish_end(l, o, HUB_UNAVAILABLE, 0, "the session begins anew");
 		return;
 	}
-	queue_last(f, o);
+	publish_last(f, o);
 	publish_due(l, f);
 }
 
@@ -279,19 +234,6 @@ static int put_call(struct link *l, struct far *f, struct call *call, const stru
 
 /* --- the answer */
 
-void publish_landed(struct link *l, struct far *f, uint64_t first)
-{
-	struct flight t = f->flight;
-	struct offer *o;
-
-	f->flying = false;
-	f->flight.first = f->flight.last = NULL;
-	while ((o = t.first) != NULL) {
-		t.first = o->next;
-		publish_end(l, o, HUB_OK, first++, NULL);
-	}
-}
-
 static uint64_t number(const redisReply *r)
 {
 	return r->type == REDIS_REPLY_INTEGER  ? (uint64_t)r->integer
@@ -381,9 +323,7 @@ static void launch(struct link *l, struct far *f)
 	take_flight(l, f, &n);
 	f->flying = true;
 	if (put_call(l, f, call, &n) < 0) {
-		f->calls--;
-		buf_free(&call->command);
-		free(call);
+		call_free(call);
 		publish_again(f);
 		publish_give_up(l, f, "out of memory");
 		return;
@@ -417,39 +357,6 @@ void publish_all_due(struct link *l)
 }
 
 /* --- what cannot wait any longer */
-
-/* Ends all of a list but what stays, which it returns. */
-static struct offer *end_list(struct link *l, struct offer *list, bool all, const char *why)
-{
-	struct offer *o, *stays = NULL, **last = &stays;
-
-	while ((o = list) != NULL) {
-		list = o->next;
-		o->next = NULL;
-		if (o->stays && !all) {
-			*last = o;
-			last = &o->next;
-		} else {
-			publish_end(l, o, HUB_UNAVAILABLE, 0, why);
-		}
-	}
-	return stays;
-}
-
-void publish_give_up(struct link *l, struct far *f, const char *why)
-{
-	bool all = f->step == FAR_LOST || l->stop;
-	struct offer *flying = f->flight.first, *waiting = f->first, *o;
-
-	f->flight.first = f->flight.last = NULL;
-	f->first = f->last_offer = NULL;
-	flying = end_list(l, flying, all, why);
-	waiting = end_list(l, waiting, all, why);
-	while ((o = flying ? flying : waiting) != NULL) {
-		*(flying ? &flying : &waiting) = o->next;
-		queue_last(f, o);
-	}
-}
 
 /* The first that may not wait any longer takes all behind it along: else they would overtake it. */
 void publish_timeouts(struct link *l, uint64_t now_ms)

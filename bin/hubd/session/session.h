@@ -14,9 +14,9 @@
  * The files: session.c life and shards, members.c who is in, users.c whose they are, seek.c where a
  * member begins, publish.c new records, stored.c what an archive has, look.c a look at the state,
  * resync.c members that were overtaken, bonds.c state
- * that goes by itself and records that are taken on a condition, offer.c records that are numbered
- * elsewhere, trim.c what is dropped, limits.c
- * what an operator wants of one, registry.c all sessions. */
+ * that goes by itself and records that are taken on a condition, offer.c and numbered.c records
+ * that are numbered elsewhere, trim.c what is dropped, limits.c what an operator wants of one,
+ * registry.c all sessions. */
 #ifndef HUBD_SESSION_H
 #define HUBD_SESSION_H
 
@@ -472,14 +472,15 @@ bool session_wait(struct session *s, struct stored_wait *wait, uint64_t seq);
  * it is stored already, or nothing ever is; or -ENOMEM. wait->done.run and worker are set. */
 int session_await(struct session *s, struct stored_wait *wait, uint64_t seq);
 
-/* --- records that are numbered elsewhere: offer.c */
+/* --- records that are numbered elsewhere: offer.c, numbered.c */
 
 /* session_publish() where that is so. */
 enum hub_code session_offer(struct session *s, struct publication *p, uint64_t now_ms,
 			    struct published *out);
 
-/* Under the lock: a record of the hub's that ends the state of a key, if that is still the one of
- * seq. Returns 0 or -ENOMEM. */
+/* Under the lock: a new one, with a reference of its own on s. NULL: no memory. And: a record of
+ * the hub's that ends the state of a key, if that is still the one of seq. Returns 0 or -ENOMEM. */
+struct offer *offer_new(struct session *s, const struct publication *p, uint64_t now_ms);
 int session_offer_end(struct session *s, const struct slot *tags, struct span body, struct span key,
 		      uint64_t seq);
 
