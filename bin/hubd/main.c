@@ -435,6 +435,7 @@ static int open_bus(struct hub *hub)
 	    (struct bus_settings){.urls = (const char *const *)opt->bus.item,
 				  .n = opt->bus.n,
 				  .ca = opt->bus_ca,
+				  .node_ms = (uint64_t)(opt->bus_node_timeout * 1000),
 				  .ttl_ms = (uint64_t)(opt->session_ttl * 1000) + BUS_TTL_MORE_MS};
 	if (opt->bus.n)
 		hub->bus = bus_open(&hub->bus_settings, hub->secret, sizeof(hub->secret), &status);

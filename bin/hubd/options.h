@@ -41,6 +41,7 @@ struct hub_options {
 	const char *rules, *rules_test;
 	struct opt_list bus;
 	const char *bus_ca;
+	double bus_node_timeout;
 	const char *store;
 	int sync; /* enum store_sync */
 	int64_t keep_records;

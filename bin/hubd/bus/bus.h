@@ -31,8 +31,9 @@ struct bus;
 struct bus_settings {
 	const char *const *urls;
 	size_t n;
-	const char *ca;	 /* a file of certificates that are trusted; NULL: the system's */
-	uint64_t ttl_ms; /* for which a session is kept that no hubd has */
+	const char *ca;	  /* a file of certificates that are trusted; NULL: the system's */
+	uint64_t ttl_ms;  /* for which a session is kept that no hubd has */
+	uint64_t node_ms; /* silence after which another hubd's members are gone */
 };
 
 /* Connects, and takes the secret that all hubds share from Redis, or leaves it there. Borrows set.

@@ -67,7 +67,8 @@ void link_call(struct link *l, struct call *call)
 int call_script(struct link *l, struct call *call, enum script script, const struct session *s,
 		size_t n)
 {
-	static const char *const parts[SCRIPT_KEYS] = {"", ":log", ":state", ":seen", ":seen0"};
+	static const char *const parts[SCRIPT_KEYS] = {"",	":log",	  ":state",
+						       ":seen", ":seen0", ":here"};
 	char key[BUS_NAME + 8];
 	int r = redis_put_count(&call->command, 3 + SCRIPT_KEYS + n);
 
@@ -77,7 +78,7 @@ int call_script(struct link *l, struct call *call, enum script script, const str
 	if (r == 0)
 		r = redis_put_arg(&call->command, l->sha[script], 40);
 	if (r == 0)
-		r = redis_put_arg(&call->command, "5", 1);
+		r = redis_put_arg(&call->command, "6", 1);
 	for (int i = 0; i < SCRIPT_KEYS && r == 0; i++) {
 		int len = snprintf(key, sizeof(key), BUS_PREFIX "{%s}%s", s->id, parts[i]);
 

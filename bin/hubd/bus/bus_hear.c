@@ -13,6 +13,8 @@ static void on_subscribed(struct link *l, struct far *f)
 		f->step = FAR_OPENING;
 		open_far(l, f);
 	} else {
+		f->who_due = true;
+		here_mend(l, f);
 		far_look(l, f);
 	}
 }
@@ -23,7 +25,7 @@ static void on_message(struct link *l, struct far *f, struct span text)
 	char epoch[20];
 
 	if (f->step != FAR_OPEN) {
-		f->missed = true;
+		f->missed = f->who_due = true;
 		return;
 	}
 	if (batch_read(text, &head)) {
@@ -31,8 +33,10 @@ static void on_message(struct link *l, struct far *f, struct span text)
 		return;
 	}
 	snprintf(epoch, sizeof(epoch), "%016jx", (uintmax_t)f->session->epoch);
-	if (text.len < 18 || (*text.p != 'e' && *text.p != 'd'))
+	if (text.len < 18 || (*text.p != 'e' && *text.p != 'd')) {
+		here_message(l, f, text);
 		return;
+	}
 	if ((*text.p == 'd') == (memcmp(text.p + 2, epoch, 16) == 0))
 		far_lose(l, f, *text.p == 'd');
 }
@@ -70,6 +74,7 @@ void far_resume_all(struct link *l)
 			open_far(l, f);
 		else if (f->step == FAR_OPEN)
 			far_look(l, f);
+		f->declare = true;
 		publish_due(l, f);
 	}
 }

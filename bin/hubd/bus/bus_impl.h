@@ -77,13 +77,25 @@ struct far {
 	struct far *due_next;
 	uint64_t pause_ms; /* nothing is sent before */
 
+	uint64_t who;	/* the count of who is there elsewhere, of which this is told */
+	bool who_due;	/* it is to be asked once more, */
+	bool who_asked; /* which is under way */
+	bool declare;	/* the others are to be told once more who is here */
+
 	bool looking;
-	bool missed;	  /* something came that is not here: a look is to follow */
-	bool hears_again; /* the same for all that came before it heard */
+	bool missed; /* something came that is not here: a look is to follow */
 	uint64_t looked_ms;
 	struct archive_job
 	    *asks; /* who wants to know where it is, before the look that is under way */
 	struct archive_job *asked; /* the same: when that one is done */
+};
+
+#define BUS_NODES 64
+
+/* Another hubd that has members. */
+struct node {
+	uint64_t id;
+	bool asked; /* whether it is there */
 };
 
 struct link {
@@ -120,6 +132,10 @@ struct link {
 	struct far *all, *check_at;
 	struct far *due, **due_last;
 	uint64_t batches; /* so far */
+	struct node node[BUS_NODES];
+	unsigned nnodes;
+	uint64_t beat_ms; /* when to say next that this one is there, */
+	bool beats;	  /* and whether it has said so */
 	struct buf scratch;
 	struct incoming in[BATCH_RECORDS];
 
@@ -188,6 +204,23 @@ void far_unsubscribed_all(struct link *l);
 
 /* What Redis has of it is another one, or it is no more: its members go. */
 void far_lose(struct link *l, struct far *f, bool deleted);
+
+/* --- bus_here.c */
+
+/* News for the other hubds; takes o. */
+void here_news(struct link *l, struct far *f, struct offer *o);
+
+/* What they say: a message that is no batch. */
+void here_message(struct link *l, struct far *f, struct span text);
+
+/* Who is there, from open.lua's answer or HGETALL's, from element i on. */
+void here_read(struct link *l, struct far *f, const redisReply *reply, size_t i);
+
+/* Asks for that, or tells the others anew, where it is due. */
+void here_mend(struct link *l, struct far *f);
+
+/* Says now and then that this hubd is there, and sees whether the others are. */
+void here_beat(struct link *l, uint64_t now_ms);
 
 /* --- bus_publish.c */
 

@@ -223,6 +223,7 @@ static void tick(struct link *l, uint64_t now_ms)
 		link_fail(l, silent);
 	ping(l, now_ms);
 	set_failing(l, now_ms);
+	here_beat(l, now_ms);
 	far_checks(l, now_ms);
 	if (now_ms >= l->late_ms) {
 		publish_timeouts(l, now_ms);

@@ -223,9 +223,12 @@ void far_checks(struct link *l, uint64_t now_ms)
 		if (!f)
 			return;
 		l->check_at = f->next;
-		if (far_is_unused(f))
+		if (far_is_unused(f)) {
 			far_free(l, f);
-		else if (f->missed || now_ms - f->looked_ms >= BUS_CHECK_MS)
+			continue;
+		}
+		here_mend(l, f);
+		if (f->missed || now_ms - f->looked_ms >= BUS_CHECK_MS)
 			far_look(l, f);
 	}
 }

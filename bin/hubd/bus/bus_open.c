@@ -92,13 +92,14 @@ static ssize_t take_value(struct span value, struct kept_state **all, size_t n)
 	return (ssize_t)n;
 }
 
-static int take_state(struct session_image *image, const redisReply *reply)
+/* From the sixth element on, in pairs, up to end. */
+static int take_state(struct session_image *image, const redisReply *reply, size_t end)
 {
 	struct kept_state *all = NULL;
 	ssize_t n = 0;
 	int r = 0;
 
-	for (size_t i = 5; i < reply->elements && n >= 0; i += 2)
+	for (size_t i = 6; i < end && n >= 0; i += 2)
 		n = take_value(
 		    (struct span){text_of(reply, i), reply->element[i]->type == REDIS_REPLY_STRING
 							 ? (size_t)reply->element[i]->len
@@ -112,16 +113,22 @@ static int take_state(struct session_image *image, const redisReply *reply)
 	return n < 0 ? (int)n : r;
 }
 
-static int load(struct far *f, const redisReply *reply, uint64_t *tail)
+/* *end: behind the state. */
+static int load(struct far *f, const redisReply *reply, uint64_t *tail, size_t *end)
 {
 	struct session *s = f->session;
 	struct session_image image;
 	int r;
 
+	*end = 5;
+	if (reply->element[4]->type == REDIS_REPLY_INTEGER)
+		*end += (size_t)reply->element[4]->integer;
+	if (*end > reply->elements)
+		return -EINVAL;
 	session_image_init(&image, s->env);
 	image.epoch = strtoull(text_of(reply, 0), NULL, 16);
 	image.head = strtoull(text_of(reply, 1), NULL, 10);
-	r = take_state(&image, reply);
+	r = take_state(&image, reply, *end);
 	image.found = r == 0;
 	*tail = look_tail(reply->element[3], image.epoch, image.head);
 	f->head = image.head;
@@ -136,17 +143,18 @@ static void on_opened(struct link *l, struct call *call, const redisReply *reply
 {
 	struct far *f = call->far;
 	uint64_t tail = 0;
+	size_t here = 0;
 	int r;
 
 	if (!reply || f->step != FAR_OPENING)
 		return; /* again, when there is a connection */
-	if (!is_array(reply, 4)) {
+	if (!is_array(reply, 5)) {
 		err_log(ERR_WARN, "bus: session %s: %s", f->session->id,
 			reply->type == REDIS_REPLY_ERROR ? reply->str : "no answer of ours");
 		jobs_end(&f->asks, -EAGAIN, 0);
 		return; /* who asks next tries again */
 	}
-	r = load(f, reply, &tail);
+	r = load(f, reply, &tail, &here);
 	if (r < 0) {
 		err_log(ERR_ERROR, "bus: session %s: %s", f->session->id,
 			r == -ENOMEM ? "out of memory" : "what Redis has of it cannot be read");
@@ -154,9 +162,11 @@ static void on_opened(struct link *l, struct call *call, const redisReply *reply
 		return;
 	}
 	f->step = FAR_OPEN;
+	here_read(l, f, reply, here);
 	f->looked_ms = clock_mono_ms();
 	jobs_end(&f->asks, 0, tail);
 	publish_due(l, f);
+	here_mend(l, f);
 	if (f->missed)
 		far_look(l, f);
 }

@@ -17,6 +17,10 @@ void publish_offer(struct link *l, struct offer *o)
 {
 	struct far *f = o->session->far;
 
+	if (o->news) {
+		here_news(l, f, o);
+		return;
+	}
 	if (!f || f->step == FAR_LOST) {
 		publish_end(l, o, HUB_UNAVAILABLE, 0, "the session begins anew");
 		return;

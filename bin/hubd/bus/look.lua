@@ -1,6 +1,6 @@
 -- Where a session is, and what has come since. Keeps it from being forgotten.
 --
--- KEYS  as of publish.lua
+-- KEYS  as of here.lua
 -- ARGV  1 the first seq that is wanted  2 entries at most  3 ms for which an unused session is kept
 --       4 'tail': where its log begins is of interest
 -- Returns epoch ('': there is none), head, last batch, the first entry of the log or '', then those that
@@ -9,7 +9,7 @@ local session = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'last')
 if not session[1] then
 	return { '', '0', '-', '' }
 end
-for i = 1, 5 do
+for i = 1, 6 do
 	redis.call('PEXPIRE', KEYS[i], ARGV[3])
 end
 session[4] = ''

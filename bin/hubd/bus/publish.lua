@@ -1,7 +1,7 @@
 -- Numbers a batch of records of one session, keeps it and tells all hubds; or none of it.
 --
 -- KEYS  1 the session (hash)  2 its log (stream)  3 its state (hash)  4 messages seen (hash)
---       5 messages seen before those (hash)
+--       5 messages seen before those (hash)  6 who is there
 -- ARGV  1 epoch  2 the batch's id  3 number of records  4 the records  5 ms for which an unused session
 --       is kept  6 records kept at least  7 bytes kept, where that is more  8 channel
 --       9 the condition of the first record: '', 's' (its key's last record must be that one, 0: none)

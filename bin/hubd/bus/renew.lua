@@ -1,6 +1,6 @@
 -- A session has lost records that somebody had: what comes now is another past.
 --
--- KEYS  as of publish.lua
+-- KEYS  as of here.lua
 -- ARGV  1 the epoch that is over  2 the next one  3 channel
 -- Returns 'ok'.
 if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] then

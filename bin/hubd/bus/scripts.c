@@ -18,6 +18,7 @@ EMBED(open);
 EMBED(look);
 EMBED(renew);
 EMBED(delete);
+EMBED(here);
 
 struct span script_text(enum script script)
 {
@@ -29,6 +30,7 @@ struct span script_text(enum script script)
 	    [SCRIPT_LOOK] = {script_look, script_look_end},
 	    [SCRIPT_RENEW] = {script_renew, script_renew_end},
 	    [SCRIPT_DELETE] = {script_delete, script_delete_end},
+	    [SCRIPT_HERE] = {script_here, script_here_end},
 	};
 
 	return (struct span){of[script].text, (size_t)(of[script].end - of[script].text)};

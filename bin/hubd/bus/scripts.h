@@ -4,9 +4,17 @@
 
 #include "json/envelope.h"
 
-enum script { SCRIPT_PUBLISH, SCRIPT_OPEN, SCRIPT_LOOK, SCRIPT_RENEW, SCRIPT_DELETE, SCRIPTS };
+enum script {
+	SCRIPT_PUBLISH,
+	SCRIPT_OPEN,
+	SCRIPT_LOOK,
+	SCRIPT_RENEW,
+	SCRIPT_DELETE,
+	SCRIPT_HERE,
+	SCRIPTS
+};
 
-#define SCRIPT_KEYS 5 /* of each: those of one session */
+#define SCRIPT_KEYS 6 /* of each: those of one session */
 
 /* Its text, which lives for ever. */
 struct span script_text(enum script script);

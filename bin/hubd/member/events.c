@@ -162,6 +162,7 @@ const struct session_events member_events = {
     .replaced = on_replaced,
     .timed = on_timed,
     .parted = on_parted,
+    .direct = direct_from_afar,
     .sessions = on_sessions,
 };
 

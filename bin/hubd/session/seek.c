@@ -130,7 +130,7 @@ enum hub_code session_seek_locked(struct session *s, struct member *m,
 
 	*out = (struct session_joined){.epoch = s->epoch,
 				       .seq = s->log.head,
-				       .user_count = s->nmembers,
+				       .user_count = session_total(s),
 				       .recovered = from->has_since};
 	out->ask = must_ask(s, from);
 	if (out->ask)

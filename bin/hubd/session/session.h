@@ -11,7 +11,8 @@
  * thread alone). Nothing else of a member is touched by other threads, but for `info`, under the
  * lock.
  *
- * The files: session.c life and shards, members.c who is in, users.c whose they are, seek.c where a
+ * The files: session.c life and shards, members.c who is in, users.c whose they are, away.c
+ * who is at other hubs, seek.c where a
  * member begins, publish.c new records, stored.c what an archive has, look.c a look at the state,
  * resync.c members that were overtaken, bonds.c state
  * that goes by itself and records that are taken on a condition, offer.c and numbered.c records
@@ -68,6 +69,9 @@ struct session_events {
 	void (*timed)(struct worker *w, struct session *s);
 	/* It goes on without its members here: their connections are to come anew. */
 	void (*parted)(struct worker *w, struct session *s, bool deleted);
+	/* Something for that client, or where user is not empty for all of that user's, came from
+	 * another hub. On any thread. */
+	void (*direct)(struct session *s, uint64_t client, struct span user, struct span text);
 	/* There are sessions that a watch of this worker was not told of. */
 	void (*sessions)(struct worker *w);
 };
@@ -173,6 +177,25 @@ struct waits {
 	uint32_t first, n;
 };
 
+/* A member at another hub. */
+struct away {
+	struct away *next, *user_next; /* of those alike */
+	struct blob *info;	       /* a reference, or NULL */
+	uint64_t client, node;
+	uint32_t round; /* in which he was told of last */
+	uint32_t user_hash;
+	uint16_t user_len;
+	char user[];
+};
+
+/* All of a session's, by client and by user. Zeroed at the start. */
+struct aways {
+	struct away **table, **users;
+	uint32_t size, n; /* size is a power of two, or 0 */
+	uint32_t both;	  /* of them: here as well, but about to leave */
+	uint32_t round;
+};
+
 /* The heads that earlier runs of the hub left behind where they ended in a crash, by run. */
 struct crashes {
 	size_t n;
@@ -197,6 +220,8 @@ struct session {
 	uint32_t nmembers;	   /* lock; those that are not hidden */
 	uint32_t nviewers;	   /* lock; those that are */
 	uint32_t version;	   /* lock; counts changes of the member list */
+	uint32_t heard;		   /* lock; the last version that the other hubs know of */
+	struct aways aways;	   /* lock; who is at another hub, and not here */
 	uint64_t epoch;		   /* constant once loaded */
 	bool timed; /* lock; the registry knows that there is state that goes in time, or will */
 	_Atomic uint64_t
@@ -303,6 +328,12 @@ struct session_from {
 	uint64_t stored;  /* the first seq kept there */
 	struct span user; /* and whose it is; empty: nobody's in particular */
 };
+
+/* Under the lock: tells the members that one came or went; tells this hub's connections of a client
+ * to go, of which the others knew before he joined at another; whether he is here. */
+void session_announce(struct session *s, bool joined, uint64_t client);
+bool session_replaced_away(struct session *s, uint64_t client); /* false: it is younger */
+bool session_is_here(struct session *s, uint64_t client);
 
 /* Makes m a member of s and moves it to where it wants to begin. Sets m->session (a new reference),
  * m->cursor, m->catchup, m->user and m->version. The caller has set client, born, worker, info
@@ -504,6 +535,58 @@ uint64_t session_head(struct session *s);
 
 /* Puts a record of the state into an image. Returns 0 or -ENOMEM. */
 int session_image_state(struct session_image *image, const struct incoming *in, uint64_t seq);
+
+/* --- who is at other hubs: away.c; elsewhere.c: what these say; tell.c: what they are told */
+
+#define AWAY_USER_MAX 1024 /* bytes of a user of whom others are told */
+
+/* Under the lock: the one of that client, or NULL. */
+struct away *away_find(const struct session *s, uint64_t client);
+
+/* Under the lock; here: he is here as well. False where he was not there; where memory is out. */
+bool away_remove(struct session *s, uint64_t client, bool here);
+bool away_add(struct session *s, uint64_t node, uint64_t client, struct span info, struct span user,
+	      bool here);
+void aways_free(struct session *s);
+
+/* Under the lock: news for other hubs (offer.news). NULL: no memory. */
+struct offer *away_news(struct session *s, char news, uint64_t client, struct span text,
+			struct span user);
+
+/* Under the lock: tells other hubs that m has joined, or says something else of itself; or left. */
+void session_tell(struct session *s, const struct member *m, bool joined);
+
+/* How many members there are everywhere; under the lock. */
+static inline uint32_t session_total(const struct session *s)
+{
+	return s->nmembers + s->aways.n - s->aways.both;
+}
+
+/* What another hub says: a client joined or left there; tells the members. info and user are
+ * copied. All who are told of between begin and end are there, and no others. And: this hub's own
+ * member of that version is known to the others now. */
+void session_away_joined(struct session *s, uint64_t node, uint64_t client, struct span info,
+			 struct span user);
+void session_away_left(struct session *s, uint64_t node, uint64_t client);
+void session_away_begin(struct session *s);
+void session_away_end(struct session *s);
+void session_heard(struct session *s, uint32_t version);
+
+/* Calls each() for those that are at that hub, or, 0, at any, under the lock; returns how many. */
+size_t session_each_away(struct session *s, uint64_t node,
+			 void (*each)(const struct away *a, void *arg), void *arg);
+
+/* Whether that client, or where user is not empty one of that user's, is at another hub. */
+bool session_is_away(struct session *s, uint64_t client, struct span user);
+
+/* Something for one client, or for those of a user, that is at another hub. HUB_OK, or what
+ * offer() says. */
+enum hub_code session_tell_away(struct session *s, uint64_t client, struct span user,
+				struct span text);
+
+/* Calls each() for all who are here and not hidden, under the lock. */
+void session_each_here(struct session *s, void (*each)(const struct member *m, void *arg),
+		       void *arg);
 
 /* Tells the workers of all members that they are to come anew. */
 void session_part(struct session *s, bool deleted);
