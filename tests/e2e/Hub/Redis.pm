@@ -30,7 +30,7 @@ sub start {
 sub up {
 	my ($self) = @_;
 	my @config = (
-		[ bind => $self->{host} ], $self->{scheme} eq 'rediss' ? () : [ port => $self->{port} ],
+		[ bind => $self->{host} ], $self->{scheme} eq 'rediss' ? ([ port => 0 ], [ 'tls-port' => $self->{port} ]) : [ port => $self->{port} ],
 		[ dir => $self->{dir} ], [ unixsocket => "$self->{dir}/s" ], [ save => '' ], [ 'protected-mode' => 'no' ],
 		[ appendonly => $self->{keeps} ? 'yes' : 'no' ], [ appendfsync => $self->{keeps} ? 'always' : 'no' ],
 		[ 'repl-diskless-sync-delay' => 0 ], @{ $self->{config} });
