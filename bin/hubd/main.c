@@ -497,7 +497,8 @@ static int serve(struct hub *hub)
 	status = make_workers(hub);
 	if (status != 0)
 		goto fail_workers;
-	if (hub->store && recall(hub->store, hub->opt.store, &hub->members[0]) < 0) {
+	if (hub->store && recall(hub->store, hub->opt.store, &hub->members[0],
+				 (uint64_t)(hub->opt.resume_ttl * 1000)) < 0) {
 		status = EX_CANTCREAT;
 	} else if (hub->store && store_start(hub->store, &hub->env) < 0) {
 		err_log(ERR_ERROR, "cannot start a thread");

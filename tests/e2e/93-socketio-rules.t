@@ -226,6 +226,30 @@ subtest 'connect.jq' => sub {
 	$hub->stop;
 };
 
+subtest 'who is not to come back' => sub {
+	my $dir = rules(%basic,
+		connect => '{do: "join", session, recovery: (.session != "app")}, {do: "emit", type: "in", args: ["x"]}',
+		wrong => '{do: "join", session: "den", recovery: false}');
+	my $hub = Hub->start(args => [ '--rules', $dir ]);
+	my $app = $hub->member('unix', 'app');
+	for my $how ('ws', 'poll') {
+		my $ann = Hub::Sio->new($how, $hub);
+		is_deeply([ sort keys %{ $ann->connect('/app') } ], [qw(before sid type)], "$how: where the rule says so there is no pid");
+		is($ann->packet, '42/app,["in","x"]', 'nor an offset with what is emitted');
+		$app->send({ type => 'n', args => ['y'] });
+		is($ann->packet, '42/app,["n","y"]', 'nor with events');
+		$ann->send('42/app,1["wrong"]');
+		like($ann->packet, qr/rule_failed/, 'which only connect.jq may say');
+		my $bob = Hub::Sio->new($how, $hub);
+		ok($bob->connect('/other')->{pid}, 'elsewhere there is one');
+		my $place = 'x' x 11 . '-1';
+		my $again = Hub::Sio->new($how, $hub);
+		my $answer = $again->connect('/app', { pid => $bob->connect('')->{pid}, offset => $place });
+		is_deeply([ $answer->{before}, exists $answer->{pid} ], [ [], '' ], 'and one from there is for nothing');
+	}
+	$hub->stop;
+};
+
 subtest 'connect.jq, rights and a store' => sub {
 	my $dir = rules(%basic,
 		connect => 'if .claims.docs then {do: "join", session: .session} else empty end, {do: "join", session: "hall", since: 0}, {do: "emit", type: "in"}');

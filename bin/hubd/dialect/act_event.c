@@ -200,7 +200,7 @@ static void send_refusal(struct act *a, const struct action *x)
 }
 
 /* Whether the rule lets the client join: an error or an end refuses, and a join of the same session
- * grants it. */
+ * grants it, and may say that it is not to come back. */
 static bool may_enter(struct act *a, struct join_request *join)
 {
 	for (unsigned i = 0; i < a->actions->n; i++) {
@@ -210,9 +210,15 @@ static bool may_enter(struct act *a, struct join_request *join)
 			send_refusal(a, x);
 			return false;
 		}
-		join->granted |= x->kind == ACTION_JOIN && x->session_len == join->session.len &&
-				 memcmp(a->actions->text.data + x->session, join->session.p,
-					join->session.len) == 0;
+		if (x->kind != ACTION_JOIN || x->session_len != join->session.len ||
+		    memcmp(a->actions->text.data + x->session, join->session.p, x->session_len) !=
+			0)
+			continue;
+		join->granted = true;
+		if (x->forgets && a->conn->door->dialect->forget) {
+			join->from = (struct session_from){0};
+			a->conn->door->dialect->forget(a->conn);
+		}
 	}
 	return true;
 }

@@ -81,8 +81,8 @@ struct rest_publisher {
 /* Takes a line, without its end; an empty one only counts. */
 void rest_publish(struct rest_publisher *p, const char *text, size_t len);
 
-/* The same for one that cannot be read at all; code as rest_error(). */
-void rest_publish_failed(struct rest_publisher *p, const char *code, const char *why);
+/* The same for one that cannot be read at all. */
+void rest_publish_failed(struct rest_publisher *p, enum hub_code code, const char *why);
 
 /* Gives up what waits. */
 void rest_publisher_end(struct rest_publisher *p);

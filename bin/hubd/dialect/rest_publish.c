@@ -247,19 +247,13 @@ static void answer(struct rest_publisher *p, uint64_t seq, struct buf *b, int r)
 	hold(p);
 }
 
-static void say_failed(struct rest_publisher *p, const char *code, const char *why,
-		       struct span msg_id)
+static void fail(struct rest_publisher *p, enum hub_code code, const char *why, struct span msg_id)
 {
 	struct buf *b = worker_scratch(p->conn->worker);
 
-	counter_add(&p->conn->worker->counters, errors, 1);
-	answer(p, 0, b, rest_error(b, code, why, msg_id, p->line));
-}
-
-static void fail(struct rest_publisher *p, enum hub_code code, const char *why, struct span msg_id)
-{
 	p->failed = code;
-	say_failed(p, hub_code_name(code), why, msg_id);
+	counter_add_at(&p->conn->worker->counters, errors, code, 1);
+	answer(p, 0, b, rest_error(b, hub_code_name(code), why, msg_id, p->line));
 }
 
 static void conflict(struct rest_publisher *p, uint64_t seq, struct span msg_id)
@@ -405,10 +399,10 @@ void rest_publish(struct rest_publisher *p, const char *text, size_t len)
 		publish(p, &e);
 }
 
-void rest_publish_failed(struct rest_publisher *p, const char *code, const char *why)
+void rest_publish_failed(struct rest_publisher *p, enum hub_code code, const char *why)
 {
 	p->line++;
-	say_failed(p, code, why, (struct span){0});
+	fail(p, code, why, (struct span){0});
 }
 
 void rest_publisher_end(struct rest_publisher *p)

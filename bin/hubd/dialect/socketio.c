@@ -236,6 +236,10 @@ static bool add_half(struct conn *c, struct socketio *io, const char *text, size
 			   "hub takes");
 		return false;
 	}
+	if (!c->door->trusted && conn_over(c->worker, half->bytes.len + len)) {
+		conn_close(c, CLOSE_SLOW, CONN_OVER);
+		return false;
+	}
 	if (buf_put(&half->bytes, text, len) < 0) {
 		conn_close(c, CLOSE_INTERNAL, "out of memory");
 		return false;
@@ -403,7 +407,7 @@ static enum hub_code send_back(struct conn *c, const char *text, size_t len)
 	.parting = socketio_parting, .error = socketio_error, .conflict = socketio_conflict,       \
 	.ack = socketio_ack, .reply = socketio_reply, .error_named = socketio_error_named,         \
 	.refusal = socketio_refusal, .gap = socketio_gap, .left = socketio_left,                   \
-	.skipped = socketio_skipped
+	.skipped = socketio_skipped, .forget = socketio_forget
 
 const struct dialect socketio_dialect = {DIALECT};
 const struct dialect socketio_dialect_presence = {DIALECT, .presence = socketio_presence,

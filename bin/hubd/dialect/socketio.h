@@ -80,6 +80,7 @@ void socketio_joined(struct conn *c, struct seat *seat, const struct session_fro
 		     const struct session_joined *joined);
 void socketio_refused(struct conn *c, enum hub_code code, const char *why, struct span address,
 		      uint32_t retry_s);
+void socketio_forget(struct conn *c);
 void socketio_caught_up(struct conn *c, struct seat *seat);
 void socketio_at_head(struct conn *c, struct seat *seat);
 void socketio_parting(struct conn *c);

@@ -206,6 +206,17 @@ static void read_options(struct conn *c, struct socketio *io, const struct json_
 	io->choose(c, io->offsets, m[PRESENCE].type == JSON_TRUE);
 }
 
+/* As if it had said so itself. */
+void socketio_forget(struct conn *c)
+{
+	struct socketio *io = socketio_of(c);
+
+	if (!io || io->joins)
+		return;
+	io->offsets = false;
+	io->choose(c, false, c->door->dialect->presence != NULL);
+}
+
 void socketio_connect(struct conn *c, const struct socketio_packet *p)
 {
 	struct socketio *io = socketio_of(c);

@@ -62,6 +62,14 @@ const struct state_entry *state_owned(const struct state *s, uint64_t client)
 	return tie ? tie->entry : NULL;
 }
 
+const struct state_entry *state_owned_where(const struct state *s,
+					    bool (*is)(uint64_t client, void *arg), void *arg)
+{
+	const struct tie *tie = s->ties ? ties_where(s->ties, is, arg) : NULL;
+
+	return tie ? tie->entry : NULL;
+}
+
 const struct state_entry *state_due(const struct state *s, uint64_t now_ms)
 {
 	const struct tie *tie = s->ties ? ties_due(s->ties, now_ms) : NULL;

@@ -81,7 +81,7 @@ static bool write_some(const struct seat *seat, struct log_view *view, uint64_t 
 
 	if (seat->select)
 		return select_write(seat, view, cursor, skip, echo, live, bytes);
-	return span_write(seat, view, cursor, skip, echo, bytes);
+	return span_write(seat, view, cursor, skip, echo, live, bytes);
 }
 
 /* Whether half of what the log may keep has come since its last tick: who waited on could lose

@@ -180,4 +180,5 @@ void members_free(struct worker *w)
 		free(w->members->cache[i].end);
 	}
 	buf_free(&w->members->some);
+	deflation_free(&w->members->deflation);
 }

@@ -6,6 +6,7 @@
 
 #include "member/member.h"
 
+#define SEAT_NUMBERS 0x1fffffffu		  /* bits of seat.number */
 #define MSG_ID_ROOM (6 * ENVELOPE_MSG_ID_MAX + 2) /* all of it escaped, and its quotes */
 
 /* A join under way. */
@@ -19,7 +20,8 @@ struct joining {
 	bool blind; /* it may not read */
 	bool granted;
 	struct selection *select; /* of one that waits: a reference */
-	struct seat *above;	  /* may have gone */
+	struct seat *above;	  /* may have gone, and another be in its place */
+	uint32_t above_number;
 	void (*done)(struct conn *c, struct seat *seat, enum hub_code code, const char *why,
 		     uint32_t retry_s);
 	uint16_t msg_id_len;
@@ -116,6 +118,7 @@ static struct seat *new_seat(struct joining *j)
 	if (!seat)
 		return NULL;
 	seat->conn = c;
+	seat->number = ++c->worker->members->seats & SEAT_NUMBERS;
 	seat->m.client = c->id;
 	seat->m.born = c->born;
 	seat->m.worker = (uint8_t)c->worker->index;
@@ -201,13 +204,14 @@ static void move(struct joining *j, struct seat *seat)
 	release(j);
 }
 
-static bool is_gone(const struct conn *c, const struct seat *seat)
+/* The seat that the join is to be above has gone. */
+static bool is_gone(const struct joining *j)
 {
-	const struct seat *at = c->seats;
+	const struct seat *at = j->conn->seats;
 
-	while (at && at != seat)
+	while (at && at != j->above)
 		at = at->next;
-	return !at;
+	return !at || at->number != j->above_number;
 }
 
 static void join_or_move(struct joining *j)
@@ -215,7 +219,7 @@ static void join_or_move(struct joining *j)
 	struct seat *seat =
 	    seat_find_any(j->conn, (struct span){j->session->id, j->session->id_len});
 
-	if (j->above && is_gone(j->conn, j->above)) {
+	if (j->above && is_gone(j)) {
 		release(j);
 		fail(j, HUB_NOT_MEMBER, "it is not in the session any more that it came by");
 		return;
@@ -282,12 +286,13 @@ void member_join(struct conn *c, const struct join_request *request)
 			    .granted = request->granted,
 			    .select = request->select,
 			    .above = request->above,
+			    .above_number = request->above ? request->above->number : 0,
 			    .done = request->done};
 	const char *why = NULL;
 	enum hub_code code = may(c, request, RIGHT_JOIN, &why);
 
-	/* Who joins one session and stays is not counted at all. */
-	if (!c->door->trusted && (c->seats || c->input))
+	/* Who joins one session and stays is not counted at all; readers are by who makes them. */
+	if (!c->door->trusted && !request->hidden && (c->seats || c->input))
 		meter_work(c, METER_JOIN, METER_JOINS);
 	meter_join(c);
 	if (request->msg_id.p && request->msg_id.len <= sizeof(j.msg_id)) {

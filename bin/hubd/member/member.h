@@ -21,6 +21,7 @@
 #include "auth/ended.h"
 #include "base/buf.h"
 #include "conn/conn.h"
+#include "conn/deflation.h"
 #include "member/select.h"
 #include "session/registry.h"
 #include "session/session.h"
@@ -46,6 +47,7 @@ struct seat {
 	uint32_t awaited : 1;	/* its dialect's at_head() is due */
 	uint32_t rooms : 1;	/* it is above others, or was */
 	uint32_t met : 1;	/* the dialect's: rules were told that it is there */
+	uint32_t number : 29;	/* of its worker's, by which it is told from one in its place */
 	uint32_t direct; /* bytes of messages to it alone that wait in the connection's queue */
 	struct selection *select; /* a reference; NULL: it wants all, as it is and at once */
 	struct pace *pace;	  /* a reference; NULL: it has no tick */
@@ -56,6 +58,7 @@ struct span_cache {
 	struct span_key key;
 	uint64_t from, to; /* which ones */
 	uint64_t used;	   /* when it was last, in uses */
+	struct deflation_share share;
 	struct buf bytes;
 	uint32_t *end; /* of each, in bytes */
 	size_t room;   /* of end */
@@ -75,7 +78,9 @@ struct members {
 	struct shard *status;  /* sessions whose number of members is to be told, referenced */
 	struct span_cache cache[SPAN_CACHES];
 	uint64_t uses;		      /* of the cache */
+	struct deflation deflation;   /* of both */
 	struct buf some;	      /* records without those of their sender, for one write */
+	uint32_t seats;		      /* that were made, for their numbers */
 	struct selection *selections; /* of its members */
 	struct pace *paces[PACE_BUCKETS], *due;
 	char why[RIGHTS_WHY_MAX]; /* of the last refusal */

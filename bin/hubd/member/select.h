@@ -11,6 +11,7 @@
 #include "auth/globs.h"
 #include "base/buf.h"
 #include "conn/conn.h"
+#include "conn/deflation.h"
 #include "json/envelope.h"
 #include "log/log.h"
 #include "member/span_key.h"
@@ -54,6 +55,7 @@ struct selection {
 	struct select_wish wish;
 	struct select_cache cache[SELECT_CACHES];
 	unsigned last; /* of them: made last */
+	struct deflation_share share;
 	/* Types as written that were looked at lately, and whether they are wanted. */
 	struct select_verdict {
 		uint8_t len; /* 0: none */

@@ -284,6 +284,17 @@ static struct select_cache *cache_of(struct selection *sel, const struct span_ke
 	return &sel->cache[sel->last];
 }
 
+/* Deflated is what others may share: no more of the past, nor what is without somebody's own. */
+static void share_deflated(const struct seat *seat, struct record_log *in, bool found, bool live)
+{
+	struct worker *w = seat->conn->worker;
+
+	if (found)
+		deflation_shared(&w->members->deflation, &seat->select->share);
+	else if (live)
+		in->deflation = deflation_for(&w->members->deflation, w, &seat->select->share);
+}
+
 bool select_write(const struct seat *seat, struct log_view *view, uint64_t *cursor, uint64_t skip,
 		  bool echo, bool live, size_t *bytes)
 {
@@ -300,6 +311,8 @@ bool select_write(const struct seat *seat, struct log_view *view, uint64_t *curs
 	to = end_of(chunk, from, view->head);
 	span_about(seat, chunk->serial, &about);
 	cache = cache_of(seat->select, &about.key, from, to, &found);
+	if (about.key.encoding->deflates && !skip)
+		share_deflated(seat, &about.in, found, live);
 	if (skip || !found) {
 		cache->key.chunk = 0;
 		if (encode(seat, &about, chunk, from, to, skip, echo, live, cache) < 0) {

@@ -94,6 +94,7 @@ struct action {
 	enum action_to to;
 	enum action_since from; /* ACTION_JOIN */
 	bool quiet;		/* the same: it does not want its own records back */
+	bool forgets;		/* the same: it is not to come back to where it was */
 	bool several;		/* ACTION_REPLY: text is an array of values */
 	unsigned code;		/* ACTION_CLOSE */
 	uint64_t since;		/* ACTION_JOIN */

@@ -5,68 +5,7 @@
 #include "session/contest.h"
 #include "session/session.h"
 
-/* --- the table, under the lock */
-
-static struct member **bucket_of(struct session *s, uint64_t client)
-{
-	return &s->table[client & (s->table_size - 1)];
-}
-
-static struct member *lookup(struct session *s, uint64_t client)
-{
-	struct member *m = *bucket_of(s, client);
-
-	while (m && m->client != client)
-		m = m->hash_next;
-	return m;
-}
-
-/* Doubles the table; where memory is out the chains just grow longer. */
-static void table_grow(struct session *s)
-{
-	uint32_t old_size = s->table_size, i;
-	struct member **old = s->table,
-		      **table = calloc(2 * (size_t)old_size, sizeof(struct member *));
-
-	if (!table)
-		return;
-	s->table = table;
-	s->table_size = 2 * old_size;
-	for (i = 0; i < old_size; i++) {
-		struct member *m = old[i];
-
-		while (m) {
-			struct member *next = m->hash_next, **bucket = bucket_of(s, m->client);
-
-			m->hash_next = *bucket;
-			*bucket = m;
-			m = next;
-		}
-	}
-	free(old);
-}
-
-static void table_add(struct session *s, struct member *m)
-{
-	struct member **bucket;
-
-	if (s->nmembers + s->nviewers >= s->table_size)
-		table_grow(s);
-	bucket = bucket_of(s, m->client);
-	m->hash_next = *bucket;
-	*bucket = m;
-	++*(m->hidden ? &s->nviewers : &s->nmembers);
-}
-
-static void table_remove(struct session *s, struct member *m)
-{
-	struct member **link = bucket_of(s, m->client);
-
-	while (*link != m)
-		link = &(*link)->hash_next;
-	*link = m->hash_next;
-	--*(m->hidden ? &s->nviewers : &s->nmembers);
-}
+/* --- shards, under the lock */
 
 static void shard_add(struct shard *shard, struct member *m)
 {
@@ -182,7 +121,7 @@ static bool outlived(struct session *s, const struct member *m)
 {
 	const struct member *other;
 
-	for (other = *bucket_of(s, m->client); other; other = other->hash_next)
+	for (other = session_client(s, m->client); other; other = other->hash_next)
 		if (other->client == m->client && (int32_t)(other->born - m->born) > 0)
 			return true;
 	return false;
@@ -205,7 +144,7 @@ static void replace(struct session *s, uint64_t client, const struct member *m)
 {
 	const struct member *other;
 
-	for (other = *bucket_of(s, client); other; other = other->hash_next) {
+	for (other = session_client(s, client); other; other = other->hash_next) {
 		struct replaced_mail *mail;
 
 		if (other == m || other->client != client)
@@ -221,7 +160,7 @@ static void replace(struct session *s, uint64_t client, const struct member *m)
 
 bool session_replaced_away(struct session *s, uint64_t client)
 {
-	const struct member *m = lookup(s, client);
+	const struct member *m = session_client(s, client);
 
 	for (; m; m = m->hash_next)
 		if (m->client == client && (int32_t)(m->version - s->heard) > 0)
@@ -232,7 +171,7 @@ bool session_replaced_away(struct session *s, uint64_t client)
 
 bool session_is_here(struct session *s, uint64_t client)
 {
-	return lookup(s, client) != NULL;
+	return session_client(s, client) != NULL;
 }
 
 void session_each_here(struct session *s, void (*each)(const struct member *m, void *arg),
@@ -251,7 +190,7 @@ void session_each_here(struct session *s, void (*each)(const struct member *m, v
 static enum hub_code join_locked(struct session *s, struct member *m,
 				 const struct session_from *from, struct session_joined *out)
 {
-	bool back = lookup(s, m->client) != NULL, away = away_find(s, m->client) != NULL;
+	bool back = session_client(s, m->client) != NULL, away = away_find(s, m->client) != NULL;
 	struct shard *shard = session_shard_make(s, m->worker);
 	enum hub_code code;
 
@@ -277,7 +216,7 @@ static enum hub_code join_locked(struct session *s, struct member *m,
 	m->session = session_ref(s);
 	m->version = ++s->version;
 	blob_ref(m->info);
-	table_add(s, m);
+	session_table_add(s, m);
 	shard_add(shard, m);
 	if (away && !m->hidden)
 		away_remove(s, m->client, back); /* it hears there that it is here */
@@ -312,10 +251,10 @@ uint32_t session_leave(struct member *m)
 	bool here, away;
 
 	pthread_mutex_lock(&s->lock);
-	table_remove(s, m);
+	session_table_remove(s, m);
 	session_user_remove(s, m);
 	shard_remove(session_shard(s, m->worker), m);
-	here = lookup(s, m->client) != NULL; /* by another connection */
+	here = session_client(s, m->client) != NULL; /* by another connection */
 	away = away_find(s, m->client) != NULL;
 	s->aways.both -= !m->hidden && away && !here;
 	left = session_total(s);
@@ -360,7 +299,7 @@ struct worker *session_locate(struct session *s, uint64_t client, uint32_t bytes
 	struct member *m;
 
 	pthread_mutex_lock(&s->lock);
-	m = lookup(s, client);
+	m = session_client(s, client);
 	*full = m && atomic_load_explicit(&m->direct, memory_order_relaxed) >= max;
 	if (m && !*full) {
 		atomic_fetch_add_explicit(&m->direct, bytes, memory_order_relaxed);
@@ -386,7 +325,7 @@ void session_unlocate(struct session *s, uint64_t client, uint32_t bytes)
 	struct member *m;
 
 	pthread_mutex_lock(&s->lock);
-	m = lookup(s, client);
+	m = session_client(s, client);
 	if (m)
 		session_direct_done(m, bytes);
 	pthread_mutex_unlock(&s->lock);
@@ -397,7 +336,7 @@ struct member *session_find(struct session *s, uint64_t client, uint32_t version
 	struct member *m;
 
 	pthread_mutex_lock(&s->lock);
-	for (m = *bucket_of(s, client); m; m = m->hash_next)
+	for (m = session_client(s, client); m; m = m->hash_next)
 		if (m->client == client && m->worker == self && (!version || m->version == version))
 			break;
 	pthread_mutex_unlock(&s->lock);
@@ -413,7 +352,7 @@ uint32_t session_each_member(struct session *s, size_t max,
 	pthread_mutex_lock(&s->lock);
 	for (i = 0; i < s->aways.size && n < max; i++) {
 		for (const struct away *a = s->aways.table[i]; a && n < max; a = a->next) {
-			if (lookup(s, a->client))
+			if (session_client(s, a->client))
 				continue;
 			each(&(struct member){.client = a->client, .info = a->info}, arg);
 			n++;

@@ -223,7 +223,8 @@ struct session {
 	uint32_t heard;		   /* lock; the last version that the other hubs know of */
 	struct aways aways;	   /* lock; who is at another hub, and not here */
 	uint64_t epoch;		   /* constant once loaded */
-	bool timed; /* lock; the registry knows that there is state that goes in time, or will */
+	bool orphans; /* lock; there may be state whose owner has gone: memory was out then */
+	bool timed;   /* lock; the registry knows that there is state that goes in time, or will */
 	_Atomic uint64_t
 	    due_ms;	    /* monotonic: none of that goes before; TIES_NEVER: there is none */
 	struct mail timing; /* in the mailbox of the first worker, with a reference */
@@ -349,6 +350,12 @@ enum hub_code session_join(struct session *s, struct member *m, const struct ses
  * info and its reference on the session. Returns the number of members left. */
 uint32_t session_leave(struct member *m);
 
+/* members_table.c, under the lock: a member that is that client, or NULL; others that are stand
+ * behind it, by hash_next, among others. And who is one. */
+struct member *session_client(struct session *s, uint64_t client);
+void session_table_add(struct session *s, struct member *m);
+void session_table_remove(struct session *s, struct member *m);
+
 /* Replaces what presence shows of m. Borrows info. */
 void session_set_info(struct member *m, struct blob *info);
 
@@ -453,7 +460,8 @@ enum hub_code session_agrees(const struct session *s, struct publication *p);
 void session_due(struct session *s, uint64_t due_ms);
 
 /* Deletes, by records, the keys of state that goes with that client (0: with any); those whose time
- * has come. Returns how many; where there are some, session_changed() is to follow. */
+ * has come. Where there is no memory for the record it is tried again, by session_expire(). Returns
+ * how many; where there are some, session_changed() is to follow. */
 size_t session_end_owned(struct session *s, uint64_t client, uint64_t now_ms);
 size_t session_end_due(struct session *s, uint64_t now_ms);
 

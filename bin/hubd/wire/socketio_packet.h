@@ -79,7 +79,9 @@ int socketio_fill(struct buf *out, struct http1_span json, const struct http1_sp
 int socketio_strip(struct buf *out, struct http1_span json,
 		   struct http1_span attachments[SOCKETIO_ATTACHMENTS_MAX]);
 
-/* Whether it has any. */
+/* Whether it has any that may go as attachments: not where JSON has a placeholder of its own, which
+ * whoever gets it beside attachments would put one in the place of, or find none and end his
+ * connection. */
 bool socketio_has_binary(struct http1_span json);
 
 #endif
