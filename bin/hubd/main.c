@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/url.h"
+#include "bus/bus.h"
 #include "dialect/hub7.h"
 #include "door/doors.h"
 #include "door/engineio.h"
@@ -36,7 +37,8 @@
 #include "store/store.h"
 #include "wire/forwarded.h"
 
-#define JOURNAL_END_MS 500 /* for the last lines to be read */
+#define JOURNAL_END_MS 500    /* for the last lines to be read */
+#define BUS_TTL_MORE_MS 60000 /* for which a session that all hubds have left is in Redis still */
 
 struct hub {
 	int argc;
@@ -48,6 +50,8 @@ struct hub {
 	struct registry registry;
 	struct store_settings store_settings;
 	struct store *store; /* NULL: nothing outlives hubd */
+	struct bus_settings bus_settings;
+	struct bus *bus; /* NULL: it is alone */
 	struct bans *bans;
 	struct ended *ended;
 	struct settings_fixed fixed;
@@ -385,7 +389,9 @@ static void settle(struct hub *hub)
 		       .grace_ms = (int64_t)(opt->slow_after * 1000)},
 	    .memory = &hub->memory,
 	    .workers = &hub->workers,
-	    .archive = hub->store ? store_archive(hub->store) : NULL,
+	    .archive = hub->store ? store_archive(hub->store)
+		       : hub->bus ? bus_archive(hub->bus)
+				  : NULL,
 	    .events = &member_events,
 	    .run = hub->fixed.run,
 	    .max_members = (size_t)opt->max_members,
@@ -416,6 +422,23 @@ static int open_store(struct hub *hub)
 	if (opt->store)
 		hub->store = store_open(&hub->store_settings, hub->secret, sizeof(hub->secret),
 					&hub->fixed.run, &status);
+	return status;
+}
+
+/* Finds the other hubds, with whom it shares the secret. Returns 0 or an exit status. */
+static int open_bus(struct hub *hub)
+{
+	const struct hub_options *opt = &hub->opt;
+	int status = 0;
+
+	hub->bus_settings =
+	    (struct bus_settings){.urls = (const char *const *)opt->bus.item,
+				  .n = opt->bus.n,
+				  .ca = opt->bus_ca,
+				  .node_ms = (uint64_t)(opt->bus_node_timeout * 1000),
+				  .ttl_ms = (uint64_t)(opt->session_ttl * 1000) + BUS_TTL_MORE_MS};
+	if (opt->bus.n)
+		hub->bus = bus_open(&hub->bus_settings, hub->secret, sizeof(hub->secret), &status);
 	return status;
 }
 
@@ -455,6 +478,8 @@ static int prepare(struct hub *hub, struct listeners *ls)
 		status = service_become(hub->opt.user, listeners_own, ls);
 	if (status == 0)
 		status = open_store(hub);
+	if (status == 0)
+		status = open_bus(hub);
 	settings_fix(hub->settings, &hub->fixed);
 	if (status == 0 && !hub->opt.user)
 		status = open_listeners(&hub->opt, ls);
@@ -478,9 +503,13 @@ static int serve(struct hub *hub)
 	} else if (hub->store && store_start(hub->store, &hub->env) < 0) {
 		err_log(ERR_ERROR, "cannot start a thread");
 		status = EX_OSERR;
+	} else if (hub->bus && bus_start(hub->bus, &hub->env, &hub->registry) < 0) {
+		err_log(ERR_ERROR, "cannot start a thread");
+		status = EX_OSERR;
 	} else {
 		status = run(hub, ls);
 	}
+	bus_stop(hub->bus);
 	if (store_stop(hub->store) < 0 && status == 0)
 		status = EX_IOERR;
 fail_workers:
@@ -492,6 +521,7 @@ fail_workers:
 fail_prepare:
 	listeners_stop(ls);
 	store_free(hub->store);
+	bus_free(hub->bus);
 	settings_unref(hub->settings);
 	json_paths_free(hub->fixed.fields);
 	shares_free(hub->shares);

@@ -207,7 +207,7 @@ static enum hub_code submit(struct act *a, struct session *s, struct seat *seat,
 	p->member = seat != NULL;
 	code = submit_record(s, a->conn->worker, p, &out, &a->why);
 	if (code == HUB_OK && seat && !out.repeated) {
-		seat->m.last_sent = out.seq;
+		seat->m.last_sent = out.seq ? out.seq : UINT64_MAX;
 		seat->others |= p->tags.own == OWN_NEVER;
 	}
 	return code;

@@ -1,5 +1,6 @@
 /* Joining, and moving a seat, which both may need the archive first: then the connection is held,
  * and the same is tried again when the answer has come. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -239,6 +240,9 @@ static void opened(struct worker *w, struct mail *mail)
 	conn_release(c); /* it may have to wait again */
 	if (c->closing) {
 		release(j);
+	} else if (j->job.status == -EAGAIN) {
+		release(j);
+		fail(j, HUB_UNAVAILABLE, "the session cannot be reached just now");
 	} else if (j->job.status < 0) {
 		release(j);
 		fail(j, HUB_INTERNAL,

@@ -248,6 +248,9 @@ enum hub_code submit_record(struct session *s, struct worker *w, struct publicat
  * HUB_INTERNAL (memory). */
 enum hub_code member_direct(struct session *s, struct span client, struct blob *blob);
 
+/* What another hub sends, for members here; events.direct. */
+void direct_from_afar(struct session *s, uint64_t client, struct span user, struct span text);
+
 /* The connection's queue has left: what was in it of messages to its seats alone is taken. */
 void direct_taken(struct conn *c);
 
