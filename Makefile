@@ -3,22 +3,28 @@
 #   make          the programs          make demo     the main job on real data
 #   make check    lint and all tests    make bench    hubd beside its peers (first: make bench-peers)
 #   make asan     the tests under AddressSanitizer and UBSan (make tsan: threads)
-#   make fuzz     the fuzz targets, FUZZ_SECONDS each
+#   make fuzz     the fuzz targets, FUZZ_SECONDS each; FUZZ_SEED: the same again
 #   make conformance   hubd's parsers beside those of others (npm brings one)
 #   make deps     installs what pkg-config does not find
+#   make install  programs, library, pages, completions, below DESTDIR and PREFIX
+#   make dist     a tarball, the same from the same commit      make deb   Debian's packages
 
 CC ?= cc
+OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
 share = $(PREFIX)/share/hub
 completions = $(PREFIX)/share/bash-completion/completions
+zsh_completions ?= $(PREFIX)/share/zsh/site-functions
+libdir ?= $(PREFIX)/lib
 FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
+SOVERSION := 0
 
 programs := hubd hubcat hubbench hubreplay hubtoken
-pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3 libpq
+pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3 libpq hiredis zlib
 warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
 # Not asked for on a machine where `make deps` is still to run.
@@ -35,12 +41,15 @@ tool_src := $(sort $(wildcard tests/tools/*.c tests/bench/*.c tests/conformance/
 lib_obj := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter lib/%,$(src)))
 tools := $(tool_src:%.c=$(BUILD)/%)
 exe := $(programs:%=$(BUILD)/%)
+# Of libhub: those who link with it see libhub.so, those who run with it libhub.so.0.
+solib := libhub.so.$(VERSION)
+libhub := $(BUILD)/libhub.a $(BUILD)/$(solib) $(BUILD)/libhub.so.$(SOVERSION) $(BUILD)/libhub.so
 
-.PHONY: all demo check test lint lint-objects bench bench-peers bench-check conformance asan tsan fuzz install uninstall clean deps
+.PHONY: all demo check test lint lint-objects bench bench-peers bench-check conformance asan tsan fuzz install uninstall dist deb deb-try clean deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(exe)
+all: $(exe) $(libhub)
 
 # An archive for each room, what a unit test links, the lists of those and of the fuzz targets: from
 # tests/rooms.
@@ -64,9 +73,43 @@ $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -c -o $@ $<
 
-$(BUILD)/libhub.a: $(lib_obj)
+# It has them in it.
+$(BUILD)/obj/bin/hubd/bus/scripts.o: $(wildcard bin/hubd/bus/*.lua)
+
+# What the programs share.
+$(BUILD)/lib.a: $(lib_obj)
 	@rm -f $@
 	$(AR) rcs $@ $^
+
+# libhub: objects of its own, since they stand anywhere in memory, and one of all that it needs, from
+# which nothing is seen but what hub.map names.
+$(BUILD)/pic/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(compile) -fPIC -fvisibility=hidden -c -o $@ $<
+
+hub_obj := $(patsubst %.c,$(BUILD)/pic/%.o,$(filter lib/hub/%,$(src)))
+hub_needs := $(patsubst %.c,$(BUILD)/pic/%.o,$(filter lib/base/% lib/json/% lib/transport/% lib/client/%,$(src)))
+hub_libs = $(shell pkg-config --libs libwebsockets libuv libsodium openssl 2>/dev/null)
+
+$(BUILD)/pic/libhub.o: $(hub_obj) $(hub_needs) lib/hub/hub.map
+	@rm -f $(BUILD)/pic/needs.a
+	$(AR) rcs $(BUILD)/pic/needs.a $(hub_needs)
+	$(CC) $(cflags) -r -nostdlib -o $@ $(hub_obj) $(BUILD)/pic/needs.a
+	sed -n 's/^\t*\(hub_[a-z_]*\);$$/\1/p' lib/hub/hub.map >$(BUILD)/pic/names
+	$(OBJCOPY) --keep-global-symbols=$(BUILD)/pic/names $@
+
+$(BUILD)/libhub.a: $(BUILD)/pic/libhub.o
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/$(solib): $(hub_obj) $(hub_needs) lib/hub/hub.map
+	@rm -f $(BUILD)/pic/needs-shared.a
+	$(AR) rcs $(BUILD)/pic/needs-shared.a $(hub_needs)
+	$(CC) $(cflags) $(ldflags) -shared -Wl,-soname,libhub.so.$(SOVERSION) -Wl,-z,defs \
+	    -Wl,--version-script=lib/hub/hub.map -o $@ $(hub_obj) $(BUILD)/pic/needs-shared.a $(hub_libs)
+
+$(BUILD)/libhub.so $(BUILD)/libhub.so.$(SOVERSION): $(BUILD)/$(solib)
+	ln -sf $(solib) $@
 
 $(BUILD)/rooms/%.a:
 	@mkdir -p $(@D)
@@ -74,7 +117,7 @@ $(BUILD)/rooms/%.a:
 	$(AR) rcs $@ $^
 
 define program
-$(BUILD)/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(filter bin/$(1)/%,$(src))) $(BUILD)/libhub.a
+$(BUILD)/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(filter bin/$(1)/%,$(src))) $(BUILD)/lib.a
 	$$(CC) $$(cflags) $$(ldflags) -o $$@ $$^ $$(pkg_libs)
 endef
 $(foreach p,$(programs),$(eval $(call program,$(p))))
@@ -84,7 +127,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o
 	$(CC) $(cflags) $(ldflags) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 	    -lcmocka $(pkg_libs)
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhub.a
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/lib.a
 	@mkdir -p $(@D)
 	$(CC) $(cflags) $(ldflags) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(pkg_libs)
 
@@ -155,7 +198,7 @@ tsan:
 	    CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=thread"
 
 fuzz: $(fuzzers)
-	@tests/fuzz/run $(BUILD) $(FUZZ_SECONDS)
+	@tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ_SEED)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3 \
@@ -168,11 +211,22 @@ install: all
 	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d $(DESTDIR)$(share) $(DESTDIR)$(completions)
 	install -m 644 contrib/hub.js contrib/hub.d.ts $(DESTDIR)$(share)
+	install -d $(DESTDIR)$(share)/dashboard
+	install -m 644 contrib/dashboard/index.html $(DESTDIR)$(share)/dashboard
 	install -m 644 contrib/completions/hub.bash $(DESTDIR)$(completions)/hubd
 	ln -sf hubd $(DESTDIR)$(completions)/hubcat
 	ln -sf hubd $(DESTDIR)$(completions)/hubreplay
 	ln -sf hubd $(DESTDIR)$(completions)/hubtoken
 	ln -sf hubd $(DESTDIR)$(completions)/hubbench
+	install -d $(DESTDIR)$(zsh_completions)
+	install -m 644 contrib/completions/hub.zsh $(DESTDIR)$(zsh_completions)/_hub
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(libdir)/pkgconfig
+	install -m 644 lib/hub/hub.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(BUILD)/libhub.a $(BUILD)/$(solib) $(DESTDIR)$(libdir)
+	ln -sf $(solib) $(DESTDIR)$(libdir)/libhub.so.$(SOVERSION)
+	ln -sf $(solib) $(DESTDIR)$(libdir)/libhub.so
+	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(libdir)|' -e 's|@version@|$(VERSION)|' lib/hub/hub.pc.in \
+	    >$(DESTDIR)$(libdir)/pkgconfig/libhub.pc
 
 uninstall:
 	rm -f $(programs:%=$(DESTDIR)$(PREFIX)/bin/%)
@@ -180,10 +234,29 @@ uninstall:
 	rm -f $(patsubst man/%.3,$(DESTDIR)$(PREFIX)/share/man/man3/%.3,$(wildcard man/*.3))
 	rm -f $(patsubst man/%.5,$(DESTDIR)$(PREFIX)/share/man/man5/%.5,$(wildcard man/*.5))
 	rm -f $(patsubst man/%.7,$(DESTDIR)$(PREFIX)/share/man/man7/%.7,$(wildcard man/*.7))
-	rm -f $(programs:%=$(DESTDIR)$(completions)/%) $(DESTDIR)$(share)/hub.js $(DESTDIR)$(share)/hub.d.ts
+	rm -f $(programs:%=$(DESTDIR)$(completions)/%) $(DESTDIR)$(share)/hub.js $(DESTDIR)$(share)/hub.d.ts $(DESTDIR)$(share)/dashboard/index.html
+	rm -f $(DESTDIR)$(zsh_completions)/_hub
+	rm -f $(DESTDIR)$(PREFIX)/include/hub.h $(DESTDIR)$(libdir)/pkgconfig/libhub.pc
+	rm -f $(patsubst %,$(DESTDIR)$(libdir)/%,libhub.a libhub.so libhub.so.$(SOVERSION) $(solib))
 	rm -f $(patsubst man/%.8,$(DESTDIR)$(PREFIX)/share/man/man8/%.8,$(wildcard man/*.8))
+
+# --- to take away
+
+tarball := $(BUILD)/hub-$(VERSION).tar.gz
+
+dist:
+	@mkdir -p $(BUILD)
+	@contrib/dist hub-$(VERSION) $(tarball)
+	@echo $(tarball)
+
+deb: dist
+	@contrib/debian/build $(VERSION) $(tarball) $(BUILD)/deb
+
+# In a Debian of its own: as root, with debootstrap and lintian.
+deb-try: deb
+	@contrib/debian/try $(BUILD)/deb
 
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/pic -name '*.d' 2>/dev/null)

@@ -92,6 +92,9 @@ export interface Events {
 	version: [wanted: string];
 	full: [];
 	drain: [];
+	/** So many records did not come, since others say what they said anew: of select.conflate. */
+	skipped: [count: number];
+	held: [why: HubError];
 	error: [error: HubError, message: object];
 	rebootstrap: [];
 }
@@ -106,6 +109,22 @@ export interface SocketLike {
 	close(code?: number): void;
 }
 
+/** What is wanted of the session's records, and how: hub(7), Crowds. */
+export interface Select {
+	/** Patterns of types, with a ! before those that are not wanted. */
+	types?: string | string[];
+	/** Milliseconds to which records are held. */
+	tick?: number;
+	/** Of types that do not wait for it. */
+	priority?: string | string[];
+	/** Of the state only the last of each key that a tick brings. */
+	conflate?: boolean;
+	/** Over WebSocket what comes together comes as one message. */
+	batch?: boolean;
+	/** The same without what the record before says, too. */
+	fields?: "compact";
+}
+
 export interface Options {
 	/** Of the hub, with http, https, ws or wss, with /ws behind it or without; the page's own server where absent. */
 	url?: string;
@@ -113,10 +132,14 @@ export interface Options {
 	transports?: Transport[];
 	/** Shown to a hub with keys; a function is asked each time that one is needed. */
 	token?: string | (() => string | Promise<string>);
+	/** All where absent. */
+	select?: Select;
 	/** What presence says of this client. */
 	clientInfo?: Record<string, unknown>;
 	/** Of the page: where the hub wants another one (--client-version of hubd), the event version tells. */
 	version?: string;
+	/** The tabs of a browser have one connection together; those with the same string, where it is one. */
+	shared?: boolean | string;
 	/** Messages that may wait for their acks: 256. */
 	queue?: number;
 	/** Milliseconds that it waits before it comes back, at most: 1000 after the first failure ... */

@@ -8,6 +8,9 @@
 // A link carries messages one way or another (WebSocket; events, or polling, with POST) until it ends; the Hub makes
 // the next one, and knows what must outlive them: the place in the log, the mirror of the state, and what was not
 // acknowledged. A link tells the Hub: begin, state* and arrive, or begin alone where it goes on; record; closed.
+//
+// Tabs that share a connection have a Hub each, whose link leads to one of them, which has a Trunk: a Hub with the
+// connection, that tells the others what its link tells it. When that tab goes another one goes on as the same client.
 
 const KEYS = {
 	entity_created: "entity.id", entity_updated: "entity.id", entity_deleted: "entity.id",
@@ -23,10 +26,14 @@ const DEFAULTS = {
 	better: 60000, // after which WebSocket is tried again, and twice that each time; ms
 	keys: KEYS, deletes: ["entity_deleted", "object_deleted"],
 };
-const PASSING = new Set(["internal", "hub_full", "rate_limited", "shutting_down", "held"]); // hub(7), Refused for now
+const PASSING = new Set(["internal", "hub_full", "rate_limited", "shutting_down", "held", "unavailable"]); // hub(7), Refused for now
 const HOPELESS = new Set(["forbidden", "banned", "bad_session_id", "bad_field"]); // of a join
+const SAID = ["session_id", "timestamp", "from"]; // what a record in an array has of the one before it, where it has none
 const MISSES = 2; // in a row, after which another transport is tried
 const POLL_S = 25;
+const RECENT = 1000; // records that a tab keeps for those that are behind it, where they share
+const TRUNK = Symbol("trunk"); // an option: where it goes on, and who is told what links tell
+const PLACE = Symbol("place");
 
 export class HubError extends Error {
 	constructor(code, message, retryAfter = 0, status = 0) {
@@ -58,6 +65,9 @@ export class Hub {
 	#count = 0;
 	#held = false; // something was refused for now
 	#maxMessage = Infinity;
+	#partial; // not all records come: their numbers have holes
+	#tabs; // whom it shares the connection with
+	#recent = {behind: 0, records: []}; // all records behind that one, where it shares
 	#link; #timer; #watch; #better; #betterWait;
 	#failures = 0; #misses = 0; #at = 0;
 	#online = () => this.status === "offline" && this.#connect();
@@ -66,13 +76,22 @@ export class Hub {
 		this.#session = session;
 		const all = {WebSocket: globalThis.WebSocket, fetch: (...what) => fetch(...what), ...DEFAULTS, ...options};
 		this.#options = {...all, keys: {...KEYS, ...options.keys}};
-		this.#options.transports = all.transports.filter((kind) => LINKS[kind] && (kind !== "websocket" || all.WebSocket));
+		this.#options.transports = all.transports.filter((kind) => LINKS[kind] && kind !== "tab" && (kind !== "websocket" || all.WebSocket));
 		if (!this.#options.transports.length) throw new HubError("no_transport", "none of the transports is there");
+		this.#partial = !!(all.select?.types?.length || all.select?.conflate);
 		const url = new URL(options.url ?? "/", globalThis.location?.href);
 		url.protocol = url.protocol.replace(/^ws/, "http");
 		this.#base = url.href.replace(/[?#].*$/, "").replace(/\/(ws)?$/, "");
 		this.#betterWait = this.#options.better;
 		this.#at = Math.max(0, this.#options.transports.indexOf(this.#remembered()));
+		if (options[TRUNK]) this.#go_on_at(options[TRUNK]);
+		if (all.shared && globalThis.navigator?.locks && globalThis.BroadcastChannel) {
+			const name = `hub ${this.#base} ${session} ${all.shared}`;
+			const {transports} = this.#options;
+			this.#tabs = new Tabs(name, () => new Trunk(name, session, {...options, transports}, this[PLACE]()));
+			this.#options.transports = ["tab"];
+			this.#at = 0;
+		}
 		globalThis.addEventListener?.("online", this.#online);
 		this.#connect();
 	}
@@ -142,6 +161,7 @@ export class Hub {
 	close() {
 		globalThis.removeEventListener?.("online", this.#online);
 		this.#end("closed", new HubError("closed", "it was closed"));
+		this.#tabs?.close();
 	}
 
 	// --- what links are told, and tell
@@ -165,26 +185,29 @@ export class Hub {
 
 	async #connect() {
 		this.#drop();
-		if (globalThis.navigator?.onLine === false) return this.#become("offline");
+		if (globalThis.navigator?.onLine === false && !this.#tabs) return this.#become("offline");
 		this.#become("connecting");
 		if (this.status !== "connecting") return; // who heard that has closed it
 		const {transports, token, answer} = this.#options;
 		const kind = transports[this.#at];
 		const link = {kind, heard: Date.now(), over: false, send: () => false, end() {}};
 		const mine = (f) => (...what) => link.over ? undefined : f(...what);
+		const tell = this.#options[TRUNK]?.tell;
+		const told = (name, f) => mine((...what) => { f(...what); tell?.(name, what); });
 		this.#link = link;
 		link.closed = mine((error) => this.#closed(link, error instanceof HubError ? error : new HubError("lost", error?.message)));
+		link.says = mine((status, why) => this.#become(status, why));
 		Object.assign(link, {
-			begin: mine((how) => this.#begin(link, how)), arrive: mine((epoch, seq, place) => this.#arrive(epoch, seq, place)),
-			state: mine((m) => this.#take_state(m, true)), record: mine((m, place) => this.#record(m, place)),
-			placed: mine((place) => (this.#place = place)), other: mine((m) => this.#other(m)),
+			begin: told("begin", (how) => this.#begin(link, how)), arrive: told("arrive", (epoch, seq, place) => this.#arrive(epoch, seq, place)),
+			state: told("state", (m) => this.#take_state(m, true)), record: told("record", (m, place) => this.#record(m, place)),
+			placed: told("placed", (place) => (this.#place = place)), other: told("other", (m) => this.#other(m)),
 		});
 		link.patience = setTimeout(() => link.closed(new HubError("silent", "it does not answer")), answer);
 		try {
 			const about = {
-				session: this.#session, base: this.#base, options: this.#options, writer: this.#writer,
+				session: this.#session, base: this.#base, options: this.#options, writer: this.#writer, tabs: this.#tabs,
 				epoch: this.#epoch, seq: this.#seq, place: this.#place, resume: this.#resume,
-				token: typeof token === "function" ? await token() : token,
+				token: typeof token === "function" && !this.#tabs ? await token() : token,
 			};
 			if (!link.over) await LINKS[kind](link, about);
 		} catch (error) {
@@ -214,6 +237,11 @@ export class Hub {
 		const joined = this.transport !== undefined;
 		this.#drop();
 		const stale = code === 4401 || code === "unauthorized" || code === "unauthenticated";
+		if (error.of === "failed") {
+			this.#end("failed", error);
+			return code === "gave_up" && this.#emit("rebootstrap");
+		}
+		if (error.of) return void this.#connect(); // to the tab that has the connection by now
 		if (code === 4000 || code === 4403 || HOPELESS.has(code) || (stale && typeof token !== "function"))
 			return this.#end("failed", error);
 		// Another transport where this one does not get through though the hub is there; else it is the hub that is not.
@@ -239,16 +267,17 @@ export class Hub {
 	// --- the log and the state
 
 	// recovered: the records behind the place follow up to head; else the state, then arrive().
-	#begin(link, {recovered, reason, head = 0, clientId, resume, userCount, maxMessage}) {
+	#begin(link, {recovered, reason, head = 0, clientId, resume, userCount, maxMessage, transport, writer}) {
 		const {silence, transports} = this.#options;
 		clearTimeout(link.patience);
 		clearInterval(this.#watch);
 		this.#watch = setInterval(() => this.#look(), Math.min(5000, silence / 4));
 		link.pinged = Date.now();
-		link.writer = clientId ?? "http";
-		this.transport = link.kind;
+		link.writer = transport ? "tab" : clientId ?? "http";
+		this.#writer = writer ?? this.#writer;
+		this.transport = transport ?? link.kind;
 		this.#failures = this.#misses = 0;
-		this.#remember(link.kind);
+		if (!transport) this.#remember(link.kind);
 		this.#head = head;
 		this.#gap = {from: 0, to: 0};
 		this.clientId = clientId ?? this.clientId;
@@ -258,6 +287,7 @@ export class Hub {
 		if (!recovered) {
 			this.#epoch = this.#seq = this.#place = undefined;
 			for (const records of this.#mirror.values()) records.clear();
+			this.#recent.records = [];
 			if (this.#known) this.#emit("reset", reason ?? "again");
 			this.#known = true;
 		}
@@ -269,13 +299,15 @@ export class Hub {
 
 	#arrive(epoch, seq, place) {
 		this.#epoch = epoch;
-		this.#seq = seq;
+		this.#seq = this.#recent.behind = seq;
 		this.#place = place;
 		this.#caught_up();
 	}
 
+	// Where records are left out, nobody knows which one is the last of those that were missed.
 	#caught_up() {
-		if (this.status !== "behind" || this.#epoch === undefined || Math.max(this.#seq, this.#gap.to) < this.#head) return;
+		if (this.status !== "behind" || this.#epoch === undefined) return;
+		if (!this.#partial && Math.max(this.#seq, this.#gap.to) < this.#head) return;
 		this.#become("joined");
 		this.ping().catch(() => {});
 		this.#flush();
@@ -290,6 +322,7 @@ export class Hub {
 		if (m.seq <= this.#seq) return;
 		this.#seq = m.seq;
 		this.#place = place;
+		if (this.#tabs || this.#options[TRUNK]) this.#keep(m);
 		this.#take_state(m, false, true);
 		this.#emit("record", m);
 		this.#caught_up();
@@ -304,7 +337,7 @@ export class Hub {
 		if (!["string", "number", "boolean"].includes(typeof key) && snapshot) key = "";
 		if (!["string", "number", "boolean"].includes(typeof key)) return false;
 		key = String(key);
-		if (deletes.includes(m.type)) {
+		if (m.type === "state_deleted" || deletes.includes(m.type)) {
 			for (const records of this.#mirror.values()) if (records.get(key)?.seq < m.seq) records.delete(key);
 		} else if (!(this.state(m.type).get(key)?.seq > m.seq)) {
 			this.state(m.type).set(key, m);
@@ -322,12 +355,15 @@ export class Hub {
 		else if (m.type === "error") this.#emit("error", new HubError(m.data.code, m.data.message), m);
 		else if (m.type === "gap") this.#lost(m);
 		else if (m.type === "resume_token") this.#resume = m.resume;
+		else if (m.type === "skipped") this.#emit("skipped", m.count);
 		else if (m.type === "version_status") m.match || this.#emit("version", m.js_version);
 		else if (/^client_(dis)?connected$|^connection_status$/.test(m.type)) this.#emit("presence", m);
 	}
 
 	#lost(m) {
 		this.#gap = {from: m.from_seq, to: m.to_seq};
+		this.#recent = {behind: m.to_seq, records: []};
+		for (const records of this.#mirror.values()) records.clear(); // it follows, but for what has gone
 		this.#emit("gap", m);
 		this.#caught_up();
 	}
@@ -346,6 +382,7 @@ export class Hub {
 	#refused(p, {code, message}) {
 		if (!PASSING.has(code)) return this.#answered(p, undefined, new HubError(code, message));
 		p.sent = false;
+		if (!this.#held) this.#emit("held", new HubError(code, message));
 		this.#held = true;
 		this.#go_on();
 	}
@@ -416,6 +453,28 @@ export class Hub {
 		socket.onerror = socket.onclose = () => end(false);
 	}
 
+	// --- for the tabs that share the connection
+
+	#keep(m) {
+		this.#recent.records.push(m);
+		if (this.#recent.records.length > 2 * RECENT) this.#recent.behind = this.#recent.records.splice(0, RECENT).at(-1).seq;
+	}
+
+	// What another Hub needs to go on here.
+	[PLACE]() {
+		return {
+			epoch: this.#epoch, seq: this.#seq, place: this.#place, resume: this.#resume, writer: this.#writer, clientId: this.clientId,
+			head: this.#head, gap: this.#gap, mirror: this.#mirror, recent: this.#recent, maxMessage: this.#maxMessage,
+		};
+	}
+
+	#go_on_at({epoch, seq, place, resume, writer, mirror, recent}) {
+		Object.assign(this.#recent, {behind: recent.behind, records: [...recent.records]});
+		for (const [type, records] of mirror) this.#mirror.set(type, new Map(records));
+		[this.#epoch, this.#seq, this.#place, this.#resume, this.#writer] = [epoch, seq, place, resume, writer];
+		this.#known = epoch !== undefined;
+	}
+
 	// Which transport got through last is kept for the next page.
 	#storage() {
 		try { return this.#options.storage ?? (globalThis.document && globalThis.localStorage); } catch { return undefined; }
@@ -427,6 +486,17 @@ export class Hub {
 		try { this.#storage()?.setItem(`hub ${this.#base}`, kind); } catch { /* then not */ }
 	}
 }
+
+// The messages of one or of an array, with which the hub says once what each of its records says.
+const list = (what) => {
+	if (!Array.isArray(what)) return [what];
+	let before = {};
+	for (const m of what) {
+		if (m.seq) for (const name of SAID) m[name] ??= before[name];
+		before = m;
+	}
+	return what;
+};
 
 // --- WebSocket
 
@@ -449,7 +519,7 @@ async function overWebSocket(link, about) {
 	link.publish = (list) => list.forEach((p) => socket.send(p.text));
 	link.ping = () => new Promise((...waits) => (asked.pong.push(waits), say({type: "ping"})));
 	link.presence = () => new Promise((...waits) => (asked.presence.push(waits), say({type: "presence", session_id: session, msg_id: "presence"})));
-	link.again = (f) => { again = f; say({type: "session_associate", session_id: session, ordered: true}); };
+	link.again = (f) => { again = f; say({...options.select, type: "session_associate", session_id: session, ordered: true}); };
 
 	const associated = (m) => {
 		if (joined) {
@@ -487,8 +557,8 @@ async function overWebSocket(link, about) {
 			if (!link.over) say({type: "authenticate", token: next});
 		} catch { /* the hub ends the connection, and the next one asks again */ }
 	};
-	socket.onopen = () => say({type: "session_associate", session_id: session, since: about.seq, epoch: about.epoch, resume: about.resume, ordered: true});
-	socket.onmessage = (event) => { link.heard = Date.now(); take(JSON.parse(event.data)); };
+	socket.onopen = () => say({...options.select, type: "session_associate", session_id: session, since: about.seq, epoch: about.epoch, resume: about.resume, ordered: true});
+	socket.onmessage = (event) => { link.heard = Date.now(); for (const m of list(JSON.parse(event.data))) if (!link.over) take(m); };
 	socket.onclose = (event) => closed(event.code, event.reason);
 	socket.onerror = () => closed(); // of some there is no close
 }
@@ -571,11 +641,15 @@ function overHttp(link, about) {
 const parts = (place) => [place.slice(0, 11), +place.slice(12).split("-")[0]];
 const here = ({place, epoch, seq}) => (epoch === undefined ? undefined : place ?? `${epoch}-${seq}`);
 
+// What is wanted, as a query says it, each word with a & before it.
+const query = (select = {}, names) => names.filter((name) => select[name] !== undefined && select[name] !== false)
+	.map((name) => `&${name}=${encodeURIComponent(select[name] === true ? 1 : select[name])}`).join("");
+
 async function overEvents(link, about) {
-	const {ask, bad, reach} = overHttp(link, about);
+	const {options} = about, {ask, bad, reach} = overHttp(link, about);
 	const head = await reach();
 	const since = here(about);
-	const answer = await ask("/events?state=1" + (since ? `&since=${encodeURIComponent(since)}` : ""));
+	const answer = await ask("/events?state=1" + (since ? `&since=${encodeURIComponent(since)}` : "") + query(options.select, ["types", "tick", "priority", "batch", "conflate"]));
 	if (answer.status !== 200) throw await bad(answer);
 	let begun = false, inState = false;
 	const begin = (how) => { begun = true; inState = !how.recovered; link.begin({...how, head}); };
@@ -587,12 +661,12 @@ async function overEvents(link, about) {
 		if (!m) {
 			if (inState) inState = false, link.arrive(...parts(id), id);
 			else link.placed(id);
-		} else if (m.from === undefined) {
-			link.other(m);
-		} else if (inState) {
-			link.state(m);
 		} else {
-			link.record(m, id);
+			for (const one of list(m)) {
+				if (one.from === undefined) link.other(one);
+				else if (inState) link.state(one);
+				else link.record(one, list(m).at(-1) === one ? id : undefined);
+			}
 		}
 	};
 	let rest = "", fields = {};
@@ -614,7 +688,7 @@ async function overEvents(link, about) {
 }
 
 async function overPoll(link, about) {
-	const {ask, bad, reach, placed} = overHttp(link, about);
+	const {ask, bad, reach, placed} = overHttp(link, about), types = query(about.options.select, ["types"]);
 	const records = async (answer) => (await answer.text()).split("\n").filter((line) => line).map((line) => JSON.parse(line));
 	const head = await reach();
 	const begin_anew = async (reason) => {
@@ -632,7 +706,7 @@ async function overPoll(link, about) {
 	else since = await begin_anew();
 	let limit = 100; // few at first, so that even a bad network brings some
 	while (!link.over) {
-		const answer = await ask(`/records?wait=${POLL_S}&limit=${limit}&since=${encodeURIComponent(since)}`);
+		const answer = await ask(`/records?wait=${POLL_S}&limit=${limit}&since=${encodeURIComponent(since)}${types}`);
 		if (answer.status === 409 || answer.status === 410) {
 			since = await begin_anew((await bad(answer)).code);
 			continue;
@@ -640,7 +714,10 @@ async function overPoll(link, about) {
 		if (answer.status !== 200) throw await bad(answer);
 		const list = await records(answer);
 		link.heard = Date.now();
-		if (!list.length) continue;
+		if (!list.length) {
+			if (types) link.placed(since = placed(answer)); // behind all that was not wanted
+			continue;
+		}
 		if (list.length === limit) limit = Math.min(2 * limit, 1000);
 		const at = placed(answer);
 		if (list[0]?.type === "gap" && list[0].from === undefined) {
@@ -652,4 +729,145 @@ async function overPoll(link, about) {
 	}
 }
 
-const LINKS = {websocket: overWebSocket, sse: overEvents, poll: overPoll};
+// --- tabs that share a connection
+
+// A Hub's side: the channel, and the lock that the tab with the connection holds. The browser gives it to another tab
+// when that one is gone, however it went.
+class Tabs {
+	constructor(name, lead) {
+		this.id = random(8);
+		this.channel = new BroadcastChannel(name);
+		this.given = new AbortController();
+		const held = () => new Promise((done) => {
+			if (this.given.signal.aborted) return done();
+			this.trunk = lead();
+			this.let_go = done;
+		});
+		navigator.locks.request(name, {signal: this.given.signal}, held).catch((error) => { if (!this.given.signal.aborted) throw error; });
+	}
+
+	close() {
+		this.trunk?.close();
+		this.given.abort();
+		this.let_go?.();
+		this.channel.close();
+	}
+}
+
+// The side of the tab that has the connection.
+class Trunk {
+	#channel; #hub;
+	#waiting = new Map(); // tabs that have joined while there is no connection
+	#answers = new Map(); // msg_id => the promise of its ack
+
+	constructor(name, session, options, place) {
+		this.#channel = new BroadcastChannel(name);
+		this.#channel.onmessage = ({data}) => data.tab && this.#take(data);
+		this.#hub = new Hub(session, {
+			...options, shared: undefined, queue: Infinity, [TRUNK]: {...place, tell: (...what) => this.#tell(...what)},
+		});
+		this.#hub.on("status", (status, why) => status === "joined" || status === "behind" || this.#say({status, why: plain(why)}));
+		this.#say({hello: true});
+	}
+
+	close() {
+		this.#hub.close();
+		this.#channel.close();
+	}
+
+	#say(what) { this.#channel.postMessage({trunk: true, ...what}); }
+
+	// What the link tells, for all tabs.
+	#tell(name, what) {
+		this.#say({name, what: name === "begin" ? [this.#how(what[0])] : what});
+		if (name !== "arrive" && !(name === "begin" && what[0].recovered)) return;
+		for (const [tab, since] of this.#waiting) this.#serve(tab, since);
+		this.#waiting.clear();
+	}
+
+	#how(how) {
+		const {clientId, resume, writer, head, maxMessage} = this.#hub[PLACE]();
+		return {head, clientId, resume, writer, maxMessage, userCount: this.#hub.userCount, ...how, transport: this.#hub.transport};
+	}
+
+	#take({tab, join, publish, send, ask, n}) {
+		const hub = this.#hub;
+		if (join && hub.transport && hub.epoch !== undefined) {
+			this.#serve(tab, join);
+		} else if (join) {
+			this.#waiting.set(tab, join);
+			if (hub.status === "failed") hub.restart();
+			else this.#say({to: tab, status: hub.status});
+		} else if (publish) {
+			for (const text of publish) this.#publish(tab, JSON.parse(text));
+		} else if (send) {
+			hub.send(JSON.parse(send));
+		} else if (ask) {
+			hub[ask]().then((value) => this.#say({to: tab, n, value}), (error) => this.#say({to: tab, n, why: plain(error)}));
+		}
+	}
+
+	// A tab begins where it was, if all that it has missed is still here.
+	#serve(to, {epoch, seq}) {
+		const at = this.#hub[PLACE](), {gap, recent} = at;
+		const say = (name, ...what) => this.#say({to, name, what});
+		if (epoch === at.epoch && (seq >= at.seq || seq >= recent.behind)) {
+			say("begin", this.#how({recovered: true}));
+			for (const m of recent.records) if (m.seq > seq) say("record", m);
+		} else {
+			say("begin", this.#how({recovered: false, reason: epoch === undefined ? undefined : epoch === at.epoch ? "trimmed" : "epoch_changed"}));
+			const state = [...at.mirror.values()].flatMap((records) => [...records.values()]).sort((a, b) => a.seq - b.seq);
+			for (const m of state) say("state", m);
+			say("arrive", at.epoch, at.seq, at.place);
+		}
+		if (gap.to > at.seq) say("other", {type: "gap", from_seq: gap.from, to_seq: gap.to});
+	}
+
+	// A tab that has lost its way here sends again what it has no answer to.
+	#publish(to, m) {
+		const {msg_id} = m, answers = this.#answers;
+		if (!answers.has(msg_id)) answers.set(msg_id, this.#hub.publish(m).finally(() => answers.delete(msg_id)));
+		answers.get(msg_id).then(
+			(ack) => this.#say({to, name: "other", what: [{...ack, msg_id}]}),
+			(error) => GONE.has(error.code) || this.#say({to, name: "other", what: [{type: "error", msg_id, data: plain(error)}]}));
+	}
+}
+
+const GONE = new Set(["closed", "failed", "gave_up", "restarted"]); // of a Trunk's Hub: its tabs hear of that by themselves
+
+// Errors as channels carry them, and back.
+const plain = (error) => error && {code: error.code, message: error.message, retryAfter: error.retryAfter, status: error.status};
+const whole = (why) => why && new HubError(why.code, why.message, why.retryAfter, why.status);
+
+function overTab(link, about) {
+	const {tabs: {id, channel}, epoch, seq} = about;
+	const asked = new Map();
+	let begun = false, asks = 0;
+	const say = (what) => channel.postMessage({tab: id, ...what});
+	const ask = (what) => new Promise((...waits) => (asked.set(++asks, waits), say({ask: what, n: asks})));
+	const closed = (why, of) => link.closed(Object.assign(whole(why) ?? new HubError("lost", "another tab has the connection"), {of}));
+	clearTimeout(link.patience); // the tab with the connection has its own
+	link.heard = Infinity;
+	link.send = (text) => (say({send: text}), true);
+	link.publish = (messages) => say({publish: messages.map((p) => p.text)});
+	link.ping = () => ask("ping");
+	link.presence = () => ask("presence");
+	link.again = (f) => f();
+	link.end = () => {
+		channel.onmessage = null;
+		for (const [, reject] of asked.values()) reject(new HubError("lost", "the connection was lost"));
+	};
+	channel.onmessage = ({data: {trunk, to, hello, status, why, name, what, n, value}}) => {
+		if (!trunk || (to && to !== id)) return;
+		if (name === "begin" && to) begun = true;
+		if (name) return begun && link[name](...what);
+		if (n) return why ? asked.get(n)?.[1](whole(why)) : asked.get(n)?.[0](value);
+		if (status === "failed") return closed(why, status);
+		if (begun) return closed(why, "lost");
+		if (hello) say({join: {epoch, seq}});
+		else link.says(status, whole(why));
+	};
+	say({join: {epoch, seq}});
+}
+
+const LINKS = {websocket: overWebSocket, sse: overEvents, poll: overPoll, tab: overTab};

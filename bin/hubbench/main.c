@@ -60,6 +60,19 @@ static const struct opt options_table[] = {
      "members/s that go, and others come, in the scenario churn"},
     {0, "slow", "N", OPT_INT, FIELD(slow), 1, 999999, NULL,
      "members that do not read for a while, in the scenario slow-reader"},
+    {0, "deflate", NULL, OPT_TRUE, FIELD(deflate), 0, 0, NULL,
+     "offer permessage-deflate; the server has to agree"},
+    {0, "tick", "SECONDS", OPT_SECONDS, FIELD(tick), 0, 60, NULL,
+     "in the scenario crowd: take records at ticks, SECONDS apart"},
+    {0, "batch", NULL, OPT_TRUE, FIELD(batch), 0, 0, NULL, "the same: in arrays"},
+    {0, "conflate", NULL, OPT_TRUE, FIELD(conflate), 0, 0, NULL,
+     "the same: only the last move of each avatar"},
+    {0, "compact", NULL, OPT_TRUE, FIELD(compact), 0, 0, NULL,
+     "the same: without what the record before says, too"},
+    {0, "observers", "N", OPT_INT, FIELD(observers), 1, 999999, NULL,
+     "the same: clients whose messages are read, not only counted (10)"},
+    {0, "world", "LENGTH", OPT_INT, FIELD(world), 10, 1000000, NULL,
+     "the same: of the sides of the world, in metres (1000)"},
     {0, "play", "FILE", OPT_STRING, FIELD(play), 0, 0, NULL,
      "publish the messages of a recording, at its times"},
     {0, "speed", "X", OPT_STRING, FIELD(speed), 0, 0, NULL, "the same, X times as fast (1)"},
@@ -99,7 +112,8 @@ static const struct opt_program program = {
 	"[--insecure] [--scenario NAME] [--dialect NAME] [-c N] [-s N] [--publishers N] [-r RATE] "
 	"[-b BYTES] [-d SECONDS] [--warmup SECONDS] [--ramp SECONDS|RATE/s] [--drain SECONDS] "
 	"[--poisson] [--closed N] [--coalesce SECONDS] [--acks] [--no-echo] [--threads N] "
-	"[--churn RATE] [--slow N] [--play FILE] [--speed X] [--message TEXT] [--join TEXT] "
+	"[--churn RATE] [--slow N] [--deflate] [--tick SECONDS] [--batch] [--conflate] [--compact] "
+	"[--observers N] [--world LENGTH] [--play FILE] [--speed X] [--message TEXT] [--join TEXT] "
 	"[--answer "
 	"TEXT=TEXT] "
 	"[--event NAME] "
@@ -310,6 +324,9 @@ int main(int argc, char **argv)
 	    .publishers = UNSET,
 	    .bytes = UNSET,
 	    .slow = UNSET,
+	    .tick = UNSET,
+	    .observers = UNSET,
+	    .world = UNSET,
 	    .threads = 1,
 	    .warmup = 1,
 	    .drain = 10,

@@ -28,8 +28,10 @@ struct hub_options {
 	bool allow_query_token, insecure;
 	int64_t workers;
 	int64_t ready_fd;
-	int64_t max_message, max_header;
+	int64_t max_message, max_header, deflate_min;
+	bool deflate;
 	int64_t rate_messages, rate_bytes, rate_user_messages, rate_user_bytes;
+	int64_t rate_address_messages, rate_address_bytes;
 	int64_t rate_requests, rate_joins;
 	int64_t max_connections, max_per_address, max_per_user;
 	int64_t connection_memory;
@@ -40,6 +42,9 @@ struct hub_options {
 	const char *keys;
 	struct opt_list area;
 	const char *rules, *rules_test;
+	struct opt_list bus;
+	const char *bus_ca;
+	double bus_node_timeout;
 	const char *store;
 	int sync; /* enum store_sync */
 	int64_t keep_records;

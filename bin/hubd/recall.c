@@ -1,33 +1,40 @@
-/* A ban lasts until the moment that was meant, by the wall clock, while no hub runs. */
+/* A ban lasts until the moment that was meant, by the wall clock, while no hub runs; who was sent
+ * away does not come back as who he was. */
 #include "recall.h"
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "dialect/kept.h"
+#include "member/member.h"
 #include "store/store.h"
 
 struct recalling {
 	const char *file;
 	struct members *members;
-	uint64_t wall_ms, mono_ms;
+	uint64_t wall_ms, mono_ms, resume_ms;
 };
 
 static void on_kept(void *arg, struct span value, uint64_t until_ms)
 {
 	const struct recalling *r = arg;
 	struct steering st;
+	int ended = kept_read_ended(r->members->ended, value, r->resume_ms);
 
+	if (ended > 0)
+		return;
 	if (until_ms)
 		until_ms = r->mono_ms + (until_ms > r->wall_ms ? until_ms - r->wall_ms : 0) + 1;
-	if (!kept_read(&st, value) || steer_again(r->members, &st, r->mono_ms, until_ms) < 0)
+	if (ended < 0 || !kept_read(&st, value) ||
+	    steer_again(r->members, &st, r->mono_ms, until_ms) < 0)
 		err_log(ERR_WARN, "store %s: cannot be set again: %.*s", r->file, (int)value.len,
 			value.p);
 }
 
-int recall(struct store *store, const char *file, struct members *members)
+int recall(struct store *store, const char *file, struct members *members, uint64_t resume_ms)
 {
 	struct recalling r = {.file = file,
 			      .members = members,
+			      .resume_ms = resume_ms,
 			      .wall_ms = clock_wall_ms(),
 			      .mono_ms = clock_mono_ms()};
 	int status = store_each_kept(store, r.wall_ms, on_kept, &r);

@@ -177,12 +177,15 @@ struct settings *settings_new(const struct hub_options *opt, const struct settin
 	}
 	s->conns = (struct conn_settings){
 	    .max_message = (size_t)opt->max_message,
+	    .deflate = opt->deflate,
+	    .deflate_min = (size_t)opt->deflate_min,
 	    .ping = opt->ping,
 	    .pong = opt->pong,
 	    .write_timeout = opt->write_timeout,
 	    .resume_ms = (uint64_t)(opt->resume_ttl * 1000),
 	    .rates = meter_rates(opt->rate_messages, opt->rate_bytes),
 	    .user_rates = meter_rates(opt->rate_user_messages, opt->rate_user_bytes),
+	    .address_rates = meter_rates(opt->rate_address_messages, opt->rate_address_bytes),
 	    .max_memory = (size_t)opt->connection_memory,
 	    .max_per_address = (unsigned)opt->max_per_address,
 	    .max_per_user = (unsigned)opt->max_per_user,

@@ -16,10 +16,10 @@
 /* --- once per turn of the loop */
 
 /* Before the loop waits: all that was sent in this turn leaves together. */
-static void on_prepare(uv_prepare_t *prepare)
+void client_settle(struct client *c)
 {
-	struct client *c = prepare->data;
-
+	if (c->freed)
+		return;
 	client_flush(c);
 	if (c->want_drained && sendq_empty(&c->out.queue) && c->status.state == CLIENT_JOINED &&
 	    !c->freed) {
@@ -27,6 +27,11 @@ static void on_prepare(uv_prepare_t *prepare)
 		if (c->events.drained)
 			c->events.drained(c, c->arg);
 	}
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	client_settle(prepare->data);
 }
 
 static void on_check(uv_check_t *check)

@@ -133,6 +133,9 @@ struct client_events {
 	/* Takes what would be a message of type error for a message of ours, and what the hub would
 	 * not take for its size. One that passes is told once for each time of sending again. */
 	void (*refused)(struct client *c, const struct client_refusal *r, void *arg);
+	/* The hub has a message of ours, as that record; 0: it is none, such as a direct message.
+	 * Once for each, by its tag. */
+	void (*acked)(struct client *c, uint64_t tag, uint64_t seq, void *arg);
 	/* After messages, once per turn of the loop. */
 	void (*batch)(struct client *c, void *arg);
 	/* After client_send() said -EAGAIN: there is room again. */
@@ -220,6 +223,10 @@ size_t client_unconfirmed(const struct client *c);
 /* How many bytes of messages were answered so far, and how many messages acknowledged. */
 uint64_t client_confirmed(const struct client *c);
 uint64_t client_acked(const struct client *c);
+
+/* For a caller that waits for the loop's descriptor itself (uv_backend_fd()): what is done before
+ * the loop waits, once uv_run() has returned. Events may come from inside it. */
+void client_settle(struct client *c);
 
 /* Stops reading from the hub, so that it feels our back-pressure, and goes on. What was read
  * already (one buffer) may still be given. While paused nothing is acknowledged either. */

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/token_file.h"
+#include "transport/ws_request.h"
 
 static const char *environment(const char *name, const char *upper)
 {
@@ -54,12 +55,9 @@ static void read_proxy(struct client_args *a)
 			   : environment("http_proxy", "http_proxy");
 	if (!text)
 		return;
-	if (strncmp(text, "http://", 7) == 0)
-		text += 7;
-	if (strstr(text, "://"))
+	if (strstr(text, "://") && strncmp(text, "http://", 7) != 0)
 		err_die(EX_USAGE, "--proxy: only http:// proxies are known");
-	snprintf(a->proxy_text, sizeof(a->proxy_text), "%.*s", (int)strcspn(text, "/"), text);
-	if (!strrchr(a->proxy_text, ':') || strlen(text) >= sizeof(a->proxy_text))
+	if (!ws_request_proxy(text, a->proxy_text, sizeof(a->proxy_text)))
 		err_die(EX_USAGE, "--proxy: not [user:password@]host:port");
 	a->transport.proxy = a->proxy_text;
 }
@@ -67,12 +65,7 @@ static void read_proxy(struct client_args *a)
 static void check_headers(const struct client_args *a)
 {
 	for (size_t i = 0; i < a->headers.n; i++) {
-		const char *h = a->headers.item[i];
-		size_t name = strspn(h, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					"0123456789!#$%&'*+-.^_`|~");
-
-		/* A line of its own must not hide in it. */
-		if (!name || h[name] != ':' || strpbrk(h, "\r\n"))
+		if (!ws_request_header_ok(a->headers.item[i]))
 			err_die(EX_USAGE, "--header: number %zu is not 'Name: value'", i + 1);
 	}
 }

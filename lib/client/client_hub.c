@@ -63,7 +63,7 @@ static void client_joined(struct client *c, const struct client_answer *a)
 static void client_join_failed(struct client *c, const char *code, const struct client_answer *a)
 {
 	static const char *const passing[] = {"hub_full", "shutting_down", "rate_limited",
-					      "internal", "in_use"};
+					      "internal", "in_use",	   "unavailable"};
 	static const char *const refused[] = {"unauthorized", "forbidden", "session_full"};
 	enum transport_loss loss = LOSS_FATAL;
 	char reason[256];
@@ -94,7 +94,9 @@ static bool client_record(struct client *c, struct client_message *m)
 
 static bool client_ack(struct client *c, const struct client_answer *a)
 {
-	if (sendq_answered(&c->out.queue, a->msg_id, a->msg_id_len) != SENDQ_DONE)
+	uint64_t tag;
+
+	if (sendq_answered(&c->out.queue, a->msg_id, a->msg_id_len, &tag) != SENDQ_DONE)
 		return false;
 	c->acked++;
 	if (c->held) {
@@ -104,6 +106,8 @@ static bool client_ack(struct client *c, const struct client_answer *a)
 		c->trouble_ms = 0;
 	}
 	joins_own(&c->joins, a->session, a->seq);
+	if (c->events.acked && !c->freed)
+		c->events.acked(c, tag, a->seq, c->arg);
 	return c->options.acks;
 }
 
@@ -161,7 +165,7 @@ static bool client_heard(struct client *c, enum client_said said, struct client_
 	case SAID_ACK:
 		return client_ack(c, a);
 	case SAID_PONG:
-		return sendq_answered(&c->out.queue, a->ping_id, strlen(a->ping_id)) ==
+		return sendq_answered(&c->out.queue, a->ping_id, strlen(a->ping_id), NULL) ==
 		       SENDQ_FOREIGN;
 	case SAID_CLOSE:
 		return client_farewell(c, a);

@@ -52,6 +52,7 @@ struct client {
 
 	struct json_paths *paths; /* of what comes */
 	struct keepalive keepalive;
+	bool looked;	/* for an answer to a ping, once more after its time */
 	size_t untaken; /* bytes sent and not taken, when it was looked at last */
 
 	uv_timer_t timer; /* the attempt's end, the delay, the end of leaving */

@@ -53,30 +53,57 @@ static uint64_t read_digits(const char *p, const char *end)
 	return n;
 }
 
-/* Reads `,"from":"ID","seq":N}` or `,"from":"ID"}` from the end. Returns false where neither stands
- * there. */
+/* The quote that begins the string which ends with the one at `quote`; NULL where there is none. */
+static const char *string_start(const char *text, const char *quote)
+{
+	const char *start, *slash;
+
+	if (quote <= text || *quote != '"')
+		return NULL;
+	while ((start = memrchr(text, '"', (size_t)(quote - text))) != NULL) {
+		for (slash = start; slash > text && slash[-1] == '\\'; slash--)
+			;
+		if ((start - slash) % 2 == 0)
+			return start;
+		quote = start;
+	}
+	return NULL;
+}
+
+/* Whether a name, with its quotes and the comma and colon around, stands before p. */
+static bool is_after(const char *text, const char *p, const char *name)
+{
+	size_t len = strlen(name);
+
+	return (size_t)(p - text) >= len && memcmp(p - len, name, len) == 0;
+}
+
+/* Reads `,"from":"ID","user":"NAME","seq":N}` from the end, of which user and seq may be missing.
+ * Returns false where no from stands there. */
 static bool read_member(const char *text, size_t len, struct client_message *m)
 {
-	static const char seq[] = "\"seq\":", from[] = ",\"from\":\"";
-	const char *p = text + len - 1, *digits, *quote, *start;
+	static const char seq[] = ",\"seq\":", user[] = ",\"user\":", from[] = ",\"from\":";
+	const char *p = text + len - 1, *digits, *start;
 
 	if (len < 16 || *p != '}')
 		return false;
 	for (digits = p; digits > text && digits[-1] >= '0' && digits[-1] <= '9'; digits--)
 		;
 	m->kind = CLIENT_DIRECT;
-	if (digits < p && digits - text > 24 && memcmp(digits - 6, seq, 6) == 0 &&
-	    digits[-7] == ',') {
+	if (digits < p && is_after(text, digits, seq)) {
 		m->kind = CLIENT_RECORD;
 		m->seq = read_digits(digits, p);
-		p = digits - 7;
+		p = digits - strlen(seq);
 	}
-	quote = p - 1;
-	start = *quote == '"' ? memrchr(text, '"', (size_t)(quote - text)) : NULL;
-	if (!start || start - text < 8 || memcmp(start - 8, from, 9) != 0)
+	start = string_start(text, p - 1);
+	if (start && is_after(text, start, user)) {
+		p = start - strlen(user);
+		start = string_start(text, p - 1);
+	}
+	if (!start || !is_after(text, start, from))
 		return false;
 	m->from = start + 1;
-	m->from_len = (size_t)(quote - m->from);
+	m->from_len = (size_t)(p - 1 - m->from);
 	return true;
 }
 

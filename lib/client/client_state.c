@@ -234,6 +234,14 @@ static void on_pinger(uv_timer_t *timer)
 		client_alive(c);
 	client_look(c);
 	due = keepalive_check(&c->keepalive, uv_now(c->loop), &ms);
+	/* Where the loop itself was held up, the answer may stand in the socket: it is read first.
+	 */
+	if (due == KEEPALIVE_LOST && !c->looked) {
+		c->looked = true;
+		uv_timer_start(timer, on_pinger, 1, 0);
+		return;
+	}
+	c->looked = false;
 	if (due == KEEPALIVE_LOST) {
 		snprintf(text, sizeof(text), "no answer to a ping for %.3g s", (double)ms / 1000);
 		client_lose(c, LOSS_RETRY, text);

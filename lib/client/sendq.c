@@ -272,12 +272,14 @@ static uint64_t find(const struct sendq *q, const char *id, size_t len)
 	return n;
 }
 
-enum sendq_answer sendq_answered(struct sendq *q, const char *id, size_t len)
+enum sendq_answer sendq_answered(struct sendq *q, const char *id, size_t len, uint64_t *tag)
 {
 	uint64_t n = find(q, id, len);
 
 	if (n == q->sent_to)
 		return id_is_ours(q, id, len) ? SENDQ_KNOWN : SENDQ_FOREIGN;
+	if (tag)
+		*tag = sendq_at(q, n)->tag;
 	sendq_done(q, n);
 	return SENDQ_DONE;
 }

@@ -84,8 +84,9 @@ enum sendq_answer {
 	SENDQ_DONE,    /* the entry is done */
 };
 
-/* Takes the id that an answer names, as the hub sent it, without quotes. */
-enum sendq_answer sendq_answered(struct sendq *q, const char *id, size_t len);
+/* Takes the id that an answer names, as the hub sent it, without quotes. *tag: of what is DONE; may
+ * be NULL. */
+enum sendq_answer sendq_answered(struct sendq *q, const char *id, size_t len, uint64_t *tag);
 
 /* One entry that the hub did not take; borrowed until the next call that changes the queue. */
 struct sendq_refused {

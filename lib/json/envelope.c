@@ -70,7 +70,10 @@ const char *hub_code_name(enum hub_code code)
 	    [HUB_INTERNAL] = "internal",
 	    [HUB_HELD] = "held",
 	    [HUB_CONFLICT] = "conflict",
+	    [HUB_BAD_REQUEST] = "bad_request",
+	    [HUB_TIMEOUT] = "timeout",
 	    [HUB_RULE_FAILED] = "rule_failed",
+	    [HUB_UNAVAILABLE] = "unavailable",
 	};
 
 	return (size_t)code < sizeof(names) / sizeof(names[0]) ? names[code] : "internal";
@@ -79,7 +82,8 @@ const char *hub_code_name(enum hub_code code)
 bool hub_code_passes(enum hub_code code)
 {
 	return code == HUB_INTERNAL || code == HUB_RATE_LIMITED || code == HUB_HUB_FULL ||
-	       code == HUB_SHUTTING_DOWN || code == HUB_HELD || code == HUB_IN_USE;
+	       code == HUB_SHUTTING_DOWN || code == HUB_HELD || code == HUB_IN_USE ||
+	       code == HUB_UNAVAILABLE;
 }
 
 bool envelope_session_id_ok(const char *id, size_t len)
@@ -96,37 +100,16 @@ bool envelope_session_id_ok(const char *id, size_t len)
 	return true;
 }
 
-bool envelope_control_type(struct span type)
+enum control envelope_control(struct span type)
 {
-#define TYPE(text)                     \
-	{                              \
-		text, sizeof(text) - 1 \
-	}
-	static const struct span types[] = {
-	    TYPE("ping"),
-	    TYPE("heartbeat"),
-	    TYPE("presence"),
-	    TYPE("client_info"),
-	    TYPE("session_associate"),
-	    TYPE("session_leave"),
-	    TYPE("interest"),
-	    TYPE("version_check"),
-	    TYPE("authenticate"),
-	    TYPE("session_list"),
-	    TYPE("session_delete"),
-	    TYPE("session_limit"),
-	    TYPE("connection_list"),
-	    TYPE("connection_close"),
-	    TYPE("ban_list"),
-	    TYPE("ban_add"),
-	    TYPE("ban_remove"),
-	};
-#undef TYPE
+#define ENVELOPE_CONTROL(type, about) [CONTROL_##type] = {#type, sizeof(#type) - 1},
+	static const struct span types[CONTROLS] = {ENVELOPE_CONTROLS(ENVELOPE_CONTROL)};
+#undef ENVELOPE_CONTROL
 
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+	for (size_t i = CONTROL_NONE + 1; i < CONTROLS; i++)
 		if (types[i].len == type.len && memcmp(types[i].p, type.p, type.len) == 0)
-			return true;
-	return false;
+			return (enum control)i;
+	return CONTROL_NONE;
 }
 
 /* The scanner let no control character through but DEL, and what an escape may hide. */

@@ -42,8 +42,11 @@ enum hub_code {
 	HUB_BANS_FULL,
 	HUB_SHUTTING_DOWN,
 	HUB_INTERNAL,
+	HUB_UNAVAILABLE,
 	HUB_HELD,
 	HUB_CONFLICT,
+	HUB_BAD_REQUEST, /* of HTTP alone: a body that is not framed well, */
+	HUB_TIMEOUT,	 /* or does not come */
 	HUB_RULE_FAILED,
 };
 
@@ -122,9 +125,42 @@ int envelope_strip(const struct envelope *e, struct buf *out);
 enum hub_code envelope_to(const struct envelope *e, void (*each)(struct span id, void *arg),
 			  void *arg, char *why, size_t whycap);
 
-/* True for the types that are the hub's to take (CONTROL MESSAGES in hub(7)), unless the message
- * carries an object in `record`. type is unescaped. */
-bool envelope_control_type(struct span type);
+/* The types that are the hub's to take (CONTROL MESSAGES in hub(7)), unless the message carries an
+ * object in `record`; each with what they are about, for who takes them. */
+#define ENVELOPE_CONTROLS(X)            \
+	X(ping, ping)                   \
+	X(heartbeat, ping)              \
+	X(presence, presence)           \
+	X(client_info, client_info)     \
+	X(session_associate, associate) \
+	X(session_leave, leave)         \
+	X(interest, interest)           \
+	X(version_check, version_check) \
+	X(authenticate, authenticate)   \
+	X(session_list, session_list)   \
+	X(session_delete, steer)        \
+	X(session_limit, steer)         \
+	X(connection_list, steer)       \
+	X(connection_close, steer)      \
+	X(ban_list, steer)              \
+	X(ban_add, steer)               \
+	X(ban_remove, steer)
+
+enum control {
+	CONTROL_NONE, /* a message for members */
+#define ENVELOPE_CONTROL(type, about) CONTROL_##type,
+	ENVELOPE_CONTROLS(ENVELOPE_CONTROL)
+#undef ENVELOPE_CONTROL
+	    CONTROLS
+};
+
+/* Which of them a type, unescaped, is. */
+enum control envelope_control(struct span type);
+
+static inline bool envelope_control_type(struct span type)
+{
+	return envelope_control(type) != CONTROL_NONE;
+}
 
 /* True where id is of the form [A-Za-z0-9_.:~@-]{1,128}. */
 bool envelope_session_id_ok(const char *id, size_t len);

@@ -22,6 +22,7 @@
 
 struct filter {
 	jq_state *jq;
+	size_t lost;	   /* bytes, by its falls */
 	struct buf errors; /* what jq said while compiling */
 	bool halted;
 	int status;
@@ -347,7 +348,12 @@ int filter_run(struct filter *f, enum filter_input kind, const char *text, size_
 		snprintf(why, cap, "the text is too long");
 		return -EINVAL;
 	}
-	return jq_guard(filter_all, &run, why, cap) ? run.result : -EINVAL;
+	if (jq_guard_over(f->lost, why, cap))
+		return -EINVAL;
+	if (jq_guard(filter_all, &run, why, cap))
+		return run.result;
+	jq_guard_lost(&f->lost, len);
+	return -EINVAL;
 }
 
 void filter_free(struct filter *f)

@@ -5,7 +5,8 @@
  * several threads at once, not even with a filter each: its allocator sets itself up once per
  * process and crashes in the second thread when it reports a failure; compile and run all filters
  * of a process in one thread. Compiling takes some 20 ms. Where libjq gives up, by an assertion or
- * for want of memory, that text fails and no other. A value that is nested so deep that the stack
+ * for want of memory, that text fails and no other; it loses memory each time, so that after many
+ * times (jq_guard.h) all fail. A value that is nested so deep that the stack
  * does not hold it ends the process. */
 #ifndef HUB_FILTER_H
 #define HUB_FILTER_H

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <ucontext.h>
 
 struct fence {
 	sigjmp_buf back;
@@ -30,9 +31,12 @@ void __assert_fail(const char *what, const char *file, unsigned line, const char
 	abort();
 }
 
-static void on_division(int signum)
+/* What was blocked for the handler is so no more: it does not return. */
+static void on_division(int signum, siginfo_t *info, void *context)
 {
+	(void)info;
 	if (fence) {
+		pthread_sigmask(SIG_SETMASK, &((ucontext_t *)context)->uc_sigmask, NULL);
 		snprintf(fence->why, fence->cap, "libjq: a division that has no result");
 		siglongjmp(fence->back, 1);
 	}
@@ -50,12 +54,11 @@ static void on_no_memory(void *arg)
 	}
 }
 
-/* Not blocked in its handler, out of which it jumps. */
 static void install(void)
 {
 	static atomic_flag done = ATOMIC_FLAG_INIT;
 	static _Thread_local bool told; /* libjq's handler is a thread's own */
-	struct sigaction act = {.sa_handler = on_division, .sa_flags = SA_NODEFER};
+	struct sigaction act = {.sa_sigaction = on_division, .sa_flags = SA_SIGINFO};
 
 	if (!told)
 		jv_nomem_handler(on_no_memory, NULL);
@@ -78,5 +81,23 @@ bool jq_guard(void (*run)(void *arg), void *arg, char *why, size_t cap)
 	fence = &here;
 	run(arg);
 	fence = NULL;
+	return true;
+}
+
+#define LOST_LEAST 4096 /* for each time: what libjq had made of its own */
+#define LOST_PART 8	/* for each byte of JSON: a value has 16, and what is around it */
+
+void jq_guard_lost(size_t *lost, size_t input)
+{
+	*lost += LOST_LEAST + LOST_PART * (input < JQ_LOST_MAX ? input : JQ_LOST_MAX);
+}
+
+bool jq_guard_over(size_t lost, char *why, size_t cap)
+{
+	if (lost <= JQ_LOST_MAX)
+		return false;
+	snprintf(why, cap,
+		 "libjq gave up in the program so often that it is not run any more: that loses "
+		 "memory");
 	return true;
 }

@@ -14,4 +14,14 @@
  * thread. */
 bool jq_guard(void (*run)(void *arg), void *arg, char *why, size_t cap);
 
+#define JQ_LOST_MAX (8 << 20) /* bytes, about, that one program may lose */
+
+/* What libjq held when it gave up has no owner any more. Counts that as what it is, about, for an
+ * input of so many bytes of JSON. */
+void jq_guard_lost(size_t *lost, size_t input);
+
+/* Whether a program has lost so much that it is not to be run again; then why (cut at cap) says so.
+ */
+bool jq_guard_over(size_t lost, char *why, size_t cap);
+
 #endif

@@ -5,6 +5,7 @@
 #include <libwebsockets.h>
 #include <linux/sockios.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,9 @@
 #define ADDRESS_MS 2000	     /* for one of several addresses, before the next is tried */
 #define READ_MAX (32 << 10)
 #define END_TURNS 8 /* of the loop until libwebsockets' handles are closed; it needs three */
+
+/* libwebsockets and what it asks of TLS keep something of all contexts, without a lock. */
+static pthread_mutex_t contexts = PTHREAD_MUTEX_INITIALIZER;
 
 struct ws {
 	struct transport *t;
@@ -324,9 +328,18 @@ static int ws_context(struct transport *t, struct ws *w)
 	    .user = w,
 	};
 
+	pthread_mutex_lock(&contexts);
 	lws_set_log_level(0, NULL);
 	w->context = lws_create_context(&info);
+	pthread_mutex_unlock(&contexts);
 	return w->context ? 0 : -1;
+}
+
+static void ws_context_destroy(struct ws *w)
+{
+	pthread_mutex_lock(&contexts);
+	lws_context_destroy(w->context);
+	pthread_mutex_unlock(&contexts);
 }
 
 /* Begins with one address, or the name itself where a proxy looks it up. */
@@ -488,10 +501,10 @@ static bool ws_end(struct transport *t)
 		return true;
 	if (w->context) {
 		if (w->end_turns == 0)
-			lws_context_destroy(w->context);
+			ws_context_destroy(w);
 		if (++w->end_turns < END_TURNS)
 			return false;
-		lws_context_destroy(w->context);
+		ws_context_destroy(w);
 		w->context = NULL;
 	}
 	if (w->has_timer && !w->closing_timer) {

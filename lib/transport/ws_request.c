@@ -18,6 +18,28 @@ void ws_request_host(const struct url *url, char *out, size_t cap)
 	snprintf(out, cap, "%s%s%s%s", url->ipv6 ? "[" : "", url->host, url->ipv6 ? "]" : "", port);
 }
 
+bool ws_request_header_ok(const char *text)
+{
+	size_t name = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789!#$%&'*+-.^_`|~");
+
+	return name && text[name] == ':' && !strpbrk(text, "\r\n");
+}
+
+bool ws_request_proxy(const char *text, char *out, size_t cap)
+{
+	size_t len;
+
+	if (strncmp(text, "http://", 7) == 0)
+		text += 7;
+	len = strcspn(text, "/");
+	if (strstr(text, "://") || !memchr(text, ':', len) || len >= cap)
+		return false;
+	memcpy(out, text, len);
+	out[len] = '\0';
+	return true;
+}
+
 int ws_request_headers(const struct url *url, const struct transport_options *o, unsigned char **at,
 		       size_t len)
 {

@@ -3,6 +3,7 @@
 #ifndef HUB_WS_REQUEST_H
 #define HUB_WS_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/url.h"
@@ -10,6 +11,13 @@
 
 /* What Host says: RFC 9110 section 7.2. */
 void ws_request_host(const struct url *url, char *out, size_t cap);
+
+/* Whether text is a header's line, "Name: value", and no other line hides in it. */
+bool ws_request_header_ok(const char *text);
+
+/* Reads [http://][user:password@]host:port[/...] into out, without what is around it. False for
+ * what is none, or does not fit. */
+bool ws_request_proxy(const char *text, char *out, size_t cap);
 
 /* Writes the line for the URL's user, and those of o (NULL: none), to *at, where there is room for
  * len bytes, and moves *at behind them. Returns 0, or -1 where they do not fit. */

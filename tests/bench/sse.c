@@ -1,9 +1,9 @@
 /* sse: readers of server-sent events, and publishers that are as fast as they are.
  *
- *   sse PORT EVENTS-PATH PUBLISH-PATH READERS SECONDS [WINDOW]
+ *   sse PORT EVENTS-PATH PUBLISH-PATH READERS SECONDS [WINDOW [PUBLISHERS]]
  *
- * Opens READERS streams of events, then publishes JSON objects of 100 bytes by POST over a hundred
- * connections in turns, WINDOW of them (100) under way in all: the next goes when the readers
+ * Opens READERS streams of events, then publishes JSON objects of 100 bytes by POST over PUBLISHERS
+ * connections (100) in turns, WINDOW of them (100) under way in all: the next goes when the readers
  * together have got what makes room for it. One thread. Prints one JSON object: the deliveries of
  * the seconds that were measured, after one that was not. */
 #include <arpa/inet.h>
@@ -45,7 +45,7 @@ static struct {
 	struct sockaddr_in to;
 	int epoll;
 	struct publisher publishers[PUBLISHERS];
-	unsigned next; /* of them */
+	unsigned n_publishers, next; /* of them */
 	struct reader *readers;
 	unsigned n, open;
 	unsigned long published, delivered;
@@ -155,9 +155,9 @@ static void publish(unsigned long window)
 {
 	unsigned full = 0;
 
-	while (load.published - load.delivered / load.n < window && full < PUBLISHERS) {
+	while (load.published - load.delivered / load.n < window && full < load.n_publishers) {
 		full = post(&load.publishers[load.next]) ? 0 : full + 1;
-		load.next = (load.next + 1) % PUBLISHERS;
+		load.next = (load.next + 1) % load.n_publishers;
 	}
 }
 
@@ -196,15 +196,18 @@ int main(int argc, char **argv)
 	err_init("sse", ERR_INFO);
 	if (argc < 6)
 		err_die(EX_USAGE,
-			"usage: sse PORT EVENTS-PATH PUBLISH-PATH READERS SECONDS [WINDOW]");
+			"usage: sse PORT EVENTS-PATH PUBLISH-PATH READERS SECONDS [WINDOW "
+			"[PUBLISHERS]]");
 	load.to = (struct sockaddr_in){.sin_family = AF_INET,
 				       .sin_port = htons((unsigned short)atoi(argv[1])),
 				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	load.n = (unsigned)atoi(argv[4]);
 	seconds = atof(argv[5]);
 	window = argc > 6 ? strtoul(argv[6], NULL, 10) : 100;
-	if (load.n < 1 || load.n > READERS_MAX || seconds <= 0 || window < 1)
-		err_die(EX_USAGE, "1 to %d readers", READERS_MAX);
+	load.n_publishers = argc > 7 ? (unsigned)atoi(argv[7]) : PUBLISHERS;
+	if (load.n < 1 || load.n > READERS_MAX || seconds <= 0 || window < 1 ||
+	    load.n_publishers < 1 || load.n_publishers > PUBLISHERS)
+		err_die(EX_USAGE, "1 to %d readers, and to %d publishers", READERS_MAX, PUBLISHERS);
 	snprintf(body, sizeof(body), "{\"type\":\"b\",\"x\":\"%0*d\"}", BODY_BYTES - 19, 0);
 	load.post_len = (size_t)snprintf(
 	    load.post, sizeof(load.post),
@@ -216,7 +219,7 @@ int main(int argc, char **argv)
 	if (!load.readers || load.epoll < 0)
 		err_die(EX_OSERR, "out of memory");
 
-	for (unsigned i = 0; i < PUBLISHERS; i++) {
+	for (unsigned i = 0; i < load.n_publishers; i++) {
 		load.publishers[i].fd = dial();
 		watch(load.publishers[i].fd, &load.publishers[i]);
 	}

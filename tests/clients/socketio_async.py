@@ -9,6 +9,8 @@ import sys
 import aiohttp
 import socketio
 
+PATIENCE = 100 * int(os.environ.get('HUB_TEST_SLOW', 1))  # seconds
+
 base, session, transports = sys.argv[1:]
 namespace = '/' + session
 
@@ -23,7 +25,7 @@ class Client:
         for event in ['move', 'say', 'file', 'note', 'count', 'mine']:
             self.sio.on(event, self.taker(event), namespace=namespace)
         await self.sio.connect(base, namespaces=[namespace], auth=auth, transports=transports.split(','),
-                               wait=True, wait_timeout=100)
+                               wait=True, wait_timeout=PATIENCE)
         return self
 
     def taker(self, event):
@@ -35,13 +37,13 @@ class Client:
 
     async def until(self, n):
         async with self.more:
-            await asyncio.wait_for(self.more.wait_for(lambda: len(self.got) >= n), 100)
+            await asyncio.wait_for(self.more.wait_for(lambda: len(self.got) >= n), PATIENCE)
 
     async def emit(self, event, data=None):
         await self.sio.emit(event, data, namespace=namespace)
 
     async def ask(self, event, data=None):
-        return await self.sio.call(event, data, namespace=namespace, timeout=100)
+        return await self.sio.call(event, data, namespace=namespace, timeout=PATIENCE)
 
     async def close(self):
         await self.sio.disconnect()

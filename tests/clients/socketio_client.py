@@ -7,6 +7,8 @@ import threading
 import requests
 import socketio
 
+PATIENCE = 100 * int(os.environ.get('HUB_TEST_SLOW', 1))  # seconds
+
 
 
 def fail(*what):
@@ -29,7 +31,7 @@ class Client:
         self.sio = socketio.Client(reconnection=False, http_session=http)
         for event in ['move', 'say', 'file', 'note', 'count', 'mine']:
             self.sio.on(event, self.taker(event), namespace=namespace)
-        self.sio.connect(base, namespaces=[namespace], auth=auth, transports=transports.split(','), wait=True, wait_timeout=100)
+        self.sio.connect(base, namespaces=[namespace], auth=auth, transports=transports.split(','), wait=True, wait_timeout=PATIENCE)
 
     def taker(self, event):
         def take(*args):
@@ -40,14 +42,14 @@ class Client:
 
     def until(self, n):
         with self.more:
-            if not self.more.wait_for(lambda: len(self.got) >= n, 100):
+            if not self.more.wait_for(lambda: len(self.got) >= n, PATIENCE):
                 raise RuntimeError(f'{len(self.got)} of {n} events: {self.got}')
 
     def emit(self, event, data=None):
         self.sio.emit(event, data, namespace=namespace)
 
     def ask(self, event, data=None):
-        return self.sio.call(event, data, namespace=namespace, timeout=100)
+        return self.sio.call(event, data, namespace=namespace, timeout=PATIENCE)
 
 
 report = {}

@@ -21,11 +21,11 @@ subtest 'hub.conf' => sub {
 	my %value = map { /^#?([a-z-]+)(?: = (.+))?$/ ? ($1 => $2 // 'on') : () } split /\n/, $conf;
 	is_deeply([ sort keys %value ], [ sort @names ], 'it has every option');
 	for my $name (sort keys %value) {
-		next if $name =~ /^(?:listen-proxy|trust-proxy|host|origin|cors|www|tls-cert|tls-key|socket|workers|max-connections|max-polling|socketio-echo|client-version|store|keys|rules|user|auth-\w+|allow-query-token|insecure)$/;
+		next if $name =~ /^(?:listen-proxy|trust-proxy|host|origin|cors|www|tls-cert|tls-key|socket|workers|max-connections|max-polling|socketio-echo|client-version|store|bus|bus-ca|keys|rules|user|auth-\w+|allow-query-token|insecure)$/;
 		is($value{$name} =~ s/(?<=\d)s$//r, $default{$name}, "$name: the default");
 	}
 
-	my $all = $conf =~ s/^#(?=[a-z-]+(?: = |\n))//mgr =~ s/^(?:listen-proxy |tls-|store |keys |rules |user |auth-key |host |www ).*\n//mgr;
+	my $all = $conf =~ s/^#(?=[a-z-]+(?: = |\n))//mgr =~ s/^(?:listen-proxy |tls-|store |bus |bus-ca |keys |rules |user |auth-key |host |www ).*\n//mgr;
 	my $path = spew(scratch() . '/all.conf', $all);
 	$hub = Hub->start(only => [ '-c', $path, '-l', '127.0.0.1:0', '-s', scratch() . '/all.sock' ]);
 	$hub->member('ws', 's');
@@ -164,15 +164,62 @@ END
 	is_deeply($complete->('hubcat', '-u', 'w'), [ 'ws://', 'wss://' ], 'the beginnings of a URL');
 };
 
+# What zsh would be told; and once by zsh itself, at a terminal.
+subtest 'completion in zsh' => sub {
+	my ($zsh) = grep { -x } map { "$_/zsh" } split /:/, $ENV{PATH};
+	plan skip_all => 'no zsh here' unless $zsh;
+	my $script = spew(scratch() . '/told', <<'END');
+setopt extendedglob
+_arguments() { [[ $1 == -S ]] && shift; print -rl -- "$@" }
+_describe() { print -rl -- "${(P@)2}" }
+path=($2 $path)
+root=$1
+shift 2
+service=$1 words=("$@") CURRENT=$#
+. $root/contrib/completions/hub.zsh
+END
+	my $told = sub {
+		my $r = run([ $zsh, '-f', $script, $root, $ENV{HUB_BUILD}, @_ ]);
+		is($r->{err}, '', "@_: nothing to complain of");
+		return [ grep { length } split /\n/, $r->{out} ];
+	};
+	for my $case ([ ['hubd'], 'hubd', '' ], [ ['hubcat'], 'hubcat', '' ], [ ['hubbench'], 'hubbench', '' ], [ [qw(hubreplay play)], qw(hubreplay play), '' ],
+		[ [qw(hubtoken sign)], qw(hubtoken sign), '' ]) {
+		my ($command, @words) = @$case;
+		my @options = map { /^ +(-\w), (--\S+)/ ? ($1, $2) : /^ +(-\S+)/ ? $1 : () } split /\n/, run([ @$command, '--help' ])->{out};
+		my @got = @{ $told->(@words) };
+		is(pop @got, '*: :_files', 'files');
+		is_deeply([ map { /^\*(-[-\w]+)\[/ } @got ], \@options, "@$command: all of them");
+	}
+	is_deeply([ map { s/:.*//r } @{ $told->('hubtoken', '') } ], [ run([ 'hubtoken', '--help' ])->{out} =~ /^  (\w+) /mg ], 'commands');
+	my ($config) = grep { /^\*--config/ } @{ $told->('hubd', '') };
+	is($config, '*--config[read options from FILE (name = value)]:FILE:_files', 'a file');
+	my $r = run([ $zsh, '-f', spew(scratch() . '/terminal', <<'END'), $root, $ENV{HUB_BUILD}, scratch() ]);
+zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z "PS1= PS2= path=($2 \$path) fpath=($3 \$fpath); cp $1/contrib/completions/hub.zsh $3/_hub"
+zpty -w z "autoload -U compinit; compinit -u -d $3/zcompdump; print -r -- rea'dy'"
+while zpty -r z line && [[ $line != *ready* ]]; do :; done
+zpty -n -w z $'hubd --socketio-p\t'
+out=
+while zpty -r z c '*socketio-path*' ; do out+=$c; [[ $out == *--socketio-path* ]] && break; done
+print -r -- $out
+zpty -d z
+END
+	like($r->{out}, qr/--socketio-path/, 'at a terminal');
+};
+
 subtest 'install and uninstall' => sub {
 	my $to = scratch() . '/root';
 	my @make = ('make', '-C', $root, '-o', 'all', "BUILD=$ENV{HUB_BUILD}", "DESTDIR=$to", 'PREFIX=/opt/hub');
 	my $install = run([ @make, 'install' ]);
 	is($install->{status}, 0, 'install') or diag($install->{err});
 	my @files = sort split /\n/, run([ 'find', $to, '-type', 'f' ])->{out} =~ s{^\Q$to\E/opt/hub/}{}mgr;
-	my @want = ('share/bash-completion/completions/hubd', 'share/hub/hub.js', 'share/hub/hub.d.ts', map { m{/(bin/\w+)$} ? $1 : m{/([\w.-]+\.(\d))$} ? "share/man/man$2/$1" : () }
+	my @want = ('share/bash-completion/completions/hubd', 'share/zsh/site-functions/_hub', 'share/hub/hub.js', 'share/hub/hub.d.ts', 'share/hub/dashboard/index.html',
+		'include/hub.h', 'lib/libhub.a', 'lib/libhub.so.0.1.0', 'lib/pkgconfig/libhub.pc', map { m{/(bin/\w+)$} ? $1 : m{/([\w.-]+\.(\d))$} ? "share/man/man$2/$1" : () }
 	    glob "$root/bin/* $root/man/*");
-	is_deeply(\@files, [ sort @want ], 'programs, pages and the module');
+	is_deeply(\@files, [ sort @want ], 'programs, pages, the library and the module');
+	is_deeply([ map { readlink "$to/opt/hub/lib/$_" } 'libhub.so', 'libhub.so.0' ], [ ('libhub.so.0.1.0') x 2 ], 'and its names');
 	like(run([ "$to/opt/hub/bin/hubd", '--version' ])->{out}, qr/^hubd \d/, 'that run');
 	is(run([ @make, 'uninstall' ])->{status}, 0, 'uninstall');
 	is(run([ 'find', $to, '-type', 'f' ])->{out}, '', 'leaves nothing');

@@ -13,7 +13,7 @@ sub lossy {
 	my ($name, $pattern, $sed) = @_;
 	my $dir = scratch() . "/$name";
 	mkdir $dir or die "$dir: $!\n";
-	symlink "$ENV{HUB_BUILD}/$_", "$dir/$_" or die "$_: $!\n" for 'hubd', 'hubreplay';
+	symlink "$ENV{HUB_BUILD}/$_", "$dir/$_" or die "$_: $!\n" for 'hubd', 'hubreplay', 'libhub.so', 'libhub.so.0';
 	spew("$dir/hubcat", <<"END");
 #!/bin/sh
 case " \$* " in
@@ -84,6 +84,18 @@ END
 	$r = play('chat', lossy('mute', '*" -n 6 "*', '4s/came/left/'));
 	is($r->{status}, 1, 'something else: status 1');
 	like($r->{err}, qr/^chat: the room has heard something else$/m, 'it says so');
+};
+
+subtest 'c-client' => sub {
+	my $r = play('c-client');
+	is($r->{status}, 0, 'status 0') or diag($r->{out});
+	is($r->{err}, '', 'nothing to complain of');
+	like($r->{out}, qr/^The hub is killed/m, 'the hub is killed on the way');
+	like($r->{out}, qr/^2 players have made 800 steps\. The hub has all that was said\.$/m, 'each step counted once');
+
+	$r = play('c-client', lossy('moved', '*" --state arena "*', 's/"x":0/"x":1/'));
+	is($r->{status}, 1, 'a player elsewhere: status 1');
+	like($r->{err}, qr/^c-client: somebody is not where the steps lead$/m, 'it says so');
 };
 
 subtest 'highlight' => sub {

@@ -53,6 +53,9 @@ subtest 'asciicast' => sub {
 	my $three = import_text($v3);
 	is_deeply([ map { "$_->{type} $_->{t}" } messages($three) ], [ 'asciicast 0', 'output 250', 'output 350', 'exit 1350' ], 'version 3: intervals');
 	like($three->{out}, qr/\A\{[^\n]*"start":1504467315500,/, 'when it began');
+	my $returns = import_text($v2 =~ s/,(?= ?")/,\r/gr =~ s/(?<=\{"a":)/\r/r =~ s/\n/\r\n/gr);
+	is_deeply([ messages($returns) ], [ messages($r) ], 'carriage returns between values and at the ends of lines');
+	unlike($returns->{out}, qr/\r/, 'which are not in the messages');
 	for my $one ($r, $three) {
 		my $file = spew("$dir/imported", $one->{out});
 		is(run([ 'hubreplay', 'verify', $file ])->{status}, 0, 'a whole recording');

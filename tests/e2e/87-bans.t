@@ -237,7 +237,7 @@ subtest 'what operators have set outlives the hub' => sub {
 	$hub->stop;
 	is(sql("$dir/store.db", "SELECT value FROM kept WHERE name = 'limits limits'"),
 		'{"session_id":"limits","max_members":2,"rate_bytes":0}', 'as people see it');
-	is(sql("$dir/store.db", "SELECT count(*) FROM kept WHERE name LIKE '%soon%'"), 0, 'what is over has gone');
+	is(sql("$dir/store.db", "SELECT count(*) FROM kept WHERE name LIKE 'ban %soon%'"), 0, 'what is over has gone');
 	# A row that nobody has written for us is said, and no more.
 	sql("$dir/store.db", q(INSERT INTO kept VALUES ('x', '{"who":1}', 0), ('y', 'no json', 0)));
 	$start->();
@@ -256,6 +256,60 @@ subtest 'what operators have set outlives the hub' => sub {
 	is(ws_of(sub => 'mallory')->{status}, 403, 'so it is');
 	$release->();
 	$hub->stop;
+};
+
+# What is over goes from the store while the hub runs; nobody need ask for anything.
+subtest 'what is over leaves the store' => sub {
+	my $dir = store_dir();
+	$hub = store_hub($dir, args => [ '--auth-key', key_file(), '--resume-ttl', 1 ]);
+	ask(PUT => '/bans?user=soon&seconds=0.5');
+	ask(PUT => '/bans?user=stays');
+	my $kept = sub { return sql("$dir/store.db", q(SELECT group_concat(name, ',') FROM (SELECT name FROM kept ORDER BY name))) };
+	becomes { $kept->() eq 'ban user "stays"' } 'bans, and who was sent away' or diag($kept->());
+	is(ws_of(sub => 'stays')->{status}, 403, 'what is not over holds');
+	$hub->stop;
+};
+
+subtest 'who was sent away stays away as who he was' => sub {
+	my $dir = store_dir();
+	my $start = sub { $hub = store_hub($dir, args => [ '--auth-key', key_file() ]) };
+	my $join = sub {
+		my ($user, $session, @resume) = @_;
+		my $c = ws_of(sub => $user);
+		return ($c->join_session($session, @resume ? (resume => @resume) : ()), $c);
+	};
+	$start->();
+	my %token;
+	my @crowd = map { my ($j, $c) = $join->($_, 'crowd'); $token{$_} = $j; $c } 'one', 'two';
+	my @in;
+	for my $user (qw(ann bob eve good)) {
+		($token{$user}, my $c) = $join->($user, 'room');
+		push @in, $c;
+	}
+	my ($away, $gone) = $join->('away', 'room');
+	$token{away} = $away;
+	$gone->vanish;
+	is(ask(DELETE => '/connections?user=ann')->{closed}, 1, 'a user');
+	is(ask(DELETE => "/connections?client_id=$token{bob}{client_id}")->{closed}, 1, 'a client');
+	is(ask(DELETE => '/connections?session_id=crowd')->{closed}, 2, 'all of a session');
+	is(ask(DELETE => '/connections?user=away')->{closed} // 0, 0, 'a user who is not there');
+	ask(PUT => '/bans?user=eve');
+	ask(DELETE => '/bans?user=eve');
+	my ($again) = $join->('ann', 'room');
+	isnt($again->{client_id}, $token{ann}{client_id}, 'one comes back, as somebody else');
+	for my $how ('an end', 'a crash') {
+		$how eq 'an end' ? $hub->stop : killed($hub);
+		$start->();
+		for my $user (sort keys %token) {
+			my ($j) = $join->($user, 'room', $token{$user}{resume});
+			my $same = $j->{client_id} eq $token{$user}{client_id};
+			is($same, $user eq 'good', "after $how: $user " . ($user eq 'good' ? 'is who he was' : 'is not'));
+		}
+		is(($join->('ann', 'room', $again->{resume}))[0]{client_id}, $again->{client_id}, 'a token that was given later is good');
+	}
+	$hub->stop;
+	like(sql("$dir/store.db", q(SELECT value FROM kept WHERE name = 'ended user "ann"')), qr/\A\{"ended_ms":\d+,"user":"ann"\}\z/, 'as people see it');
+	like(sql("$dir/store.db", q(SELECT value FROM kept WHERE value LIKE '%clients%,%')), qr/\A\{"ended_ms":\d+,"clients":\["\w{11}","\w{11}"\]\}\z/, 'of a crowd, too');
 };
 
 done_testing;

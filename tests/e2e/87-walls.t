@@ -7,6 +7,7 @@ use Hub;
 use Hub::Flood;
 use Hub::Http;
 use Hub::Metrics;
+use Hub::Sio;
 use Hub::Token;
 use IO::Socket::INET;
 use Socket;
@@ -361,6 +362,31 @@ subtest 'memory of connections' => sub {
 	like($refused->{rbuf}, qr{^HTTP/1\.1 503 .*hub_full}s, 'with 503') if $refused;
 	$good[0]->send({ type => 'u' });
 	is($_->wait_type('u')->{type}, 'u', 'the others go on') for @good;
+	$_->vanish for @posts, @greedy;
+
+	# And by Socket.IO: bodies of polls, frames, and packets whose attachments do not come.
+	my $half_bytes = sub { return scrape($hub)->{'hubd_memory_bytes{kind="half_received"}'} };
+	becomes { $half_bytes->() < 100_000 } 'what is gone is given back';
+	@posts = map { Hub::Http->open($hub) } 1 .. 6;
+	for my $post (@posts) {
+		my $url = Hub::Sio->poll($hub)->url('polling');
+		$post->send_bytes("POST $url HTTP/1.1\r\n$loopback\r\nContent-Length: 900000\r\n\r\n4" . 'x' x 700_000);
+	}
+	wait_for { grep { $_->{gone} || $_->{rbuf} =~ /^HTTP/ } @posts } 'one to be refused';
+	($refused) = grep { $_->{rbuf} =~ /^HTTP/ } @posts;
+	like($refused->{rbuf}, qr{^HTTP/1\.1 503 }, 'with 503') if $refused;
+	$_->vanish for @posts;
+	for my $row ([ 'half a frame', 'x' x 500_000, 1_000_000 ], [ 'half a packet', '452-["x","' . 'x' x 500_000 . '"]' ]) {
+		my ($what, $bytes, $length) = @$row;
+		becomes { $half_bytes->() < 100_000 } 'what is gone is given back';
+		my @sio = map { Hub::Sio->ws($hub) } 1 .. 8;
+		$_->send('40') for @sio;
+		is($_->packet =~ /^40\{/, 1, 'connected') for @sio;
+		$_->{ws}->frame(1, $bytes, defined $length ? (length => $length) : ()) for @sio;
+		wait_for { grep { $_->{ws}{gone} } @sio } 'one to be closed';
+		is_deeply([ grep { $_ != 1013 } map { $_->{ws}{close_code} // 0 } grep { $_->{ws}{gone} } @sio ], [], "$what: with 1013");
+		$_->{ws}->vanish for @sio;
+	}
 	$hub->stop;
 };
 
@@ -490,6 +516,59 @@ subtest 'messages of a user, and lines of a request' => sub {
 	is(scalar(() = $c->answer->{body} =~ /"ack"/g), 80, 'lines of a request lose nothing');
 	cmp_ok(now() - $start, '>', 1, 'and are messages of a connection');
 	cmp_ok($hub->health->{slowed}, '>', 0, 'which was slowed');
+	$hub->stop;
+};
+
+subtest 'messages of an address' => sub {
+	my $hub = hub(@trusting, '--rate-address-messages', 40, '--rate-address-bytes', '1M');
+	my $post = sub {
+		my ($address, $body) = @_;
+		my $c = Hub::Http->open($hub);
+		$c->ask('POST', '/sessions/s/records', headers => [ of($address), 'Content-Type: application/x-ndjson' ], body => $body);
+		return $c->answer;
+	};
+	my ($bob, @many) = map { $hub->ws(headers => [ of($_) ]) } '203.0.113.2', ('203.0.113.1') x 3;
+	$_->join_session('s') for $bob, @many;
+	my $start = now();
+	for my $n (1 .. 40) { $_->send({ type => 'a', msg_id => "m$n" }) for @many }
+	for my $n (1 .. 10) {
+		$bob->send({ type => 'b', msg_id => "b$n" });
+		$bob->wait_type('ack');
+	}
+	for my $c (@many) { $c->wait_type('ack') for 1 .. 40 }
+	cmp_ok(now() - $start, '>', 0.3, 'the connections of an address have one rate, and lose nothing');
+	cmp_ok($hub->health->{slowed_addresses}, '>', 0, 'counted');
+	cmp_ok(scrape($hub)->{hubd_slowed_addresses_total}, '>', 0, 'and in /metrics');
+	becomes { $hub->log_text =~ /limit door=ws .*peer=203\.0\.113\.1\b.*slowed: its address sends more/ } 'and said';
+	unlike($hub->log_text, qr/peer=203\.0\.113\.2\b.*slowed/, 'another address is not slowed');
+	# One that is new for each message, or asks anew each time.
+	becomes { $post->('203.0.113.9', qq({"type":"e"}\n))->{status} == 429 } 'requests are refused';
+	like($post->('203.0.113.9', qq({"type":"e"}\n) x 50)->{headers}{'retry-after'} // 0, qr/^\d+$/, 'until when is told');
+	is($post->('203.0.113.2', qq({"type":"b"}\n))->{status}, 200, 'others are not');
+	my $own = $hub->member('ws', 's');
+	$own->send({ type => 'o', msg_id => "o$_" }) for 1 .. 200;
+	$own->wait_type('ack') for 1 .. 200;
+	unlike($hub->log_text, qr/peer=127\.0\.0\.1\b.*slowed/, 'nor is the machine itself');
+	# Who polls has no connection that could be asked for its address: it is that of the session.
+	my $before = $hub->health->{slowed_addresses};
+	my $poll = sub {
+		my ($method, $path, $body) = @_;
+		my $c = Hub::Http->open($hub);
+		$c->ask($method, "/socket.io/?EIO=4&transport=polling$path", headers => [ of('203.0.113.20') ],
+			defined $body ? (body => $body) : ());
+		return $c->answer;
+	};
+	my ($sid) = $poll->('GET', '')->{body} =~ /"sid":"([^"]+)"/;
+	$poll->('POST', "&sid=$sid", '40/s,');
+	$poll->('POST', "&sid=$sid", join "\x1e", map { qq(42/s,["p",{"n":$_}]) } 1 .. 100);
+	becomes { $hub->health->{slowed_addresses} > $before } 'messages of one that polls count';
+	# Bytes, in messages that are together more than two seconds may have.
+	my $large = $hub->ws(headers => [ of('203.0.113.30') ]);
+	$large->join_session('s');
+	$start = now();
+	$large->send({ type => 'l', pad => 'x' x 60_000, msg_id => "l$_" }) for 1 .. 60;
+	$large->wait_type('ack') for 1 .. 60;
+	cmp_ok(now() - $start, '>', 1, 'bytes have a rate');
 	$hub->stop;
 };
 

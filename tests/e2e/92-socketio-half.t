@@ -42,7 +42,11 @@ subtest 'what they cost' => sub {
 	my $before = $hub->rss;
 	my @all = half_upgraded($hub, $clients, 'half');
 	my $now = scrape($hub);
-	is($now->{'hubd_connections{door="socketio"}'}, $clients, 'a connection each');
+	# On a slow machine the first have timed out already.
+	my $alive = grep { $_->{probe}->alive } @all;
+	my $connections = $now->{'hubd_connections{door="socketio"}'};
+	cmp_ok($connections, '<=', $clients, 'a connection each at most');
+	cmp_ok($connections, '>=', $alive, 'and one for each that is there');
 	is($now->{'hubd_members{door="socketio"}'}, $clients + 1, 'a member each');
 	is($now->{hubd_polling_sessions}, $clients + 1, 'which polls');
 	my $each = ($hub->rss - $before) / $clients;

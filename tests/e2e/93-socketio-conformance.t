@@ -111,7 +111,7 @@ subtest 'Socket.IO' => sub {
 		my $greets = sub {
 			my ($sio, $place, $auth, $want) = @_;
 			$sio->send("40$place$auth");
-			like($sio->packet, qr/^40\Q$place\E\{"sid":"[^"]+"/, "$how: connects to '$place'");
+			like($sio->packet, qr/^40\Q$place\E\{"sid":"[^"]+"\}$/, "$how: connects to '$place'");
 			return is($sio->packet, qq(42$place\["auth",$want]), 'and its auth comes back');
 		};
 		my $sio = Hub::Sio->new($how, $hub);

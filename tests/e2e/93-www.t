@@ -132,6 +132,26 @@ subtest 'what the client has already' => sub {
 	is("$a->{status} $a->{body}", '200 two', 'nor what has taken its place');
 };
 
+subtest 'what the client means' => sub {
+	my $tag = fetch('GET', '/app.js')->{headers}{etag};
+	for my $method ('GET', 'HEAD') {
+		for ($tag, qq("x", $tag), '*', qq(W/"x",$tag)) {
+			is(fetch($method, '/app.js', headers => ["If-Match: $_"])->{status}, 200, "$method: if it is $_");
+		}
+		for ('"x"', "W/$tag", $tag =~ tr/"//dr, '') {
+			my $a = fetch($method, '/app.js', headers => ["If-Match: $_"]);
+			is($a->{status}, 412, "$method: not if it is to be: $_");
+			is($a->{lines}[0]{data}{code}, 'precondition_failed', 'and why') if $method eq 'GET';
+		}
+	}
+	my $a = fetch('GET', '/app.js', headers => [ 'If-Match: "x"', "If-Match: $tag", 'Range: bytes=0-1' ]);
+	is("$a->{status} $a->{body}", '206 ex', 'in two lines, and a part of it');
+	is(fetch('GET', '/app.js', headers => [ 'If-Match: "x"', "If-None-Match: $tag" ])->{status}, 412, 'before what it has');
+	is(fetch('GET', '/app.js', headers => [ "If-Match: $tag", "If-None-Match: $tag" ])->{status}, 304, 'and then that');
+	is(fetch('GET', '/nothing', headers => ['If-Match: *'])->{status}, 404, 'of what is not there nothing is asked');
+	is(fetch('GET', '/sub', headers => ['If-Match: "x"'])->{status}, 301, 'nor of a folder');
+};
+
 subtest 'parts' => sub {
 	my $n = length $big;
 	my $last = $n - 1;
@@ -234,6 +254,108 @@ subtest 'a file that becomes shorter' => sub {
 	wait_for { $c->{gone} } 'the end';
 	cmp_ok(length $c->{rbuf}, '<', 100_000_000, 'the connection ends before');
 	is(fetch('GET', '/shrinks.bin')->{headers}{'content-length'}, 1000, 'the next one gets what there is');
+};
+
+# A file whose bytes are not in memory, on a disk that does not answer until it is let.
+subtest 'a disk that is slow' => sub {
+	plan skip_all => 'libraries that are put before others are not for sanitizers' unless no_sanitizer();
+	my ($gate, $asked) = map { scratch() . "/disk.$_" } 'gate', 'asked';
+	my $library = scratch() . '/disk.so';
+	my $made = run([ 'cc', '-shared', '-fPIC', '-O1', '-o', $library, spew(scratch() . '/disk.c', <<'END'), '-ldl' ]);
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static int cold(int fd)
+{
+	char name[64], path[512];
+	ssize_t n;
+
+	name[0] = 0;
+	strcat(name, "/proc/self/fd/");
+	for (int d = 1000, any = 0; d; d /= 10)
+		if (fd / d % 10 || any || d == 1)
+			any = 1, strncat(name, (char[]){(char)('0' + fd / d % 10), 0}, 1);
+	n = readlink(name, path, sizeof(path) - 1);
+	return n > 9 && memcmp(path + n - 9, "/cold.bin", 9) == 0;
+}
+
+ssize_t preadv2(int fd, const struct iovec *v, int n, off_t at, int flags)
+{
+	ssize_t (*real)(int, const struct iovec *, int, off_t, int) =
+	    (ssize_t(*)(int, const struct iovec *, int, off_t, int))dlsym(RTLD_NEXT, "preadv2");
+
+	if (flags && cold(fd)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return real(fd, v, n, at, flags);
+}
+
+ssize_t pread(int fd, void *to, size_t n, off_t at)
+{
+	ssize_t (*real)(int, void *, size_t, off_t) =
+	    (ssize_t(*)(int, void *, size_t, off_t))dlsym(RTLD_NEXT, "pread");
+	struct stat st;
+
+	if (cold(fd)) {
+		int asked = open(getenv("DISK_ASKED"), O_WRONLY | O_APPEND | O_CREAT, 0600);
+
+		write(asked, "x", 1);
+		close(asked);
+		while (stat(getenv("DISK_GATE"), &st) < 0)
+			usleep(5000);
+	}
+	return real(fd, to, n, at);
+}
+
+ssize_t preadv64v2(int fd, const struct iovec *v, int n, off64_t at, int flags)
+{
+	return preadv2(fd, v, n, at, flags);
+}
+
+ssize_t pread64(int fd, void *to, size_t n, off64_t at)
+{
+	return pread(fd, to, n, at);
+}
+END
+	plan skip_all => "no such library can be made here: $made->{err}" if $made->{status};
+	spew("$dir/cold.bin", substr $big, 0, 100_000);
+	my $slow = Hub->start(workers => 1, args => [ '--www', $dir ], env => { LD_PRELOAD => $library, DISK_GATE => $gate, DISK_ASKED => $asked });
+	my @c = map { Hub::Http->open($slow) } 1 .. 3;
+	$_->ask('GET', '/cold.bin') for @c;
+	becomes { (-s $asked // 0) == 3 } 'three wait for it';
+	is(Hub::Http->fetch($slow, 'GET', '/app.js')->{body}, $file{'app.js'}, 'others do not, by the same thread');
+	my $member = $slow->member('ws', 's');
+	$member->send({ type => 'hello' });
+	is($member->wait_type('hello')->{seq}, 1, 'and talk');
+	(pop @c)->vanish;
+	$c[1]->send_bytes("GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	push @{ $c[1]{asked} }, 'GET';
+	spew($gate, '');
+	for my $c (@c) {
+		my $a = $c->answer;
+		is("$a->{status} " . ($a->{body} eq substr($big, 0, 100_000) ? 'all' : 'something else'), '200 all', 'then it comes');
+	}
+	is($c[1]->answer->{body}, $file{'app.js'}, 'and what was asked for behind it');
+	my $a = Hub::Http->fetch($slow, 'GET', '/cold.bin', headers => ['Range: bytes=20000-59999']);
+	is("$a->{status} " . ($a->{body} eq substr($big, 20_000, 40_000) ? 'that' : 'something else'), '206 that', 'a part of it');
+	cmp_ok(-s $asked, '>=', 3 + 2 * 6, 'a piece at a time');
+	unlink $gate;
+	my $last = Hub::Http->open($slow);
+	my $before = -s $asked;
+	$last->ask('GET', '/cold.bin');
+	wait_for { -s $asked > $before } 'one more to wait';
+	$slow->{proc}->kill('TERM');
+	wait_for { $slow->log_text =~ /sending \d+ connections away/ } 'the end to begin';
+	spew($gate, '');
+	$slow->ended(name => 'it ends well when one waits');
 };
 
 subtest 'who may ask' => sub {

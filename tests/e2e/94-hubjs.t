@@ -1,8 +1,8 @@
 # Not under sanitizers.
 # Long. One thread.
-# contrib/hub.js in Node, and in Bun and Deno where they are, against a real hub, cut again and again over each transport: each record once, in order,
-# and so is what it publishes; its mirror is the hub's state. Then what it does where WebSocket is blocked, where a
-# hub is another one, where tokens end, and where nobody is there.
+# contrib/hub.js in Node, and in Bun and Deno where they are or npm brings them, against a real hub, cut again and again
+# over each transport: each record once, in order, and so is what it publishes; its mirror is the hub's state. Then what
+# it does where WebSocket is blocked, where a hub is another one, where tokens end, and where nobody is there.
 # HUB_TEST_ROUNDS: how many cuts of each transport (60).
 use strict;
 use warnings;
@@ -121,7 +121,8 @@ if (my $modules = Hub::Npm::modules('ws@8.18.0')) {
 }
 for ([ 'bun' ], [ 'deno', qw(run -A) ]) {
 	my ($name, @args) = @$_;
-	my $program = Hub::Npm::program($name) or next;
+	my $program = Hub::Npm::runtime($name) or next;
+	note run([ $program, '--version' ])->{out};
 	cuts($name, [ $program, @args ], $_) for qw(websocket sse poll);
 }
 
@@ -176,6 +177,33 @@ END
 		said($proc, qr/^joined$/m);
 		pass("$transport: 502 is not for ever");
 		$_->kill('KILL') for $proxy, $proc;
+	}
+};
+
+subtest 'what is wanted, and state that goes with its owner' => sub {
+	for my $transport (@transports) {
+		my $session = "wanted.$transport";
+		my $owner = $hub->member('unix', $session);
+		$owner->send({ type => 'lamp', key => 'a', own => \1 }, { type => 'noise', key => 'n' }, { type => 'lamp', key => 'b' });
+		$owner->sync;
+		my $proc = node(<<'END', "http://127.0.0.1:$hub->{port}", $session, $transport);
+const hub = new Hub(args[1], {url: args[0], transports: [args[2]], select: {types: ["!noise", "!more"], tick: 20, batch: true, conflate: true}, ...brief});
+const lamps = () => [...hub.state("lamp").keys()].sort().join("");
+hub.on("status", (status) => status === "joined" && say("joined", lamps()));
+hub.on("record", (m) => say("record", m.seq, m.type, lamps()));
+lines(() => hub.restart());
+END
+		said($proc, qr/^joined ab$/m);
+		$owner->send((map { { type => 'noise' } } 1 .. 3), (map { { type => 'lamp', key => 'c', n => $_ } } 1 .. 50), { type => 'more' });
+		said($proc, qr/^record 56 lamp abc$/m);
+		unlike(slurp($proc->{out}), qr/noise|more/, "$transport: nothing comes that is not wanted");
+		$owner->vanish;
+		said($proc, qr/^record 58 state_deleted bc$/m);
+		pass('what was its owner\'s goes with him');
+		ask($proc, 'restart');
+		said($proc, qr/^joined bc$/m);
+		pass('and who begins anew sees the same');
+		$proc->kill('KILL');
 	}
 };
 

@@ -1,15 +1,16 @@
 # Not under sanitizers.
-# contrib/hub.js in a real browser, served by the hub itself: cut over each transport, offline and back, and the
-# example of its page as it is printed. A page says what it has seen in the session "report".
+# contrib/hub.js in real browsers, Chromium and Firefox, served by the hub itself: cut over each transport, offline and
+# back, and the example of its page as it is printed. A page says what it has seen in the session "report".
 # HUB_TEST_ROUNDS: how many cuts of each transport (20).
 use strict;
 use warnings;
 use Hub;
+use Hub::Browser;
 use Hub::Cut;
 use Hub::Pages;
-use Hub::Web;
 
-plan skip_all => 'no chromium here' unless Hub::Web::browser();
+my @kinds = grep { Hub::Browser::program($_) } qw(chromium firefox);
+plan skip_all => 'no browser here' unless @kinds;
 
 my $cuts = $ENV{HUB_TEST_ROUNDS} || 20;
 my $root = root();
@@ -17,7 +18,7 @@ my $site = scratch() . '/site';
 mkdir $site or die "$site: $!\n";
 my $hub = Hub->start(args => [ '--history', 1_000_000, '--history-bytes', '1G', '--history-memory', '2G',
 	'--www', $site, '--www', "$root/contrib", '--cors', '*' ]);
-my $browser = bless { port => $hub->{port} }, 'Hub::Web';
+my $browser;
 
 # What a page says.
 my $heard = $hub->member('unix', 'report');
@@ -44,7 +45,7 @@ window.until = async (f) => { while (!f()) await new Promise((done) => setTimeou
 $script
 </script>
 END
-	return $browser->open("$name.html");
+	return $browser->open("http://127.0.0.1:$hub->{port}/$name.html");
 }
 
 # What pages have said so far; dies where one has failed.
@@ -64,18 +65,27 @@ sub report {
 	return $got->{what};
 }
 
-for my $transport (qw(websocket sse poll)) {
-	subtest "cuts over $transport" => sub {
-		my $cut = Hub::Cut->start($hub->{port}, seed => 7, cuts => 1e9, bytes => 20_000);
-		my $told = $hub->member('unix', "$transport.told");
-		my $chromium = page($transport, <<"END");
+for my $kind (@kinds) {
+	$browser = Hub::Browser->start(kind => $kind);
+	subtest $kind => sub { in_browser($kind) };
+	$browser->close;
+}
+
+sub in_browser {
+	my ($kind) = @_;
+	for my $transport (qw(websocket sse poll)) {
+		subtest "cuts over $transport" => sub {
+			my $cut = Hub::Cut->start($hub->{port}, seed => 7, cuts => 1e9, bytes => 20_000);
+			my $session = "$kind.$transport";
+			my $told = $hub->member('unix', "$session.told");
+			my $page = page($transport, <<"END");
 import {Hub} from "/hub.js";
 const brief = {firstWait: 20, longestWait: 100, storage: {getItem: () => null, setItem() {}}};
-const told = new Hub("$transport.told", brief);
+const told = new Hub("$session.told", brief);
 let enough = false, n = 0, acked = 0;
 told.on("record", () => enough = true);
 const got = [], wrong = [];
-const hub = new Hub("$transport", {url: "http://127.0.0.1:$cut->{port}", transports: ["$transport"], ...brief, attempts: 1e9});
+const hub = new Hub("$session", {url: "http://127.0.0.1:$cut->{port}", transports: ["$transport"], ...brief, attempts: 1e9});
 hub.on("record", (m) => got.push([m.seq, m.n]));
 for (const name of ["reset", "gap", "error"]) hub.on(name, (what) => wrong.push([name, String(what)]));
 const publish = async (n) => {
@@ -91,24 +101,24 @@ await until(() => enough && acked === n && hub.seq === n);
 const at = got.findIndex(([seq, i], place) => seq !== place + 1 || i !== seq);
 say("$transport", {n, got: got.length, at, wrong, keys: [...hub.state("s").values()].map((m) => m.n).sort((a, b) => a - b)});
 END
-		report('begun');
-		wait_for { said(); $cut->cuts >= $cuts } "$cuts cuts", 200;
-		$told->send({ type => 'enough' });
-		my $got = report($transport);
-		is($got->{got}, $got->{n}, "$got->{n} records came");
-		is($got->{at}, -1, 'once each, in order, with the numbers that were acknowledged');
-		is_deeply($got->{wrong}, [], 'nothing was lost');
-		is_deeply($got->{keys}, [ $got->{n} - 6 .. $got->{n} ], 'the mirror is the state');
-		$browser->close($chromium);
-		$cut->stop;
-	};
-}
+			report('begun');
+			wait_for { said(); $cut->cuts >= $cuts } "$cuts cuts", 200 + 2 * $cuts;
+			$told->send({ type => 'enough' });
+			my $got = report($transport);
+			is($got->{got}, $got->{n}, "$got->{n} records came");
+			is($got->{at}, -1, 'once each, in order, with the numbers that were acknowledged');
+			is_deeply($got->{wrong}, [], 'nothing was lost');
+			is_deeply($got->{keys}, [ $got->{n} - 6 .. $got->{n} ], 'the mirror is the state');
+			$page->close;
+			$cut->stop;
+		};
+	}
 
-subtest 'the browser has no network' => sub {
-	my $chromium = page('offline', <<'END');
+	subtest 'the browser has no network' => sub {
+		my $page = page('offline', <<"END");
 import {Hub} from "/hub.js";
 const seen = [];
-const hub = new Hub("offline", {firstWait: 20});
+const hub = new Hub("$kind.offline", {firstWait: 20});
 hub.on("status", (status) => seen.push(status));
 await until(() => hub.status === "joined");
 // What the browser says; nothing else can be made to say it here.
@@ -121,21 +131,23 @@ online = true;
 dispatchEvent(new Event("online"));
 say("offline", {seq: (await waits).seq, seen});
 END
-	my $got = report('offline');
-	is($got->{seq}, 1, 'what was published meanwhile is sent when there is one');
-	is_deeply($got->{seen}, [qw(behind joined connecting offline connecting behind joined)], 'and each step is seen');
-	$browser->close($chromium);
-};
+		my $got = report('offline');
+		is($got->{seq}, 1, 'what was published meanwhile is sent when there is one');
+		is_deeply($got->{seen}, [qw(behind joined connecting offline connecting behind joined)], 'and each step is seen');
+		$page->close;
+	};
 
-subtest 'the example of the page' => sub {
-	my ($script) = map { unescape($_) } slurp("$root/man/hub.js.3") =~ m{^(import \{Hub\} from "/hub\.js";\n\nconst hub = new Hub\("room".*?)^\.Ed}ms;
-	$script =~ s/console\.log\(/say("said", [document.title].concat(/g;
-	$script =~ s/^(.*say.*)\)(\)?;)$/$1))$2/mg;
-	my $chromium = page('example', $script);
-	my %said = map { json($_) => 1 } report('said'), report('said');
-	is_deeply(\%said, { '["joined","lamp","Ann"]' => 1, '["joined",1]' => 1 }, 'it runs as it is printed');
-	$browser->close($chromium);
-};
+	subtest 'the example of the page' => sub {
+		my ($script) = map { unescape($_) } slurp("$root/man/hub.js.3") =~ m{^(import \{Hub\} from "/hub\.js";\n\nconst hub = new Hub\("room".*?)^\.Ed}ms;
+		$script =~ s/console\.log\(/say("said", [document.title].concat(/g;
+		$script =~ s/^(.*say.*)\)(\)?;)$/$1))$2/mg;
+		$script =~ s/"room"/"$kind.room"/;
+		my $page = page('example', $script);
+		my %said = map { json($_) => 1 } report('said'), report('said');
+		is_deeply(\%said, { '["joined","lamp","Ann"]' => 1, '["joined",1]' => 1 }, 'it runs as it is printed');
+		$page->close;
+	};
+}
 
 $hub->stop;
 done_testing;

@@ -319,7 +319,9 @@ sub one_round {
 				%area = (area => new_area(), msg_id => "j$n");
 				$m->{asked} = { "j$n" => $area{area} };
 			}
-			$m->{c}->join_session($s, %{ $m->{how} }, %types, %area, echo => $m->{echo});
+			my $j = $m->{c}->join_session($s, %{ $m->{how} }, %types, %area, echo => $m->{echo});
+			take($m);
+			$m->{place} = $j->{seq} if defined $m->{place} && $j->{seq} > $m->{place};
 		}
 		$m->{conflates} ||= $_->{how}{conflate} for $m;
 		$_->{mine}{ $_->{id} } = 1 for $m;

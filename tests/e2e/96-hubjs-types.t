@@ -29,7 +29,7 @@ import {Hub, HubError, type Ack, type HubRecord, type Options, type Status, type
 const options: Options = {
 	url: "wss://hub.example.org/ws", token: async () => "t", clientInfo: {name: "Ann"}, queue: 10, version: "2", transports: ["websocket", "poll"],
 	keys: {bid: "player.name", deal: ""}, deletes: ["player_left"], firstWait: 1, longestWait: 2, attempts: 3, ping: 4, silence: 5,
-	answer: 6, better: 7, WebSocket, fetch: (url, init) => fetch(url, init), storage: localStorage,
+	answer: 6, better: 7, shared: "ann", select: {types: ["*", "!x"], tick: 50, priority: "chat", batch: true, conflate: true, fields: "compact"}, WebSocket, fetch: (url, init) => fetch(url, init), storage: localStorage,
 };
 const hub = new Hub("match", options);
 const off: () => void = hub.on("record", (record: HubRecord) => console.log(record.seq + 1, record.type, record.from));
@@ -42,6 +42,7 @@ hub.on("version", (wanted) => wanted.length);
 hub.on("reset", (reason) => reason.length);
 hub.on("direct", (message) => message.from);
 hub.on("state", (record) => record.key);
+hub.on("held", (why) => why.code);
 hub.on("error", (error, message) => [error.status, message]);
 for (const name of ["full", "drain", "rebootstrap"] as const) hub.on(name, () => hub.restart());
 const ack: Ack = await hub.publish({type: "goal", key: "k", to: ["a", "@b"], by: "Ann", at: {x: 1}});

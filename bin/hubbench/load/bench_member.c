@@ -58,8 +58,10 @@ void bench_member_free(struct member *m)
 	bench_conn_close(&m->conn);
 	free(m->streams);
 	free(m->seat);
+	free(m->view);
 	m->streams = NULL;
 	m->seat = NULL;
+	m->view = NULL;
 }
 
 void bench_member_drop(struct loop *l, struct member *m, uint64_t wake_ns)

@@ -4,6 +4,7 @@
 
 #include "load/audit.h"
 #include "load/bench_member.h"
+#include "load/crowd.h"
 #include "load/publisher.h"
 #include "plan/need.h"
 
@@ -37,7 +38,8 @@ void bench_member_start_streams(struct loop *l, struct member *m)
 {
 	const struct run *r = l->run;
 	bool first = atomic_load(&r->phase) == PHASE_CONNECT;
-	uint32_t n = r->dialect->seq ? 1 : r->session[m->session].publishers;
+	/* What a crowd's members get is conflated: it has no numbers of its own. */
+	uint32_t n = r->dialect->seq || r->crowd ? 1 : r->session[m->session].publishers;
 
 	if (m->streams) {
 		for (uint32_t i = 0; i < n && !r->dialect->resumes; i++)
@@ -57,6 +59,8 @@ bool bench_member_settled(const struct loop *l, const struct member *m)
 		return true;
 	if (m->state != MEMBER_JOINED)
 		return false;
+	if (l->run->crowd)
+		return crowd_settled(l->run, m);
 	for (uint32_t i = 0; i < m->nstreams; i++)
 		if (!stream_own(l->run, m, i) &&
 		    !stream_complete(&m->streams[i], stream_target(l->run, m, i)))

@@ -65,6 +65,8 @@ struct publisher {
 	uint64_t again;		    /* from here on they are sent again after a reconnect */
 };
 
+struct crowd;
+
 struct run {
 	const struct plan *plan;
 	const struct options *o;
@@ -83,6 +85,7 @@ struct run {
 	struct timetable timetable;
 	struct template *messages; /* message i of all has the one of i mod nmessages */
 	size_t nmessages, message_max;
+	struct crowd *crowd; /* in place of these; NULL: they are what is said */
 
 	struct session *session;
 	struct publisher *publisher;
@@ -132,6 +135,7 @@ struct member {
 	uint64_t foreign; /* records of its session that are none of ours */
 	struct publisher *publisher;
 	struct seat *seat; /* NULL: the server gave none */
+	uint64_t *view;	   /* what an observer knows: of each avatar its newest move, plus 1 */
 };
 
 struct counts {
@@ -190,6 +194,12 @@ struct loop {
 	struct hist metric[METRICS];
 	struct spread *spread;
 	double cpu_s;
+
+	/* Of a crowd's observers: moves that came and their bytes, and at the end what is not
+	 * known. */
+	uint64_t observed, observed_bytes, missing;
+	uint64_t sample_ns; /* when the next is looked at; NEVER: there are none */
+	uint32_t sample_at;
 
 	pthread_mutex_t mutex;
 	struct snapshot snapshot;

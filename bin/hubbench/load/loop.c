@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "load/bench_member.h"
+#include "load/crowd.h"
 #include "load/measure.h"
 #include "load/publisher.h"
 #include "load/talk.h"
@@ -149,6 +150,8 @@ static int loop_wait(struct loop *l, struct epoll_event *events)
 		until = l->heap[0]->schedule.due;
 	if (l->wake_ns < until && l->pending < PENDING_MAX)
 		until = l->wake_ns;
+	if (l->sample_ns < until)
+		until = l->sample_ns;
 	if (l->now < l->read_ns) {
 		/* What comes gathers, but nothing that is due waits for that. */
 		timeout = timespec_of(until < l->read_ns ? until : l->read_ns);
@@ -166,6 +169,8 @@ static void loop_due(struct loop *l)
 {
 	measure_due(l);
 	publisher_due(l);
+	if (l->sample_ns <= l->now)
+		crowd_sample(l);
 }
 
 void *loop_main(void *loop)
@@ -210,10 +215,12 @@ int loop_init(struct loop *l, struct run *r, unsigned index)
 	l->run = r;
 	l->index = index;
 	l->wake_ns = l->edge_ns = NEVER;
+	l->sample_ns = r->crowd ? 0 : NEVER;
 	pthread_mutex_init(&l->mutex, NULL);
 	err = bench_io_init(&l->io, &r->target, r->timetable.seed * 2 + 2 * index + 1);
 	if (err < 0)
 		return err;
+	l->io.deflate = r->o->deflate;
 	l->frames_cap = FRAMES_LEN + r->message_max + WSIO_HEADER_MAX;
 	l->members = calloc(most ? most : 1, sizeof(*l->members));
 	l->heap = calloc(r->npublishers / r->threads + 1, sizeof(struct publisher *));

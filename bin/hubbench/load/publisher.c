@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "load/bench_member.h"
+#include "load/crowd.h"
 #include "plan/schedule.h"
 #include "speak/template.h"
 
@@ -81,10 +82,17 @@ static const struct template *template_of(const struct run *r, const struct publ
 static size_t put_message(struct loop *l, const struct publisher *p, size_t at,
 			  const struct mark *m)
 {
-	const struct template *t = template_of(l->run, p, m->number);
+	size_t len;
 
-	template_write(t, l->text, m, p->session);
-	return at + bench_conn_frame(&l->io, &p->member->conn, l->frames + at, l->text, t->len);
+	if (l->run->crowd) {
+		len = crowd_write(l->run, l->text, p->index, m->number);
+	} else {
+		const struct template *t = template_of(l->run, p, m->number);
+
+		template_write(t, l->text, m, p->session);
+		len = t->len;
+	}
+	return at + bench_conn_frame(&l->io, &p->member->conn, l->frames + at, l->text, len);
 }
 
 /* --- handing over */

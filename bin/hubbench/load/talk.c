@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "load/audit.h"
 #include "load/bench_member.h"
+#include "load/crowd.h"
 #include "load/measure.h"
 #include "load/publisher.h"
 #include "plan/need.h"
@@ -30,6 +31,7 @@ static void joined(struct loop *l, struct member *m, bool timed)
 	bench_member_set(l, m, MEMBER_JOINED);
 	m->attempts = 0;
 	bench_member_start_streams(l, m);
+	crowd_joined(l, m);
 	m->away = false;
 	if (m->publisher)
 		publisher_again(l, m->publisher);
@@ -398,7 +400,9 @@ static bool take_all(struct loop *l, struct member *m, size_t n)
 
 	while (step != CONN_LOST && (step = bench_conn_next(&l->io, c, &text)) > CONN_LOST) {
 		if (step == CONN_MESSAGE) {
-			talk_take(l, m, text.p, text.len);
+			if (!l->run->crowd || m->state != MEMBER_JOINED ||
+			    !crowd_take(l, m, text.p, text.len))
+				talk_take(l, m, text.p, text.len);
 		} else {
 			end_step(l, m, METRIC_HANDSHAKE);
 			talk_stands(l, m);
@@ -413,10 +417,12 @@ static bool take_all(struct loop *l, struct member *m, size_t n)
 
 static void receive(struct loop *l, struct member *m)
 {
+	bool counts = crowd_counts_only(l->run, m);
 	ssize_t n;
 
 	do {
-		n = bench_conn_read(&l->io, &m->conn);
+		n = counts ? bench_conn_discard(&l->io, &m->conn)
+			   : bench_conn_read(&l->io, &m->conn);
 		/* One look at the clock for all that came together. */
 		l->now = clock_mono_ns();
 		if (n == 0)
@@ -429,7 +435,9 @@ static void receive(struct loop *l, struct member *m)
 		if (m->conn.fd < 0)
 			return;
 		l->counts.bytes_in += (uint64_t)n;
-		if (!take_all(l, m, (size_t)n))
+		if (m->view && l->measuring)
+			l->observed_bytes += (uint64_t)n;
+		if (!counts && !take_all(l, m, (size_t)n))
 			return;
 	} while (m->conn.tls);
 	if (m->refill) {

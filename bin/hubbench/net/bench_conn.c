@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/upgrade.h"
 
 #define ROOM (64u << 10)      /* before what is read, for what was left of the last piece */
 #define READ_MAX (256u << 10) /* bytes read at once */
+#define DISCARD_MAX (16u << 20)
 
 enum { OPCODE_TEXT = 1, OPCODE_PONG = 10 };
 
@@ -34,6 +36,7 @@ void bench_io_free(struct bench_io *io)
 	if (io->epoll >= 0)
 		close(io->epoll);
 	free(io->room);
+	inflate_free(io->inflate);
 }
 
 static enum conn_step lost(struct bench_io *io, const char *fmt, ...)
@@ -305,7 +308,11 @@ static enum conn_step take_line(struct bench_io *io, struct bench_conn *c,
 
 	switch (upgrade_take(&c->upgrade, m->p, m->len, why, sizeof(why))) {
 	case UPGRADE_DONE:
+		if (io->deflate && !upgrade_deflates(c->upgrade))
+			return lost(io, "the server does not agree to permessage-deflate without "
+					"context takeover");
 		c->in.lines = false;
+		c->in.deflates = io->deflate;
 		c->state = CONN_OPEN;
 		return CONN_STANDS;
 	case UPGRADE_MORE:
@@ -376,6 +383,32 @@ enum conn_step bench_conn_feed(struct bench_io *io, struct bench_conn *c, size_t
 	return lost(io, "out of memory");
 }
 
+ssize_t bench_conn_discard(struct bench_io *io, struct bench_conn *c)
+{
+	ssize_t n;
+
+	if (c->tls)
+		return bench_conn_read(io, c);
+	/* The kernel does not even copy them. */
+	n = recv(c->fd, NULL, DISCARD_MAX, MSG_TRUNC | MSG_DONTWAIT);
+	if (n > 0)
+		return n;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	lost(io, n == 0 ? "closed by the server" : "read: %s", strerror(errno));
+	return -1;
+}
+
+static enum conn_step inflate_message(struct bench_io *io, struct wsio_message *m)
+{
+	if (!io->inflate)
+		io->inflate = inflate_new();
+	if (!io->inflate)
+		return lost(io, "out of memory");
+	m->p = inflate_whole(io->inflate, m->p, m->len, WSIO_MESSAGE_MAX, &m->len);
+	return m->p ? CONN_MESSAGE : lost(io, "what came is not deflated");
+}
+
 static enum conn_step closed(struct bench_io *io, const struct wsio_message *m)
 {
 	const unsigned char *p = (const unsigned char *)m->p;
@@ -394,7 +427,9 @@ enum conn_step bench_conn_next_odd(struct bench_io *io, struct bench_conn *c, en
 
 		switch (got) {
 		case WSIO_MESSAGE:
-			step = c->state == CONN_OPEN ? CONN_MESSAGE : take_line(io, c, m);
+			step = c->state != CONN_OPEN ? take_line(io, c, m)
+			       : m->deflated	     ? inflate_message(io, m)
+						     : CONN_MESSAGE;
 			break;
 		case WSIO_PING:
 			step = send_frame(io, c, OPCODE_PONG, m->p, m->len);

@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include "net/inflate.h"
 #include "net/net.h"
 #include "net/wsio.h"
 
@@ -42,8 +43,10 @@ struct bench_io {
 	const struct target *target;
 	int epoll; /* hands out the struct bench_conn */
 	uint64_t random;
-	char *room;    /* what was read last, behind a space for what was left before it */
-	char why[256]; /* after CONN_LOST */
+	char *room;   /* what was read last, behind a space for what was left before it */
+	bool deflate; /* was offered: who does not agree is of no use */
+	struct inflate *inflate; /* made when it is first needed */
+	char why[256];		 /* after CONN_LOST */
 };
 
 /* What has happened. FLUSHED and READABLE may come together. */
@@ -107,12 +110,15 @@ enum conn_step bench_conn_ready(struct bench_io *io, struct bench_conn *c, uint3
  * there; -1: CONN_LOST. */
 ssize_t bench_conn_read(struct bench_io *io, struct bench_conn *c);
 
+/* The same, and throws them away; no more than are there now. */
+ssize_t bench_conn_discard(struct bench_io *io, struct bench_conn *c);
+
 /* Takes the bytes that were read. Returns CONN_WAIT or CONN_LOST. */
 enum conn_step bench_conn_feed(struct bench_io *io, struct bench_conn *c, size_t n);
 
-/* The next of the messages in it, good until the next call. Pings are answered on the way. Returns
- * CONN_MESSAGE, or CONN_STANDS for the end of the upgrade: there may be more; CONN_WAIT: all bytes
- * are used; CONN_LOST. */
+/* The next of the messages in it, inflated, good until the next call. Pings are answered on the
+ * way. Returns CONN_MESSAGE, or CONN_STANDS for the end of the upgrade: there may be more;
+ * CONN_WAIT: all bytes are used; CONN_LOST. */
 static inline enum conn_step bench_conn_next(struct bench_io *io, struct bench_conn *c,
 					     struct wsio_message *m);
 
@@ -150,7 +156,7 @@ static inline enum conn_step bench_conn_next(struct bench_io *io, struct bench_c
 {
 	enum wsio_got got = wsio_next(&c->in, m);
 
-	if (got == WSIO_MESSAGE && c->state == CONN_OPEN)
+	if (got == WSIO_MESSAGE && c->state == CONN_OPEN && !m->deflated)
 		return CONN_MESSAGE;
 	return bench_conn_next_odd(io, c, got, m);
 }

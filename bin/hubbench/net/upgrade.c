@@ -15,10 +15,13 @@
 static const char accept_name[] = "sec-websocket-accept: ";
 static const char accept_value[] = "plKcVnvSdngjwvk27XQyf5CVmAU=";
 
-enum { SEEN_101 = 1, SEEN_ACCEPT = 2 };
+/* What a server that agrees has to say again, so that no message needs those before it. */
+#define ALONE "server_no_context_takeover"
 
-char *upgrade_request(const struct url *url, const char *subprotocol, const char *const *lines,
-		      size_t n)
+enum { SEEN_101 = 1, SEEN_ACCEPT = 2, SEEN_DEFLATE = 4 };
+
+char *upgrade_request(const struct url *url, const char *subprotocol, bool deflate,
+		      const char *const *lines, size_t n)
 {
 	struct buf out = {0};
 	int r =
@@ -30,6 +33,9 @@ char *upgrade_request(const struct url *url, const char *subprotocol, const char
 
 	if (subprotocol)
 		r |= buf_printf(&out, "Sec-WebSocket-Protocol: %s\r\n", subprotocol);
+	if (deflate)
+		r |= buf_puts(&out, "Sec-WebSocket-Extensions: permessage-deflate; " ALONE
+				    "; client_no_context_takeover\r\n");
 	if (url->user[0]) {
 		r |= buf_puts(&out, "Authorization: Basic ");
 		r |= base64_append(&out, url->user, strlen(url->user));
@@ -50,6 +56,20 @@ static int is_accept(const char *p, size_t len)
 	       memcmp(p + name, accept_value, value) == 0;
 }
 
+/* Servers of the kind know no other name for it. */
+static bool is_deflate(const char *p, size_t len)
+{
+	static const char name[] = "sec-websocket-extensions:";
+
+	return len > sizeof(name) && strncasecmp(p, name, sizeof(name) - 1) == 0 &&
+	       memmem(p, len, "permessage-deflate", 18) && memmem(p, len, ALONE, sizeof(ALONE) - 1);
+}
+
+bool upgrade_deflates(uint8_t seen)
+{
+	return seen & SEEN_DEFLATE;
+}
+
 enum upgrade_got upgrade_take(uint8_t *seen, const char *p, size_t len, char *why, size_t cap)
 {
 	if (len && p[len - 1] == '\r')
@@ -64,6 +84,8 @@ enum upgrade_got upgrade_take(uint8_t *seen, const char *p, size_t len, char *wh
 	}
 	if (is_accept(p, len))
 		*seen |= SEEN_ACCEPT;
+	if (is_deflate(p, len))
+		*seen |= SEEN_DEFLATE;
 	if (len)
 		return UPGRADE_MORE;
 	if (*seen & SEEN_ACCEPT)

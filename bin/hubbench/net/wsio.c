@@ -9,6 +9,7 @@ enum { CONTINUATION = 0, TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10 };
 
 struct wsio_pieces {
 	size_t len, cap;
+	bool deflated;
 	bool given; /* the next call gives it back */
 	char data[];
 };
@@ -80,11 +81,12 @@ static enum wsio_got next_line(struct wsio *w, struct wsio_message *m)
 		return have > WSIO_MESSAGE_MAX ? WSIO_BAD : WSIO_MORE;
 	m->p = w->p;
 	m->len = (size_t)(feed - w->p);
+	m->deflated = false;
 	w->p = feed + 1;
 	return WSIO_MESSAGE;
 }
 
-/* One frame of a message that has more. */
+/* One frame of a message that has more; m->deflated: of the first of them. */
 static enum wsio_got add_piece(struct wsio *w, const char *p, size_t len, bool final,
 			       struct wsio_message *m)
 {
@@ -99,8 +101,10 @@ static enum wsio_got add_piece(struct wsio *w, const char *p, size_t len, bool f
 		s = realloc(s, sizeof(*s) + cap);
 		if (!s)
 			return WSIO_BAD;
-		if (!w->pieces)
+		if (!w->pieces) {
 			s->len = 0;
+			s->deflated = m->deflated;
+		}
 		s->given = false;
 		s->cap = cap;
 		w->pieces = s;
@@ -112,6 +116,7 @@ static enum wsio_got add_piece(struct wsio *w, const char *p, size_t len, bool f
 	s->given = true;
 	m->p = s->data;
 	m->len = s->len;
+	m->deflated = s->deflated;
 	return WSIO_MESSAGE;
 }
 
@@ -124,8 +129,9 @@ static bool take_frame(struct wsio *w, unsigned char *first, struct wsio_message
 
 	if (have < 2)
 		return false;
-	/* No extension was agreed on, and servers do not mask (sections 5.1 and 5.2). */
-	*bad = p[0] & 0x70 || p[1] & 0x80;
+	/* But for what was agreed on nothing is reserved, and servers do not mask (sections 5.1 and
+	 * 5.2). */
+	*bad = p[0] & (w->deflates ? 0x30 : 0x70) || p[1] & 0x80;
 	head = p[1] == 127 ? 10 : p[1] == 126 ? 4 : 2;
 	if (*bad || have < head)
 		return false;
@@ -163,6 +169,10 @@ enum wsio_got wsio_next_odd(struct wsio *w, struct wsio_message *m)
 		bool final = first & 0x80;
 		enum wsio_got got;
 
+		m->deflated = first & 0x40;
+		if (m->deflated && (first & 15) != TEXT && (first & 15) != BINARY)
+			return WSIO_BAD;
+
 		switch (first & 15) {
 		case CLOSE:
 			return WSIO_CLOSE;
@@ -193,12 +203,13 @@ enum wsio_got wsio_next_odd(struct wsio *w, struct wsio_message *m)
 
 void wsio_reset(struct wsio *w)
 {
-	bool lines = w->lines;
+	bool lines = w->lines, deflates = w->deflates;
 
 	free(w->held);
 	free(w->pieces);
 	memset(w, 0, sizeof(*w));
 	w->lines = lines;
+	w->deflates = deflates;
 }
 
 size_t wsio_header(unsigned char *out, unsigned opcode, size_t len, uint32_t mask)

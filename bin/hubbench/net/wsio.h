@@ -20,18 +20,20 @@
 
 struct wsio_pieces; /* of a message in several frames */
 
-/* Zeroed at the start, but for lines. */
+/* Zeroed at the start, but for lines and deflates. */
 struct wsio {
 	const char *p, *end; /* what is left of the piece, or of held */
 	char *held;	     /* from the last piece */
 	uint32_t held_len, held_cap;
 	struct wsio_pieces *pieces;
-	bool lines; /* messages are lines */
+	bool lines;    /* messages are lines */
+	bool deflates; /* permessage-deflate was agreed on (RFC 7692) */
 };
 
 struct wsio_message {
 	const char *p;
 	size_t len;
+	bool deflated; /* it is as it came, for inflate_whole() */
 };
 
 enum wsio_got {
@@ -63,6 +65,7 @@ static inline enum wsio_got wsio_next(struct wsio *w, struct wsio_message *m)
 		if (have >= head + len) {
 			m->p = w->p + head;
 			m->len = len;
+			m->deflated = false;
 			w->p += head + len;
 			return WSIO_MESSAGE;
 		}

@@ -23,6 +23,10 @@ struct options {
 	const char *message, *join, *answer, *event, *room, *join_event, *space, *subprotocol;
 	const char *churn; /* members/s that leave and are replaced */
 	int64_t slow;	   /* members that do not read for a while */
+	bool deflate;
+	double tick; /* seconds; UNSET: none. This and what follows: of a crowd */
+	bool batch, conflate, compact;
+	int64_t observers, world; /* UNSET: by default */
 	const char *play;
 	const char *speed; /* of play; NULL: its own */
 	const char *pid;

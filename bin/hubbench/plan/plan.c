@@ -9,6 +9,8 @@
 #include "base/quantity.h"
 #include "speak/dialect.h"
 
+#define OBSERVERS 10 /* whose messages are read */
+
 /* A number with k or M behind it, and perhaps a unit. */
 static double read_rate(const char *option, const char *text, const char *unit)
 {
@@ -80,6 +82,10 @@ static void plan_numbers(struct plan *p, const struct options *o)
 	if (s->slow)
 		p->slow = o->slow == UNSET ? (p->clients + 9) / 10 : (uint32_t)o->slow;
 	p->bytes = o->bytes == UNSET ? 0 : (size_t)o->bytes;
+	p->crowd.world = o->world == UNSET ? 1000 : (double)o->world;
+	p->crowd.observers = o->observers == UNSET ? OBSERVERS : (uint32_t)o->observers;
+	if (p->crowd.observers > p->clients)
+		p->crowd.observers = p->clients;
 }
 
 /* What the request has in it beyond the URL. */
@@ -89,6 +95,32 @@ static void check_upgrade(const struct plan *p, const struct options *o)
 		err_die(EX_USAGE, "--header and --subprotocol: not over a Unix socket");
 	if (o->subprotocol && (!*o->subprotocol || strpbrk(o->subprotocol, "\r\n")))
 		err_die(EX_USAGE, "--subprotocol: a name");
+}
+
+static bool selects(const struct options *o)
+{
+	return o->tick >= 0 || o->batch || o->conflate || o->compact;
+}
+
+static void check_crowd(const struct plan *p, const struct options *o)
+{
+	if (!p->scenario->crowd && (selects(o) || o->observers != UNSET || o->world != UNSET))
+		err_die(EX_USAGE,
+			"--tick, --batch, --conflate, --compact, --observers and --world: for "
+			"the scenario crowd only");
+	if (selects(o) && !p->dialect->seq)
+		err_die(EX_USAGE,
+			"--tick, --batch, --conflate and --compact: for the hub dialect only");
+	if (o->compact && !o->batch)
+		err_die(EX_USAGE, "--compact needs --batch");
+	if (!p->scenario->crowd)
+		return;
+	if (o->poisson || p->closed || o->play || o->message || o->acks || o->no_echo)
+		err_die(EX_USAGE,
+			"the scenario crowd excludes --poisson, --closed, --play, --message, "
+			"--acks and --no-echo");
+	if (p->sessions != 1 || !p->publishers || p->rate <= 0)
+		err_die(EX_USAGE, "the scenario crowd is one session in which somebody moves");
 }
 
 static void plan_check(const struct plan *p, const struct options *o)
@@ -123,6 +155,9 @@ static void plan_check(const struct plan *p, const struct options *o)
 		err_die(EX_USAGE, "--no-echo: not for the hub dialect");
 	if (p->closed > WINDOW && p->acks)
 		err_die(EX_USAGE, "--closed: %d at most with acks", WINDOW);
+	check_crowd(p, o);
+	if (p->url.scheme == URL_UNIX && o->deflate)
+		err_die(EX_USAGE, "--deflate: not over a Unix socket");
 	if (o->churn && !p->scenario->churn)
 		err_die(EX_USAGE, "--churn: for the scenario churn only");
 	if (o->slow != UNSET && !p->scenario->slow)

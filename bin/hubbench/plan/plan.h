@@ -33,6 +33,10 @@ struct plan {
 	double rate, churn, duration, warmup, drain, ramp_s, speed;
 	bool acks;
 	uint64_t seed;
+	struct plan_crowd {
+		double world; /* the length of its sides */
+		uint32_t observers;
+	} crowd;
 	const struct trace *trace; /* of a recording; NULL: none */
 	struct proc *proc;	   /* NULL: none is watched */
 	int signal_fd;

@@ -23,6 +23,7 @@ struct scenario {
 	bool slow;   /* some members do not read for a while */
 	bool trend;  /* the server's memory is not to grow */
 	bool search; /* many runs, to find the highest rate */
+	bool crowd;  /* avatars walk about, and it is looked at what members know of them */
 };
 
 /* The table, which ends with an entry without name; and its names, NULL at the end. */

@@ -22,11 +22,16 @@ static double schedule_gap(struct schedule *s, const struct timetable *t)
 	return -log(u) * 1e9 * t->publishers / t->rate;
 }
 
+uint64_t schedule_fixed(const struct timetable *t, uint64_t i, uint64_t start_ns)
+{
+	return start_ns + (uint64_t)((double)i * 1e9 / t->rate);
+}
+
 static void schedule_set(struct schedule *s, const struct timetable *t, uint64_t start_ns)
 {
 	switch (t->kind) {
 	case SCHEDULE_FIXED:
-		s->due = start_ns + (uint64_t)((double)s->next * 1e9 / t->rate);
+		s->due = schedule_fixed(t, s->next, start_ns);
 		break;
 	case SCHEDULE_POISSON:
 		s->at += schedule_gap(s, t);

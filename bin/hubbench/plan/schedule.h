@@ -38,6 +38,9 @@ struct schedule {
 void schedule_start(struct schedule *s, const struct timetable *t, uint32_t publisher,
 		    uint64_t start_ns);
 
+/* When message i of all is due at a fixed rate. */
+uint64_t schedule_fixed(const struct timetable *t, uint64_t i, uint64_t start_ns);
+
 /* Goes on to the publisher's next message. */
 void schedule_next(struct schedule *s, const struct timetable *t, uint64_t start_ns);
 

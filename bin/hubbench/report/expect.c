@@ -79,6 +79,9 @@ static const struct figure figures[] = {
     {"achieved", KIND_SHARE, 0, figure_achieved},
     {"cpu", KIND_SHARE, 0, figure_cpu},
     {"bytes_per_client", KIND_BYTES, 0, result_bytes_per_client},
+    {"bytes_per_second", KIND_BYTES, 0, result_bytes_per_second},
+    {"bytes_per_update", KIND_BYTES, 0, result_bytes_per_update},
+    {"missing", KIND_COUNT, AT(missing)},
     {"rss", KIND_BYTES, 0, figure_rss},
     {"verdict", KIND_VERDICT, 0, figure_verdict},
 };

@@ -129,6 +129,8 @@ static int json_derived(struct buf *b, const struct result *r)
 	    {"achieved_rate", result_achieved(r)},
 	    {"delivery_rate", result_delivery_rate(r)},
 	    {"bytes_per_client", result_bytes_per_client(r)},
+	    {"bytes_per_second", result_bytes_per_second(r)},
+	    {"bytes_per_update", result_bytes_per_update(r)},
 	    {"deliveries_per_cpu_s", result_per_cpu(r)},
 	};
 	int err = buf_puts(b, ",\"derived\":");

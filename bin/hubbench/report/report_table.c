@@ -47,6 +47,12 @@ static void table_asked(FILE *out, const struct result *r)
 	else if (r->rate > 0)
 		table_line(out, "", "open model: %s messages/s due at %s instants",
 			   text_rate(r->rate).s, r->poisson ? "Poisson" : "fixed");
+	if (r->observers)
+		table_line(out, "", "a world of %s a side%s%s%s%s", text_count(r->world).s,
+			   r->batch ? ", in arrays" : "", r->conflate ? ", conflated" : "",
+			   r->compact ? ", compact" : "", r->deflate ? ", deflated" : "");
+	if (r->tick > 0)
+		table_line(out, "", "a tick each %s", text_duration(r->tick * 1e9).s);
 	if (r->coalesce > 0)
 		table_line(out, "", "what comes gathers for %s before it is read",
 			   text_duration(r->coalesce * 1e9).s);
@@ -85,6 +91,15 @@ static void table_happened(FILE *out, const struct result *r)
 		table_line(out, "deliveries", "%s/s, %s in all, %s/s",
 			   text_rate(result_delivery_rate(r)).s, text_count(r->delivered).s,
 			   text_bytes((double)r->bytes_in / r->seconds).s);
+	if (r->observers) {
+		table_line(out, "observers",
+			   "%s of the clients, of the others only bytes are counted;",
+			   text_count(r->observers).s);
+		table_line(out, "",
+			   "%s a move, %s/s a client; %s of what they know missing at rest",
+			   text_bytes(result_bytes_per_update(r)).s,
+			   text_bytes(result_bytes_per_second(r)).s, text_count(r->missing).s);
+	}
 	if (r->first_error[0])
 		table_line(out, "error", "the first: %s", r->first_error);
 }

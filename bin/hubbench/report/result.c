@@ -18,6 +18,8 @@ static const struct {
     [METRIC_LAST] = {"last", "publish to last receiver"},
     [METRIC_EVERY] = {"every", "publish to every receiver"},
     [METRIC_EVERY_SENT] = {"every_sent", "publish to every receiver, from the send"},
+    [METRIC_STALE] = {"stale", "age of what is known"},
+    [METRIC_BEHIND] = {"behind", "behind what there is"},
     [METRIC_RESUME] = {"resume", "resume"},
     [METRIC_LAG] = {"lag", "generator's own lag"},
 };
@@ -98,6 +100,16 @@ double result_bytes_per_client(const struct result *r)
 	if (!r->pids || !r->clients_joined)
 		return NAN;
 	return ((double)r->rss_joined - (double)r->rss_before) / (double)r->clients_joined;
+}
+
+double result_bytes_per_second(const struct result *r)
+{
+	return r->clients_joined ? per_second(r, r->bytes_in) / (double)r->clients_joined : NAN;
+}
+
+double result_bytes_per_update(const struct result *r)
+{
+	return r->observed ? (double)r->observed_bytes / (double)r->observed : NAN;
 }
 
 double result_per_cpu(const struct result *r)

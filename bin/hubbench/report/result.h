@@ -22,6 +22,9 @@ enum metric {
 	METRIC_LAST,  /* publish until the last receiver has it */
 	METRIC_EVERY, /* publish until delivery, of every receiver */
 	METRIC_EVERY_SENT,
+	METRIC_STALE,  /* of a crowd: the age of the newest that an observer knows of an avatar, at
+			* random instants; at best it is up to the time from one move to the next */
+	METRIC_BEHIND, /* the same: for how long there has been something newer; 0: not */
 	METRIC_RESUME, /* a lost connection until its first message after it is back */
 	METRIC_LAG,    /* the generator's own: how late it did what was due */
 	METRICS,
@@ -78,10 +81,14 @@ struct result {
 	uint64_t closed; /* messages in flight a publisher; 0: open model */
 	double coalesce; /* seconds */
 	bool poisson, acks, no_echo;
-	double churn;		 /* members/s that are replaced */
-	uint64_t slow;		 /* members that do not read for a while */
-	char *play;		 /* the recording; NULL: none */
-	double speed;		 /* so many times as fast as it was; 0: none */
+	double churn;  /* members/s that are replaced */
+	uint64_t slow; /* members that do not read for a while */
+	char *play;    /* the recording; NULL: none */
+	double speed;  /* so many times as fast as it was; 0: none */
+	bool deflate;
+	double tick; /* seconds; 0: none. This and what follows: of a crowd */
+	bool batch, conflate, compact;
+	uint64_t observers, world;
 	double duration, warmup; /* seconds */
 	uint64_t seed;
 
@@ -93,6 +100,8 @@ struct result {
 	uint64_t due, sent, acked, errors; /* messages; errors: refusals by the server */
 	uint64_t delivered, bytes_in;	   /* deliveries and their bytes on the wire */
 	uint64_t backlog_max, backlog_end;
+	uint64_t observed, observed_bytes; /* of a crowd: moves that its observers got */
+	uint64_t missing; /* the same, at the end: avatars of which one has not the last move */
 	char first_error[256]; /* for people; empty: none */
 	struct hist metric[METRICS];
 	struct audit_counts audit;
@@ -143,6 +152,8 @@ double result_offered(const struct result *r);		/* due messages/s */
 double result_achieved(const struct result *r);		/* sent messages/s */
 double result_delivery_rate(const struct result *r);	/* deliveries/s */
 double result_bytes_per_client(const struct result *r); /* (rss_joined - rss_before) / clients */
+double result_bytes_per_second(const struct result *r); /* that a client gets */
+double result_bytes_per_update(const struct result *r); /* of a crowd: bytes for each move */
 double result_per_cpu(const struct result *r); /* deliveries per CPU-second of the server */
 
 #endif

@@ -48,13 +48,17 @@ static double growth(const struct result *r, double *mean)
 
 static bool failed(struct result *r, const struct verdict_facts *f)
 {
-	double mean, grown = f->trend ? growth(r, &mean) : 0;
+	double mean = 0, grown = f->trend ? growth(r, &mean) : 0;
 
 	if (r->audit.lost)
 		return say(r, VERDICT_FAILED, "%llu deliveries were lost without a word%s",
 			   (unsigned long long)r->audit.lost,
 			   f->cut_off ? ", or still under way when --drain ended" : "");
-	if (r->errors && !r->audit.delivered)
+	if (r->missing)
+		return say(r, VERDICT_FAILED, "observers do not know the last of %llu avatars%s",
+			   (unsigned long long)r->missing,
+			   f->cut_off ? ", or it was still under way when --drain ended" : "");
+	if (r->errors && !r->audit.delivered && !r->observed)
 		return say(r, VERDICT_FAILED, "nothing was delivered, and %llu messages refused",
 			   (unsigned long long)r->errors);
 	if (f->broken)

@@ -87,6 +87,15 @@ void conditions_take(struct options *o, const struct options *said, const struct
 	o->coalesce = r->coalesce;
 	o->acks = r->acks;
 	o->no_echo = r->no_echo;
+	o->deflate = r->deflate;
+	if (r->observers) {
+		o->tick = r->tick;
+		o->batch = r->batch;
+		o->conflate = r->conflate;
+		o->compact = r->compact;
+		o->observers = (int64_t)r->observers;
+		o->world = (int64_t)r->world;
+	}
 	if (r->churn > 0)
 		o->churn = number_text(churn, r->churn);
 }

@@ -53,26 +53,34 @@ static const char *path_of(const struct dialect *d)
 	return d == &dialect_socketio ? "/socket.io/?EIO=4&transport=polling" : d->path;
 }
 
-bool diagnose(const struct run *r, char *what, size_t cap)
+static bool does_speak(const struct run *r, const struct dialect *d)
 {
 	char answer[4096];
+	size_t len = get(r, path_of(d), answer, sizeof(answer));
+
+	return guess_answer(d, answer, len);
+}
+
+bool diagnose(const struct run *r, char *what, size_t cap)
+{
+	const struct dialect *own = r->dialect;
 
 	if (r->target.tls || r->target.tunnel || r->target.url.scheme == URL_UNIX)
 		return false;
+	/* A server may speak several: where the one it was asked in is among them, that is not it.
+	 */
+	if (does_speak(r, own)) {
+		if (strcmp(r->target.url.path, own->path) == 0)
+			return false;
+		snprintf(what, cap, "the server speaks %s at the path %s", own->name, own->path);
+		return true;
+	}
 	for (size_t i = 0; dialects[i]; i++) {
-		const struct dialect *d = dialects[i];
-		size_t len = get(r, path_of(d), answer, sizeof(answer));
-
-		if (!guess_answer(d, answer, len))
+		if (dialects[i] == own || !does_speak(r, dialects[i]))
 			continue;
-		if (d != r->dialect)
-			snprintf(what, cap, "the server speaks %s: --dialect %s",
-				 d == &dialect_socketio ? "Socket.IO" : "hub(7)", d->name);
-		else if (strcmp(r->target.url.path, d->path) != 0)
-			snprintf(what, cap, "the server speaks %s at the path %s", d->name,
-				 d->path);
-		else
-			continue;
+		snprintf(what, cap, "the server speaks %s: --dialect %s",
+			 dialects[i] == &dialect_socketio ? "Socket.IO" : "hub(7)",
+			 dialects[i]->name);
 		return true;
 	}
 	return false;

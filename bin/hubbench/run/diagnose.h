@@ -7,9 +7,9 @@
 
 struct run;
 
-/* Asks the server over connections of its own which of the other dialects it speaks, for half a
- * second at most; over TLS and a Unix socket it is not asked. Returns whether that is known, with a
- * sentence for people in what, without its end. */
+/* Asks the server over connections of its own which dialects it speaks, for a second at most, and
+ * whether that is another one than it was asked in; over TLS and a Unix socket it is not asked.
+ * Returns whether that is known, with a sentence for people in what, without its end. */
 bool diagnose(const struct run *r, char *what, size_t cap);
 
 /* The same for a server that has taken connections and says nothing: what may be tried. */

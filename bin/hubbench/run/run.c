@@ -386,6 +386,15 @@ static void describe(const struct run *run, struct result *r)
 	r->no_echo = p->o->no_echo;
 	r->churn = p->churn;
 	r->slow = p->slow;
+	r->deflate = p->o->deflate;
+	if (p->scenario->crowd) {
+		r->tick = p->o->tick > 0 ? p->o->tick : 0;
+		r->batch = p->o->batch;
+		r->conflate = p->o->conflate;
+		r->compact = p->o->compact;
+		r->observers = p->crowd.observers;
+		r->world = (uint64_t)p->crowd.world;
+	}
 	r->play = p->o->play ? need(strdup(p->o->play)) : NULL;
 	r->speed = p->o->play ? p->speed : 0;
 	r->duration = p->duration;

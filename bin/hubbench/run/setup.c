@@ -7,11 +7,13 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/opt.h"
 #include "base/token_file.h"
 #include "json/json.h"
+#include "load/crowd.h"
 #include "load/loop.h"
 #include "net/upgrade.h"
 #include "plan/need.h"
@@ -50,6 +52,24 @@ static void make_answer(struct script *s, const struct options *o)
 	s->join = o->join ? need(template_unescape(o->join)) : NULL;
 }
 
+/* What members of a crowd ask for. */
+static char *make_select(const struct options *o)
+{
+	struct buf out = {0};
+	int r = buf_puts(&out, "");
+
+	if (o->tick > 0)
+		r |= buf_printf(&out, ",\"tick\":%.0f", o->tick * 1000);
+	if (o->batch)
+		r |= buf_puts(&out, ",\"batch\":true");
+	if (o->conflate)
+		r |= buf_puts(&out, ",\"conflate\":true");
+	if (o->compact)
+		r |= buf_puts(&out, ",\"fields\":\"compact\"");
+	r |= buf_put(&out, "", 1);
+	return need(r < 0 ? NULL : out.data);
+}
+
 /* All but what follows from the messages. */
 static void make_script(struct run *r)
 {
@@ -62,6 +82,10 @@ static void make_script(struct run *r)
 	s->message = r->o->message;
 	if (!s->message && r->dialect == &dialect_hub)
 		s->message = r->plan->scenario->message;
+	if (r->plan->scenario->crowd) {
+		s->message = "{mark}";
+		s->select = make_select(r->o);
+	}
 	s->event = r->o->event;
 	s->room = r->o->room;
 	s->join_event = r->o->join_event;
@@ -83,6 +107,20 @@ static void compile(struct run *r, struct template *t, const char *text, size_t 
 		err_die(EX_USAGE, "a message is over %u bytes", TEMPLATE_MAX);
 	if (t->len > r->message_max)
 		r->message_max = t->len;
+}
+
+/* Moves differ in length; the first one is as good as any. */
+static void make_crowd(struct run *r)
+{
+	char *text = need(r->dialect->message(&r->script)), *move;
+
+	r->crowd = need(crowd_new(r, text));
+	free(text);
+	r->message_max = r->crowd->head_len + r->crowd->tail_len + AVATAR_LEN_MAX + r->plan->bytes;
+	r->messages = need(calloc(1, sizeof(*r->messages)));
+	move = need(malloc(r->message_max));
+	r->messages->len = crowd_write(r, move, 0, 0);
+	free(move);
 }
 
 static void make_messages(struct run *r)
@@ -161,7 +199,8 @@ static int make_request(struct run *r)
 	if (status)
 		err_log(ERR_ERROR, "%s", why);
 	else
-		r->request = need(upgrade_request(&r->plan->url, r->o->subprotocol, lines, n));
+		r->request = need(
+		    upgrade_request(&r->plan->url, r->o->subprotocol, r->o->deflate, lines, n));
 	return status;
 }
 
@@ -193,7 +232,7 @@ int setup_run(struct run *r, const struct plan *p)
 	r->coalesce_ns = (uint64_t)(p->o->coalesce * 1e9);
 	r->echo = !p->o->no_echo;
 	r->answered = p->scenario->echo;
-	r->spread = p->clients > p->sessions && p->publishers;
+	r->spread = p->clients > p->sessions && p->publishers && !p->scenario->crowd;
 	pthread_mutex_init(&r->error_mutex, NULL);
 	status = net_resolve(&r->target, &p->url, &net, why, sizeof(why));
 	/* In the closed model nothing is due, and a window is to go out at once. */
@@ -208,7 +247,10 @@ int setup_run(struct run *r, const struct plan *p)
 	status = make_request(r);
 	if (status != 0)
 		return status;
-	make_messages(r);
+	if (p->scenario->crowd)
+		make_crowd(r);
+	else
+		make_messages(r);
 	make_timetable(r);
 	make_publishers(r);
 	r->begin_ns = clock_mono_ns();
@@ -240,6 +282,8 @@ void setup_free(struct run *r)
 	free(r->session);
 	free(r->messages);
 	free(r->request);
+	crowd_free(r->crowd);
+	free((char *)(uintptr_t)r->script.select);
 	free(r->script.join);
 	free(r->script.answer_to);
 	free(r->script.answer);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "load/bench_member.h"
+#include "load/crowd.h"
 #include "load/publisher.h"
 #include "plan/need.h"
 #include "report/verdict.h"
@@ -28,8 +29,14 @@ static void add_loop(struct result *r, struct loop *l, struct verdict_facts *f)
 	f->behind += l->counts.delivered - l->at_to.delivered;
 	for (uint32_t i = 0; i < l->nmembers; i++) {
 		f->broken += l->members[i].broken;
-		bench_member_audit(l, &l->members[i], false);
+		if (!l->run->crowd)
+			bench_member_audit(l, &l->members[i], false);
 	}
+	if (l->run->crowd)
+		crowd_end(l);
+	r->observed += l->observed;
+	r->observed_bytes += l->observed_bytes;
+	r->missing += l->missing;
 	r->audit.delivered += l->audit.delivered;
 	r->audit.lost += l->audit.lost;
 	r->audit.duplicated += l->audit.duplicated;
@@ -141,7 +148,7 @@ void sum_up(struct run *run, struct result *r)
 
 	r->seconds = (double)(run->to_ns - run->from_ns) / 1e9;
 	memcpy(r->first_error, run->first_error, sizeof(r->first_error));
-	if (run->dialect->seq)
+	if (run->dialect->seq && !run->crowd)
 		drop_unlogged(run, r);
 	for (unsigned i = 0; i < run->threads; i++)
 		add_loop(r, &run->loop[i], &f);

@@ -58,6 +58,8 @@ static int hub_join(const struct script *s, const struct dialect_client *c, stru
 	if (c->seat)
 		r |= buf_printf(out, ",\"since\":%llu,\"epoch\":\"%s\",\"resume\":\"%s\"",
 				(unsigned long long)c->since, c->seat->epoch, c->seat->resume);
+	if (s->select)
+		r |= buf_puts(out, s->select);
 	return r < 0 || buf_puts(out, "}") < 0 ? -ENOMEM : 1;
 }
 

@@ -21,6 +21,7 @@ struct script {
 	const char *event, *room, *join_event; /* socketio; NULL: by default */
 	const char *space;		       /* the same: in place of rooms; NULL: none */
 	bool echo;			       /* publishers want their own messages */
+	const char *select; /* hub: more members of what joins, with commas before them; or NULL */
 	/* Whoever makes a script frees these. */
 	char *join, *answer_to, *answer; /* raw; NULL: none */
 	struct json_paths *paths;	 /* of the dialect; NULL: it reads no JSON */

@@ -99,7 +99,8 @@ static void add(struct ended *e, uint64_t hash, uint64_t now_ms, uint64_t ttl_ms
 	} else {
 		slot = find(e->slots, e->size, hash);
 		e->n += slot->at_ms == 0;
-		*slot = (struct ended_slot){hash, now_ms};
+		/* What is recalled may be older. */
+		*slot = (struct ended_slot){hash, now_ms > slot->at_ms ? now_ms : slot->at_ms};
 	}
 	atomic_store(&e->any, true);
 	pthread_mutex_unlock(&e->lock);

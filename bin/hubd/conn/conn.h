@@ -33,11 +33,14 @@
 /* How connections live: options of hubd(8), in seconds. */
 struct conn_settings {
 	size_t max_message; /* bytes */
+	bool deflate;	    /* permessage-deflate is agreed to, */
+	size_t deflate_min; /* for texts of so many bytes at least */
 	double ping, pong;
 	double write_timeout;
 	uint64_t resume_ms;		       /* that a resume token is good; 0: for ever */
 	unsigned char id_key[CONN_ID_KEY_LEN]; /* random, and of this run only */
-	struct meter_rates rates, user_rates;  /* of connections from outside, and of users */
+	/* Of connections from outside, of users, and of addresses. */
+	struct meter_rates rates, user_rates, address_rates;
 	size_t max_memory; /* bytes that all connections hold of what has come or is to leave */
 	unsigned max_per_user, max_per_address; /* connections; 0: as many as there may be */
 	int64_t rate_requests, rate_joins;	/* a second, of an address; 0: all */

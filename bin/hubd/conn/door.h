@@ -13,6 +13,7 @@
 
 struct address;
 struct conn;
+struct deflation;
 struct log_place;
 struct seat;
 struct session_change;
@@ -45,11 +46,13 @@ struct record_log {
 	 * records. Of a room, how far it is in that session; epoch 0: it cannot be told. */
 	bool in_rooms;
 	const struct log_place *above; /* NULL: not of a room */
+	struct deflation *deflation;   /* NULL: they are for one member alone, and not deflated */
 };
 
 /* How a message becomes bytes. Both append one, and return 0 or -ENOMEM. */
 struct encoding {
 	bool as_logged; /* the log's frames are what it wants, as they are */
+	bool deflates;	/* it makes use of record_log.deflation */
 	int (*message)(struct buf *out, const char *text, size_t len);
 	/* The same for a record of a log: type is as written, empty where it is not known. NULL:
 	 * like any message. */
@@ -104,6 +107,12 @@ struct dialect {
 		     struct span msg_id);
 	int (*error_named)(struct buf *out, const char *code, const char *message,
 			   struct span msg_id);
+	/* A client that comes back to the session of the seat, NULL: it is in there no more, is in
+	 * its rooms again, as far as it may be. NULL where `rooms` is false. */
+	void (*restored)(struct conn *c, struct seat *seat);
+	/* The client is about to join what a rule says it is not to come back to. NULL: that means
+	 * nothing. */
+	void (*forget)(struct conn *c);
 	/* A rule refuses a join, with a code or NULL. NULL: rules are not asked. */
 	int (*refusal)(struct buf *out, const char *code, const char *message, struct span msg_id);
 	/* above is NULL, or of a room the session under whose name its members are told of it. */

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "conn/deflation.h"
 #include "json/json.h"
 #include "wire/log_place.h"
 #include "wire/sse.h"
@@ -103,6 +104,47 @@ static int put_batch_event(struct buf *out, const char *text, size_t len,
 	return sse_put(out, id_text, (struct http1_span){"batch", 5},
 		       (struct http1_span){text, len});
 }
+
+/* --- frames, deflated where many may share them */
+
+static int put_deflated(struct buf *out, unsigned bits, const char *text, size_t len,
+			const struct record_log *in)
+{
+	int r = in->deflation ? deflation_put(in->deflation, bits, text, len, out) : 1;
+
+	return r > 0 ? put_frame(out, text, len) : r;
+}
+
+#define DEFLATED(bits)                                                              \
+	static int put_record_##bits(struct buf *out, const char *text, size_t len, \
+				     struct span type, const struct record_log *in) \
+	{                                                                           \
+		(void)type;                                                         \
+		return put_deflated(out, bits, text, len, in);                      \
+	}                                                                           \
+	static int put_batch_##bits(struct buf *out, const char *text, size_t len,  \
+				    const struct record_log *in)                    \
+	{                                                                           \
+		return put_deflated(out, bits, text, len, in);                      \
+	}
+
+DEFLATED(9)
+DEFLATED(10)
+DEFLATED(11)
+DEFLATED(12)
+DEFLATED(13)
+DEFLATED(14)
+DEFLATED(15)
+
+#define ENCODING(bits)                                            \
+	[bits - DEFLATE_BITS_MIN] = {.deflates = true,            \
+				     .message = put_frame,        \
+				     .record = put_record_##bits, \
+				     .batch = put_batch_##bits}
+
+const struct encoding encoding_deflated[ENCODINGS_DEFLATED] = {
+    ENCODING(9),  ENCODING(10), ENCODING(11), ENCODING(12),
+    ENCODING(13), ENCODING(14), ENCODING(15)};
 
 const struct encoding encoding_websocket = {.as_logged = true, .message = put_frame};
 const struct encoding encoding_lines = {.message = put_line};

@@ -5,9 +5,17 @@
 #define HUBD_ENCODING_H
 
 #include "conn/door.h"
+#include "wire/deflate.h"
 
 extern const struct encoding encoding_websocket; /* a text frame each, RFC 6455 section 5.6 */
-extern const struct encoding encoding_lines;	 /* a line each */
+
+/* The same where the client takes deflated ones (RFC 7692), by the window bits that it was
+ * promised, from DEFLATE_BITS_MIN on: records and arrays of them are, where record_log says by
+ * what, and that does it. */
+#define ENCODINGS_DEFLATED (DEFLATE_BITS_MAX - DEFLATE_BITS_MIN + 1)
+extern const struct encoding encoding_deflated[ENCODINGS_DEFLATED];
+
+extern const struct encoding encoding_lines; /* a line each */
 
 /* An event each, with the type for its name; of a record its place is the id. */
 extern const struct encoding encoding_events;

@@ -15,6 +15,22 @@ static uint64_t now_ns(struct conn *c)
 	return worker_now_ms(c->worker) * 1000000U;
 }
 
+static bool has_rates(const struct meter_rates *r)
+{
+	return r->message != 0 || r->byte != 0;
+}
+
+/* For which address it counts; 0: for none, or addresses have no rates. */
+static uint64_t address_of(struct conn *c)
+{
+	const struct conn_settings *set = c->worker->conns;
+	struct address a;
+
+	return has_rates(&set->address_rates) && conn_counts(c, &a)
+		   ? shares_address(set->shares, &a)
+		   : 0;
+}
+
 /* NULL: no memory, then nothing is counted. */
 static struct meter *meter_of(struct conn *c)
 {
@@ -24,6 +40,7 @@ static struct meter *meter_of(struct conn *c)
 		in->meter = calloc(1, sizeof(*in->meter));
 		if (in->meter) {
 			in->meter->conn = c;
+			in->meter->address = address_of(c);
 			in->meter->looks = LOOKS;
 			worker_delay(c->worker, &in->meter->later);
 			wheel_set(&c->worker->wheel, &c->timer, 1); /* conn_due() looks at it */
@@ -60,11 +77,6 @@ static uint64_t cost(double each, size_t n)
 	return (uint64_t)(each * (double)n);
 }
 
-static bool has_rates(const struct meter_rates *r)
-{
-	return r->message != 0 || r->byte != 0;
-}
-
 /* By how many ns a user is over what he may send, with so many messages and bytes more. */
 static uint64_t spend_users(struct worker *w, const struct identity *id, size_t n, size_t bytes)
 {
@@ -82,42 +94,73 @@ static uint64_t spend_users(struct worker *w, const struct identity *id, size_t 
 	return over;
 }
 
-unsigned meter_user(struct worker *w, const struct identity *id)
+/* The same of an address; 0: none. */
+static uint64_t spend_addresses(struct worker *w, uint64_t address, size_t n, size_t bytes)
 {
-	uint64_t over = spend_users(w, id, 0, 0);
+	const struct conn_settings *set = w->conns;
+	uint64_t over;
 
+	if (!address || !has_rates(&set->address_rates))
+		return 0;
+	over = shares_send(set->shares, address, cost(set->address_rates.message, n),
+			   cost(set->address_rates.byte, bytes), worker_now_ms(w) * 1000000U);
+	if (over)
+		counter_add(&w->counters, slowed_addresses, 1);
+	return over;
+}
+
+unsigned meter_asker(struct worker *w, const struct identity *id, const struct address *a)
+{
+	const struct conn_settings *set = w->conns;
+	uint64_t address = a && has_rates(&set->address_rates) ? shares_address(set->shares, a) : 0;
+	uint64_t over = spend_users(w, id, 0, 0), more = spend_addresses(w, address, 0, 0);
+
+	over = more > over ? more : over;
 	return over ? (unsigned)(over / NS) + 1 : 0;
 }
 
-static uint64_t settle(struct conn *c, struct meter *m)
+/* Returns for how long to slow it down, and says why. */
+static uint64_t settle(struct conn *c, struct meter *m, const char **why)
 {
 	size_t n = m->owed, bytes = m->owed_bytes;
+	uint64_t over, more;
 
 	m->owed = 0;
 	m->owed_bytes = 0;
 	m->owed_ms = worker_now_ms(c->worker);
-	return spend_users(c->worker, conn_identity(c), n, bytes);
+	over = spend_users(c->worker, conn_identity(c), n, bytes);
+	more = spend_addresses(c->worker, m->address, n, bytes);
+	*why = over >= more ? "its user sends more messages or bytes a second than he may"
+			    : "its address sends more messages or bytes a second than it may";
+	return over >= more ? over : more;
 }
 
-/* Users are in a table that all workers share, so what comes within a millisecond is charged for at
- * once, as far as it is little. */
-static uint64_t charge_user(struct conn *c, struct meter *m, size_t bytes)
+static bool is_little(const struct meter_rates *r, const struct meter *m)
 {
-	const struct meter_rates *r = &c->worker->conns->user_rates;
+	return cost(r->message, m->owed) < LITTLE && cost(r->byte, m->owed_bytes) < LITTLE;
+}
+
+/* Users and addresses are in a table that all workers share, so what comes within a millisecond is
+ * charged for at once, as far as it is little. */
+static uint64_t charge(struct conn *c, struct meter *m, size_t bytes, const char **why)
+{
+	const struct conn_settings *set = c->worker->conns;
 
 	m->owed++;
 	m->owed_bytes += bytes;
-	if (m->owed_ms == worker_now_ms(c->worker) && cost(r->message, m->owed) < LITTLE &&
-	    cost(r->byte, m->owed_bytes) < LITTLE)
+	if (m->owed_ms == worker_now_ms(c->worker) && is_little(&set->user_rates, m) &&
+	    is_little(&set->address_rates, m))
 		return 0;
-	return settle(c, m);
+	return settle(c, m, why);
 }
 
 void meter_message(struct conn *c, size_t bytes)
 {
 	const struct conn_settings *set = c->worker->conns;
-	bool charged = has_rates(&set->user_rates) && conn_identity(c);
+	bool charged =
+	    has_rates(&set->address_rates) || (has_rates(&set->user_rates) && conn_identity(c));
 	struct meter *m = charged || has_rates(&set->rates) ? meter_of(c) : NULL;
+	const char *why = NULL;
 	uint64_t now = now_ns(c), over, more;
 
 	if (!m)
@@ -125,11 +168,11 @@ void meter_message(struct conn *c, size_t bytes)
 	over = bucket_add(&m->messages, now, cost(set->rates.message, 1), BURST);
 	more = bucket_add(&m->bytes, now, cost(set->rates.byte, bytes), BURST);
 	over = more > over ? more : over;
-	more = charged ? charge_user(c, m, bytes) : 0;
+	more = charged ? charge(c, m, bytes, &why) : 0;
 	if (over >= more)
 		slow_for(c, over, "more messages or bytes a second than it may send");
 	else
-		slow_for(c, more, "its user sends more messages or bytes a second than he may");
+		slow_for(c, more, why);
 }
 
 bool meter_rate(struct conn *c, double rate)
@@ -184,6 +227,7 @@ bool meter_error(struct conn *c, bool strikes, unsigned *n)
 void meter_trim(struct conn *c, bool end)
 {
 	struct meter *m = c->input ? c->input->meter : NULL;
+	const char *why;
 	uint64_t now;
 
 	if (!m)
@@ -193,11 +237,77 @@ void meter_trim(struct conn *c, bool end)
 		     m->errors > now || m->token > now))
 		return;
 	if (m->owed)
-		settle(c, m);
+		settle(c, m, &why);
 	c->input->meter = NULL;
 	m->conn = NULL;
 	if (!m->later.next)
 		free(m);
+}
+
+/* --- kept for the next */
+
+struct meter *meter_take(struct conn *c)
+{
+	struct meter *m;
+	const char *why;
+
+	meter_trim(c, false);
+	m = c->input ? c->input->meter : NULL;
+	if (!m)
+		return NULL;
+	if (m->owed)
+		settle(c, m, &why);
+	c->input->meter = NULL;
+	m->conn = NULL;
+	m->kept = true;
+	return m;
+}
+
+void meter_give(struct conn *c, struct meter *m)
+{
+	struct conn_input *in = m ? conn_input(c) : NULL;
+
+	if (!in || in->meter) {
+		meter_end(m);
+		return;
+	}
+	m->conn = c;
+	m->address = address_of(c); /* a proxy's connection has many clients */
+	m->kept = false;
+	m->over = NULL;
+	m->looks = LOOKS;
+	in->meter = m;
+	worker_delay(c->worker, &m->later);
+	wheel_set(&c->worker->wheel, &c->timer, 1);
+}
+
+uint64_t meter_waits(struct meter *m, uint64_t now_ms, void (*over)(void *arg), void *arg)
+{
+	if (m->until_ms <= now_ms)
+		return 0;
+	m->over = over;
+	m->arg = arg;
+	return m->until_ms - now_ms;
+}
+
+void meter_end(struct meter *m)
+{
+	if (!m)
+		return;
+	m->kept = false;
+	m->over = NULL;
+	if (!m->later.next)
+		free(m);
+}
+
+static void tell_over(struct meter *m)
+{
+	void (*over)(void *arg) = m->over;
+
+	m->until_ms = 0;
+	m->over = NULL;
+	if (over)
+		over(m->arg);
 }
 
 void meter_resume(struct worker *w, struct turn_entry *e)
@@ -205,10 +315,12 @@ void meter_resume(struct worker *w, struct turn_entry *e)
 	struct meter *m = (struct meter *)e;
 	struct conn *c = m->conn;
 
-	if (!c) {
+	if (!c && !m->kept) {
 		free(m);
 	} else if (m->until_ms > worker_now_ms(w)) {
 		worker_delay(w, &m->later);
+	} else if (!c) {
+		tell_over(m);
 	} else {
 		if (m->until_ms) {
 			m->until_ms = 0;

@@ -12,6 +12,7 @@
 #include "loop/bucket.h"
 #include "loop/worker.h"
 
+struct address;
 struct conn;
 struct identity;
 
@@ -19,12 +20,17 @@ typedef uint64_t bucket; /* loop/bucket.h */
 
 struct meter {
 	struct turn_entry later; /* first; delayed while slowed */
-	struct conn *conn;	 /* NULL: it has gone, and the meter goes when its time comes */
-	uint64_t until_ms;	 /* slowed until then; 0: not */
+	struct conn *conn;	 /* NULL: it has gone, and the meter goes when its time comes, */
+	bool kept;		 /* ... or is kept for the next one */
+	void (*over)(void *arg); /* whom to tell meanwhile that it is slowed no more, or NULL */
+	void *arg;
+	uint64_t until_ms; /* slowed until then; 0: not */
 	bucket messages, bytes, work, errors;
 	bucket token; /* messages that its token has a rate for */
-	/* What its user is still to be charged for, of this millisecond; see meter_message(). */
+	/* What its user and its address are still to be charged for, of this millisecond; see
+	 * meter_message(). */
 	uint64_t owed_ms;
+	uint64_t address; /* as shares_address() has it; 0: it has none that counts */
 	size_t owed_bytes;
 	unsigned owed;
 	uint32_t strikes; /* errors beyond what is allowed */
@@ -47,6 +53,7 @@ static inline struct meter_rates meter_rates(int64_t messages, int64_t bytes)
 /* What requests cost beside their bytes, in nanoseconds of a connection's time: so many joins a
  * second, and so many bytes of answers that are made for one client. */
 #define METER_JOIN (50 * 1000000ULL)
+#define METER_LOOK (METER_JOIN / 16)
 #define METER_ANSWER_BYTE 500ULL
 #define METER_WORK_BURST (6400 * 1000000ULL) /* 128 joins, or 13 MB of such answers */
 
@@ -56,12 +63,13 @@ static inline struct meter_rates meter_rates(int64_t messages, int64_t bytes)
 #define METER_ERROR_BURST (20000 * 1000000ULL) /* a thousand */
 #define METER_STRIKES 1000		       /* errors beyond that, without a rest */
 
-/* A message of so many bytes was handled, of who has rates: for the connection and for its user. */
+/* A message of so many bytes was handled, of who has rates: for the connection, for its user and
+ * for its address. */
 void meter_message(struct conn *c, size_t bytes);
 
-/* Of who has no connection that could be slowed: in how many seconds its user may send again; 0:
- * now. */
-unsigned meter_user(struct worker *w, const struct identity *id);
+/* Of who has no connection that could be slowed: in how many seconds its user, and its address
+ * (NULL: none that counts), may send again; 0: now. */
+unsigned meter_asker(struct worker *w, const struct identity *id, const struct address *a);
 
 /* A message is one of so many a second, of which a second's worth may come at a time. False where
  * it is one too many; then it does not count. */
@@ -85,6 +93,20 @@ void meter_slow(struct conn *c, uint64_t ms, const char *why);
 
 /* Gives up a meter that has nothing to say any more; at the end of c: in any case. */
 void meter_trim(struct conn *c, bool end);
+
+/* --- of one peer whose connections follow each other, as requests of HTTP do */
+
+/* Takes the meter of a connection that ends, for the next one. NULL: it has nothing to say. */
+struct meter *meter_take(struct conn *c);
+
+/* Goes on with it, and takes it; NULL is fine. */
+void meter_give(struct conn *c, struct meter *m);
+
+/* For how many ms from now it is slowed. Where that is not 0, over(arg) is called when it is. */
+uint64_t meter_waits(struct meter *m, uint64_t now_ms, void (*over)(void *arg), void *arg);
+
+/* No other follows. NULL is fine. */
+void meter_end(struct meter *m);
 
 /* TURN_RESUME */
 void meter_resume(struct worker *w, struct turn_entry *e);

@@ -29,7 +29,7 @@ typedef uint32_t share;
 enum share_rate {
 	SHARE_REQUESTS, /* of an address */
 	SHARE_JOINS,
-	SHARE_MESSAGES = 0, /* of a user, who has no address */
+	SHARE_MESSAGES, /* of an address or a user */
 	SHARE_BYTES,
 	SHARE_RATES,
 };

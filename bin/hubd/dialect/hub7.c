@@ -2,8 +2,6 @@
  * the clients they name. */
 #include "dialect/hub7.h"
 
-#include <string.h>
-
 #include "dialect/act.h"
 #include "dialect/message.h"
 #include "json/json.h"
@@ -108,47 +106,11 @@ static enum hub_code on_message(struct conn *c, struct envelope *e)
 
 /* --- the table */
 
-static const struct {
-	const char *type;
-	size_t len;
-	enum hub_code (*handle)(struct conn *c, const struct envelope *e);
-} handlers[] = {
-#define ON(type, handle)                       \
-	{                                      \
-		type, sizeof(type) - 1, handle \
-	}
-    ON("ping", hub7_on_ping),
-    ON("heartbeat", hub7_on_ping),
-    ON("session_associate", hub7_on_associate),
-    ON("session_leave", hub7_on_leave),
-    ON("interest", hub7_on_interest),
-    ON("presence", hub7_on_presence),
-    ON("session_list", hub7_on_session_list),
-    ON("client_info", hub7_on_client_info),
-    ON("version_check", hub7_on_version_check),
-    ON("authenticate", hub7_on_authenticate),
-    ON("connection_list", hub7_on_steer),
-    ON("connection_close", hub7_on_steer),
-    ON("ban_list", hub7_on_steer),
-    ON("ban_add", hub7_on_steer),
-    ON("ban_remove", hub7_on_steer),
-    ON("session_delete", hub7_on_steer),
-    ON("session_limit", hub7_on_steer),
+static enum hub_code (*const handlers[CONTROLS])(struct conn *c, const struct envelope *e) = {
+#define ON(type, about) [CONTROL_##type] = hub7_on_##about,
+    ENVELOPE_CONTROLS(ON)
 #undef ON
 };
-
-#define HANDLERS (sizeof(handlers) / sizeof(handlers[0]))
-
-/* Its index, or HANDLERS. */
-static size_t find_handler(struct span type)
-{
-	size_t i = 0;
-
-	while (i < HANDLERS &&
-	       !(type.len == handlers[i].len && memcmp(type.p, handlers[i].type, type.len) == 0))
-		i++;
-	return i;
-}
 
 /* Of a control type, but the object in `record` makes it a message for the members. */
 static bool carries_record(struct conn *c, const struct envelope *e)
@@ -164,27 +126,22 @@ bool hub7_is_control(struct conn *c, const struct envelope *e)
 	return envelope_control_type(e->type) && !carries_record(c, e);
 }
 
-/* All that is taken from who has shown no token yet. */
-static bool is_authenticate(const struct envelope *e)
-{
-	return e->type.len == 12 && memcmp(e->type.p, "authenticate", 12) == 0;
-}
-
 static enum hub_code take(struct conn *c, const char *text, size_t len)
 {
 	struct envelope e;
 	char why[WHY_MAX];
 	enum hub_code code = envelope_parse(&e, text, len, why, sizeof(why));
-	size_t i;
+	enum control control;
 
 	if (code != HUB_OK)
 		return hub7_fail(c, &e, code, why);
-	if (conn_identity(c) == &identity_none && !is_authenticate(&e))
+	control = envelope_control(e.type);
+	/* All that is taken from who has shown no token yet. */
+	if (conn_identity(c) == &identity_none && control != CONTROL_authenticate)
 		return hub7_fail(c, &e, HUB_UNAUTHENTICATED,
 				 "authenticate first: no token was shown");
-	i = find_handler(e.type);
-	return i < HANDLERS && !carries_record(c, &e) ? handlers[i].handle(c, &e)
-						      : on_message(c, &e);
+	return control != CONTROL_NONE && !carries_record(c, &e) ? handlers[control](c, &e)
+								 : on_message(c, &e);
 }
 
 const struct dialect hub7_dialect = {

@@ -184,7 +184,7 @@ enum hub_code hub7_on_presence(struct conn *c, const struct envelope *e)
 	b = worker_scratch(c->worker);
 	r = hub7_members(c->worker, b, seat->m.session);
 	if (!c->door->trusted)
-		meter_work(c, METER_JOIN / 16 + b->len * METER_ANSWER_BYTE, METER_JOINS);
+		meter_work(c, METER_LOOK + b->len * METER_ANSWER_BYTE, METER_JOINS);
 	conn_send_scratch(c, b, r);
 	return HUB_OK;
 }
@@ -248,6 +248,9 @@ enum hub_code hub7_on_authenticate(struct conn *c, const struct envelope *e)
 	if (!auth)
 		return hub7_fail(c, e, HUB_UNAUTHORIZED, "this hub checks no tokens");
 	hub7_read_fields(c, e, f);
+	/* To verify one takes time. */
+	if (!c->door->trusted && conn_identity(c) != &identity_none)
+		meter_work(c, METER_JOIN, METER_JOINS);
 	/* A token has no character that needs an escape. */
 	if (v->type != JSON_STRING || v->escaped || v->repeated)
 		return not_authenticated(c, e, HUB_BAD_FIELD,

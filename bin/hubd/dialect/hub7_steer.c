@@ -95,6 +95,7 @@ enum hub_code hub7_on_steer(struct conn *c, const struct envelope *e)
 	}
 	r.st.done = answer;
 	r.st.put_kept = kept_put;
+	r.st.put_ended = kept_put_ended;
 	steer(c, &r.st);
 	return HUB_OK;
 }

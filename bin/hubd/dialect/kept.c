@@ -1,7 +1,14 @@
 /* Invariant: what kept_put() has written steering_field() reads. */
 #include "dialect/kept.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "json/json_walk.h"
+#include "wire/id.h"
+
+#define ENDED "{\"ended_ms\":" /* so it begins, and nothing else does */
 
 static int put_limits(struct buf *b, const struct whom *w, const struct session_limits *limits)
 {
@@ -41,6 +48,83 @@ int kept_put(struct buf *name, struct buf *value, const struct steering *st,
 	else if (r == 0)
 		r = buf_put_json(name, text->text, text->len);
 	return r == 0 && st->verb == STEER_BAN ? st->put_ban(value, &ban) : r;
+}
+
+int kept_put_ended(struct buf *name, struct buf *value, struct span user, const uint64_t *clients,
+		   size_t n, uint64_t at_ms)
+{
+	char id[ID_LEN + 1];
+	int r;
+
+	/* A user's last one is all that counts. Of clients each order has its own: none is sent
+	 * away twice. */
+	if (user.len) {
+		r = buf_puts(name, "ended user ");
+		if (r == 0)
+			r = buf_put_json(name, user.p, user.len);
+	} else {
+		id_text(n ? clients[0] : 0, id);
+		r = buf_printf(name, "ended %ju %s", (uintmax_t)at_ms, id);
+	}
+	if (r == 0)
+		r = buf_printf(value, ENDED "%ju", (uintmax_t)at_ms);
+	if (r == 0 && user.len) {
+		r = buf_puts(value, ",\"user\":");
+		return r == 0 && (r = buf_put_json(value, user.p, user.len)) == 0
+			   ? buf_puts(value, "}")
+			   : r;
+	}
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		id_text(clients[i], id);
+		r = buf_printf(value, "%s\"%s\"", i ? "," : ",\"clients\":[", id);
+	}
+	return r == 0 ? buf_puts(value, n ? "]}" : "}") : r;
+}
+
+static int read_clients(struct ended *ended, const struct json_item *list, uint64_t at_ms,
+			uint64_t ttl_ms)
+{
+	struct json_walk w;
+	struct json_item item;
+	uint64_t client;
+
+	if (list->type != JSON_ARRAY)
+		return -EINVAL;
+	json_walk_begin(&w, list->value, list->len);
+	while (json_walk_next(&w, &item)) {
+		if (item.type != JSON_STRING || item.len < 2 ||
+		    !id_parse(item.value + 1, item.len - 2, &client))
+			return -EINVAL;
+		ended_client(ended, client, at_ms, ttl_ms);
+	}
+	return 1;
+}
+
+int kept_read_ended(struct ended *ended, struct span value, uint64_t ttl_ms)
+{
+	char user[TOKEN_SUB_MAX];
+	struct json_scan scan;
+	struct json_walk w;
+	struct json_item item;
+	uint64_t at_ms;
+	int n;
+
+	if (value.len < sizeof(ENDED) || memcmp(value.p, ENDED, sizeof(ENDED) - 1) != 0)
+		return 0;
+	if (json_scan(NULL, value.p, value.len, NULL, &scan) != JSON_OK)
+		return -EINVAL;
+	json_walk_begin(&w, value.p, scan.end);
+	json_walk_next(&w, &item);
+	at_ms = strtoull(item.value, NULL, 10);
+	if (!json_walk_next(&w, &item))
+		return -EINVAL;
+	if (json_item_is(&item, "clients"))
+		return read_clients(ended, &item, at_ms, ttl_ms);
+	n = item.type == JSON_STRING ? json_item_text(&item, user, sizeof(user)) : -1;
+	if (!json_item_is(&item, "user") || n <= 0)
+		return -EINVAL;
+	ended_user(ended, (struct span){user, (size_t)n}, at_ms, ttl_ms);
+	return 1;
 }
 
 bool kept_read(struct steering *st, struct span value)

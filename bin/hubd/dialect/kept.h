@@ -2,6 +2,7 @@
 #ifndef HUBD_KEPT_H
 #define HUBD_KEPT_H
 
+#include "auth/ended.h"
 #include "dialect/steering.h"
 
 /* How an order is called that takes the place of an earlier one of that name, and what it says;
@@ -9,6 +10,14 @@
  */
 int kept_put(struct buf *name, struct buf *value, const struct steering *st,
 	     const struct session_limits *limits);
+
+/* The same for those whose tokens have died: a user, or n clients. */
+int kept_put_ended(struct buf *name, struct buf *value, struct span user, const uint64_t *clients,
+		   size_t n, uint64_t at_ms);
+
+/* Reads that again, into ended; ttl_ms as ended_client(). Returns 1, 0 where the value is about
+ * something else, -EINVAL for what is none. */
+int kept_read_ended(struct ended *ended, struct span value, uint64_t ttl_ms);
 
 /* Reads what it says: st->verb is STEER_BAN or STEER_LIMIT. False for what is none. */
 bool kept_read(struct steering *st, struct span value);

@@ -73,14 +73,18 @@ struct rest_publisher {
 	struct buf pending;	/* answers that wait */
 	uint64_t latest;	/* the highest seq among them */
 	struct rest_wait *wait; /* for one of them, or NULL */
+	/* Where records are numbered elsewhere: answers in their order, of which some are not known
+	 * yet. */
+	struct rest_wait *first, **last;
+	unsigned due;
 	bool holds;
 };
 
 /* Takes a line, without its end; an empty one only counts. */
 void rest_publish(struct rest_publisher *p, const char *text, size_t len);
 
-/* The same for one that cannot be read at all; code as rest_error(). */
-void rest_publish_failed(struct rest_publisher *p, const char *code, const char *why);
+/* The same for one that cannot be read at all. */
+void rest_publish_failed(struct rest_publisher *p, enum hub_code code, const char *why);
 
 /* Gives up what waits. */
 void rest_publisher_end(struct rest_publisher *p);

@@ -21,6 +21,8 @@ int rest_status(enum hub_code code)
 		return 401;
 	case HUB_RATE_LIMITED:
 		return 429;
+	case HUB_TIMEOUT:
+		return 408;
 	case HUB_TOO_LARGE:
 		return 413;
 	case HUB_NOT_MEMBER:
@@ -33,6 +35,7 @@ int rest_status(enum hub_code code)
 	case HUB_BANS_FULL:
 	case HUB_SHUTTING_DOWN:
 	case HUB_INTERNAL:
+	case HUB_UNAVAILABLE:
 	case HUB_HELD:
 	case HUB_RULE_FAILED:
 		return 503;
@@ -42,6 +45,7 @@ int rest_status(enum hub_code code)
 	case HUB_BAD_FIELD:
 	case HUB_BAD_SESSION_ID:
 	case HUB_NO_SESSION:
+	case HUB_BAD_REQUEST:
 		break;
 	}
 	return 400;

@@ -121,6 +121,8 @@ void engineio_serve(struct http *h)
 
 	engineio_read_query(&q, h->head.target.query);
 	e = q.sid_formed ? engineio_find(h->stream->worker, &q.sid) : NULL;
+	if (e && engineio_is_over(e))
+		e = NULL;
 	if (q.transport == ENGINEIO_NO_TRANSPORT)
 		refuse(h, ENGINEIO_UNKNOWN_TRANSPORT, NULL);
 	else if (q.jsonp && q.transport == ENGINEIO_POLLING)

@@ -24,11 +24,15 @@
 struct engineio;
 struct engineio_polls;
 
+#define ENGINEIO_PROBE_MAX 6 /* bytes of a packet on a probe: "2probe" */
+
 /* A WebSocket that may become a session's. */
 struct engineio_probe {
 	struct engineio *session; /* NULL: it is not to be any more */
 	struct stream *stream;
 	bool base64;
+	uint8_t len;
+	char packet[ENGINEIO_PROBE_MAX]; /* the front of one that has not come whole */
 };
 
 struct engineio_carrier {
@@ -37,6 +41,7 @@ struct engineio_carrier {
 	void (*close)(struct engineio *e, enum close_code code, const char *reason);
 	void (*abort)(struct engineio *e);
 	void (*peer)(struct engineio *e, struct address *a);
+	bool (*counts)(struct engineio *e, struct address *a);
 	/* What was put off until now: engineio_later(). */
 	void (*turn)(struct engineio *e);
 	const char *ping; /* a packet, in its bytes */
@@ -81,6 +86,10 @@ struct engineio *engineio_new(struct worker *w, const struct engineio_carrier *c
 
 /* The session of this worker, or NULL. */
 struct engineio *engineio_find(struct worker *w, const struct engineio_sid *sid);
+
+/* Whether it is to be found no more, though it is there for a moment still: it was lost, or its
+ * time is over, which the timer finds out a little later. */
+bool engineio_is_over(struct engineio *e);
 
 /* Appends its open packet. Returns 0 or -ENOMEM. */
 int engineio_put_hello(const struct engineio *e, struct buf *out);

@@ -7,6 +7,7 @@
 
 #include "door/doors.h"
 #include "door/engineio.h"
+#include "door/gate.h"
 #include "door/peer.h"
 #include "wire/address.h"
 #include "wire/http1_body.h"
@@ -29,6 +30,7 @@ struct engineio_polls {
 	struct buf payload;		     /* of the answer, made in this turn; packets with a
 					      * separator behind each */
 	struct address peer;		     /* who has opened the session */
+	bool counts;			     /* for that address: gate_counts() */
 	bool released;			     /* no GET is to wait */
 	bool ends;			     /* the next GET is the last */
 };
@@ -84,28 +86,22 @@ static struct engineio_request *begin_request(struct engineio *e, struct http *h
 
 /* --- GET */
 
-static void put_noop(struct buf *payload)
-{
-	const char packet[] = {'6', ENGINEIO_SEPARATOR};
-
-	buf_put(payload, packet, sizeof(packet));
-}
-
-/* What was collected, without the separator at its end. */
+/* What was collected, without the separator at its end; where there is nothing, a packet that means
+ * nothing. */
 static void answer_get(struct engineio *e)
 {
 	struct engineio_polls *p = e->polls;
 	struct engineio_request *r = p->get;
 	struct buf text = p->payload;
+	struct answer a = {.status = 200,
+			   .type = "text/plain; charset=UTF-8",
+			   .text = text.len ? (struct span){text.data, text.len - 1}
+					    : (struct span){"6", 1}};
 
-	if (!text.len)
-		return;
 	p->get = NULL;
 	p->payload = (struct buf){0};
 	e->conn->blocked = true;
-	answer_request(r, (struct answer){.status = 200,
-					  .type = "text/plain; charset=UTF-8",
-					  .text = {text.data, text.len - 1}});
+	answer_request(r, a);
 	buf_free(&text);
 }
 
@@ -170,19 +166,27 @@ static void take_packets(struct engineio *e)
 		answer_post(p, 200);
 }
 
-static bool take_piece(struct engineio_request *r, const char *data, size_t len)
+/* Returns 0, or the status by which the request is refused. */
+static int take_piece(struct engineio_request *r, const char *data, size_t len)
 {
 	struct worker *w = r->stream->worker;
 
-	if (r->body.len + len > w->conns->max_message || buf_put(&r->body, data, len) < 0)
-		return false;
+	if (r->body.len + len > w->conns->max_message)
+		return 413;
+	if ((!r->http->trusted && conn_over(w, r->body.len + len)) ||
+	    buf_put(&r->body, data, len) < 0)
+		return 503;
 	counter_add_at(&w->counters, memory, MEMORY_HALF, len);
-	return true;
+	return 0;
 }
 
-static void post_too_large(struct engineio_request *r)
+/* Ends no session. */
+static void refuse_post(struct engineio_request *r, int status)
 {
-	struct answer a = http_error(413, NULL, "a body is longer than the hub takes (maxPayload)");
+	struct answer a =
+	    status == 413
+		? http_error(413, NULL, "a body is longer than the hub takes (maxPayload)")
+		: http_error(503, "hub_full", CONN_OVER);
 
 	r->session->polls->post = NULL;
 	r->http->head.keep_alive = false;
@@ -205,12 +209,14 @@ static size_t post_take(struct stream *s, unsigned char *start, unsigned char *s
 	const char *q = (const char *)start, *end = (const char *)stop;
 	struct http1_span piece;
 	enum http1_got got;
+	int refused;
 
 	if (r->complete)
 		return get_take(s, start, stop);
 	while ((got = http1_body_read(&r->reader, &q, end, &piece)) == HTTP1_PIECE) {
-		if (!take_piece(r, piece.p, piece.len)) {
-			post_too_large(r);
+		refused = take_piece(r, piece.p, piece.len);
+		if (refused) {
+			refuse_post(r, refused);
 			return (size_t)(q - (const char *)start);
 		}
 	}
@@ -359,20 +365,18 @@ static void end(struct engineio *e)
 	engineio_end(e);
 }
 
-/* What a client is told at its end, which may come with its next poll. One that broke the rules is
- * gone at once. */
+/* What a client is told at its end comes with its next poll: of one that has closed it itself that
+ * may be on its way, and overtaken. One that broke the rules is gone at once. */
 static void poll_close(struct engineio *e, enum close_code code, const char *reason)
 {
 	static const char close[] = {'1', ENGINEIO_SEPARATOR};
 	struct engineio_polls *p = e->polls;
 
 	(void)reason;
-	if (code == CLOSE_NORMAL)
-		put_noop(&p->payload);
-	else if (buf_put(&p->payload, close, sizeof(close)) < 0)
-		code = CLOSE_NORMAL;
+	if (code != CLOSE_NORMAL)
+		buf_put(&p->payload, close, sizeof(close));
 	p->ends = true;
-	if (p->get || code == CLOSE_NORMAL || code == CLOSE_POLICY || code == CLOSE_TOO_LARGE ||
+	if (p->get || e->probe || code == CLOSE_POLICY || code == CLOSE_TOO_LARGE ||
 	    code == CLOSE_BAD_TEXT)
 		end(e);
 }
@@ -391,17 +395,23 @@ static void poll_peer(struct engineio *e, struct address *a)
 		*a = e->polls->peer;
 }
 
+static bool poll_counts(struct engineio *e, struct address *a)
+{
+	if (!e->polls || !e->polls->counts)
+		return false;
+	*a = e->polls->peer;
+	return true;
+}
+
 static void poll_turn(struct engineio *e)
 {
 	struct engineio_polls *p = e->polls;
 
-	if (p->get && p->released && !p->payload.len)
-		put_noop(&p->payload);
 	if (p->get && p->ends) {
 		end(e);
 		return;
 	}
-	if (p->get)
+	if (p->get && (p->payload.len || p->released))
 		answer_get(e);
 	if (p->post && p->post->complete)
 		take_packets(e);
@@ -413,6 +423,7 @@ static const struct engineio_carrier poll_carrier = {
     .close = poll_close,
     .abort = poll_abort,
     .peer = poll_peer,
+    .counts = poll_counts,
     .turn = poll_turn,
     .ping = "2\x1e",
     .ping_len = 2,
@@ -436,7 +447,7 @@ void engineio_poll_begin(struct http *h, struct identity *id)
 	}
 	e->polls = p;
 	e->conn->blocked = true;
-	peer_of(h->stream, &p->peer);
+	p->counts = gate_counts(h->stream, &p->peer);
 	atomic_fetch_add_explicit(&w->doors->polling, 1, memory_order_relaxed);
 	b = worker_scratch(w);
 	if (engineio_put_hello(e, b) < 0)
@@ -456,8 +467,6 @@ void engineio_poll_release(struct engineio *e, bool released)
 
 void engineio_poll_leave(struct engineio *e)
 {
-	if (e->polls->get && !e->polls->payload.len)
-		put_noop(&e->polls->payload);
 	if (e->polls->get)
 		answer_get(e);
 	drop_polls(e);

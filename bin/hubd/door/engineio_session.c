@@ -9,7 +9,6 @@
 
 #include "door/doors.h"
 #include "door/engineio.h"
-#include "door/gate.h"
 #include "loop/journal.h"
 #include "wire/websocket.h"
 
@@ -144,13 +143,14 @@ static void give_up(struct engineio *e, const char *why)
 }
 
 /* Another packet than the answer to a ping puts the end off, but only the answer brings the next
- * ping. */
+ * ping. The timer comes somewhat late, which does not make the session live longer, but where that
+ * is much its client is to have the time to answer. */
 static void check_ping(struct engineio *e, uint32_t now)
 {
 	if (!e->pinged) {
 		conn_queue(e->conn, e->carrier->ping, e->carrier->ping_len);
 		e->pinged = true;
-		e->due = now + e->pong_ms;
+		e->due = (now - e->due < e->pong_ms / 2 ? e->due : now) + e->pong_ms;
 	} else if ((int32_t)(now - e->heard - e->pong_ms) < 0) {
 		e->due = e->heard + e->pong_ms;
 	} else {
@@ -180,6 +180,15 @@ static uint32_t check(struct engineio *e)
 	if (e->connects && (int32_t)(e->connected - now) < left)
 		left = (int32_t)(e->connected - now);
 	return units(w->doors->engineio, left);
+}
+
+bool engineio_is_over(struct engineio *e)
+{
+	uint32_t now = now_ms(e->conn->worker);
+
+	if (e->pinged && !e->conn->closing && (int32_t)(now - e->due) >= 0)
+		check_ping(e, now);
+	return e->conn->closing && !e->conn->code;
 }
 
 static uint32_t due(struct wheel_entry *beat, uint32_t now)
@@ -257,12 +266,11 @@ static void door_peer(struct conn *c, struct address *a)
 	e->carrier->peer(e, a);
 }
 
-/* Who polls is counted by his requests. */
 static bool door_counts(struct conn *c, struct address *a)
 {
 	struct engineio *e = c->handle;
 
-	return e->stream && gate_counts(e->stream, a);
+	return e->carrier->counts(e, a);
 }
 
 #define DOOR(carrier, offsets, says)                                                 \

@@ -7,6 +7,7 @@
 #include "base/base64.h"
 #include "door/doors.h"
 #include "door/engineio.h"
+#include "door/gate.h"
 #include "door/peer.h"
 #include "door/ws_upgrade.h"
 #include "wire/websocket.h"
@@ -71,6 +72,11 @@ static void ws_peer(struct engineio *e, struct address *a)
 		peer_of(e->stream, a);
 }
 
+static bool ws_counts(struct engineio *e, struct address *a)
+{
+	return e->stream && gate_counts(e->stream, a);
+}
+
 static void ws_turn(struct engineio *e)
 {
 	(void)e;
@@ -82,6 +88,7 @@ static const struct engineio_carrier ws_carrier = {
     .close = ws_close,
     .abort = ws_abort,
     .peer = ws_peer,
+    .counts = ws_counts,
     .turn = ws_turn,
     .ping = "\x81\x01"
 	    "2",
@@ -115,6 +122,7 @@ static void take_data(struct engineio *e, const struct websocket_piece *piece)
 {
 	struct conn *c = e->conn;
 	struct buf whole;
+	int r;
 
 	if (c->closing)
 		return;
@@ -122,8 +130,11 @@ static void take_data(struct engineio *e, const struct websocket_piece *piece)
 		take_message(e, piece->text, (const char *)piece->data, piece->len);
 		return;
 	}
-	if (conn_part_put(c, piece->data, piece->len) < 0) {
-		conn_close(c, CLOSE_INTERNAL, "out of memory");
+	r = conn_part_put(c, piece->data, piece->len);
+	if (r < 0) {
+		conn_part_drop(c);
+		conn_close(c, r == -ENOBUFS ? CLOSE_SLOW : CLOSE_INTERNAL,
+			   r == -ENOBUFS ? CONN_OVER : "out of memory");
 		return;
 	}
 	if (!piece->last)
@@ -223,7 +234,7 @@ void engineio_ws_begin(struct http *h, struct identity *id, bool base64)
 
 	if (!ws_check(h, &key))
 		return;
-	if (ws_agree(h, key) < 0 || !(e = engineio_new(s->worker, &ws_carrier, id, base64))) {
+	if (ws_agree(h, key, NULL) < 0 || !(e = engineio_new(s->worker, &ws_carrier, id, base64))) {
 		stream_abort(s);
 		return;
 	}
@@ -284,10 +295,9 @@ static void go_on(struct engineio_probe *p)
 	deliver_writable(c);
 }
 
-static bool is(const struct websocket_piece *piece, const char *want)
+static bool is(const struct engineio_probe *p, const char *want)
 {
-	return piece->text && piece->first && piece->last && piece->len == strlen(want) &&
-	       memcmp(piece->data, want, piece->len) == 0;
+	return p->session && p->len == strlen(want) && memcmp(p->packet, want, p->len) == 0;
 }
 
 /* Ends a probe; its session goes on polling. */
@@ -305,27 +315,39 @@ static void end_probe(struct engineio_probe *p, enum close_code code, const char
 		stream_finish(s);
 }
 
+/* A whole packet. False where the probe is no more. */
+static bool take_probe_packet(struct engineio_probe *p)
+{
+	static const unsigned char pong[] = {0x81, 6, '3', 'p', 'r', 'o', 'b', 'e'};
+
+	if (is(p, "2probe")) {
+		stream_write(p->stream, pong, sizeof(pong));
+		/* Until its poll returns the client holds back what it has to say. */
+		engineio_poll_release(p->session, true);
+		p->len = 0;
+		return true;
+	}
+	if (is(p, "5") && !p->session->conn->closing)
+		go_on(p);
+	else
+		end_probe(p, CLOSE_NORMAL, "");
+	return false;
+}
+
 /* False where the probe is no more. */
 static bool take_probe(struct engineio_probe *p, enum websocket_event event,
 		       const struct websocket_piece *piece)
 {
-	static const unsigned char pong[] = {0x81, 6, '3', 'p', 'r', 'o', 'b', 'e'};
-
 	if (event == WEBSOCKET_PING) {
 		answer_ping(p->stream, piece);
 		return true;
 	}
 	if (event == WEBSOCKET_PONG)
 		return true;
-	if (event == WEBSOCKET_DATA && p->session && is(piece, "2probe")) {
-		stream_write(p->stream, pong, sizeof(pong));
-		/* Until its poll returns the client holds back what it has to say. */
-		engineio_poll_release(p->session, true);
-		return true;
-	}
-	if (event == WEBSOCKET_DATA && p->session && is(piece, "5") && !p->session->conn->closing) {
-		go_on(p);
-		return false;
+	if (event == WEBSOCKET_DATA && piece->text && p->len + piece->len <= ENGINEIO_PROBE_MAX) {
+		memcpy(p->packet + p->len, piece->data, piece->len);
+		p->len += (uint8_t)piece->len;
+		return piece->last ? take_probe_packet(p) : true;
 	}
 	end_probe(p, CLOSE_NORMAL, "");
 	return false;
@@ -380,7 +402,7 @@ void engineio_ws_probe(struct engineio *e, struct http *h, bool base64)
 	if (!ws_check(h, &key))
 		return;
 	p = calloc(1, sizeof(*p));
-	if (!p || ws_agree(h, key) < 0 || stream_deadline(s, UPGRADE_S) < 0) {
+	if (!p || ws_agree(h, key, NULL) < 0 || stream_deadline(s, UPGRADE_S) < 0) {
 		free(p);
 		stream_abort(s);
 		return;

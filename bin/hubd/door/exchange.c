@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "door/gate.h"
 #include "door/peer.h"
 #include "wire/id.h"
 #include "wire/log_place.h"
@@ -35,6 +36,8 @@ bool exchange_begin(struct exchange *x, struct http *h, const struct door *door,
 	}
 	x->http = h;
 	x->conn = c;
+	meter_give(c, h->meter);
+	h->meter = NULL;
 	stream_deadline(x->stream, 0);
 	stream_use(x->stream, user, x);
 	return true;
@@ -161,6 +164,9 @@ void exchange_close(struct conn *c, enum close_code code, const char *reason)
 		return;
 	h = x->http;
 	http_back(h);
+	/* What a proxy passes on is everybody's. */
+	if (!h->stream->by_proxy)
+		h->meter = meter_take(c);
 	if (x->streams) {
 		chunked = is_chunked(x) && h->head.method != HTTP1_HEAD;
 		ends = http_closes(h, &x->answer);
@@ -192,6 +198,13 @@ void exchange_peer(struct conn *c, struct address *a)
 	peer_of(x->stream, a);
 }
 
+bool exchange_counts(struct conn *c, struct address *a)
+{
+	const struct exchange *x = c->handle;
+
+	return gate_counts(x->stream, a);
+}
+
 int exchange_descriptor(const struct conn *c)
 {
 	const struct exchange *x = c->handle;
@@ -213,6 +226,15 @@ void exchange_pause(struct conn *c, bool paused)
 
 	if (x)
 		stream_pause(x->stream, paused);
+}
+
+void exchange_end(struct exchange *x)
+{
+	struct conn *c = x->conn;
+
+	deliver_connection(c->worker, &c->flush);
+	if (c->closing)
+		seat_reap(c->worker, &c->reap);
 }
 
 /* --- the stream's user */

@@ -38,6 +38,10 @@ void exchange_fail(struct exchange *x, int status, const char *code, const char 
 /* Ends with what was collected, or streamed so far. */
 void exchange_done(struct exchange *x);
 
+/* Of one whose connection closes or finishes: ends it now, where nothing is due any more, so that
+ * what comes behind it is handled with it. x may be no more. */
+void exchange_end(struct exchange *x);
+
 /* Adds a place in the session's log to the answer's head. Returns 0 or -ENOMEM. */
 int exchange_put_place(struct exchange *x, uint64_t seq);
 
@@ -51,6 +55,7 @@ void exchange_pause(struct conn *c, bool paused);
 void exchange_close(struct conn *c, enum close_code code, const char *reason);
 void exchange_abort(struct conn *c);
 void exchange_peer(struct conn *c, struct address *a);
+bool exchange_counts(struct conn *c, struct address *a);
 int exchange_descriptor(const struct conn *c);
 
 /* As struct stream_user wants them. */

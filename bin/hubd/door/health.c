@@ -33,6 +33,7 @@ int health_text(struct worker *w, struct buf *out)
 	    COUNTED(closed_memory),
 	    COUNTED(slowed_joins),
 	    COUNTED(slowed_users),
+	    COUNTED(slowed_addresses),
 	    COUNTED(tokens_refused),
 #undef COUNTED
 	};

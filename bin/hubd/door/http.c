@@ -59,7 +59,7 @@ static bool know_client(struct http *h)
 		refuse(h, 400, "this Forwarded is none");
 		return false;
 	}
-	if (journal_wants(ERR_DEBUG)) {
+	if (journal_takes(ERR_DEBUG, JOURNAL_come)) {
 		peer_of(s, &a);
 		journal_say(ERR_DEBUG, JOURNAL_come,
 			    &(struct journal_who){.door = "http",
@@ -67,6 +67,28 @@ static bool know_client(struct http *h)
 			    "%s %.*s", http1_method_name(h->head.method), (int)path.len,
 			    path.len ? path.p : "");
 	}
+	return true;
+}
+
+static void no_longer_slowed(void *arg)
+{
+	struct http *h = arg;
+
+	stream_pause(h->stream, false);
+}
+
+/* Whether it has done more than it may, by requests before: then none is read for a while. */
+static bool is_slowed(struct http *h)
+{
+	struct stream *s = h->stream;
+	uint64_t ms =
+	    h->meter ? meter_waits(h->meter, worker_now_ms(s->worker), no_longer_slowed, h) : 0;
+
+	if (!ms)
+		return false;
+	stream_pause(s, true);
+	if (stream_deadline(s, (uint32_t)(ms / 1000) + HTTP_IDLE_S) < 0)
+		stream_abort(s);
 	return true;
 }
 
@@ -82,6 +104,8 @@ static bool step(struct stream *s, const char **p, const char *end)
 		http_answered(h, false); /* the rest of that: there is no body now */
 		return true;
 	}
+	if (is_slowed(h))
+		return false;
 	if (h->waits) {
 		http_wait_end(h);
 		if (stream_deadline(s, s->worker->doors->set->header_timeout) < 0) {
@@ -101,6 +125,8 @@ static bool step(struct stream *s, const char **p, const char *end)
 	}
 	if (engineio_is(h) && (home = engineio_home(h)) != s->worker) {
 		h->head = (struct http1_head){0}; /* it is read again there */
+		meter_end(h->meter);
+		h->meter = NULL;
 		stream_move(s, home);
 		return false;
 	}
@@ -116,7 +142,7 @@ static size_t http_take(struct stream *s, unsigned char *start, unsigned char *s
 	const char *p = (const char *)start, *end = (const char *)stop;
 
 	while (p < end && !s->paused && !s->finishing && s->fd >= 0 && s->user == self &&
-	       step(s, &p, end))
+	       step(s, &p, end) && p < end && !stream_yields(s))
 		;
 	return (size_t)(p - (const char *)start);
 }

@@ -13,6 +13,7 @@
 #include "dialect/rest.h"
 #include "door/doors.h"
 #include "door/exchange.h"
+#include "door/gate.h"
 
 #define NDJSON "application/x-ndjson"
 #define BETWEEN_S 300 /* two lines */
@@ -89,6 +90,7 @@ static const struct door posting_door = {
     .close = posting_close,
     .abort = exchange_abort,
     .peer = exchange_peer,
+    .counts = exchange_counts,
     .descriptor = exchange_descriptor,
 };
 
@@ -124,11 +126,11 @@ static void finish(struct posting *p)
 }
 
 /* It cannot be read on. What came before stands. */
-static void break_body(struct posting *p, int status, const char *code, const char *why)
+static void break_body(struct posting *p, enum hub_code code, const char *why)
 {
 	p->x.http->head.keep_alive = false;
 	if (p->single || (!p->x.streams && !p->publisher.line))
-		exchange_fail(&p->x, status, code, why);
+		exchange_fail(&p->x, rest_status(code), hub_code_name(code), why);
 	else
 		rest_publish_failed(&p->publisher, code, why);
 	finish(p);
@@ -139,7 +141,7 @@ static void take_line(struct posting *p, enum line_got got, const char *text, si
 	if (got == LINE_WHOLE)
 		rest_publish(&p->publisher, text, len);
 	else if (got == LINE_TOO_LONG)
-		rest_publish_failed(&p->publisher, "too_large",
+		rest_publish_failed(&p->publisher, HUB_TOO_LARGE,
 				    "a line is longer than the hub takes");
 	else
 		conn_close(p->x.conn, CLOSE_INTERNAL, "out of memory");
@@ -173,7 +175,7 @@ static bool take_object(struct posting *p, const char *start, const char *end)
 	size_t len = (size_t)(end - start), max = p->x.conn->worker->conns->max_message;
 
 	if (p->object.len + len > max) {
-		break_body(p, 413, NULL, "a message is longer than the hub takes");
+		break_body(p, HUB_TOO_LARGE, "a message is longer than the hub takes");
 		return false;
 	}
 	if (buf_put(&p->object, start, len) == 0)
@@ -191,7 +193,7 @@ static void complete_body(struct posting *p)
 		rest_publish(&p->publisher, p->object.data, p->object.len);
 		meter(p, p->object.len);
 		if (!p->publisher.failed && !p->x.text.len && !p->x.conn->out.len &&
-		    !p->publisher.pending.len)
+		    !p->publisher.pending.len && !p->publisher.first)
 			exchange_fail(&p->x, 400, "bad_json", "the body has no JSON object");
 	} else if (p->single) {
 		exchange_fail(&p->x, 400, "bad_json", "the body is empty");
@@ -254,12 +256,14 @@ static size_t posting_take(struct stream *s, unsigned char *start, unsigned char
 	if (got == HTTP1_DONE)
 		complete_body(p);
 	else if (got == HTTP1_REFUSED)
-		break_body(p, 400, "bad_request", p->body.why);
+		break_body(p, HUB_BAD_REQUEST, p->body.why);
 out:
 	count_held(p, before);
 	if (!p->over && held(p) > before && !p->x.http->trusted && conn_over(s->worker, held(p)))
-		break_body(p, 503, "hub_full", CONN_OVER);
-	if (!p->over && s->fd >= 0)
+		break_body(p, HUB_HUB_FULL, CONN_OVER);
+	if (p->over)
+		exchange_end(&p->x); /* p may be no more */
+	else if (s->fd >= 0)
 		set_deadline(p);
 	return (size_t)(q - (const char *)start);
 }
@@ -275,12 +279,12 @@ static void posting_ended(struct stream *s)
 	else if (p->over)
 		p->x.http->head.keep_alive = false;
 	else
-		break_body(p, 400, "bad_request", "the body ends before its end");
+		break_body(p, HUB_BAD_REQUEST, "the body ends before its end");
 }
 
 static void posting_late(struct stream *s)
 {
-	break_body(s->owner, 408, "timeout", "the body took too long");
+	break_body(s->owner, HUB_TIMEOUT, "the body took too long");
 }
 
 static const struct stream_user posting_user = {
@@ -344,10 +348,13 @@ static bool content_kind(const struct http1_head *head, bool *single)
 }
 
 /* Who asks anew each time cannot be slowed. False where it was refused. */
-static bool user_may(struct http *h)
+static bool asker_may(struct http *h)
 {
-	unsigned retry_s = h->trusted ? 0 : meter_user(h->stream->worker, h->identity);
-	struct answer a = http_error(429, NULL, "the user sends more than he may");
+	struct address peer;
+	bool counts = !h->trusted && gate_counts(h->stream, &peer);
+	unsigned retry_s =
+	    h->trusted ? 0 : meter_asker(h->stream->worker, h->identity, counts ? &peer : NULL);
+	struct answer a = http_error(429, NULL, "the user, or the address, sends more than it may");
 	char retry[40];
 
 	snprintf(retry, sizeof(retry), "Retry-After: %u\r\n", retry_s);
@@ -376,7 +383,7 @@ void http_post(struct http *h, struct span session)
 					  "Hub-Client may occur once, with 64 bytes at most"));
 		return;
 	}
-	if (!user_may(h))
+	if (!asker_may(h))
 		return;
 	p = calloc(1, sizeof(*p));
 	if (p) {

@@ -196,12 +196,20 @@ static void begin_state(struct reading *r, const struct session_joined *joined)
 		exchange_done(&r->x);
 }
 
+/* What it asks for counts as that part of a join, and for the bytes that are made for it alone. */
+static void meter(struct reading *r, uint64_t join, size_t bytes)
+{
+	if (!r->x.http->trusted)
+		meter_work(r->x.conn, join + bytes * METER_ANSWER_BYTE, METER_JOINS);
+}
+
 static void answer_key(struct reading *r)
 {
 	uint64_t head;
 	int n = session_state_of(r->x.session, (struct span){r->key, r->key_len}, &r->x.text,
 				 KEY_BYTES, &head);
 
+	meter(r, METER_LOOK, r->x.text.len);
 	if (n >= 0 && exchange_put_place(&r->x, head) < 0)
 		n = -ENOMEM;
 	r->x.answer = (struct answer){.status = 200, .type = NDJSON};
@@ -221,6 +229,7 @@ static void answer_presence(struct reading *r)
 	if (hub7_members(r->x.conn->worker, &r->x.text, r->x.session) < 0 ||
 	    buf_puts(&r->x.text, "\n") < 0)
 		r->x.answer = http_error(503, NULL, "out of memory");
+	meter(r, METER_LOOK, r->x.text.len);
 	exchange_done(&r->x);
 }
 
@@ -295,6 +304,7 @@ static void opened(struct conn *c, struct session *s, enum hub_code code, const 
 	} else if (r->what == READ_KEY) {
 		answer_key(r);
 	} else {
+		meter(r, r->what == READ_RECORDS ? METER_LOOK : METER_JOIN, 0);
 		join.session = (struct span){s->id, s->id_len};
 		join.from = r->query.from;
 		ok = rest_wish(&r->query, (struct http1_span){r->key, r->key_len},

@@ -13,8 +13,6 @@
 #include "door/metrics.h"
 #include "wire/http1_answer.h"
 
-#define IDLE_S 15 /* between two requests, and for an answer to be taken on */
-
 /* --- who waits for a request */
 
 /* What a proxy keeps open counts for nobody until the next request: door/gate.h. */
@@ -74,6 +72,7 @@ void http_drain(struct worker *w)
 void http_free(struct http *h)
 {
 	http_wait_end(h);
+	meter_end(h->meter);
 	free(h);
 }
 
@@ -256,7 +255,7 @@ void http_answered(struct http *h, bool close)
 	}
 	if (stream_waits(h->stream))
 		stream_pause(h->stream, true);
-	if (stream_deadline(h->stream, IDLE_S) < 0)
+	if (stream_deadline(h->stream, HTTP_IDLE_S) < 0)
 		stream_abort(h->stream);
 }
 

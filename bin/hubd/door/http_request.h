@@ -18,9 +18,11 @@
 #include "wire/http1.h"
 #include "wire/http1_body.h"
 
+#define HTTP_IDLE_S 15	    /* between two requests, and for an answer to be taken on */
 #define HTTP_BODY_MAX 65536 /* bytes of a body that nobody wants and that are thrown away */
 
 struct identity;
+struct meter;
 
 struct http {
 	struct stream *stream;
@@ -32,6 +34,7 @@ struct http {
 	struct address socket;	   /* who was at its other end when it was accepted */
 	struct address proxied;	   /* whom the PROXY header named, or nobody */
 	struct identity *identity; /* borrowed, while the request is being served first */
+	struct meter *meter;	   /* what its requests did so far, or NULL */
 	const char *cors;	   /* the origin that is allowed to read the answer, or NULL */
 	uint32_t born;
 	uint32_t retry_s; /* its first request has come too early by so much: door/gate.h */

@@ -112,5 +112,6 @@ void http_steer(struct http *h, enum steer_verb verb, struct span session)
 	c = x->conn;
 	r.st.done = answer;
 	r.st.put_kept = kept_put;
+	r.st.put_ended = kept_put_ended;
 	steer(c, &r.st);
 }

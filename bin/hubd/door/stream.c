@@ -7,11 +7,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "conn/conn.h"
 #include "door/doors.h"
 #include "door/stream_impl.h"
 #include "door/tls.h"
 
+#define STEP_NS 1000000		   /* of a turn that are one stream's, about */
 #define LINGER_S 2		   /* for the peer to end as well */
 #define LINGER_BYTES (1024 * 1024) /* that it may still send */
 
@@ -328,7 +330,35 @@ static bool drop(struct stream *s, size_t len)
 	return len == 0 || recv(s->fd, s->worker->input, len, MSG_DONTWAIT) == (ssize_t)len;
 }
 
-/* One read, and what the user makes of it. */
+bool stream_yields(struct stream *s)
+{
+	struct doors *d = s->worker->doors;
+	uint64_t now = clock_mono_ns();
+
+	/* Most have only one thing to do. */
+	if (!d->step_ns)
+		d->step_ns = now + STEP_NS;
+	s->yields = now > d->step_ns;
+	return s->yields;
+}
+
+/* What users make of it, one after the other, where each hands the stream on. Returns how many
+ * bytes were used, with *last, whom they were shown to last. */
+static size_t take_all(struct stream *s, unsigned char *p, unsigned char *end,
+		       const struct stream_user **last)
+{
+	unsigned char *start = p;
+
+	s->worker->doors->step_ns = 0;
+	do {
+		*last = s->user;
+		p += s->user->take(s, p, end);
+	} while (p < end && s->fd >= 0 && s->user != *last && !(*last)->peeks && !s->paused &&
+		 !s->finishing && !stream_yields(s));
+	return (size_t)(p - start);
+}
+
+/* One read, and what is made of it. */
 static void read_on(struct stream *s)
 {
 	const struct stream_user *user = s->user;
@@ -337,6 +367,7 @@ static void read_on(struct stream *s)
 
 	if (s->fd < 0 || s->paused || s->finishing || s->told_end)
 		return;
+	s->yields = false;
 	if (s->more && s->more->rest.len) {
 		have = s->more->rest.len;
 		memcpy(input, s->more->rest.data, have);
@@ -347,7 +378,7 @@ static void read_on(struct stream *s)
 	if (s->readable && have < WORKER_INPUT)
 		have = stream_fill(s, have);
 	if (have)
-		used = s->user->take(s, (unsigned char *)input, (unsigned char *)input + have);
+		used = take_all(s, (unsigned char *)input, (unsigned char *)input + have, &user);
 	if (s->fd < 0 || s->finishing)
 		return;
 	if (user->peeks ? !drop(s, used) : used < have && !keep(s, input + used, have - used)) {
@@ -356,7 +387,7 @@ static void read_on(struct stream *s)
 	}
 	if (s->paused || s->user != user)
 		return; /* a new user has what is left first */
-	if (s->readable) {
+	if (s->readable || s->yields) {
 		again(s);
 	} else if (s->at_end) {
 		s->told_end = true;

@@ -74,6 +74,7 @@ struct stream {
 	bool finishing : 1;	       /* closes once unsent has left */
 	bool deaf : 1;		       /* the peer takes nothing any more: writes go nowhere */
 	bool late : 1;		       /* the deadline is over */
+	bool yields : 1;	       /* what is left is for the next turn */
 	share share : SHARE_BITS;      /* where it counts for its address: door/gate.h */
 	struct websocket_in websocket; /* for who speaks that */
 };
@@ -87,8 +88,13 @@ struct stream *stream_new(struct worker *w, int fd, struct tls *tls, const struc
 /* Goes on over TLS, from the next byte in the socket on. Returns 0 or -ENOMEM. */
 int stream_secure(struct stream *s, struct tls *tls);
 
-/* Hands it on: what was not used yet comes to the new user, in the next turn. */
+/* Hands it on: what was not used yet comes to the new user, from within take() when that returns,
+ * else in the next turn. */
 void stream_use(struct stream *s, const struct stream_user *user, void *owner);
+
+/* From within take(), between two things that the user does for the peer: whether the stream has
+ * had its part of this turn. Then take() is to return; what is left comes in the next one. */
+bool stream_yields(struct stream *s);
 
 /* Moves it to another worker, with what its user has, which must be of no worker: until it is
  * there, no function of the user is called. What take() does not use comes again there. */

@@ -12,6 +12,8 @@
 #include "door/peer.h"
 #include "door/stream.h"
 #include "member/member.h"
+#include "wire/deflate.h"
+#include "wire/utf8_stream.h"
 #include "wire/websocket.h"
 
 #define PONG_UNSENT (64 * 1024) /* bytes that wait for a peer whose pings are passed over then */
@@ -69,14 +71,25 @@ static bool ws_counts(struct conn *c, struct address *a)
 	return gate_counts(c->handle, a);
 }
 
-#define WS_DOOR(as)                                                                              \
-	{                                                                                        \
-		.counted = (as), .pings = true, .encoding = &encoding_websocket,                 \
-		.dialect = &hub7_dialect, .write = ws_write, .ping = ws_ping, .pause = ws_pause, \
-		.close = ws_close, .abort = ws_abort, .peer = ws_peer, .counts = ws_counts,      \
+#define WS_DOOR(as, how)                                                                     \
+	{                                                                                    \
+		.counted = (as), .pings = true, .encoding = (how), .dialect = &hub7_dialect, \
+		.write = ws_write, .ping = ws_ping, .pause = ws_pause, .close = ws_close,    \
+		.abort = ws_abort, .peer = ws_peer, .counts = ws_counts,                     \
+	}
+#define DEFLATED_DOORS(as)                                                                  \
+	{                                                                                   \
+		WS_DOOR(as, &encoding_deflated[0]), WS_DOOR(as, &encoding_deflated[1]),     \
+		    WS_DOOR(as, &encoding_deflated[2]), WS_DOOR(as, &encoding_deflated[3]), \
+		    WS_DOOR(as, &encoding_deflated[4]), WS_DOOR(as, &encoding_deflated[5]), \
+		    WS_DOOR(as, &encoding_deflated[6]),                                     \
 	}
 
-static const struct door ws_door = WS_DOOR(COUNT_WS), wss_door = WS_DOOR(COUNT_WSS);
+/* Each without TLS, and with. */
+static const struct door doors[] = {WS_DOOR(COUNT_WS, &encoding_websocket),
+				    WS_DOOR(COUNT_WSS, &encoding_websocket)};
+static const struct door deflated_doors[][ENCODINGS_DEFLATED] = {DEFLATED_DOORS(COUNT_WS),
+								 DEFLATED_DOORS(COUNT_WSS)};
 
 /* --- the stream's user */
 
@@ -85,6 +98,37 @@ static void ws_message(struct conn *c, const char *text, size_t len)
 {
 	if (conn_receive(c, text, len) == HUB_BAD_TEXT)
 		conn_close(c, CLOSE_BAD_TEXT, "text that is not UTF-8");
+}
+
+/* A deflated message. Memory is taken for no more than one that is as large as may be. */
+static void ws_inflate(struct conn *c, const void *data, size_t len)
+{
+	struct worker *w = c->worker;
+	struct buf text = {0};
+	uint8_t utf8 = UTF8_STREAM_WHOLE;
+	int r = deflation_undo(&w->members->deflation, data, len, w->conns->max_message, &text);
+	const unsigned char *p = (const unsigned char *)text.data;
+
+	counter_add(&w->counters, inflated, 1);
+	if (r == -EMSGSIZE)
+		conn_close(c, CLOSE_TOO_LARGE, "a message that is too large when it is inflated");
+	else if (r == -ENOMEM)
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
+	else if (r < 0)
+		conn_close(c, CLOSE_BAD_TEXT, "what cannot be inflated");
+	else if (text.len && (utf8_stream(&utf8, p, p + text.len) || utf8 != UTF8_STREAM_WHOLE))
+		conn_close(c, CLOSE_BAD_TEXT, "text that is not UTF-8");
+	else
+		ws_message(c, text.len ? text.data : "", text.len);
+	buf_free(&text);
+}
+
+static void ws_whole(struct conn *c, bool deflated, const char *data, size_t len)
+{
+	if (deflated)
+		ws_inflate(c, data, len);
+	else
+		ws_message(c, data, len);
 }
 
 static void ws_data(struct conn *c, const struct websocket_piece *e)
@@ -99,7 +143,7 @@ static void ws_data(struct conn *c, const struct websocket_piece *e)
 		return;
 	}
 	if (e->first && e->last) {
-		ws_message(c, (const char *)e->data, e->len);
+		ws_whole(c, e->deflated, (const char *)e->data, e->len);
 		return;
 	}
 	r = conn_part_put(c, e->data, e->len);
@@ -112,7 +156,7 @@ static void ws_data(struct conn *c, const struct websocket_piece *e)
 	if (!e->last)
 		return;
 	whole = conn_part_take(c);
-	ws_message(c, whole.data, whole.len);
+	ws_whole(c, e->deflated, whole.data, whole.len);
 	buf_free(&whole);
 }
 
@@ -235,9 +279,16 @@ static const struct stream_user ws_user = {
     .gone = ws_gone,
 };
 
-int ws_begin(struct stream *s, uint32_t born, struct identity *id)
+static const struct door *door_for(const struct stream *s, unsigned bits)
 {
-	struct conn *c = conn_new(s->worker, s->tls ? &wss_door : &ws_door, s, born);
+	bool tls = s->tls;
+
+	return bits ? &deflated_doors[tls][bits - DEFLATE_BITS_MIN] : &doors[tls];
+}
+
+int ws_begin(struct stream *s, uint32_t born, struct identity *id, unsigned bits)
+{
+	struct conn *c = conn_new(s->worker, door_for(s, bits), s, born);
 	enum hub_code code = HUB_OK;
 	const char *why;
 
@@ -249,6 +300,8 @@ int ws_begin(struct stream *s, uint32_t born, struct identity *id)
 		conn_gone(c);
 		return code == HUB_HUB_FULL ? -EBUSY : -ENOMEM;
 	}
+	if (bits)
+		websocket_deflates(&s->websocket);
 	stream_use(s, &ws_user, c);
 	if (c->door->dialect->opened)
 		c->door->dialect->opened(c);

@@ -21,11 +21,11 @@ static bool offers_hub(const struct http1_head *head)
 	return false;
 }
 
-int ws_agree(struct http *h, struct http1_span key)
+int ws_agree(struct http *h, struct http1_span key, const struct websocket_deflate *deflate)
 {
 	struct stream *s = h->stream;
 	struct buf *b = worker_scratch(s->worker);
-	char accept[WEBSOCKET_ACCEPT_LEN + 1];
+	char accept[WEBSOCKET_ACCEPT_LEN + 1], extension[WEBSOCKET_DEFLATE_ANSWER_MAX];
 	int r = http1_put_status(b, 101);
 
 	websocket_accept(accept, key, SHA1);
@@ -38,6 +38,10 @@ int ws_agree(struct http *h, struct http1_span key)
 		r = http1_put_field(b, "Sec-WebSocket-Accept", accept);
 	if (r == 0 && offers_hub(&h->head))
 		r = http1_put_field(b, "Sec-WebSocket-Protocol", "hub");
+	if (r == 0 && deflate && deflate->bits) {
+		websocket_deflate_answer(deflate, extension);
+		r = http1_put_field(b, "Sec-WebSocket-Extensions", extension);
+	}
 	if (r == 0)
 		r = buf_puts(b, "\r\n");
 	if (r == 0)
@@ -67,7 +71,12 @@ bool ws_check(struct http *h, struct http1_span *key)
 static void upgrade(struct http *h, struct http1_span key, struct identity *id)
 {
 	struct stream *s = h->stream;
-	int r = ws_begin(s, h->born, id);
+	struct websocket_deflate deflate = {0};
+	int r;
+
+	if (s->worker->conns->deflate)
+		deflate = websocket_deflate_agree(&h->head);
+	r = ws_begin(s, h->born, id, deflate.bits);
 
 	if (r < 0) {
 		http_answer(h, http_error(503, r == -EBUSY ? "hub_full" : NULL,
@@ -75,7 +84,7 @@ static void upgrade(struct http *h, struct http1_span key, struct identity *id)
 		return;
 	}
 	/* Nothing has been said on it yet. */
-	r = ws_agree(h, key);
+	r = ws_agree(h, key, &deflate);
 	http_free(h);
 	if (r < 0)
 		stream_abort(s);

@@ -3,6 +3,7 @@
 #define HUBD_WS_UPGRADE_H
 
 #include "door/http_request.h"
+#include "wire/websocket_deflate.h"
 
 /* Answers it, and hands the stream to ws.c, or says why not. h may be no more. */
 void ws_serve(struct http *h);
@@ -10,7 +11,8 @@ void ws_serve(struct http *h);
 /* Whether it is a handshake, with its key; else it is answered, and h may be no more. */
 bool ws_check(struct http *h, struct http1_span *key);
 
-/* Agrees to one. Then the stream is the caller's, who frees h. Returns 0 or -errno. */
-int ws_agree(struct http *h, struct http1_span key);
+/* Agrees to one, and to that (NULL: to nothing more). Then the stream is the caller's, who frees h.
+ * Returns 0 or -errno. */
+int ws_agree(struct http *h, struct http1_span key, const struct websocket_deflate *deflate);
 
 #endif

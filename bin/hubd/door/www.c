@@ -1,6 +1,6 @@
 /* Files of folders, sent piece by piece as the socket takes them: what waits for a slow client
- * stays on the disk. A piece is read on the loop, which waits for the disk where it is not in
- * memory: so pieces are small, and after some of them others have their turn.
+ * stays on the disk. A piece that the kernel has in memory is read on the loop, any other by a
+ * thread of libuv's (www_read.h); after some pieces others have their turn.
  *
  * Invariant: each segment of a path is opened by itself, in the folder before it, and none that is
  * a link or begins with a dot. So nothing leads out of the folder, whatever changes meanwhile. */
@@ -18,11 +18,11 @@
 #include "conn/conn.h"
 #include "door/doors.h"
 #include "door/exchange.h"
+#include "door/www_read.h"
 #include "wire/http1_range.h"
 #include "wire/http1_target.h"
 
 #define INDEX "index.html"
-#define PIECE 16384
 #define PIECES 16 /* in a turn */
 #define TAG_MAX 64
 
@@ -167,19 +167,29 @@ static int find(const struct www *www, struct http1_span path, struct stat *st)
 struct sending {
 	struct turn_entry turn; /* first; TURN_FILES */
 	struct http *http;
-	struct stream *stream; /* NULL: gone, and freed in the turn */
+	struct stream *stream; /* NULL: gone, and freed in the turn, or when it was read */
 	int fd;
-	uint64_t at, end; /* what is still to be sent of it */
-	bool waits;	  /* for the turn */
-	bool closes;	  /* the connection ends behind it */
+	uint64_t at, end;      /* what is still to be sent of it */
+	struct www_read *read; /* under way, or its piece is to be sent; or NULL */
+	bool reads;	       /* it is under way */
+	bool waits;	       /* for the turn */
+	bool closes;	       /* the connection ends behind it */
 };
+
+/* Once neither the turn nor a thread has it. */
+static void try_free(struct sending *f)
+{
+	if (f->stream || f->waits || f->reads)
+		return;
+	close(f->fd);
+	free(f->read);
+	free(f);
+}
 
 static void let_go(struct sending *f)
 {
-	close(f->fd);
 	f->stream = NULL;
-	if (!f->waits)
-		free(f);
+	try_free(f);
 }
 
 static void done(struct sending *f, bool broken)
@@ -192,23 +202,62 @@ static void done(struct sending *f, bool broken)
 	http_answered(h, closes);
 }
 
-/* Returns as stream_write(). A file that has become shorter is an error. */
+/* How long the client may take none of it; it is not to blame for the disk. */
+static void set_deadline(struct sending *f)
+{
+	struct stream *s = f->stream;
+	double seconds = f->reads ? 0 : s->worker->conns->write_timeout + 0.999;
+
+	if (stream_deadline(s, (uint32_t)seconds) < 0)
+		stream_abort(s);
+}
+
+/* A piece has come from the disk. */
+static void was_read(struct worker *w, void *owner)
+{
+	struct sending *f = owner;
+
+	f->reads = false;
+	if (!f->stream) {
+		try_free(f);
+		return;
+	}
+	set_deadline(f);
+	if (f->stream)
+		f->waits = worker_later(w, TURN_FILES, &f->turn) || f->waits;
+}
+
+/* Sends the next piece. Returns as stream_write(), or -EAGAIN where it is read first. A file that
+ * has become shorter is an error. */
 static int send_piece(struct sending *f)
 {
 	struct worker *w = f->stream->worker;
-	size_t want = f->end - f->at < PIECE ? (size_t)(f->end - f->at) : PIECE;
-	struct buf *piece = worker_scratch(w);
-	int r = buf_reserve(piece, want);
-	ssize_t n = 0;
+	size_t want = f->end - f->at < WWW_PIECE ? (size_t)(f->end - f->at) : WWW_PIECE;
+	struct buf *piece;
+	ssize_t n;
+	int r;
 
-	if (r == 0)
-		n = pread(f->fd, piece->data, want, (off_t)f->at);
-	if (r == 0 && n <= 0)
-		r = -EIO;
-	if (r == 0)
-		r = stream_write(f->stream, piece->data, (size_t)n);
+	if (f->read) {
+		n = f->read->got;
+		r = n > 0 ? stream_write(f->stream, f->read->piece, (size_t)n) : -EIO;
+		f->at += n > 0 ? (uint64_t)n : 0;
+		free(f->read);
+		f->read = NULL;
+		return r;
+	}
+	piece = worker_scratch(w);
+	n = buf_reserve(piece, want) < 0 ? -ENOMEM
+					 : www_read_cached(f->fd, piece->data, want, f->at);
+	r = n > 0 ? stream_write(f->stream, piece->data, (size_t)n) : n < 0 ? (int)n : -EIO;
 	f->at += n > 0 ? (uint64_t)n : 0;
 	worker_scratch_done(w, piece);
+	if (n == -EAGAIN) {
+		f->read = www_read_start(w, f->fd, want, f->at, was_read, f);
+		f->reads = f->read != NULL;
+		if (!f->reads)
+			return -ENOMEM;
+		set_deadline(f);
+	}
 	return r;
 }
 
@@ -217,8 +266,12 @@ static void send_on(struct sending *f)
 	struct worker *w = f->stream->worker;
 	int r = 0;
 
+	if (f->reads)
+		return;
 	for (int i = 0; r == 0 && i < PIECES && f->at < f->end; i++)
 		r = send_piece(f);
+	if (r == -EAGAIN)
+		return;
 	if (r < 0)
 		done(f, true);
 	else if (f->stream->deaf)
@@ -232,8 +285,7 @@ static void send_on(struct sending *f)
 /* Some of it has left. */
 static void sending_progress(struct stream *s)
 {
-	if (stream_deadline(s, (uint32_t)(s->worker->conns->write_timeout + 0.999)) < 0)
-		stream_abort(s);
+	set_deadline(s->owner);
 }
 
 /* All that was written has left. The stream outlives this, f perhaps not. */
@@ -253,7 +305,7 @@ void www_turn(struct worker *w, struct turn_entry *e)
 	if (f->stream)
 		sending_writable(f->stream);
 	else
-		free(f);
+		try_free(f);
 }
 
 static void sending_ended(struct stream *s)
@@ -291,7 +343,7 @@ static void send_file(struct http *h, const struct answer *a, int fd, uint64_t f
 	struct buf *head;
 	int r;
 
-	if (!f || (!h->trusted && conn_over(s->worker, PIECE))) {
+	if (!f || (!h->trusted && conn_over(s->worker, WWW_PIECE))) {
 		free(f);
 		close(fd);
 		http_answer(h, http_error(503, NULL, f ? CONN_OVER : "out of memory"));
@@ -329,15 +381,36 @@ static struct http1_span put_tag(char tag[TAG_MAX], const struct stat *st)
 	return (struct http1_span){tag, (size_t)n};
 }
 
-/* The client has it already. */
-static bool is_known(const struct http *h, struct http1_span tag)
+/* Whether one of the field's lines names it; *there: there is one. */
+static bool is_named(const struct http *h, const char *field, enum http1_tags how,
+		     struct http1_span tag, bool *there)
 {
 	struct http1_span fields = h->head.fields, name, value;
+	bool named = false;
 
+	*there = false;
 	while (http1_next(&fields, &name, &value))
-		if (http1_is(name, "if-none-match") && http1_tag_in(value, tag))
-			return true;
-	return false;
+		if (http1_is(name, field)) {
+			*there = true;
+			named |= http1_tag_in(value, tag, how);
+		}
+	return named;
+}
+
+/* It is another one than the client wants (RFC 9110 section 13.1.1). */
+static bool is_unwanted(const struct http *h, struct http1_span tag)
+{
+	bool asked;
+
+	return !is_named(h, "if-match", HTTP1_STRONG, tag, &asked) && asked;
+}
+
+/* The client has it already (section 13.1.2). */
+static bool is_known(const struct http *h, struct http1_span tag)
+{
+	bool asked;
+
+	return is_named(h, "if-none-match", HTTP1_WEAK, tag, &asked);
 }
 
 /* Which part of it is asked for, if of this one (RFC 9110 section 13.1.5). */
@@ -371,7 +444,9 @@ static void answer_file(struct http *h, int fd, const struct stat *st)
 	    fields, "ETag: %s\r\nAccept-Ranges: bytes\r\nX-Content-Type-Options: nosniff\r\n",
 	    text);
 
-	if (is_known(h, tag)) {
+	if (is_unwanted(h, tag)) {
+		a = http_error(412, "precondition_failed", "the file is another one by now");
+	} else if (is_known(h, tag)) {
 		a.status = 304;
 	} else {
 		switch (part_of(h, tag, size, &from, &len)) {

@@ -83,9 +83,14 @@ void state_tie_drop(struct state *s, struct tie *tie);
 void state_bind(struct state *s, struct state_entry *e, struct tie *tie,
 		const struct state_bond *bond);
 
-/* A record that goes with that client (0: with anybody), or whose time has come; NULL: there is
- * none. When the first one's comes, or TIES_NEVER. */
+/* A record of the state is bound to nothing any more. */
+void state_unbind(struct state *s, uint64_t hash, struct span key);
+
+/* A record that goes with that client (0: with anybody), or with one that is so (looks at all), or
+ * whose time has come; NULL: there is none. When the first one's comes, or TIES_NEVER. */
 const struct state_entry *state_owned(const struct state *s, uint64_t client);
+const struct state_entry *state_owned_where(const struct state *s,
+					    bool (*is)(uint64_t client, void *arg), void *arg);
 const struct state_entry *state_due(const struct state *s, uint64_t now_ms);
 uint64_t state_next_ms(const struct state *s);
 

@@ -62,6 +62,14 @@ const struct state_entry *state_owned(const struct state *s, uint64_t client)
 	return tie ? tie->entry : NULL;
 }
 
+const struct state_entry *state_owned_where(const struct state *s,
+					    bool (*is)(uint64_t client, void *arg), void *arg)
+{
+	const struct tie *tie = s->ties ? ties_where(s->ties, is, arg) : NULL;
+
+	return tie ? tie->entry : NULL;
+}
+
 const struct state_entry *state_due(const struct state *s, uint64_t now_ms)
 {
 	const struct tie *tie = s->ties ? ties_due(s->ties, now_ms) : NULL;
@@ -98,4 +106,13 @@ bool state_latest_of(const struct state *s, uint64_t hash, struct span key, cons
 	if (last)
 		*out = state_look_at(last);
 	return last != NULL;
+}
+
+void state_unbind(struct state *s, uint64_t hash, struct span key)
+{
+	struct state_entry *e = s->ties ? s->table[hash & (s->size - 1)] : NULL;
+
+	for (; e; e = e->hash_next)
+		if (e->tie && state_has_key(e, hash, key))
+			state_untie(s, e);
 }

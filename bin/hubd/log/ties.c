@@ -158,6 +158,17 @@ struct tie *ties_of(const struct ties *t, uint64_t client)
 	return tie;
 }
 
+struct tie *ties_where(const struct ties *t, bool (*is)(uint64_t client, void *arg), void *arg)
+{
+	struct tie *tie;
+
+	for (size_t i = 0; t->owned && i < t->size; i++)
+		for (tie = t->table[i]; tie; tie = tie->next)
+			if (is(tie->client, arg))
+				return tie;
+	return NULL;
+}
+
 struct tie *ties_of_any(const struct ties *t)
 {
 	size_t i = 0;

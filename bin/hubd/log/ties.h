@@ -3,6 +3,7 @@
 #ifndef HUBD_TIES_H
 #define HUBD_TIES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,8 +37,10 @@ int ties_reserve(struct ties *t);
 void ties_add(struct ties *t, struct tie *tie, uint64_t client, uint64_t due_ms);
 void ties_remove(struct ties *t, struct tie *tie);
 
-/* One of a client's, or of anybody's; NULL: there is none. */
+/* One of a client's, of a client's that is so (looks at all), or of anybody's; NULL: there is none.
+ */
 struct tie *ties_of(const struct ties *t, uint64_t client);
+struct tie *ties_where(const struct ties *t, bool (*is)(uint64_t client, void *arg), void *arg);
 struct tie *ties_of_any(const struct ties *t);
 
 /* One whose time has come, or NULL; and when the first one's does. */

@@ -104,6 +104,10 @@ enum count_by { BY_NOTHING, BY_DOOR, BY_REASON, BY_RESULT, BY_STEER, BY_KIND, BY
 	  "Bytes read from connections, without TLS's own.")                                     \
 	X(sent_bytes, BY_DOOR, TOTAL, "hubd_sent_bytes_total",                                   \
 	  "Bytes for connections that the kernel took, or TLS, without its own.")                \
+	X(deflated, BY_NOTHING, TOTAL, "hubd_deflated_total",                                    \
+	  "Messages deflated, each once for all that share it.")                                 \
+	X(inflated, BY_NOTHING, TOTAL, "hubd_inflated_total",                                    \
+	  "Messages from clients that came deflated.")                                           \
 	X(records, BY_NOTHING, TOTAL, "hubd_records_total", "Records appended to logs.")         \
 	X(record_bytes, BY_NOTHING, TOTAL, "hubd_record_bytes_total", "The same, in bytes.")     \
 	X(direct, BY_NOTHING, TOTAL, "hubd_direct_messages_total", "Messages with a receiver.")  \
@@ -127,6 +131,8 @@ enum count_by { BY_NOTHING, BY_DOOR, BY_REASON, BY_RESULT, BY_STEER, BY_KIND, BY
 	  "Connections closed for they held more than their part.")                              \
 	X(slowed_users, BY_NOTHING, TOTAL, "hubd_slowed_users_total",                            \
 	  "Messages beyond what a user may send.")                                               \
+	X(slowed_addresses, BY_NOTHING, TOTAL, "hubd_slowed_addresses_total",                    \
+	  "Messages beyond what an address may send.")                                           \
 	X(slowed_joins, BY_NOTHING, TOTAL, "hubd_slowed_joins_total",                            \
 	  "Joins beyond what their address may.")                                                \
 	X(tokens_refused, BY_NOTHING, TOTAL, "hubd_tokens_refused_total",                        \

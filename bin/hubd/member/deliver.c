@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "member/member.h"
 #include "member/span.h"
+#include "member/trail.h"
 #include "member/watch.h"
 
 #define READ_BYTES (64 * 1024)	 /* from the archive at a time */
@@ -82,7 +83,7 @@ static bool write_some(const struct seat *seat, struct log_view *view, uint64_t 
 
 	if (seat->select)
 		return select_write(seat, view, cursor, skip, echo, live, bytes);
-	return span_write(seat, view, cursor, skip, echo, bytes);
+	return span_write(seat, view, cursor, skip, echo, live, bytes);
 }
 
 /* Whether it is to wait for its tick, and then does. */
@@ -201,7 +202,8 @@ static bool write_log(struct conn *c, struct seat *seat, struct log_view *view, 
 	return goes_on;
 }
 
-void deliver_seat(struct seat *seat, struct log_view *view)
+/* As far as the door takes it, sends what is queued, and what the seat may read of the view. */
+static void flush_records(struct seat *seat, struct log_view *view)
 {
 	struct conn *c = seat->conn;
 	size_t bytes = 0;
@@ -243,6 +245,16 @@ void deliver_ahead(struct seat *seat)
 	    !seat->blind && !seat->leaving && interest_at(seat) == INTEREST_NOT_YET &&
 	    seat->m.cursor >= seat->pace->sift.from)
 		select_ahead(seat);
+}
+
+void deliver_seat(struct seat *seat, struct log_view *view)
+{
+	uint64_t before = seat->m.cursor;
+	bool up = seat->m.catchup;
+
+	flush_records(seat, view);
+	if (seat->m.cursor != before || (up && !seat->m.catchup))
+		trail_go(seat);
 }
 
 /* Returns the session's head. */

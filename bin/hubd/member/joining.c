@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "member/member.h"
+#include "member/trail.h"
 
+#define SEAT_NUMBERS 0x0fffffffu		  /* bits of seat.number */
 #define MSG_ID_ROOM (6 * ENVELOPE_MSG_ID_MAX + 2) /* all of it escaped, and its quotes */
 
 /* A join under way. */
@@ -22,7 +24,8 @@ struct joining {
 	uint64_t ahead;
 	bool granted;
 	struct selection *select; /* of one that waits: a reference */
-	struct seat *above;	  /* may have gone */
+	struct seat *above;	  /* may have gone, and another be in its place */
+	uint32_t above_number;
 	void (*done)(struct conn *c, struct seat *seat, enum hub_code code, const char *why,
 		     uint32_t retry_s);
 	uint16_t msg_id_len;
@@ -115,6 +118,8 @@ static void answer(struct joining *j, struct seat *seat, struct session_joined *
 		conn_close(c, r == -EAGAIN ? CLOSE_SLOW : CLOSE_INTERNAL,
 			   r == -EAGAIN ? "too slow: it has not read what it is to get first"
 					: "out of memory");
+	if (j->stays && !j->from.has_since)
+		joined->seq = seat->m.cursor - 1;
 	know(j, seat, joined);
 	if (seat->select && joined->snapshot)
 		joined->snapshot =
@@ -124,6 +129,8 @@ static void answer(struct joining *j, struct seat *seat, struct session_joined *
 	seat->leaving = seat->held = false;
 	seat->ordered = j->ordered;
 	seat->granted |= j->granted;
+	if (seat->above && seat->above != j->above)
+		trail_leave(seat);
 	seat->above = j->above;
 	if (j->above)
 		j->above->rooms = true;
@@ -171,6 +178,7 @@ static struct seat *new_seat(struct joining *j)
 	if (!seat)
 		return NULL;
 	seat->conn = c;
+	seat->number = ++c->worker->members->seats & SEAT_NUMBERS;
 	seat->m.client = c->id;
 	seat->m.born = c->born;
 	seat->m.worker = (uint8_t)c->worker->index;
@@ -231,8 +239,7 @@ static void join(struct joining *j)
 		return;
 	release(j);
 	if (code == HUB_FORBIDDEN)
-		conn_close(j->conn, CLOSE_REPLACED,
-			   "replaced by a new connection of the same client");
+		conn_close(j->conn, CLOSE_REPLACED, SEAT_REPLACED);
 	else
 		fail_for(j, code, reasons[code], joined.retry_s);
 }
@@ -253,18 +260,20 @@ static void move(struct joining *j, struct seat *seat)
 		seat_unlink(seat);
 		j->stays = true;
 		j->knows = select_knows(seat->select, j->select);
+		trail_jump(seat);
 		answer(j, seat, &joined);
 	}
 	release(j);
 }
 
-static bool is_gone(const struct conn *c, const struct seat *seat)
+/* The seat that the join is to be above has gone. */
+static bool is_gone(const struct joining *j)
 {
-	const struct seat *at = c->seats;
+	const struct seat *at = j->conn->seats;
 
-	while (at && at != seat)
+	while (at && at != j->above)
 		at = at->next;
-	return !at;
+	return !at || at->number != j->above_number;
 }
 
 static void join_or_move(struct joining *j)
@@ -272,7 +281,7 @@ static void join_or_move(struct joining *j)
 	struct seat *seat =
 	    seat_find_any(j->conn, (struct span){j->session->id, j->session->id_len});
 
-	if (j->above && is_gone(j->conn, j->above)) {
+	if (j->above && is_gone(j)) {
 		release(j);
 		fail(j, HUB_NOT_MEMBER, "it is not in the session any more that it came by");
 		return;
@@ -293,6 +302,9 @@ static void opened(struct worker *w, struct mail *mail)
 	conn_release(c); /* it may have to wait again */
 	if (c->closing) {
 		release(j);
+	} else if (j->job.status == -EAGAIN) {
+		release(j);
+		fail(j, HUB_UNAVAILABLE, "the session cannot be reached just now");
 	} else if (j->job.status < 0) {
 		release(j);
 		fail(j, HUB_INTERNAL,
@@ -337,12 +349,13 @@ void member_join(struct conn *c, const struct join_request *request)
 			    .ahead = request->ahead,
 			    .select = request->select,
 			    .above = request->above,
+			    .above_number = request->above ? request->above->number : 0,
 			    .done = request->done};
 	const char *why = NULL;
 	enum hub_code code = may(c, request, RIGHT_JOIN, &why);
 
-	/* Who joins one session and stays is not counted at all. */
-	if (!c->door->trusted && (c->seats || c->input))
+	/* Who joins one session and stays is not counted at all; readers are by who makes them. */
+	if (!c->door->trusted && !request->hidden && (c->seats || c->input))
 		meter_work(c, METER_JOIN, METER_JOINS);
 	meter_join(c);
 	if (request->msg_id.p && request->msg_id.len <= sizeof(j.msg_id)) {

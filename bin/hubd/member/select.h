@@ -12,6 +12,7 @@
 #include "auth/globs.h"
 #include "base/buf.h"
 #include "conn/conn.h"
+#include "conn/deflation.h"
 #include "json/envelope.h"
 #include "log/log.h"
 #include "member/delta.h"
@@ -65,6 +66,7 @@ struct selection {
 				 * Types are its */
 	struct select_cache cache[SELECT_CACHES];
 	unsigned last; /* of them: made last */
+	struct deflation_share share;
 	/* Of a base: types as written that were looked at lately, and whether they are wanted. */
 	struct select_verdicts *verdicts;
 	uint64_t counted;   /* the serial of the snapshot that was counted last, and its records */

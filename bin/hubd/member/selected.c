@@ -177,6 +177,17 @@ static struct select_cache *cache_of(struct selection *sel, const struct span_ke
 	return &sel->cache[sel->last];
 }
 
+/* Deflated is what others may share: no more of the past, nor what is without somebody's own. */
+static void share_deflated(const struct seat *seat, struct record_log *in, bool found, bool live)
+{
+	struct worker *w = seat->conn->worker;
+
+	if (found)
+		deflation_shared(&w->members->deflation, &seat->select->share);
+	else if (live)
+		in->deflation = deflation_for(&w->members->deflation, w, &seat->select->share);
+}
+
 /* Writes a range. True where more may be written. */
 static bool write_range(const struct seat *seat, struct sift *sift, const struct chunk *chunk,
 			const struct select_range *range, size_t *bytes)
@@ -190,6 +201,8 @@ static bool write_range(const struct seat *seat, struct sift *sift, const struct
 	span_about(seat, chunk->serial, &about);
 	/* What only he gets takes nobody's place. */
 	cache = range->skip ? &c->worker->members->own : cache_of(sel, &about.key, range, &found);
+	if (about.key.encoding->deflates && !range->skip)
+		share_deflated(seat, &about.in, found, range->live);
 	if (!found) {
 		cache->key.chunk = 0;
 		if (encode(seat, &about, sift, chunk, range, cache) < 0) {

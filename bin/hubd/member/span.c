@@ -84,6 +84,7 @@ static struct span_cache *cache_of(struct members *members, const struct span_ke
 		buf_free(&found->bytes);
 	found->key = *key;
 	found->from = found->to = 0;
+	found->share = (struct deflation_share){0};
 	found->used = ++members->uses;
 	return found;
 }
@@ -103,8 +104,11 @@ void span_about(const struct seat *seat, uint64_t serial, struct span_about *out
 
 	out->place = session_place(s, 0);
 	out->above = seat->above ? place_above(seat->above) : (struct log_place){0};
-	out->in = (struct record_log){
-	    {named->id, named->id_len}, &out->place, seat->rooms, seat->above ? &out->above : NULL};
+	out->in = (struct record_log){{named->id, named->id_len},
+				      &out->place,
+				      seat->rooms,
+				      seat->above ? &out->above : NULL,
+				      NULL};
 	out->key = (struct span_key){.encoding = seat->conn->door->encoding,
 				     .chunk = serial,
 				     .above = seat->above ? named->epoch : 0,
@@ -113,21 +117,26 @@ void span_about(const struct seat *seat, uint64_t serial, struct span_about *out
 }
 
 /* The records [from, to) of chunk for a seat: each is encoded once for all who want it, as long as
- * they are not far apart. NULL: no memory. */
+ * they are not far apart. live: they may be deflated. NULL: no memory. */
 static const struct span_cache *cover(const struct seat *seat, const struct chunk *chunk,
-				      uint64_t from, uint64_t to)
+				      uint64_t from, uint64_t to, bool live)
 {
+	struct worker *w = seat->conn->worker;
 	struct span_about about;
 	struct span_cache *cache;
 
 	span_about(seat, chunk->serial, &about);
-	cache = cache_of(seat->conn->worker->members, &about.key);
+	cache = cache_of(w->members, &about.key);
 	if (from < cache->from || from > cache->to) {
 		if (from < cache->from && to >= cache->from && to < cache->to)
 			to = cache->to;
 		cache->from = cache->to = from;
 		cache->bytes.len = 0;
 	}
+	if (about.key.encoding->deflates && to <= cache->to)
+		deflation_shared(&w->members->deflation, &cache->share);
+	else if (about.key.encoding->deflates && live)
+		about.in.deflation = deflation_for(&w->members->deflation, w, &cache->share);
 	return extend(cache, &about.in, chunk, to) == 0 ? cache : NULL;
 }
 
@@ -186,7 +195,7 @@ static struct span bytes_for(struct members *members, const struct span_cache *c
 }
 
 bool span_write(const struct seat *seat, struct log_view *view, uint64_t *cursor, uint64_t skip,
-		bool echo, size_t *bytes)
+		bool echo, bool live, size_t *bytes)
 {
 	struct conn *c = seat->conn;
 	const struct chunk *chunk =
@@ -200,7 +209,7 @@ bool span_write(const struct seat *seat, struct log_view *view, uint64_t *cursor
 	if (end > view->head + 1)
 		end = view->head + 1;
 	n = end - *cursor;
-	if (c->door->encoding->as_logged || (cache = cover(seat, chunk, *cursor, end)))
+	if (c->door->encoding->as_logged || (cache = cover(seat, chunk, *cursor, end, live)))
 		data =
 		    skip ? bytes_for(c->worker->members, cache, chunk, *cursor, end, skip, echo, &n)
 			 : bytes_between(cache, chunk, *cursor, end);

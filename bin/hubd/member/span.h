@@ -20,9 +20,9 @@ bool span_same(const struct span_key *a, const struct span_key *b);
 
 /* Writes the records of the seat's session from *cursor on, up to the end of the chunk they are in
  * and the head of the view, without those of sender `skip` (0: all of them), and moves *cursor
- * behind them; echo: only without those that no sender gets. Adds what it wrote to *bytes. True
- * where more may be written. */
+ * behind them; echo: only without those that no sender gets. live: they are of the log; what others
+ * hardly share is not deflated. Adds what it wrote to *bytes. True where more may be written. */
 bool span_write(const struct seat *seat, struct log_view *view, uint64_t *cursor, uint64_t skip,
-		bool echo, size_t *bytes);
+		bool echo, bool live, size_t *bytes);
 
 #endif

@@ -66,6 +66,10 @@ struct steering {
 	/* The name and the words by which an archive keeps it; see dialect/kept.h. */
 	int (*put_kept)(struct buf *name, struct buf *value, const struct steering *st,
 			const struct session_limits *limits);
+	/* The same for those that were sent away and are not to come back as who they were: a user,
+	 * or n clients, at that time (wall clock, in ms). */
+	int (*put_ended)(struct buf *name, struct buf *value, struct span user,
+			 const uint64_t *clients, size_t n, uint64_t at_ms);
 	/* Once, at once or later, unless c closes meanwhile. */
 	void (*done)(struct conn *c, const struct steering *st, const struct steer_result *result);
 };

@@ -16,6 +16,7 @@ enum part {
 	SESSION,
 	ECHO,
 	SINCE,
+	RECOVERY,
 	TYPE,
 	KEY,
 	DATA,
@@ -29,9 +30,9 @@ enum part {
 	PARTS
 };
 
-static const char *const part_names[PARTS] = {"do",    "session", "echo",    "since",  "type",
-					      "key",   "data",	  "args",    "fields", "to",
-					      "value", "code",	  "message", "reason"};
+static const char *const part_names[PARTS] = {"do",   "session", "echo", "since",   "recovery",
+					      "type", "key",	 "data", "args",    "fields",
+					      "to",   "value",	 "code", "message", "reason"};
 
 #define BIT(part) (1U << (part))
 
@@ -39,7 +40,7 @@ static const struct {
 	const char *name;
 	unsigned may; /* parts beside `do` */
 } kinds[] = {
-    [ACTION_JOIN] = {"join", BIT(SESSION) | BIT(ECHO) | BIT(SINCE)},
+    [ACTION_JOIN] = {"join", BIT(SESSION) | BIT(ECHO) | BIT(SINCE) | BIT(RECOVERY)},
     [ACTION_LEAVE] = {"leave", BIT(SESSION)},
     [ACTION_PUBLISH] = {"publish", BIT(SESSION) | BIT(TYPE) | BIT(KEY) | BIT(DATA) | BIT(ARGS) |
 				       BIT(FIELDS) | BIT(TO)},
@@ -236,6 +237,11 @@ static int read_to(struct reading *r)
 
 /* --- the others */
 
+static bool is_called(struct span event, const char *name)
+{
+	return event.len == strlen(name) && memcmp(event.p, name, event.len) == 0;
+}
+
 /* A place may be anything that a client says. */
 static int read_since(struct reading *r)
 {
@@ -259,12 +265,17 @@ static int read_since(struct reading *r)
 
 static int read_join(struct reading *r)
 {
-	jv_kind echo = jv_get_kind(r->part[ECHO]);
+	jv_kind echo = jv_get_kind(r->part[ECHO]), recovery = jv_get_kind(r->part[RECOVERY]);
 	int error = read_since(r);
 
 	if (error)
 		return error;
 
+	if (has(r, RECOVERY) && !is_called(r->event, RULES_CONNECT))
+		return wrong(r, "recovery is of joins in connect.jq");
+	if (has(r, RECOVERY) && recovery != JV_KIND_TRUE && recovery != JV_KIND_FALSE)
+		return wrong(r, "recovery must be true or false");
+	r->action->forgets = recovery == JV_KIND_FALSE;
 	if (has(r, ECHO) && echo != JV_KIND_TRUE && echo != JV_KIND_FALSE)
 		return wrong(r, "echo must be true or false");
 	r->action->quiet = echo == JV_KIND_FALSE;
@@ -370,6 +381,8 @@ static int read_kind(struct reading *r)
 		return read_error(r);
 	case ACTION_CLOSE:
 		return read_close(r);
+	case ACTION_RESTORED:
+		break;
 	}
 	return -EINVAL;
 }

@@ -47,11 +47,13 @@ static jv member(jv a_case, const char *name, jv usual)
 	return jv_object_get(jv_copy(a_case), key);
 }
 
-static jv input_of(jv a_case)
+static jv input_of(struct program *p, const void *from)
 {
 	static const char *const names[] = {"user", "claims", "session"};
+	const jv a_case = *(const jv *)from;
 	jv in = jv_object();
 
+	(void)p;
 	in = jv_object_set(in, jv_string("event"), member(a_case, "event", jv_null()));
 	in = jv_object_set(in, jv_string("args"), member(a_case, "args", jv_array()));
 	in = jv_object_set(in, jv_string("sessions"), member(a_case, "sessions", jv_array()));
@@ -207,7 +209,7 @@ static void try_case(struct trial *t, const char *file, jv a_case)
 		struct program *p = rules_program(f, 0);
 
 		program_debug(p);
-		error = program_run(p, input_of(a_case), give, &g, g.why, sizeof(g.why));
+		error = program_run(p, input_of, &a_case, 0, give, &g, g.why, sizeof(g.why));
 	} else {
 		snprintf(g.why, sizeof(g.why), "there is no %.*s.jq", (int)g.event.len, g.event.p);
 		error = -ENOENT;

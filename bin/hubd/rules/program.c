@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <jq.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +33,10 @@ struct program {
 	jv keys[KEYS]; /* of the input; libjq's counts of references are its thread's */
 	jv base;       /* the last input without args */
 	struct kept kept[KEYS];
-	struct buf errors; /* what jq said while compiling */
-	long lines;	   /* of the text */
+	bool torn;	    /* libjq gave up while base was made: there is none */
+	atomic_size_t lost; /* bytes, by falls: others ask for it */
+	struct buf errors;  /* what jq said while compiling */
+	long lines;	    /* of the text */
 };
 
 /* One line: the program's own lines count from the next one. The last ones are not closed, but made
@@ -202,19 +205,35 @@ fail:
 	return NULL;
 }
 
-void program_free(struct program *p)
+static void tear_down(void *arg)
 {
-	if (!p)
-		return;
+	struct program *p = arg;
+
 	if (p->jq)
 		jq_teardown(&p->jq);
-	for (int i = 0; i < KEYS; i++) {
+	for (int i = 0; i < KEYS; i++)
 		jv_free(p->keys[i]);
+	if (!p->torn)
+		jv_free(p->base);
+}
+
+void program_free(struct program *p)
+{
+	char fell[200];
+
+	if (!p)
+		return;
+	/* What cannot be freed is lost. */
+	jq_guard(tear_down, p, fell, sizeof(fell));
+	for (int i = 0; i < KEYS; i++)
 		buf_free(&p->kept[i].text);
-	}
-	jv_free(p->base);
 	buf_free(&p->errors);
 	free(p);
+}
+
+bool program_given_up(struct program *p)
+{
+	return jq_guard_over(p->lost, NULL, 0);
 }
 
 void program_debug(struct program *p)
@@ -236,49 +255,72 @@ static int failed(jv value, char *why, size_t cap)
 
 struct program_runs {
 	struct program *p;
-	jv input;
+	program_input *input;
+	const void *from;
 	program_output *output;
 	void *arg;
-	jv last; /* what ended it */
+	char *why;
+	size_t cap;
 	int result;
+	bool failed; /* by the program itself: why says it */
 };
 
 static void run_all(void *arg)
 {
 	struct program_runs *run = arg;
 	jq_state *jq = run->p->jq;
+	jv value = run->input(run->p, run->from);
 
-	jq_start(jq, run->input, 0);
-	while (jv_is_valid(run->last = jq_next(jq)) &&
-	       (run->result = run->output(run->last, run->arg)) == 0)
+	if (!jv_is_valid(value)) {
+		run->failed = true;
+		run->result = failed(value, run->why, run->cap);
+		return;
+	}
+	jq_start(jq, value, 0);
+	while (jv_is_valid(value = jq_next(jq)) &&
+	       (run->result = run->output(value, run->arg)) == 0)
 		;
+	if (run->result == 0 && jv_invalid_has_msg(jv_copy(value))) {
+		run->failed = true;
+		run->result = failed(value, run->why, run->cap);
+	} else if (!jv_is_valid(value)) {
+		jv_free(value);
+	}
 }
 
-int program_run(struct program *p, jv input, program_output *output, void *arg, char *why,
-		size_t cap)
+/* What is left of a run is dropped now, not by the next one. */
+static void drop_rest(void *arg)
 {
-	struct program_runs run = {p, input, output, arg, jv_invalid(), 0};
-	bool fell, halted;
+	struct program *p = arg;
 
-	if (!jv_is_valid(input))
-		return failed(input, why, cap);
+	jq_start(p->jq, jv_null(), 0);
+}
+
+int program_run(struct program *p, program_input *input, const void *from, size_t len,
+		program_output *output, void *arg, char *why, size_t cap)
+{
+	struct program_runs run = {p, input, from, output, arg, why, cap, 0, false};
+	size_t lost = p->lost;
+	char fell[200];
+	bool ran, halted;
+
+	if (jq_guard_over(lost, why, cap))
+		return -EINVAL;
 	guard_begin(p->jq);
-	fell = !jq_guard(run_all, &run, why, cap);
+	ran = jq_guard(run_all, &run, why, cap);
 	halted = guard_end();
-	if (fell)
-		return -EINVAL; /* the next jq_start() drops what is left */
-	if (run.result == 0 && halted) {
+	if (ran && halted && (run.result == 0 || run.failed)) {
 		snprintf(why, cap, "it ran for more than %d ms", RULES_CPU_MS / 2);
 		run.result = -EINVAL;
-	} else if (run.result == 0 && jv_invalid_has_msg(jv_copy(run.last))) {
-		run.result = failed(jv_copy(run.last), why, cap);
 	}
-	if (!jv_is_valid(run.last))
-		jv_free(run.last);
-	/* What is left of a run is dropped now, not by the next one. */
-	if (run.result != 0)
-		jq_start(p->jq, jv_null(), 0);
-	return run.result;
+	if (ran && run.result == 0)
+		return 0;
+	if (!ran || !jq_guard(drop_rest, p, fell, sizeof(fell))) {
+		jq_guard_lost(&lost, len);
+		p->lost = lost;
+		/* The next jq_start() drops what is left. */
+	}
+	return ran ? run.result : -EINVAL;
 }
 
 /* --- the input */
@@ -325,19 +367,35 @@ static bool is_kept(const struct kept *k, struct span text)
 static void set(struct program *p, enum input_key key, struct span text, bool json)
 {
 	struct kept *k = &p->kept[key];
+	jv base = p->base, value;
 
 	if (is_kept(k, text))
 		return;
+	k->there = false;
+	value = json ? value_read(text) : text_or_null(text);
+	p->torn = true;
+	p->base = jv_object_set(base, jv_copy(p->keys[key]), value);
+	p->torn = false;
 	k->text.len = 0;
 	k->there = text.len <= KEPT_MAX && (!text.len || buf_put(&k->text, text.p, text.len) == 0);
-	p->base = jv_object_set(p->base, jv_copy(p->keys[key]),
-				json ? value_read(text) : text_or_null(text));
 }
 
-jv program_input(struct program *p, const struct rules_event *e)
+/* libjq gave up in the middle of it. */
+static void mend(struct program *p)
 {
+	for (int i = 0; i < KEYS; i++)
+		p->kept[i].there = false;
+	p->base = jv_object();
+	p->torn = false;
+}
+
+jv program_event(struct program *p, const void *event)
+{
+	const struct rules_event *e = event;
 	jv args = value_read(e->args);
 
+	if (p->torn)
+		mend(p);
 	set(p, EVENT, e->event, false);
 	set(p, USER, e->user, true);
 	set(p, CLAIMS, e->claims, true);

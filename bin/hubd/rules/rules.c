@@ -37,6 +37,15 @@ struct rules {
 
 /* --- files */
 
+/* Whether it is as good as new. */
+static bool is_sound(const struct rules_file *f)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		if (program_given_up(f->program[i]))
+			return false;
+	return true;
+}
+
 static void file_unref(struct rules_file *f)
 {
 	if (!f || atomic_fetch_sub(&f->refs, 1) > 1)
@@ -208,7 +217,7 @@ static int load(struct loading *l, const char *entry, size_t len)
 		snprintf(l->why, l->cap, "%s/%s: %s", l->dir, entry, why);
 		return without(l, old);
 	}
-	if (old && old->n == l->r->workers && strcmp(old->text, text) == 0) {
+	if (old && old->n == l->r->workers && strcmp(old->text, text) == 0 && is_sound(old)) {
 		f = (struct rules_file *)(uintptr_t)old;
 		atomic_fetch_add(&f->refs, 1);
 		free(text);
@@ -337,8 +346,8 @@ struct actions *rules_run(const struct rules *r, const struct rules_file *f, uns
 	struct running run = {r->actions[worker], e->event, why, cap};
 
 	actions_clear(run.actions);
-	if (program_run(f->program[worker], program_input(f->program[worker], e), take, &run, why,
-			cap) < 0)
+	if (program_run(f->program[worker], program_event, e, e->args.len + e->sessions.len, take,
+			&run, why, cap) < 0)
 		return NULL;
 	return run.actions;
 }

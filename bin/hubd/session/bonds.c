@@ -10,6 +10,7 @@
 #include "wire/id.h"
 #include "wire/wsframe.h"
 
+#define AGAIN_MS 1000	     /* where there was no memory */
 #define HUB_ID "00000000000" /* no client's: `from` of what the hub itself records */
 
 /* The record in a frame. */
@@ -85,6 +86,13 @@ static int end_key(struct session *s, const struct state_entry *e, const char *r
 			       ",\"reason\":\"%s\",\"owner\":\"%s\",\"session_id\":\"%s\","
 			       "\"timestamp\":%ju,\"from\":\"" HUB_ID "\"",
 			       reason, owner, s->id, (uintmax_t)clock_wall_ms());
+	if (r == 0 && s->env->archive && s->env->archive->offer) {
+		r = session_offer_end(s, &tags, (struct span){b.data, b.len}, key, look.seq);
+		if (r == 0)
+			state_unbind(&s->state, tags.key, key); /* once is enough */
+		buf_free(&b);
+		return r;
+	}
 	if (r == 0)
 		n = log_append(&s->log, &tags, b.data, b.len, now_ms);
 	if (n > 0) {
@@ -103,6 +111,32 @@ size_t session_end_owned(struct session *s, uint64_t client, uint64_t now_ms)
 
 	while ((e = state_owned(&s->state, client)) != NULL && end_key(s, e, "left", now_ms) == 0)
 		n++;
+	if (e) {
+		s->orphans = true;
+		session_due(s, now_ms + AGAIN_MS);
+	}
+	if (n)
+		session_trim(s, now_ms);
+	return n;
+}
+
+static bool is_gone(uint64_t client, void *arg)
+{
+	return !session_client(arg, client) && !away_find(arg, client);
+}
+
+/* What could not go with its owners. */
+static size_t end_orphans(struct session *s, uint64_t now_ms)
+{
+	const struct state_entry *e = NULL;
+	size_t n = 0;
+
+	if (!s->orphans)
+		return 0;
+	while ((e = state_owned_where(&s->state, is_gone, s)) != NULL &&
+	       end_key(s, e, "left", now_ms) == 0)
+		n++;
+	s->orphans = e != NULL;
 	if (n)
 		session_trim(s, now_ms);
 	return n;
@@ -118,15 +152,19 @@ size_t session_end_due(struct session *s, uint64_t now_ms)
 	if (n)
 		session_trim(s, now_ms);
 	atomic_store_explicit(&s->due_ms, state_next_ms(&s->state), memory_order_relaxed);
+	if (s->orphans)
+		session_due(s, now_ms + AGAIN_MS);
 	return n;
 }
 
 void session_expire(struct session *s, struct worker *w)
 {
+	uint64_t now_ms = worker_now_ms(w);
 	size_t n;
 
 	pthread_mutex_lock(&s->lock);
-	n = s->deleted ? 0 : session_end_due(s, worker_now_ms(w));
+	n = s->deleted ? 0 : end_orphans(s, now_ms);
+	n += s->deleted ? 0 : session_end_due(s, now_ms);
 	pthread_mutex_unlock(&s->lock);
 	if (n)
 		session_changed(s, w);

@@ -5,68 +5,7 @@
 #include "session/contest.h"
 #include "session/session.h"
 
-/* --- the table, under the lock */
-
-static struct member **bucket_of(struct session *s, uint64_t client)
-{
-	return &s->table[client & (s->table_size - 1)];
-}
-
-static struct member *lookup(struct session *s, uint64_t client)
-{
-	struct member *m = *bucket_of(s, client);
-
-	while (m && m->client != client)
-		m = m->hash_next;
-	return m;
-}
-
-/* Doubles the table; where memory is out the chains just grow longer. */
-static void table_grow(struct session *s)
-{
-	uint32_t old_size = s->table_size, i;
-	struct member **old = s->table,
-		      **table = calloc(2 * (size_t)old_size, sizeof(struct member *));
-
-	if (!table)
-		return;
-	s->table = table;
-	s->table_size = 2 * old_size;
-	for (i = 0; i < old_size; i++) {
-		struct member *m = old[i];
-
-		while (m) {
-			struct member *next = m->hash_next, **bucket = bucket_of(s, m->client);
-
-			m->hash_next = *bucket;
-			*bucket = m;
-			m = next;
-		}
-	}
-	free(old);
-}
-
-static void table_add(struct session *s, struct member *m)
-{
-	struct member **bucket;
-
-	if (s->nmembers + s->nviewers >= s->table_size)
-		table_grow(s);
-	bucket = bucket_of(s, m->client);
-	m->hash_next = *bucket;
-	*bucket = m;
-	++*(m->hidden ? &s->nviewers : &s->nmembers);
-}
-
-static void table_remove(struct session *s, struct member *m)
-{
-	struct member **link = bucket_of(s, m->client);
-
-	while (*link != m)
-		link = &(*link)->hash_next;
-	*link = m->hash_next;
-	--*(m->hidden ? &s->nviewers : &s->nmembers);
-}
+/* --- shards, under the lock */
 
 static void list_add(struct shard *shard, struct member *m)
 {
@@ -165,9 +104,9 @@ static void post_status(struct session *s, unsigned i, struct shard *shard)
 
 /* Tells the members that one came or went: each of it, or, in a large session, the new count once a
  * second. */
-static void announce(struct session *s, bool joined, uint64_t client)
+void session_announce(struct session *s, bool joined, uint64_t client)
 {
-	struct session_change change = {joined, client, s->nmembers, s->version};
+	struct session_change change = {joined, client, session_total(s), s->version};
 	unsigned i;
 
 	for (i = 0; i < s->env->workers->n; i++) {
@@ -175,7 +114,7 @@ static void announce(struct session *s, bool joined, uint64_t client)
 
 		if (!shard || !atomic_load_explicit(&shard->n, memory_order_relaxed))
 			continue;
-		if (s->nmembers <= s->env->presence_limit)
+		if (change.user_count <= s->env->presence_limit)
 			post_change(s, i, &change);
 		else
 			post_status(s, i, shard);
@@ -203,7 +142,7 @@ static bool outlived(struct session *s, const struct member *m)
 {
 	const struct member *other;
 
-	for (other = *bucket_of(s, m->client); other; other = other->hash_next)
+	for (other = session_client(s, m->client); other; other = other->hash_next)
 		if (other->client == m->client && (int32_t)(other->born - m->born) > 0)
 			return true;
 	return false;
@@ -221,15 +160,15 @@ static uint32_t contested(struct session *s, const struct member *m)
 			    (uint32_t)(worker_now_ms(s->env->workers->at[m->worker]) / 1000));
 }
 
-/* Tells the other connections of m's client to go. */
-static void replace_others(struct session *s, const struct member *m)
+/* Tells the other connections of m's client to go; or all that others knew of before. */
+static void replace(struct session *s, uint64_t client, const struct member *m)
 {
 	const struct member *other;
 
-	for (other = *bucket_of(s, m->client); other; other = other->hash_next) {
+	for (other = session_client(s, client); other; other = other->hash_next) {
 		struct replaced_mail *mail;
 
-		if (other == m || other->client != m->client)
+		if (other == m || other->client != client)
 			continue;
 		mail = malloc(sizeof(*mail));
 		if (!mail)
@@ -240,12 +179,39 @@ static void replace_others(struct session *s, const struct member *m)
 	}
 }
 
+bool session_replaced_away(struct session *s, uint64_t client)
+{
+	const struct member *m = session_client(s, client);
+
+	for (; m; m = m->hash_next)
+		if (m->client == client && (int32_t)(m->version - s->heard) > 0)
+			return false;
+	replace(s, client, NULL);
+	return true;
+}
+
+bool session_is_here(struct session *s, uint64_t client)
+{
+	return session_client(s, client) != NULL;
+}
+
+void session_each_here(struct session *s, void (*each)(const struct member *m, void *arg),
+		       void *arg)
+{
+	pthread_mutex_lock(&s->lock);
+	for (uint32_t i = 0; i < s->table_size; i++)
+		for (const struct member *m = s->table[i]; m; m = m->hash_next)
+			if (!m->hidden)
+				each(m, arg);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* --- joining and leaving */
 
 static enum hub_code join_locked(struct session *s, struct member *m,
 				 const struct session_from *from, struct session_joined *out)
 {
-	bool back = lookup(s, m->client) != NULL;
+	bool back = session_client(s, m->client) != NULL, away = away_find(s, m->client) != NULL;
 	struct shard *shard = session_shard_make(s, m->worker);
 	enum hub_code code;
 
@@ -253,7 +219,7 @@ static enum hub_code join_locked(struct session *s, struct member *m,
 		return HUB_INTERNAL;
 	if (s->deleted)
 		return HUB_NOT_FOUND;
-	if (s->nmembers + s->nviewers >= session_max_members(s) && !back)
+	if (session_total(s) + s->nviewers >= session_max_members(s) && !back && !away)
 		return HUB_SESSION_FULL;
 	if (outlived(s, m))
 		return HUB_FORBIDDEN;
@@ -271,13 +237,17 @@ static enum hub_code join_locked(struct session *s, struct member *m,
 	m->session = session_ref(s);
 	m->version = ++s->version;
 	blob_ref(m->info);
-	table_add(s, m);
+	session_table_add(s, m);
 	shard_add(shard, m);
-	out->user_count = s->nmembers;
+	if (away && !m->hidden)
+		away_remove(s, m->client, back); /* it hears there that it is here */
+	out->user_count = session_total(s);
 	if (back)
-		replace_others(s, m);
-	else if (!m->hidden)
-		announce(s, true, m->client);
+		replace(s, m->client, m);
+	else if (!m->hidden && !away)
+		session_announce(s, true, m->client);
+	if (!m->hidden)
+		session_tell(s, m, true);
 	return HUB_OK;
 }
 
@@ -299,15 +269,20 @@ uint32_t session_leave(struct member *m)
 	struct worker *w = s->env->workers->at[m->worker];
 	size_t ended = 0;
 	uint32_t left;
+	bool here, away;
 
 	pthread_mutex_lock(&s->lock);
-	table_remove(s, m);
+	session_table_remove(s, m);
 	session_user_remove(s, m);
 	shard_remove(session_shard(s, m->worker), m);
-	left = s->nmembers;
+	here = session_client(s, m->client) != NULL; /* by another connection */
+	away = away_find(s, m->client) != NULL;
+	s->aways.both -= !m->hidden && away && !here;
+	left = session_total(s);
 	s->version++;
-	if (!m->hidden && !lookup(s, m->client)) { /* else it is here by another connection */
-		announce(s, false, m->client);
+	if (!m->hidden && !here && !away) {
+		session_announce(s, false, m->client);
+		session_tell(s, m, false);
 		if (s->state.ties && !s->deleted)
 			ended = session_end_owned(s, m->client, worker_now_ms(w));
 	}
@@ -332,6 +307,8 @@ void session_set_info(struct member *m, struct blob *info)
 	pthread_mutex_lock(&m->session->lock);
 	old = m->info;
 	m->info = blob_ref(info);
+	if (!m->hidden)
+		session_tell(m->session, m, true);
 	pthread_mutex_unlock(&m->session->lock);
 	blob_unref(old);
 }
@@ -343,7 +320,7 @@ struct worker *session_locate(struct session *s, uint64_t client, uint32_t bytes
 	struct member *m;
 
 	pthread_mutex_lock(&s->lock);
-	m = lookup(s, client);
+	m = session_client(s, client);
 	*full = m && atomic_load_explicit(&m->direct, memory_order_relaxed) >= max;
 	if (m && !*full) {
 		atomic_fetch_add_explicit(&m->direct, bytes, memory_order_relaxed);
@@ -369,7 +346,7 @@ void session_unlocate(struct session *s, uint64_t client, uint32_t bytes)
 	struct member *m;
 
 	pthread_mutex_lock(&s->lock);
-	m = lookup(s, client);
+	m = session_client(s, client);
 	if (m)
 		session_direct_done(m, bytes);
 	pthread_mutex_unlock(&s->lock);
@@ -380,7 +357,7 @@ struct member *session_find(struct session *s, uint64_t client, uint32_t version
 	struct member *m;
 
 	pthread_mutex_lock(&s->lock);
-	for (m = *bucket_of(s, client); m; m = m->hash_next)
+	for (m = session_client(s, client); m; m = m->hash_next)
 		if (m->client == client && m->worker == self && (!version || m->version == version))
 			break;
 	pthread_mutex_unlock(&s->lock);
@@ -394,6 +371,14 @@ uint32_t session_each_member(struct session *s, size_t max,
 	uint32_t i, all;
 
 	pthread_mutex_lock(&s->lock);
+	for (i = 0; i < s->aways.size && n < max; i++) {
+		for (const struct away *a = s->aways.table[i]; a && n < max; a = a->next) {
+			if (session_client(s, a->client))
+				continue;
+			each(&(struct member){.client = a->client, .info = a->info}, arg);
+			n++;
+		}
+	}
 	for (i = 0; i < s->table_size && n < max; i++) {
 		const struct member *m;
 
@@ -404,7 +389,7 @@ uint32_t session_each_member(struct session *s, size_t max,
 			n++;
 		}
 	}
-	all = s->nmembers;
+	all = session_total(s);
 	pthread_mutex_unlock(&s->lock);
 	return all;
 }
@@ -414,7 +399,7 @@ uint32_t session_user_count(struct session *s)
 	uint32_t n;
 
 	pthread_mutex_lock(&s->lock);
-	n = s->nmembers;
+	n = session_total(s);
 	pthread_mutex_unlock(&s->lock);
 	return n;
 }

@@ -1,8 +1,9 @@
 /* What the files of the store share; private to them. store.c begins and ends it, store_open.c
- * opens the database, store_write.c writes in a thread, store_prune.c drops what is old,
- * store_delete.c what is not wanted, store_kept.c keeps what operators have set, and store_quota.c
- * bounds it all, in the same thread, store_checkpoint.c moves the write-ahead log in its thread,
- * store_read.c reads, in threads of its own, store_sql.c is what they say to SQLite. */
+ * opens the database, store_write.c writes in a thread, what store_batch.c makes rows of,
+ * store_prune.c drops what is old, store_delete.c what is not wanted, store_kept.c keeps what
+ * operators have set, and store_quota.c bounds it all, in the same thread, store_checkpoint.c moves
+ * the write-ahead log in its thread, store_read.c reads, in threads of its own, store_sql.c is what
+ * they say to SQLite. */
 #ifndef HUBD_STORE_IMPL_H
 #define HUBD_STORE_IMPL_H
 
@@ -50,6 +51,8 @@ enum write_stmt {
 	CLEAR_SESSION,
 	PUT_KEPT,
 	DROP_KEPT,
+	DROP_OVER,
+	NEXT_OVER,
 	DROP_LIMITS,
 	WRITE_STMTS
 };
@@ -71,6 +74,7 @@ struct store {
 	uint64_t mono_ms;    /* and the monotonic one */
 	uint64_t prune_ms;   /* when the next round is due */
 	bool prune_again;    /* the step before had more to do */
+	int64_t kept_ms;     /* by the wall clock: of what is kept nothing ends before */
 	bool clears;	     /* there may be rows of sessions that were deleted */
 	int64_t quota_left;  /* bytes, as of the last commit */
 	uint64_t quota_ms;   /* when full sessions are looked at again */
@@ -135,6 +139,21 @@ void store_cond_init(pthread_cond_t *cond);
 /* --- store_open.c: the writer's connection; 0, or an exit status after logging why */
 int store_open_db(struct store *st, unsigned char *secret, size_t secret_len, uint32_t *run);
 
+/* --- store_batch.c */
+
+/* One session's part of a commit. */
+struct batch {
+	struct session *session; /* a reference */
+	struct chunk *chunk;	 /* a reference; from `from` on */
+	uint64_t from, to;
+	struct batch *next;
+	int64_t id;    /* the session's in the database */
+	int64_t bytes; /* that it has there, with this */
+};
+
+/* Within a transaction. Returns 0, -EIO, -ENOMEM, or -EINVAL for a record that cannot be read. */
+int store_put_batch(struct store *st, struct batch *b);
+
 /* --- store_write.c */
 extern const char *const store_write_sql[WRITE_STMTS];
 void *store_write_thread(void *store);
@@ -145,8 +164,10 @@ const char *store_failing(struct archive *a);
 /* --- store_prune.c: some small steps, where it is time for them. */
 void store_prune(struct store *st);
 
-/* --- store_kept.c: within a transaction. Returns 0 or -EIO. */
+/* --- store_kept.c: within a transaction; returns 0 or -EIO. And now and then: what is over goes.
+ */
 int store_keep(struct store *st, const struct archive_job *job);
+void store_kept_look(struct store *st);
 
 /* --- store_delete.c: carries out orders. Returns 0, or -EIO with nothing changed and *why static
  * text. And some small steps of what is left of sessions that were deleted. */

@@ -2,6 +2,7 @@
  * that this room need not know what they mean. */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "store/store_impl.h"
 
 int store_keep(struct store *st, const struct archive_job *job)
@@ -9,11 +10,38 @@ int store_keep(struct store *st, const struct archive_job *job)
 	sqlite3_stmt *q = st->stmt[job->value.len ? PUT_KEPT : DROP_KEPT];
 
 	store_bind_text(q, 1, job->name.p, job->name.len);
+	if (job->until_ms && (int64_t)job->until_ms < st->kept_ms)
+		st->kept_ms = (int64_t)job->until_ms;
 	if (job->value.len) {
 		store_bind_text(q, 2, job->value.p, job->value.len);
 		sqlite3_bind_int64(q, 3, (int64_t)job->until_ms);
 	}
 	return store_run(q);
+}
+
+/* When the first of them ends. */
+static int64_t next_over(struct store *st)
+{
+	sqlite3_stmt *q = st->stmt[NEXT_OVER];
+	int64_t next = INT64_MAX;
+
+	if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_type(q, 0) == SQLITE_INTEGER)
+		next = sqlite3_column_int64(q, 0);
+	sqlite3_reset(q);
+	return next;
+}
+
+void store_kept_look(struct store *st)
+{
+	sqlite3_stmt *q = st->stmt[DROP_OVER];
+	int64_t now = (int64_t)clock_wall_ms();
+
+	if (st->kept_ms > now)
+		return;
+	sqlite3_bind_int64(q, 1, now);
+	/* Where it fails, perhaps at the next one. */
+	store_run(q);
+	st->kept_ms = next_over(st);
 }
 
 int store_each_kept(struct store *st, uint64_t now_ms,

@@ -6,240 +6,11 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "json/keys.h"
-#include "json/terms.h"
 #include "store/store_impl.h"
-#include "wire/id.h"
-#include "wire/wsframe.h"
 
 #define RETRY_MS 1000		     /* after a write that failed */
 #define LOOK_MS 200		     /* with nothing to write: for what is to be pruned */
-#define BATCH_BYTES 65536	     /* of a row; one record may be longer */
 #define PART_BYTES ((size_t)4 << 20) /* of a session in one commit, about */
-
-const char *const store_write_sql[WRITE_STMTS] = {
-    [BEGIN] = "BEGIN IMMEDIATE",
-    [COMMIT] = "COMMIT",
-    [ROLLBACK] = "ROLLBACK",
-    [FIND_SESSION] = "SELECT id FROM session WHERE name = ?1",
-    [PUT_SESSION] = "UPDATE session SET head = ?2, written = ?3, bytes = bytes + ?4 WHERE id = ?1"
-		    " RETURNING bytes",
-    [NEW_SESSION] = "INSERT INTO session (name, epoch, head, written) VALUES (?1, ?2, ?3, ?4)",
-    [TAKE_BYTES] = "UPDATE session SET bytes = bytes - ?2 WHERE id = ?1",
-    [SESSION_BYTES] = "SELECT bytes FROM session WHERE id = ?1",
-    [STORE_SIZE] = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count,"
-		   " pragma_freelist_count, pragma_page_size",
-    [PUT_BATCH] = "INSERT INTO batch (session, seq, n, time, bodies) VALUES (?1, ?2, ?3, ?4, ?5)",
-    [PUT_STATE] = "INSERT OR REPLACE INTO state (session, key, type, seq, sender, body,"
-		  " own, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    [DROP_STATE] = "DELETE FROM state WHERE session = ?1 AND key = ?2",
-    [PUT_ACK] = "INSERT INTO ack (session, seq, n, messages) VALUES (?1, ?2, ?3, ?4)",
-    [DROP_ACKS] = "DELETE FROM ack WHERE session = ?1 AND seq <= (SELECT max(seq) FROM"
-		  " (SELECT seq, sum(n) OVER (ORDER BY seq DESC) - n AS later FROM ack"
-		  " WHERE session = ?1) WHERE later >= ?2)",
-    [NEXT_SESSION] = "SELECT id, head FROM session WHERE id > ?1 ORDER BY id LIMIT 1",
-    [FIRST_BATCH] = ("SELECT id, seq + n - 1, time, length(CAST(bodies AS BLOB)) FROM batch"
-		     " WHERE session = ?1 ORDER BY seq LIMIT 1"),
-    [PAST_BATCH] = "SELECT time FROM (SELECT seq, time FROM batch WHERE session = ?1 ORDER BY seq"
-		   " LIMIT 4096) WHERE time <= ?2 ORDER BY seq LIMIT 1",
-    [DROP_BATCH] = "DELETE FROM batch WHERE id = ?1",
-    [HIDE_SESSION] = "UPDATE session SET name = '!' || id WHERE name = ?1",
-    [NEXT_HIDDEN] = "SELECT id FROM session WHERE name >= '!' AND name < '\"' LIMIT 1",
-    [CLEAR_BATCH] = "DELETE FROM batch WHERE id IN"
-		    " (SELECT id FROM batch WHERE session = ?1 ORDER BY seq LIMIT 16)",
-    [CLEAR_STATE] = "DELETE FROM state WHERE session = ?1 AND (key, type) IN"
-		    " (SELECT key, type FROM state WHERE session = ?1 LIMIT 64)",
-    [CLEAR_ACKS] = "DELETE FROM ack WHERE session = ?1 AND seq IN"
-		   " (SELECT seq FROM ack WHERE session = ?1 LIMIT 64)",
-    [CLEAR_CRASHES] = "DELETE FROM crash WHERE session = ?1",
-    [CLEAR_SESSION] = "DELETE FROM session WHERE id = ?1",
-    [PUT_KEPT] = "INSERT OR REPLACE INTO kept (name, value, until) VALUES (?1, ?2, ?3)",
-    [DROP_KEPT] = "DELETE FROM kept WHERE name = ?1",
-    [DROP_LIMITS] = "DELETE FROM kept WHERE name = 'limits ' || ?1",
-};
-
-/* One session's part of a commit. */
-struct batch {
-	struct session *session; /* a reference */
-	struct chunk *chunk;	 /* a reference; from `from` on */
-	uint64_t from, to;
-	struct batch *next;
-	int64_t id;    /* the session's in the database */
-	int64_t bytes; /* that it has there, with this */
-};
-
-/* The message in a record's frame. */
-static struct span frame_text(const unsigned char *frame, size_t len)
-{
-	size_t header = wsframe_header_len(frame);
-
-	return (struct span){(const char *)frame + header, len - header};
-}
-
-/* Numbers in the dedup window's blobs: 64 bits, the lowest byte first. */
-static int put_number(struct buf *b, uint64_t n)
-{
-	unsigned char bytes[8];
-	int i;
-
-	for (i = 0; i < 8; i++)
-		bytes[i] = (unsigned char)(n >> (8 * i));
-	return buf_put(b, bytes, sizeof(bytes));
-}
-
-/* The record's part of the state, by its tags. */
-static int put_state(struct store *st, int64_t session, const struct slot *slot, struct span body,
-		     uint64_t seq, int64_t now)
-{
-	char id[ID_LEN + 1], key_room[ENVELOPE_KEY_MAX], type_room[ENVELOPE_KEY_MAX];
-	sqlite3_stmt *q = st->stmt[slot->class == RECORD_SET ? PUT_STATE : DROP_STATE];
-	struct span key = {"", 0}, type;
-
-	if (slot->key_len &&
-	    !keys_value((struct span){body.p + slot->key_at, slot->key_len}, key_room, &key))
-		return -EINVAL;
-	sqlite3_bind_int64(q, 1, session);
-	store_bind_text(q, 2, key.p, key.len);
-	if (slot->class == RECORD_SET) {
-		if (!keys_value((struct span){body.p + slot->type_at, slot->type_len}, type_room,
-				&type))
-			return -EINVAL;
-		id_text(slot->sender, id);
-		store_bind_text(q, 3, type.p, type.len);
-		sqlite3_bind_int64(q, 4, (int64_t)seq);
-		store_bind_text(q, 5, id, ID_LEN);
-		store_bind_text(q, 6, body.p, body.len);
-		sqlite3_bind_int(q, 7, slot->owned);
-		if (slot->timed)
-			sqlite3_bind_int64(q, 8, now + (int64_t)terms_ttl_ms(body.p, body.len));
-		else
-			sqlite3_bind_null(q, 8);
-	}
-	return store_run(q);
-}
-
-/* A record, but for its body. */
-static int put_record(struct store *st, int64_t session, const struct slot *slot, struct span body,
-		      uint64_t seq, int64_t now)
-{
-	if (slot->acked &&
-	    (put_number(&st->messages, seq) < 0 || put_number(&st->messages, slot->msg) < 0 ||
-	     put_number(&st->messages, slot->sender) < 0))
-		return -ENOMEM;
-	return slot->class == RECORD_PLAIN ? 0 : put_state(st, session, slot, body, seq, now);
-}
-
-/* The session's row, which is made where it is missing. */
-static int find_session(struct store *st, const struct session *s, uint64_t head, int64_t now,
-			int64_t *id)
-{
-	sqlite3_stmt *q = st->stmt[FIND_SESSION];
-	int r;
-
-	store_bind_text(q, 1, s->id, s->id_len);
-	r = sqlite3_step(q);
-	if (r == SQLITE_ROW)
-		*id = sqlite3_column_int64(q, 0);
-	sqlite3_reset(q);
-	if (r == SQLITE_ROW)
-		return 0;
-	if (r != SQLITE_DONE)
-		return -EIO;
-	q = st->stmt[NEW_SESSION];
-	store_bind_text(q, 1, s->id, s->id_len);
-	sqlite3_bind_int64(q, 2, (int64_t)s->epoch);
-	sqlite3_bind_int64(q, 3, (int64_t)head);
-	sqlite3_bind_int64(q, 4, now);
-	r = store_run(q);
-	*id = sqlite3_last_insert_rowid(st->db);
-	return r;
-}
-
-/* Its head, and so many bytes more. */
-static int put_session(struct store *st, struct batch *b, int64_t now, size_t more)
-{
-	sqlite3_stmt *q = st->stmt[PUT_SESSION];
-	int r;
-
-	sqlite3_bind_int64(q, 1, b->id);
-	sqlite3_bind_int64(q, 2, (int64_t)b->to);
-	sqlite3_bind_int64(q, 3, now);
-	sqlite3_bind_int64(q, 4, (int64_t)more);
-	r = sqlite3_step(q);
-	if (r == SQLITE_ROW)
-		b->bytes = sqlite3_column_int64(q, 0);
-	sqlite3_reset(q);
-	return r == SQLITE_ROW ? 0 : -EIO;
-}
-
-/* A row with the bodies of the records first to last. */
-static int put_bodies(struct store *st, int64_t session, uint64_t first, uint64_t last, int64_t now)
-{
-	sqlite3_stmt *q = st->stmt[PUT_BATCH];
-
-	sqlite3_bind_int64(q, 1, session);
-	sqlite3_bind_int64(q, 2, (int64_t)first);
-	sqlite3_bind_int64(q, 3, (int64_t)(last - first) + 1);
-	sqlite3_bind_int64(q, 4, now);
-	store_bind_text(q, 5, st->bodies.data, st->bodies.len);
-	return store_run(q);
-}
-
-/* The batch's part of the dedup window. Now and then the window's older part goes. */
-static int put_acks(struct store *st, const struct batch *b)
-{
-	sqlite3_stmt *q = st->stmt[PUT_ACK];
-	int r;
-
-	sqlite3_bind_int64(q, 1, b->id);
-	sqlite3_bind_int64(q, 2, (int64_t)b->to);
-	sqlite3_bind_int64(q, 3, (int64_t)(st->messages.len / STORE_ACK_BYTES));
-	sqlite3_bind_blob64(q, 4, st->messages.data, st->messages.len, SQLITE_STATIC);
-	r = store_run(q);
-	if (r < 0 || (b->from - 1) / DEDUP_MAX == b->to / DEDUP_MAX)
-		return r;
-	q = st->stmt[DROP_ACKS];
-	sqlite3_bind_int64(q, 1, b->id);
-	sqlite3_bind_int64(q, 2, STORE_ACKS);
-	return store_run(q);
-}
-
-static int put_batch(struct store *st, struct batch *b)
-{
-	const struct chunk *c = b->chunk;
-	int64_t now = (int64_t)clock_wall_ms();
-	uint64_t seq, first = b->from;
-	int r = find_session(st, b->session, b->to, now, &b->id);
-	size_t more = 0;
-
-	st->bodies.len = st->messages.len = 0;
-	for (seq = b->from; seq <= b->to && r == 0; seq++) {
-		struct span body;
-		const struct slot *slot;
-
-		c = chunk_find(c, seq);
-		slot = chunk_slot(c, seq - c->first);
-		body = frame_text(c->data + slot->offset, slot->len);
-		if (st->bodies.len && st->bodies.len + 1 + body.len > BATCH_BYTES) {
-			r = put_bodies(st, b->id, first, seq - 1, now);
-			first = seq;
-			more += st->bodies.len;
-			st->bodies.len = 0;
-		}
-		if (r == 0)
-			r = put_record(st, b->id, slot, body, seq, now);
-		if (r == 0 && ((st->bodies.len && buf_put(&st->bodies, "\n", 1) < 0) ||
-			       buf_put(&st->bodies, body.p, body.len) < 0))
-			r = -ENOMEM;
-	}
-	if (r == 0)
-		r = put_bodies(st, b->id, first, b->to, now);
-	if (r == 0)
-		r = put_session(st, b, now, more + st->bodies.len);
-	if (r == 0 && st->messages.len)
-		r = put_acks(st, b);
-	return r;
-}
 
 /* Where the part ends that one commit has of a session, so that one which has much does not hold up
  * the others: at the end of a chunk, or head. */
@@ -315,7 +86,7 @@ static int commit(struct store *st, struct batch *all)
 	int r = store_run(st->stmt[BEGIN]);
 
 	for (b = all; b && r == 0; b = b->next)
-		r = put_batch(st, b);
+		r = store_put_batch(st, b);
 	if (r == 0)
 		r = store_run(st->stmt[COMMIT]);
 	if (r < 0) {
@@ -471,6 +242,7 @@ void *store_write_thread(void *store)
 		if (!atomic_load(&st->failing)) {
 			store_prune(st);
 			store_clear(st);
+			store_kept_look(st);
 			store_quota_look(st);
 			store_checkpoint_step(st);
 		}

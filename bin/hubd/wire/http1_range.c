@@ -2,14 +2,15 @@
 #include "wire/http1_range.h"
 
 /* Takes one tag off the list, without its W/; p NULL where there is none. */
-static struct http1_span next_tag(struct http1_span *list)
+static struct http1_span next_tag(struct http1_span *list, bool *weak)
 {
 	struct http1_span tag = {NULL, 0};
 	const char *end;
 
 	while (list->len && (http1_blank(*list->p) || *list->p == ','))
 		list->p++, list->len--;
-	if (list->len >= 2 && list->p[0] == 'W' && list->p[1] == '/')
+	*weak = list->len >= 2 && list->p[0] == 'W' && list->p[1] == '/';
+	if (*weak)
 		list->p += 2, list->len -= 2;
 	if (list->len < 2 || *list->p != '"')
 		return tag;
@@ -22,14 +23,16 @@ static struct http1_span next_tag(struct http1_span *list)
 	return tag;
 }
 
-bool http1_tag_in(struct http1_span list, struct http1_span tag)
+bool http1_tag_in(struct http1_span list, struct http1_span tag, enum http1_tags how)
 {
 	struct http1_span got = http1_trim(list);
+	bool weak;
 
 	if (got.len == 1 && *got.p == '*')
 		return true;
-	while ((got = next_tag(&list)).p)
-		if (got.len == tag.len && memcmp(got.p, tag.p, tag.len) == 0)
+	while ((got = next_tag(&list, &weak)).p)
+		if (!(weak && how == HTTP1_STRONG) && got.len == tag.len &&
+		    memcmp(got.p, tag.p, tag.len) == 0)
 			return true;
 	return false;
 }

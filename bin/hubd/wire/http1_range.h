@@ -5,10 +5,16 @@
 
 #include "wire/http1_chars.h"
 
-/* Whether a line of If-None-Match names the tag, which is given with its quotes: by itself, as a
- * weak one, or by "*" (RFC 9110 section 13.1.2). What is no list of tags names what stands in front
- * of where it goes wrong. */
-bool http1_tag_in(struct http1_span list, struct http1_span tag);
+/* How tags are compared (RFC 9110 section 8.8.3.2). */
+enum http1_tags {
+	HTTP1_WEAK,   /* of If-None-Match: a weak one will do */
+	HTTP1_STRONG, /* of If-Match: it will not */
+};
+
+/* Whether a line of If-Match or If-None-Match names the tag, a strong one that is given with its
+ * quotes: by itself, or by "*" (RFC 9110 sections 13.1.1 and 13.1.2). What is no list of tags names
+ * what stands in front of where it goes wrong. */
+bool http1_tag_in(struct http1_span list, struct http1_span tag, enum http1_tags how);
 
 enum http1_range {
 	HTTP1_ALL,    /* it asks for no part, or for several, or is no range: all of it is sent */

@@ -49,7 +49,7 @@ const char *socketio_parse(struct http1_span text, struct socketio_packet *p)
 	struct http1_span rest = text;
 	const char *wrong;
 
-	*p = (struct socketio_packet){.nsp = {"/", 1}};
+	*p = (struct socketio_packet){.nsp = {"/", 1}, .text = text};
 	if (!rest.len || *rest.p < '0' || *rest.p > '6')
 		return "no type of packet";
 	p->type = (enum socketio_type)(*rest.p - '0');
@@ -302,12 +302,53 @@ static const char *find(const char *p, const char *end, struct http1_span *base6
 	return NULL;
 }
 
+/* Whether the string at p, which ends before end, reads as that name. */
+static bool reads_as(const char *p, const char *end, const char *name)
+{
+	for (p++, end--; p < end && *name; name++) {
+		unsigned c = (unsigned char)*p;
+
+		if (c == '\\') {
+			if (p[1] != 'u')
+				return false;
+			c = 0;
+			for (int i = 2; i < 6; i++)
+				c = c << 4 |
+				    (http1_digit(p[i]) ? (unsigned)(p[i] - '0')
+						       : (unsigned)(p[i] | 0x20) - 'a' + 10);
+			p += 5;
+		}
+		if (c != (unsigned char)*name)
+			return false;
+		p++;
+	}
+	return p == end && !*name;
+}
+
+/* Whether an object in it has a member that parsers take for a placeholder. */
+static bool has_placeholder(struct http1_span json)
+{
+	const char *p = json.p, *end = p + json.len, *behind;
+
+	while (p < end) {
+		if (*p != '"') {
+			p++;
+			continue;
+		}
+		behind = skip_string(p, end);
+		if (reads_as(p, behind, "_placeholder") && literal(behind, end, ":"))
+			return true;
+		p = behind;
+	}
+	return false;
+}
+
 bool socketio_has_binary(struct http1_span json)
 {
 	struct http1_span base64;
 	const char *behind;
 
-	return find(json.p, json.p + json.len, &base64, &behind) != NULL;
+	return find(json.p, json.p + json.len, &base64, &behind) && !has_placeholder(json);
 }
 
 int socketio_strip(struct buf *out, struct http1_span json,

@@ -37,6 +37,7 @@ struct socketio_packet {
 	struct http1_span address; /* the same with the ack's id: what an ack begins with */
 	struct http1_span id;	   /* digits; p is NULL where there is none */
 	struct http1_span payload; /* any bytes; empty where there is none */
+	struct http1_span text;	   /* all of it */
 };
 
 /* Reads a packet's text. Returns NULL, or what is wrong: static text. */
@@ -79,7 +80,9 @@ int socketio_fill(struct buf *out, struct http1_span json, const struct http1_sp
 int socketio_strip(struct buf *out, struct http1_span json,
 		   struct http1_span attachments[SOCKETIO_ATTACHMENTS_MAX]);
 
-/* Whether it has any. */
+/* Whether it has any that may go as attachments: not where JSON has a placeholder of its own, which
+ * whoever gets it beside attachments would put one in the place of, or find none and end his
+ * connection. */
 bool socketio_has_binary(struct http1_span json);
 
 #endif

@@ -9,19 +9,23 @@
 /* in->flags. A message is open from its first frame to its final one. */
 enum flag {
 	OPEN = 1,
-	TEXT = 2,     /* of the open message */
-	BEGUN = 4,    /* a piece of it was given */
-	IN_FRAME = 8, /* payload is due, maybe of no bytes */
-	FINAL = 16,   /* of that frame */
-	ENDED = 32,   /* by a close or a failure */
+	TEXT = 2,	/* of the open message */
+	BEGUN = 4,	/* a piece of it was given */
+	IN_FRAME = 8,	/* payload is due, maybe of no bytes */
+	FINAL = 16,	/* of that frame */
+	ENDED = 32,	/* by a close or a failure */
+	DEFLATES = 64,	/* permessage-deflate was agreed on */
+	DEFLATED = 128, /* the open message is */
 };
+
+#define RSV1 0x40 /* of a message's first frame: it is deflated (RFC 7692 section 6) */
 
 enum opcode { CONTINUATION = 0, TEXT_FRAME = 1, BINARY_FRAME = 2, CLOSE = 8, PING = 9, PONG = 10 };
 
 /* Read from a header (RFC 6455 section 5.2). */
 struct header {
 	unsigned opcode;
-	bool final;
+	bool final, deflated;
 	uint64_t len;
 	size_t size; /* bytes of the header, with the mask */
 };
@@ -46,8 +50,10 @@ static const char *first_bytes(const struct websocket_in *in, const unsigned cha
 {
 	unsigned opcode = p[0] & 0x0f;
 
-	if (p[0] & 0x70)
+	if (p[0] & (in->flags & DEFLATES ? 0x30 : 0x70))
 		return "reserved bits";
+	if (p[0] & RSV1 && opcode != TEXT_FRAME && opcode != BINARY_FRAME)
+		return "a deflated frame that begins no message";
 	if (opcode > BINARY_FRAME && (opcode < CLOSE || opcode > PONG))
 		return "an unknown opcode";
 	if (opcode >= CLOSE && !(p[0] & 0x80))
@@ -74,6 +80,19 @@ static uint64_t big_endian(const unsigned char *p, size_t n)
 	return value;
 }
 
+/* Bytes that a message may have on its way: deflated it may be some longer, where it is of random
+ * bytes. */
+static uint64_t room_for(const struct websocket_in *in, const struct header *h, uint32_t limit)
+{
+	uint64_t most = limit;
+
+	if (h->deflated || (h->opcode == CONTINUATION && in->flags & DEFLATED))
+		most += limit / 8 + 64;
+	if (most > UINT32_MAX)
+		most = UINT32_MAX;
+	return in->size < most ? most - in->size : 0;
+}
+
 /* Judges as much of a header as is there. WEBSOCKET_DATA: it is whole, and in *h. */
 static enum websocket_event take_header(struct websocket_in *in, const unsigned char *p, size_t n,
 					uint32_t limit, struct header *h, struct websocket_piece *e)
@@ -88,6 +107,7 @@ static enum websocket_event take_header(struct websocket_in *in, const unsigned 
 		return fail(in, e, WEBSOCKET_PROTOCOL_ERROR, why);
 	h->opcode = p[0] & 0x0f;
 	h->final = p[0] & 0x80;
+	h->deflated = p[0] & RSV1;
 	h->len = p[1] & 0x7f;
 	extra = h->len == 126 ? 2 : h->len == 127 ? 8 : 0;
 	h->size = 2 + extra + 4;
@@ -100,7 +120,7 @@ static enum websocket_event take_header(struct websocket_in *in, const unsigned 
 	if (extra && h->len < (extra == 2 ? 126 : 65536))
 		return fail(in, e, WEBSOCKET_PROTOCOL_ERROR,
 			    "a length that is not in its shortest form");
-	if (h->opcode < CLOSE && h->len > (in->size < limit ? limit - in->size : 0))
+	if (h->opcode < CLOSE && h->len > room_for(in, h, limit))
 		return fail(in, e, WEBSOCKET_TOO_LARGE, "a message that is too large");
 	return n < h->size ? WEBSOCKET_MORE : WEBSOCKET_DATA;
 }
@@ -143,7 +163,7 @@ static bool take_bytes(struct websocket_in *in, unsigned char *p, size_t n)
 		size_t part = n < block ? n : block;
 
 		unmask(in->mask, p, part);
-		if (in->flags & TEXT && utf8_stream(&in->utf8, p, p + part))
+		if ((in->flags & (TEXT | DEFLATED)) == TEXT && utf8_stream(&in->utf8, p, p + part))
 			return false;
 		p += part;
 		n -= part;
@@ -162,6 +182,7 @@ static enum websocket_event take_payload(struct websocket_in *in, unsigned char 
 	e->data = *p;
 	e->len = n;
 	e->text = in->flags & TEXT;
+	e->deflated = in->flags & DEFLATED;
 	e->first = !(in->flags & BEGUN);
 	if (!take_bytes(in, *p, n))
 		return fail(in, e, WEBSOCKET_BAD_TEXT, "text that is not UTF-8");
@@ -175,7 +196,7 @@ static enum websocket_event take_payload(struct websocket_in *in, unsigned char 
 	if (e->last) {
 		if (in->utf8 != UTF8_STREAM_WHOLE)
 			return fail(in, e, WEBSOCKET_BAD_TEXT, "text that ends inside a character");
-		*in = (struct websocket_in){0};
+		*in = (struct websocket_in){.flags = in->flags & DEFLATES};
 		return WEBSOCKET_DATA;
 	}
 	if (n == 0)
@@ -226,7 +247,9 @@ static enum websocket_event take_control(struct websocket_in *in, unsigned char 
 static void enter_frame(struct websocket_in *in, const unsigned char *mask, const struct header *h)
 {
 	if (h->opcode != CONTINUATION)
-		in->flags = h->opcode == TEXT_FRAME ? OPEN | TEXT : OPEN;
+		in->flags =
+		    (uint8_t)((in->flags & DEFLATES) | OPEN | (h->opcode == TEXT_FRAME ? TEXT : 0) |
+			      (h->deflated ? DEFLATED : 0));
 	in->flags |= h->final ? IN_FRAME | FINAL : IN_FRAME;
 	in->left = (uint32_t)h->len;
 	in->size += (uint32_t)h->len;
@@ -263,7 +286,12 @@ enum websocket_event websocket_read(struct websocket_in *in, unsigned char **p, 
 
 bool websocket_idle(const struct websocket_in *in)
 {
-	return in->flags == 0;
+	return (in->flags & ~DEFLATES) == 0;
+}
+
+void websocket_deflates(struct websocket_in *in)
+{
+	in->flags |= DEFLATES;
 }
 
 static size_t put_control(unsigned char *out, enum opcode opcode, const void *data, size_t len)

@@ -50,6 +50,7 @@ struct websocket_piece {
 	unsigned char *data; /* in the piece, unmasked; good until the caller changes it */
 	size_t len;
 	bool text;	  /* of the whole message; else binary */
+	bool deflated;	  /* the same: its pieces together are for inflate_message() (deflate.h) */
 	bool first, last; /* of the pieces of a message. A piece may be empty where it is the last;
 			     a message of no fragments that came whole is one piece that is both */
 	uint16_t code;
@@ -66,6 +67,10 @@ struct websocket_piece {
  * fails with 1002. Behind a close or a failure all bytes are dropped. */
 enum websocket_event websocket_read(struct websocket_in *in, unsigned char **p, unsigned char *end,
 				    uint32_t limit, struct websocket_piece *e);
+
+/* permessage-deflate was agreed on: a message may be deflated. Of one that is, limit and an eighth
+ * of it may come; what it stands for is not looked at, and so no text of it is checked. */
+void websocket_deflates(struct websocket_in *in);
 
 /* True between two messages: none is open, and nothing has failed or closed. */
 bool websocket_idle(const struct websocket_in *in);

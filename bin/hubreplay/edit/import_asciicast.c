@@ -75,6 +75,18 @@ static const char *type_of(struct span code)
 }
 
 /* The message of an event; false for what is none. */
+/* A carriage return in it is white space, which a message may not have. */
+static int put_value(struct buf *out, struct span value)
+{
+	size_t start = out->len;
+	int r = buf_put(out, value.p, value.len);
+
+	for (size_t i = start; i < out->len; i++)
+		if (out->data[i] == '\r')
+			out->data[i] = ' ';
+	return r;
+}
+
 static int put_event(struct buf *out, struct span code, struct span data)
 {
 	const char *type = type_of(code);
@@ -87,7 +99,7 @@ static int put_event(struct buf *out, struct span code, struct span data)
 	if (r == 0)
 		r = buf_puts(out, ",\"data\":");
 	if (r == 0)
-		r = buf_put(out, data.p, data.len);
+		r = put_value(out, data);
 	return r == 0 ? buf_puts(out, "}") : r;
 }
 
@@ -127,7 +139,7 @@ static int put_head(struct buf *out, struct span header)
 	int r = buf_puts(out, "{\"type\":\"asciicast\",\"key\":\"asciicast\",\"header\":");
 
 	if (r == 0)
-		r = buf_put(out, header.p, header.len);
+		r = put_value(out, header);
 	return r == 0 ? buf_puts(out, "}") : r;
 }
 

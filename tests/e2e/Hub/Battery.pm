@@ -70,8 +70,10 @@ sub _begin {
 		$peer->{frames} = 1;
 		$peer->{key} = $key;
 		$peer->{follow} = frame(1, '{"type":"ping","ping_id":"follow"}');
+		$peer->{deflates} = $group->{deflates};
 		$peer->send_bytes(join "\r\n", 'GET /ws HTTP/1.1', 'Host: hub', 'Upgrade: websocket', 'Connection: Upgrade',
-			"Sec-WebSocket-Key: $key", 'Sec-WebSocket-Version: 13', '', '');
+			"Sec-WebSocket-Key: $key", 'Sec-WebSocket-Version: 13',
+			$group->{deflates} ? 'Sec-WebSocket-Extensions: permessage-deflate' : (), '', '');
 		$peer->{first} = frame(1, qq({"type":"session_associate","session_id":"$session"}));
 	} else {
 		($peer->{key}) = $bytes =~ /^sec-websocket-key:[ \t]*(\S+)/mi;
@@ -169,10 +171,10 @@ sub new {
 	return bless { sessions => 0, records => 0, runs => 0, blind => [], good => 0, %o }, $class;
 }
 
-# A test for each run of each row. each => called after each of them.
+# A test for each run of each row. each => called after each of them. deflates => permessage-deflate is offered.
 sub run {
 	my ($self, $name, $rows, %o) = @_;
-	my $group = bless { name => $name, frames => $o{frames} }, 'Hub::Battery::Group';
+	my $group = bless { name => $name, frames => $o{frames}, deflates => $o{deflates} }, 'Hub::Battery::Group';
 	my (@waiting, @live);
 	for my $row (@$rows) {
 		die "not a row: $row->[1]\n" if @$row < 4 || @$row > 5 || $row->[3] =~ /[^\w:() |*]/;
@@ -307,7 +309,7 @@ sub _switch {
 	$self->{kind} = 'ws';
 	$self->_wrong('a wrong accept') if $head !~ /^sec-websocket-accept: \Q$accept\E\r$/mi;
 	$self->_wrong('no upgrade') if $head !~ /^upgrade: websocket\r$/mi || $head !~ /^connection: upgrade\r$/mi;
-	$self->_wrong('an extension') if $head =~ /^sec-websocket-extensions:/mi;
+	$self->_wrong('an extension') if !$self->{deflates} && $head =~ /^sec-websocket-extensions:/mi;
 	$self->send_bytes($self->{first}) if $self->{joining};
 }
 
@@ -322,6 +324,7 @@ sub _take_frame {
 	return 0 if length $self->{rbuf} < $head + $len;
 	my $payload = substr $self->{rbuf}, $head, $len;
 	substr $self->{rbuf}, 0, $head + $len, '';
+	($b0, $payload) = (0x81, Hub::Client::inflated($payload)) if $b0 == 0xc1 && $self->{deflates};
 	$self->_wrong("a frame of $b0") unless $b0 == 0x81 || $b0 == 0x88 || $b0 == 0x89 || $b0 == 0x8a;
 	$self->_wrong('a masked frame') if $b1 & 0x80;
 	$self->_wrong('a long length') if $head > 2 && $len < ($head == 4 ? 126 : 65536);

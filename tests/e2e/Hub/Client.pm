@@ -8,6 +8,7 @@ package Hub::Client;
 use strict;
 use warnings;
 
+use Compress::Raw::Zlib;
 use Digest::SHA qw(sha1_base64);
 use Errno qw(EAGAIN EINTR EINPROGRESS);
 use Exporter 'import';
@@ -17,7 +18,7 @@ use Scalar::Util qw(weaken);
 use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
-our @EXPORT_OK = qw(pump wait_for json unjson slow now);
+our @EXPORT_OK = qw(pump wait_for json unjson slow now inflated deflated);
 
 $SIG{PIPE} = 'IGNORE';
 
@@ -130,16 +131,19 @@ sub tcp {
 # A WebSocket whose handshake is done. command: talk through the standard input and output of a
 # program (TLS). path, protocol, headers (lines): what to ask for. refused: don't die where the
 # answer is not 101 (see $c->{status}, $c->{headers}, $c->{body}). binary: binary messages may come, and are
-# given with "binary:" before them.
+# given with "binary:" before them. deflate: an offer of permessage-deflate (1: the plainest); {deflated} counts the
+# messages that came so.
 sub ws {
 	my ($class, $port, %o) = @_;
-	my %ask = map { $_ => delete $o{$_} } qw(path protocol headers refused command);
+	my %ask = map { $_ => delete $o{$_} } qw(path protocol headers refused command deflate);
 	my $self = $ask{command} ? $class->_through($ask{command}, %o) : $class->tcp($port, %o);
 	my $key = 'aHViIHRlc3QgY2xpZW50IQ==';
 	my @lines = ('GET ' . ($ask{path} || '/ws') . ' HTTP/1.1', "Host: 127.0.0.1:$port",
 		'Upgrade: websocket', 'Connection: Upgrade', "Sec-WebSocket-Key: $key",
 		'Sec-WebSocket-Version: 13', @{ $ask{headers} || [] });
 	push @lines, "Sec-WebSocket-Protocol: $ask{protocol}" if defined $ask{protocol};
+	$self->{deflated} = 0 if $ask{deflate};
+	push @lines, 'Sec-WebSocket-Extensions: ' . ($ask{deflate} eq 1 ? 'permessage-deflate' : $ask{deflate}) if $ask{deflate};
 	$self->{upgrading} = 1;
 	$self->send_bytes(join "\r\n", @lines, '', '');
 	my $reading = $self->{reading};
@@ -287,6 +291,10 @@ sub _parse_ws {
 sub _frame {
 	my ($self, $b0, $payload) = @_;
 	my $op = $b0 & 0x0f;
+	if ($b0 == 0xc1 && $self->{headers}{'sec-websocket-extensions'}) {
+		$self->{deflated}++;
+		return $self->_got(inflated($payload, $self->{headers}{'sec-websocket-extensions'}));
+	}
 	die "reserved bits from the hub\n" if $b0 & 0x70;
 	if ($op == 8) {
 		@$self{qw(close_code close_reason)} =
@@ -305,6 +313,29 @@ sub _frame {
 	} else {
 		die "frame with opcode $op from the hub\n";
 	}
+}
+
+# --- permessage-deflate (RFC 7692)
+
+# A message's payload, within the window that the hub has agreed to.
+sub inflated {
+	my ($payload, $agreed) = @_;
+	my ($bits) = ($agreed // '') =~ /server_max_window_bits=(\d+)/;
+	my $inflate = Compress::Raw::Zlib::Inflate->new(-WindowBits => -($bits // 15)) or die "no inflate\n";
+	die "an empty compressed message from the hub\n" unless length $payload;
+	my $status = $inflate->inflate(my $in = "$payload\0\0\xff\xff", my $text);
+	die "the hub deflated badly: $status\n" if $status != Z_OK || length $in;
+	return $text;
+}
+
+# The payload that says it. final: of final blocks, as some clients make it.
+sub deflated {
+	my ($text, %o) = @_;
+	my $deflate = Compress::Raw::Zlib::Deflate->new(-WindowBits => -15, -AppendOutput => 1) or die "no deflate\n";
+	my $out = '';
+	$deflate->deflate($text, $out);
+	$deflate->flush($out, $o{final} ? Z_FINISH : Z_SYNC_FLUSH);
+	return $o{final} ? "$out\0" : substr $out, 0, -4;
 }
 
 # --- sending

@@ -16,6 +16,20 @@ sub program {
 	return $path;
 }
 
+# What runs JavaScript beside node, bun or deno: the machine's own, or npm's, which has the programs in packages of each
+# machine's kind. Undef where there is none that runs.
+sub runtime {
+	my ($name) = @_;
+	my $own = program($name);
+	return $own if $own;
+	my $modules = modules({ bun => 'bun@1.4.4', deno => 'deno@2.9.6' }->{$name}) or return;
+	for my $program (glob "$modules/\@oven/bun-linux-*/bin/bun $modules/\@deno/linux-*/deno") {
+		return $program if -x $program && run([ $program, '--version' ])->{status} == 0;
+	}
+	diag("npm's $name does not run here");
+	return;
+}
+
 # socket.io-client of several versions, as sio4 and so on.
 sub socketio {
 	return modules(map { "sio$_->[0]\@npm:socket.io-client\@$_->[1]" } [ 4, '4.8.4' ], [ 45, '4.5.4' ], [ 3, '3.1.3' ], [ 2, '2.5.0' ]);

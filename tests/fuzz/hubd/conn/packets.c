@@ -79,6 +79,18 @@ static void check_payload(struct http1_span payload)
 	}
 }
 
+/* Each has its attachment. */
+static void check_placeholders(struct http1_span json, unsigned n)
+{
+	struct http1_span attachments[SOCKETIO_ATTACHMENTS_MAX];
+	struct buf b = {0};
+
+	for (unsigned i = 0; i < n; i++)
+		attachments[i] = (struct http1_span){"", 0};
+	assert(socketio_fill(&b, json, attachments, n, SIZE_MAX) == 0);
+	buf_free(&b);
+}
+
 /* What is made of a record, in the form of an answer. */
 static void check_packets(struct http1_span payload)
 {
@@ -99,6 +111,8 @@ static void check_packets(struct http1_span payload)
 		assert(!socketio_parse(data, &p));
 		assert(is_json(p.payload.p, p.payload.len, JSON_ARRAY));
 		attachments = p.attachments;
+		if (attachments)
+			check_placeholders(p.payload, attachments);
 	}
 	assert(attachments == 0);
 }

@@ -24,13 +24,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy, data, size);
 	if (http1_range((struct http1_span){copy, size}, all, &from, &len) == HTTP1_PART)
 		assert(len > 0 && from < all && len <= all - from);
-	http1_tag_in((struct http1_span){copy, size}, (struct http1_span){tag, sizeof(tag) - 1});
+	http1_tag_in((struct http1_span){copy, size}, (struct http1_span){tag, sizeof(tag) - 1},
+		     size & 1 ? HTTP1_STRONG : HTTP1_WEAK);
 	/* Blanks and commas, then the tag. */
 	for (size_t i = 0; i < size; i++)
 		copy[i] = data[i] & 1 ? ' ' : ',';
 	memcpy(copy + size, tag, sizeof(tag) - 1);
 	assert(http1_tag_in((struct http1_span){copy, size + sizeof(tag) - 1},
-			    (struct http1_span){tag, sizeof(tag) - 1}));
+			    (struct http1_span){tag, sizeof(tag) - 1}, HTTP1_STRONG));
 	free(copy);
 	return 0;
 }

@@ -57,7 +57,7 @@ static void answer_queue(struct sendq *q, const char *text, size_t size)
 	sendq_unsent(q, &len);
 	sendq_advance(q, len);
 	for (; text < end && (feed = memchr(text, '\n', (size_t)(end - text))); text = feed + 1) {
-		if (sendq_answered(q, text, (size_t)(feed - text)) != SENDQ_DONE) {
+		if (sendq_answered(q, text, (size_t)(feed - text), NULL) != SENDQ_DONE) {
 			struct sendq_refused longest;
 
 			if (sendq_too_long(q, &longest))

@@ -16,7 +16,7 @@ static void request(void **state)
 
 	(void)state;
 	assert_int_equal(url_parse(&url, "ws://[::1]:4820/a?b", why, sizeof(why)), 0);
-	text = upgrade_request(&url, "hub", lines, 2);
+	text = upgrade_request(&url, "hub", false, lines, 2);
 	assert_non_null(text);
 	assert_string_equal(text, "GET /a?b HTTP/1.1\r\nHost: [::1]:4820\r\n"
 				  "Upgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -26,7 +26,7 @@ static void request(void **state)
 				  "Cookie: id=1\r\nX-A: b\r\n\r\n");
 	free(text);
 	assert_int_equal(url_parse(&url, "ws://user:p%40ss@host/", why, sizeof(why)), 0);
-	text = upgrade_request(&url, NULL, NULL, 0);
+	text = upgrade_request(&url, NULL, true, NULL, 0);
 	assert_non_null(text);
 	assert_non_null(strstr(text, "\r\nAuthorization: Basic dXNlcjpwQHNz\r\n"));
 	assert_null(strstr(text, "ss@"));

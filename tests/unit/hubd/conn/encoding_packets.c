@@ -42,6 +42,9 @@ static void a_record_is_an_event(void **state)
 	    {"{\"type\":\"hey\",\"args\":[]," HUB ",\"seq\":7}", "42/match,[\"hey\"]\x1e"},
 	    {"{ \"data\" : {} , \"type\" : \"a b\" }", "42/match,[\"a b\",{}]\x1e"},
 	    {"{\"type\":\"ping\",\"data\":{},\"record\":{}}", "42/match,[\"ping\",{}]\x1e"},
+	    /* A placeholder of its own would end who gets it beside attachments. */
+	    {"{\"type\":\"n\",\"args\":[{\"$base64\":\"AQID\"},{\"_placeholder\":true,\"num\":1}]}",
+	     "42/match,[\"n\",{\"$base64\":\"AQID\"},{\"_placeholder\":true,\"num\":1}]\x1e"},
 	    /* More than that, or another kind of it: the whole. */
 	    {"{\"type\":\"n\",\"text\":\"data\"}",
 	     "42/match,[\"n\",{\"type\":\"n\",\"text\":\"data\"}]\x1e"},
@@ -140,6 +143,8 @@ static void messages_are_packets_or_events(void **state)
 	    {"3/a,7[1]", "43/a,7[1]\x1e"},
 	    {"3/a,7[{\"$base64\":\"AQID\"},2]", "461-/a,7[{\"_placeholder\":true,\"num\":0},2]\x1e"
 						"bAQID\x1e"},
+	    {"3[{\"$base64\":\"AQID\"},{\"_placeholder\":true,\"num\":2}]",
+	     "43[{\"$base64\":\"AQID\"},{\"_placeholder\":true,\"num\":2}]\x1e"},
 	    {"{\"type\":\"psst\",\"to\":\"x\",\"data\":{\"a\":1}," HUB "}",
 	     "42/match,[\"psst\",{\"a\":1}]\x1e"},
 	};

@@ -116,6 +116,60 @@ static void it_goes_while_it_is_slowed(void **state)
 	end(&t);
 }
 
+static void count_one(void *n)
+{
+	++*(int *)n;
+}
+
+/* As requests on one connection of HTTP. */
+static void it_goes_on_with_the_next_connection(void **state)
+{
+	struct place t = {.set.rates = meter_rates(50, 0)};
+	struct peer next = {0};
+	struct meter *m;
+	int n, told = 0;
+	uint64_t start_ms = clock_mono_ms();
+
+	(void)state;
+	start(&t);
+	assert_null(meter_take(t.p.conn)); /* it has done nothing */
+	for (n = 0; n < 90; n++)
+		peer_say(&t.p, "x");
+	assert_false(t.p.paused);
+	m = meter_take(t.p.conn);
+	assert_non_null(m);
+	assert_int_equal(meter_waits(m, worker_now_ms(t.w), count_one, &told), 0);
+	conn_close(t.p.conn, CLOSE_NORMAL, "bye");
+	stub_round(t.w);
+	assert_null(t.p.conn);
+	peer_open(&next, t.w, &outside);
+	meter_give(next.conn, m);
+	for (n = 0; !next.paused && n < 1000; n++)
+		peer_say(&next, "x");
+	assert_in_range(n, 10, 20);
+	/* What is slowed when it ends is so until its time is over. */
+	m = meter_take(next.conn);
+	assert_true(meter_waits(m, worker_now_ms(t.w), count_one, &told) > 0);
+	conn_close(next.conn, CLOSE_NORMAL, "bye");
+	while (!told) {
+		stub_round(t.w);
+		assert_true(clock_mono_ms() - start_ms < 60000);
+	}
+	assert_int_equal(meter_waits(m, worker_now_ms(t.w), count_one, &told), 0);
+	meter_end(m);
+	/* And it ends at any time. */
+	peer_open(&next, t.w, &outside);
+	meter_slow(next.conn, 60000, "a test");
+	m = meter_take(next.conn);
+	assert_true(meter_waits(m, worker_now_ms(t.w), count_one, &told) > 0);
+	meter_end(m);
+	meter_end(NULL);
+	meter_give(next.conn, NULL);
+	end(&t);
+	assert_int_equal(told, 1);
+	peer_free(&next);
+}
+
 static void errors_are_counted(void **state)
 {
 	struct place t = {0};
@@ -256,6 +310,7 @@ int main(void)
 	    cmocka_unit_test(who_is_slowed_goes_on_later),
 	    cmocka_unit_test(rates_are_what_was_asked_for),
 	    cmocka_unit_test(it_goes_while_it_is_slowed),
+	    cmocka_unit_test(it_goes_on_with_the_next_connection),
 	    cmocka_unit_test(errors_are_counted),
 	    cmocka_unit_test(who_goes_on_nevertheless_is_sent_away),
 	    cmocka_unit_test(joins_of_an_address_are_counted_together),

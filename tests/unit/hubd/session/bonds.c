@@ -252,6 +252,44 @@ static void it_goes_in_time(void **state)
 	session_stub_end(&st);
 }
 
+/* Where memory is out just when its owner goes. */
+static void what_could_not_go_goes_later(void **state)
+{
+	struct session_stub st = {0};
+	struct member *a, *b;
+	struct session *s;
+	struct worker *w;
+
+	(void)state;
+	session_stub_start(&st, 1, false);
+	a = stub_join(&st, "s", 7, 0, NULL);
+	b = stub_join(&st, "s", 8, 0, NULL);
+	s = a->session;
+	w = st.workers.at[0];
+	put(s, owned(7, "a"));
+	put(s, owned(8, "b"));
+	put(s, owned(7, "c"));
+	s->deleted = true; /* nothing is recorded then */
+	stub_leave(&st, a);
+	s->deleted = false;
+	assert_int_equal(s->log.head, 3);
+	session_expire(s, w);
+	assert_int_equal(s->log.head, 3);
+	s->orphans = true;
+	session_due(s, worker_now_ms(w) + 1);
+	stub_settle(&st.workers);
+	assert_true(s->listed);
+	session_expire(s, w);
+	assert_int_equal(s->log.head, 5);
+	assert_false(s->orphans);
+	expect_deleted(s, strstr(text_of(s, 4), "\"key\":\"a\"") ? 4 : 5, "a", "left");
+	expect_deleted(s, strstr(text_of(s, 4), "\"key\":\"c\"") ? 4 : 5, "c", "left");
+	assert_int_equal(s->state.n, 1); /* who is there keeps what is its own */
+	assert_true(atomic_load(&s->due_ms) == TIES_NEVER);
+	stub_leave(&st, b);
+	session_stub_end(&st);
+}
+
 static void what_is_loaded_is_nobodys(void **state)
 {
 	struct session_stub st = {0};
@@ -304,6 +342,7 @@ int main(void)
 	    cmocka_unit_test(conditions),
 	    cmocka_unit_test(what_is_older_comes_too_late),
 	    cmocka_unit_test(it_goes_in_time),
+	    cmocka_unit_test(what_could_not_go_goes_later),
 	    cmocka_unit_test(what_is_loaded_is_nobodys),
 	};
 

@@ -8,7 +8,7 @@ static struct http1_span span(const char *text)
 	return (struct http1_span){text, strlen(text)};
 }
 
-static void tags_are_compared_weakly(void **state)
+static void tags_are_found(void **state)
 {
 	static const struct {
 		const char *list;
@@ -41,7 +41,29 @@ static void tags_are_compared_weakly(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(cases); i++)
-		if (http1_tag_in(span(cases[i].list), span("\"a\"")) != cases[i].in)
+		if (http1_tag_in(span(cases[i].list), span("\"a\""), HTTP1_WEAK) != cases[i].in)
+			fail_msg("%s", cases[i].list);
+}
+
+static void a_weak_tag_is_not_strong(void **state)
+{
+	static const struct {
+		const char *list;
+		bool in;
+	} cases[] = {
+	    {"\"a\"", true},
+	    {"*", true},
+	    {"W/\"a\"", false},
+	    {"W/\"a\", \"a\"", true},
+	    {"\"b\" ,\"a\"", true},
+	    {"\"b\", W/\"a\"", false},
+	    {"", false},
+	    {"a", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(cases); i++)
+		if (http1_tag_in(span(cases[i].list), span("\"a\""), HTTP1_STRONG) != cases[i].in)
 			fail_msg("%s", cases[i].list);
 }
 
@@ -101,7 +123,8 @@ static void a_range_is_one_part(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(tags_are_compared_weakly),
+	    cmocka_unit_test(tags_are_found),
+	    cmocka_unit_test(a_weak_tag_is_not_strong),
 	    cmocka_unit_test(a_range_is_one_part),
 	};
 

@@ -209,6 +209,33 @@ static void base64_becomes_placeholders(void **state)
 	buf_free(&many);
 }
 
+/* Beside attachments it would take one for its own, or there would be none of that number. */
+static void a_placeholder_of_its_own_is_left_alone(void **state)
+{
+	static const struct {
+		const char *members;
+		bool is;
+	} rows[] = {
+	    {"{\"_placeholder\":true,\"num\":7}", true},
+	    {"{\"x\":[{\"num\":0,\"_placeholder\" : 1}]}", true},
+	    {"{\"\\u005fplacehol\\u0064er\":true}", true},
+	    {"{\"_pl\\u0061ceholde\\u0072\":true}", true},
+	    {"\"_placeholder\"", false},
+	    {"{\"_placeholders\":true,\"_placeholde\":true,\"_\\u00e9\":1,\"_\\n\":1}", false},
+	    {"{\"a\":\"\\\"_placeholder\\\":\"}", false},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < UNIT_COUNT(rows); i++) {
+		struct buf b = {0};
+
+		assert_int_equal(buf_printf(&b, "[{\"$base64\":\"AQ==\"},%s]", rows[i].members), 0);
+		assert_int_equal(socketio_has_binary((struct http1_span){b.data, b.len}),
+				 !rows[i].is);
+		buf_free(&b);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -218,6 +245,7 @@ int main(void)
 	    cmocka_unit_test(events_are_taken_apart),
 	    cmocka_unit_test(placeholders_become_base64),
 	    cmocka_unit_test(base64_becomes_placeholders),
+	    cmocka_unit_test(a_placeholder_of_its_own_is_left_alone),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -92,7 +92,7 @@ static void test_what_has_no_answer_goes_again(void **state)
 	put(&o, "{\"type\":\"b\",\"msg_id\":\"2\"}");
 	put(&o, "{\"type\":\"c\",\"msg_id\":\"3\"}");
 	assert_int_equal(flush(&o, 30, true), 30);
-	assert_int_equal(sendq_answered(&o.queue, "1", 1), SENDQ_DONE);
+	assert_int_equal(sendq_answered(&o.queue, "1", 1, NULL), SENDQ_DONE);
 	assert_int_equal(outbox_control(&o, "ping\n"), 0);
 	assert_int_equal(outbox_rewind(&o), 1);
 	sent[0] = '\0';

@@ -57,7 +57,7 @@ static void expect_sent(struct sendq *q, const char *want)
 
 static void expect_answer(struct sendq *q, const char *id, enum sendq_answer want)
 {
-	assert_int_equal(sendq_answered(q, id, strlen(id)), want);
+	assert_int_equal(sendq_answered(q, id, strlen(id), NULL), want);
 }
 
 static void test_ids_and_acks(void **state)

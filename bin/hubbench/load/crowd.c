@@ -1,0 +1,233 @@
+/* Invariant: an avatar's place is that of the newest of its moves that was written, and what an
+ * observer knows of it is never newer. */
+#include "load/crowd.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "load/measure.h"
+#include "plan/need.h"
+#include "plan/schedule.h"
+
+#define PACE 5.0	    /* units a second: somebody who walks fast, where a unit is a metre */
+#define TURN 0.35	    /* radians that a walk turns at each step, at most */
+#define SAMPLE_NS (40 * MS) /* between two looks of a thread, on average */
+
+/* --- the world */
+
+static double random_of(uint64_t *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return (double)(*state * 0x2545f4914f6cdd1du >> 11) / 9007199254740992.0;
+}
+
+static void place(struct crowd_avatar *a)
+{
+	atomic_store_explicit(&a->x, (uint32_t)(a->at_x * 100), memory_order_relaxed);
+	atomic_store_explicit(&a->z, (uint32_t)(a->at_z * 100), memory_order_relaxed);
+}
+
+/* Turned back at the walls. */
+static double within(double at, double side, bool *turned)
+{
+	*turned = at < 0 || at > side;
+	return at < 0 ? -at : at > side ? 2 * side - at : at;
+}
+
+static void walk(const struct crowd *w, struct crowd_avatar *a)
+{
+	bool x, z;
+
+	a->yaw += (random_of(&a->random) - 0.5) * 2 * TURN;
+	a->at_x = within(a->at_x + cos(a->yaw) * a->pace * w->step_s, w->side, &x);
+	a->at_z = within(a->at_z + sin(a->yaw) * a->pace * w->step_s, w->side, &z);
+	if (x || z)
+		a->yaw += M_PI;
+	a->moves++;
+}
+
+struct crowd *crowd_new(const struct run *r, const char *text)
+{
+	const struct plan *p = r->plan;
+	const char *mark = strstr(text, "{mark}");
+	struct crowd *w = calloc(1, sizeof(*w));
+
+	if (!w || !mark)
+		goto fail;
+	w->avatar = calloc(r->npublishers ? r->npublishers : 1, sizeof(*w->avatar));
+	w->head = strndup(text, (size_t)(mark - text));
+	w->tail = strdup(mark + strlen("{mark}"));
+	if (!w->avatar || !w->head || !w->tail)
+		goto fail;
+	w->head_len = strlen(w->head);
+	w->tail_len = strlen(w->tail);
+	w->side = p->crowd.world;
+	w->observers = p->crowd.observers;
+	w->step_s = r->npublishers / p->rate;
+	for (uint32_t i = 0; i < r->npublishers; i++) {
+		struct crowd_avatar *a = &w->avatar[i];
+
+		a->random = (p->seed + 1) * 0x9e3779b97f4a7c15u ^ (uint64_t)(i + 1) << 20;
+		a->at_x = random_of(&a->random) * w->side;
+		a->at_z = random_of(&a->random) * w->side;
+		a->yaw = random_of(&a->random) * 2 * M_PI;
+		a->pace = PACE * (0.5 + random_of(&a->random));
+		place(a);
+	}
+	return w;
+fail:
+	crowd_free(w);
+	return NULL;
+}
+
+void crowd_free(struct crowd *w)
+{
+	if (!w)
+		return;
+	free(w->avatar);
+	free(w->head);
+	free(w->tail);
+	free(w);
+}
+
+size_t crowd_write(const struct run *r, char *out, uint32_t publisher, uint64_t number)
+{
+	const struct crowd *w = r->crowd;
+	struct crowd_avatar *a = &w->avatar[publisher];
+	size_t len = w->head_len;
+
+	/* What the socket did not take is written again. */
+	while (a->moves <= number)
+		walk(w, a);
+	place(a);
+	memcpy(out, w->head, len);
+	len += avatar_put(&r->script, out + len,
+			  &(struct avatar_move){publisher, number, a->x, a->z}, r->plan->bytes);
+	memcpy(out + len, w->tail, w->tail_len);
+	return len + w->tail_len;
+}
+
+/* --- observers */
+
+bool crowd_counts_only(const struct run *r, const struct member *m)
+{
+	/* A hub asks for no sign of life of who publishes. */
+	return r->crowd && m->state == MEMBER_JOINED && !m->view && m->publisher &&
+	       r->dialect->seq && !m->conn.in.lines;
+}
+
+void crowd_joined(struct loop *l, struct member *m)
+{
+	const struct run *r = l->run;
+
+	if (r->crowd && m->client < r->crowd->observers && !m->view)
+		m->view = need(calloc(r->npublishers ? r->npublishers : 1, sizeof(*m->view)));
+}
+
+static uint64_t due_of(const struct run *r, uint32_t publisher, uint64_t number)
+{
+	return schedule_fixed(&r->timetable, number * r->npublishers + publisher, r->start_ns);
+}
+
+static void observe(struct loop *l, struct member *m, const struct avatar_seen *seen)
+{
+	uint64_t due = due_of(l->run, seen->publisher, seen->number);
+
+	l->counts.delivered++;
+	if (measure_counts(l, due)) {
+		hist_add(&l->metric[METRIC_EVERY], l->now > due ? l->now - due : 0);
+	}
+	l->observed += l->measuring;
+	/* A snapshot, or one that was sent again, may be older. */
+	if (seen->number + 1 > m->view[seen->publisher])
+		m->view[seen->publisher] = seen->number + 1;
+}
+
+bool crowd_take(struct loop *l, struct member *m, const char *p, size_t len)
+{
+	const struct run *r = l->run;
+	const char *end = p + len, *from = p;
+	struct avatar_seen seen;
+	bool some = false;
+
+	if (!m->view)
+		return avatar_next(&r->script, &p, end, &seen);
+	while (avatar_next(&r->script, &p, end, &seen)) {
+		if (seen.publisher >= r->npublishers)
+			continue;
+		if (seen.moved)
+			observe(l, m, &seen);
+		else
+			m->view[seen.publisher] = 0;
+		some = true;
+	}
+	/* Arrays may be of others' avatars alone. */
+	return some || (len && *from == '[');
+}
+
+/* --- what they know */
+
+static uint64_t moves_of(const struct run *r, uint32_t publisher)
+{
+	return atomic_load_explicit(&r->publisher[publisher].sent, memory_order_relaxed);
+}
+
+/* The age of what is known of it, and for how long something newer has been there. */
+static void sample_one(struct loop *l, const struct member *m, uint32_t publisher, uint64_t now)
+{
+	const struct run *r = l->run;
+	uint64_t known = m->view[publisher], moves = moves_of(r, publisher), due;
+
+	if (!moves)
+		return;
+	due = due_of(r, publisher, known ? known - 1 : 0);
+	if (now > due)
+		hist_add(&l->metric[METRIC_STALE], now - due);
+	due = known < moves ? due_of(r, publisher, known) : now;
+	hist_add(&l->metric[METRIC_BEHIND], now > due ? now - due : 0);
+}
+
+void crowd_sample(struct loop *l)
+{
+	const struct run *r = l->run;
+	const struct member *m;
+	uint32_t n = 0;
+
+	/* At random, or it would be at the server's ticks. */
+	l->sample_ns = l->now + SAMPLE_NS / 2 + bench_io_random(&l->io) % SAMPLE_NS;
+	while (n < l->nmembers && l->members[n].client < r->crowd->observers)
+		n++;
+	if (!n || !l->measuring)
+		return;
+	m = &l->members[l->sample_at++ % n];
+	if (m->view && m->state == MEMBER_JOINED)
+		for (uint32_t i = 0; i < r->npublishers; i++)
+			sample_one(l, m, i, l->now);
+}
+
+bool crowd_settled(const struct run *r, const struct member *m)
+{
+	if (!m->view)
+		return true;
+	for (uint32_t i = 0; i < r->npublishers; i++)
+		if (m->view[i] != moves_of(r, i))
+			return false;
+	return true;
+}
+
+void crowd_end(struct loop *l)
+{
+	const struct run *r = l->run;
+
+	for (uint32_t i = 0; i < l->nmembers; i++) {
+		const struct member *m = &l->members[i];
+
+		if (!m->view)
+			continue;
+		for (uint32_t a = 0; a < r->npublishers; a++)
+			l->missing += m->view[a] < moves_of(r, a);
+	}
+}

@@ -1,0 +1,60 @@
+# What the run of an application needs, by `. start.sh`: a hub of its own, and programs that are kept running. $build
+# is where the programs are, and $dir a folder of its own, which is removed at the end.
+
+clean_up() {
+	trap '' HUP INT TERM
+	# The hub, which was the first, goes last: the others may have something left for it.
+	for part in $parts; do
+		kill "$part" 2>/dev/null || :
+		wait "$part" || :
+	done
+	rm -rf "$dir"
+}
+trap clean_up EXIT
+trap 'exit 0' HUP INT TERM
+
+parts=
+
+# part COMMAND...: what ends is started again, but for what was started wrongly. It is sent TERM at the end.
+part() {
+	(
+		job=
+		trap 'trap "" TERM; [ -z "$job" ] || kill "$job" 2>/dev/null; wait; exit 0' TERM
+		while :; do
+			"$@" &
+			job=$!
+			status=0
+			wait "$job" || status=$?
+			case $status in 64 | 7[0378]) exit 1 ;; esac
+			sleep 0.2
+		done
+	) &
+	part=$!
+	# Where we are killed, nothing of it stays either.
+	(
+		while kill -0 $$ 2>/dev/null; do
+			sleep 1
+		done
+		kill "$part" 2>/dev/null
+		rm -rf "$dir"
+	) &
+	parts="$! $part $parts"
+}
+
+hub_once() {
+	exec "$build/hubd" --listen "127.0.0.1:$(cat "$dir/port" 2>/dev/null || echo 0)" --socket "$dir/hub.sock" \
+	    --drain 0 --log-level warn --ready-fd 3 "$@" 3>"$dir/ready"
+}
+
+# start_hub ARGUMENT...: hubd with these on a free port, which is in $dir/port, and at HUB_URL; it comes back there.
+start_hub() {
+	part hub_once "$@"
+	until [ -s "$dir/ready" ]; do
+		kill -0 "$part" 2>/dev/null || exit 1
+		sleep 0.1
+	done
+	port=$(sed 's/.*"127\.0\.0\.1:\([0-9]*\)".*/\1/' "$dir/ready")
+	echo "$port" >"$dir/port"
+	HUB_URL=unix:$dir/hub.sock
+	export HUB_URL
+}

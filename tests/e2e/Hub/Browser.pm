@@ -1,0 +1,347 @@
+# A real browser that a test drives: opens pages, asks them, takes pictures of them. Chromium by its DevTools
+# protocol, Firefox by WebDriver BiDi; both over a WebSocket of the browser's own, so that nothing else is needed.
+package Hub::Browser;
+
+use strict;
+use warnings;
+
+use Hub;
+use Hub::Client;
+
+my %programs = (chromium => [qw(chromium chromium-browser)], firefox => [qw(firefox-esr firefox)]);
+
+# The program of a kind, or undef where it is not there.
+sub program {
+	my ($kind) = @_;
+	my ($path) = grep { -x } map { my $dir = $_; map { "$dir/$_" } @{ $programs{$kind} } } split /:/, $ENV{PATH};
+	return $path;
+}
+
+# Starts one: kind => 'chromium', the default, or 'firefox'; args => more arguments.
+sub start {
+	my ($class, %o) = @_;
+	my $kind = $o{kind} // 'chromium';
+	my $program = program($kind) or die "no $kind here\n";
+	my $home = scratch() . "/$kind." . ++$Hub::spawned;
+	mkdir $home or die "$home: $!\n";
+	my $self = bless { kind => $kind, id => 0, answers => {}, pages => {}, home => $home }, "${class}::" . ucfirst $kind;
+	$self->_start($program, $home, @{ $o{args} || [] });
+	return $self;
+}
+
+# Arguments with which Chromium has WebGL, drawn by the CPU, and windows that nobody sees go on as those that one does.
+sub webgl {
+	return qw(--use-angle=swiftshader --enable-unsafe-swiftshader --disable-renderer-backgrounding),
+	    qw(--disable-backgrounding-occluded-windows --disable-background-timer-throttling);
+}
+
+# One command, and its result; dies where the browser refuses it.
+sub command {
+	my ($self, $method, $params, %more) = @_;
+	my $id = ++$self->{id};
+	$self->{ws}->send({ id => $id, method => $method, params => $params // {}, %more });
+	wait_for { $self->_take; $self->{answers}{$id} || $self->{ws}{gone} } "$self->{kind} to answer $method", 300;
+	my $answer = delete $self->{answers}{$id} or die "$self->{kind} has ended\n";
+	die "$self->{kind}: $method: " . json($answer->{error}) . "\n" if $answer->{error};
+	return $answer->{result};
+}
+
+# What has come from it.
+sub _take {
+	my ($self) = @_;
+	while (defined(my $text = shift @{ $self->{ws}{in} })) {
+		my $m = unjson($text);
+		if (defined $m->{id}) {
+			$self->{answers}{ $m->{id} } = $m;
+		} else {
+			$self->_event($m);
+		}
+	}
+}
+
+sub close {
+	my ($self) = @_;
+	$self->{ws}->vanish if $self->{ws};
+	$self->{proc}->kill('TERM');
+	eval { $self->{proc}->wait(60); 1 } or $self->{proc}->kill('KILL');
+}
+
+# A new tab with that address, once it has been loaded. size => [width, height]; before => a script that runs before
+# those of each page in it (Chromium).
+sub open {
+	my ($self, $url, %o) = @_;
+	my $page = bless { browser => $self, url => $url, errors => [] }, 'Hub::Browser::Page';
+	$page->{id} = $self->_new_tab($page);
+	$self->{pages}{ $page->{id} } = $page;
+	$self->_ask($page, 'Page.addScriptToEvaluateOnNewDocument', { source => $o{before} }) if $o{before};
+	$self->_size($page, @{ $o{size} }) if $o{size};
+	$self->_go($page, $url);
+	$page->until('document.readyState === "complete"', 'the page to be loaded');
+	return $page;
+}
+
+package Hub::Browser::Chromium;
+
+use strict;
+use warnings;
+use Hub;
+
+our @ISA = ('Hub::Browser');
+
+sub _start {
+	my ($self, $program, $home, @args) = @_;
+	$self->{proc} = spawn(
+		[ $program, qw(--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars),
+			qw(--disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage),
+			qw(--remote-debugging-port=0), "--user-data-dir=$home/profile", @args, 'about:blank' ],
+		env => { HOME => $home });
+	my ($port, $path);
+	wait_for {
+		die "chromium ended: " . substr(slurp($self->{proc}{err}), -2000) . "\n" unless $self->{proc}->running;
+		($port, $path) = slurp("$home/profile/DevToolsActivePort") =~ /^(\d+)\n(\S+)/;
+	} 'chromium to start', 300;
+	$self->{ws} = Hub::Client->ws($port, path => $path);
+}
+
+sub _new_tab {
+	my ($self, $page) = @_;
+	my $target = $self->command('Target.createTarget', { url => 'about:blank' })->{targetId};
+	$page->{session} = $self->command('Target.attachToTarget', { targetId => $target, flatten => JSON::PP::true() })->{sessionId};
+	$self->{sessions}{ $page->{session} } = $page;
+	$self->_ask($page, $_) for 'Runtime.enable', 'Page.enable', 'Inspector.enable';
+	return $target;
+}
+
+sub _ask {
+	my ($self, $page, $method, $params) = @_;
+	return $self->command($method, $params, sessionId => $page->{session});
+}
+
+sub _go {
+	my ($self, $page, $url) = @_;
+	my $r = $self->_ask($page, 'Page.navigate', { url => $url });
+	die "chromium: $url: $r->{errorText}\n" if $r->{errorText};
+}
+
+sub _size {
+	my ($self, $page, $width, $height) = @_;
+	$self->_ask($page, 'Emulation.setDeviceMetricsOverride',
+		{ width => $width, height => $height, deviceScaleFactor => 1, mobile => JSON::PP::false() });
+}
+
+sub _event {
+	my ($self, $m) = @_;
+	my $page = $self->{sessions}{ $m->{sessionId} // '' } or return;
+	if ($m->{method} eq 'Runtime.exceptionThrown') {
+		my $d = $m->{params}{exceptionDetails};
+		push @{ $page->{errors} }, $d->{exception}{description} // $d->{text};
+	} elsif ($m->{method} eq 'Inspector.targetCrashed') {
+		$page->{crashed} = 1;
+	}
+}
+
+sub _eval {
+	my ($self, $page, $text) = @_;
+	my $r = $self->_ask($page, 'Runtime.evaluate',
+		{ expression => $text, awaitPromise => JSON::PP::true(), returnByValue => JSON::PP::true(), userGesture => JSON::PP::true() });
+	die "$page->{url}: " . ($r->{exceptionDetails}{exception}{description} // json($r->{exceptionDetails})) . "\n"
+	    if $r->{exceptionDetails};
+	return $r->{result}{value};
+}
+
+sub _picture {
+	my ($self, $page) = @_;
+	return $self->_ask($page, 'Page.captureScreenshot', { format => 'png' })->{data};
+}
+
+sub _close {
+	my ($self, $page) = @_;
+	$self->command('Target.closeTarget', { targetId => $page->{id} });
+	delete $self->{sessions}{ $page->{session} };
+}
+
+# Ends the process of the page, without a word to anybody. Pages of one site may share it.
+sub _crash {
+	my ($self, $page) = @_;
+	$self->{ws}->send({ id => ++$self->{id}, method => 'Page.crash', params => {}, sessionId => $page->{session} });
+	wait_for { $self->_take; $page->{crashed} } 'the page to crash';
+}
+
+package Hub::Browser::Firefox;
+
+use strict;
+use warnings;
+use Hub;
+
+our @ISA = ('Hub::Browser');
+
+sub _start {
+	my ($self, $program, $home, @args) = @_;
+	mkdir "$home/profile" or die "$home/profile: $!\n";
+	# What a new profile would do first, and what asks others.
+	spew("$home/profile/user.js", map { "user_pref($_);\n" } '"browser.shell.checkDefaultBrowser", false',
+		'"datareporting.policy.dataSubmissionEnabled", false', '"app.update.enabled", false', '"browser.aboutwelcome.enabled", false',
+		'"app.normandy.enabled", false', '"network.captive-portal-service.enabled", false', '"network.connectivity-service.enabled", false',
+		'"browser.startup.page", 0', '"toolkit.telemetry.enabled", false', '"extensions.update.enabled", false',
+		'"services.settings.server", "data:,"', '"browser.topsites.contile.enabled", false', '"media.gmp-manager.updateEnabled", false');
+	$self->{proc} = spawn([ $program, '--headless', '--no-remote', '--profile', "$home/profile", '--remote-debugging-port=0', @args, 'about:blank' ],
+		env => { HOME => $home, MOZ_DISABLE_AUTO_SAFE_MODE => 1, MOZ_CRASHREPORTER_DISABLE => 1 });
+	my $port;
+	wait_for {
+		die "firefox ended: " . substr(slurp($self->{proc}{err}), -2000) . "\n" unless $self->{proc}->running;
+		($port) = slurp($self->{proc}{err}) =~ m{WebDriver BiDi listening on ws://127\.0\.0\.1:(\d+)};
+	} 'firefox to start', 300;
+	$self->{ws} = Hub::Client->ws($port, path => '/session');
+	$self->command('session.new', { capabilities => {} });
+	$self->command('session.subscribe', { events => ['log.entryAdded'] });
+}
+
+sub _new_tab {
+	my ($self) = @_;
+	return $self->command('browsingContext.create', { type => 'tab' })->{context};
+}
+
+sub _go {
+	my ($self, $page, $url) = @_;
+	$self->command('browsingContext.navigate', { context => $page->{id}, url => $url, wait => 'interactive' });
+}
+
+sub _size {
+	my ($self, $page, $width, $height) = @_;
+	$self->command('browsingContext.setViewport', { context => $page->{id}, viewport => { width => $width, height => $height } });
+}
+
+sub _event {
+	my ($self, $m) = @_;
+	return unless $m->{method} eq 'log.entryAdded' && $m->{params}{type} eq 'javascript' && $m->{params}{level} eq 'error';
+	my $page = $self->{pages}{ $m->{params}{source}{context} // '' } or return;
+	push @{ $page->{errors} }, $m->{params}{text};
+}
+
+sub _eval {
+	my ($self, $page, $text) = @_;
+	my $r = $self->command('script.evaluate',
+		{ expression => $text, target => { context => $page->{id} }, awaitPromise => JSON::PP::true(), userActivation => JSON::PP::true() });
+	die "$page->{url}: " . ($r->{exceptionDetails}{text} // json($r)) . "\n" if $r->{type} ne 'success';
+	return $r->{result}{value};
+}
+
+sub _picture {
+	my ($self, $page) = @_;
+	return $self->command('browsingContext.captureScreenshot', { context => $page->{id} })->{data};
+}
+
+sub _close {
+	my ($self, $page) = @_;
+	$self->command('browsingContext.close', { context => $page->{id} });
+}
+
+# Nothing here ends a page without a word.
+sub _crash { return _close(@_) }
+
+package Hub::Browser::Page;
+
+use strict;
+use warnings;
+use Encode ();
+use Hub;
+use MIME::Base64 qw(decode_base64);
+
+# What an expression is worth in the page, once its promise is settled; dies where it throws.
+sub eval {
+	my ($self, $expression) = @_;
+	my $text = $self->{browser}->_eval($self, "(async () => JSON.stringify(await ($expression)) ?? 'null')()");
+	return unjson(Encode::encode_utf8($text));
+}
+
+# Waits until the expression is true, and gives it. Dies as well where the page has thrown what nobody caught.
+sub until {
+	my ($self, $expression, $what, $seconds) = @_;
+	return wait_for {
+		die "$self->{url}: $self->{errors}[0]\n" if @{ $self->{errors} } && !$self->{careless};
+		$self->eval($expression)
+	} $what // $expression, $seconds // 300;
+}
+
+# A test of that.
+sub shows {
+	my ($self, $expression, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $ok = CORE::eval { $self->until($expression, $name) };
+	diag("$@" . ($self->eval('document.body.innerText.slice(0, 2000)') // '')) unless $ok;
+	return ok($ok, $name);
+}
+
+sub errors { return @{ $_[0]{errors} } }
+
+# Takes a picture of what is seen, as a PNG file.
+sub picture {
+	my ($self, $file) = @_;
+	return spew($file, decode_base64($self->{browser}->_picture($self)));
+}
+
+sub go {
+	my ($self, $url) = @_;
+	$self->{browser}->_go($self, $self->{url} = $url);
+	$self->until('document.readyState === "complete"', 'the page to be loaded');
+}
+
+# Closes the tab; or ends its process.
+sub close {
+	my ($self) = @_;
+	$self->{browser}->_close($self);
+	delete $self->{browser}{pages}{ $self->{id} };
+}
+
+sub crash {
+	my ($self) = @_;
+	$self->{browser}->_crash($self);
+	delete $self->{browser}{pages}{ $self->{id} };
+}
+
+# --- what a person does; in Chromium
+
+sub _mouse {
+	my ($self, $type, $x, $y) = @_;
+	$self->{browser}->_ask($self, 'Input.dispatchMouseEvent',
+		{ type => $type, x => $x, y => $y, button => 'left', buttons => $type eq 'mouseReleased' ? 0 : 1, clickCount => 1 });
+}
+
+# On what a selector names, or at a point.
+sub click {
+	my ($self, $x, $y) = @_;
+	($x, $y) = @{ $self->eval("(({x, y, width, height}) => [x + width / 2, y + height / 2])(document.querySelector('$x').getBoundingClientRect())") }
+	    unless defined $y;
+	$self->_mouse($_, $x, $y) for qw(mousePressed mouseReleased);
+}
+
+sub drag {
+	my ($self, $from, $to) = @_;
+	$self->_mouse('mousePressed', @$from);
+	for my $part (1 .. 8) {
+		$self->_mouse('mouseMoved', map { $from->[$_] + ($to->[$_] - $from->[$_]) * $part / 8 } 0, 1);
+	}
+	$self->_mouse('mouseReleased', @$to);
+}
+
+# Holds down a key, or lets it go: by its code, such as ArrowLeft.
+sub key {
+	my ($self, $code, $down) = @_;
+	$self->{browser}->_ask($self, 'Input.dispatchKeyEvent', { type => $down ? 'rawKeyDown' : 'keyUp', code => $code, key => $code });
+}
+
+sub type {
+	my ($self, $selector, $text) = @_;
+	$self->eval("document.querySelector('$selector').focus()");
+	$self->{browser}->_ask($self, 'Input.insertText', { text => $text });
+}
+
+# Whether the browser has no network for it.
+sub offline {
+	my ($self, $off) = @_;
+	$self->{browser}->_ask($self, 'Network.enable');
+	$self->{browser}->_ask($self, 'Network.emulateNetworkConditions',
+		{ offline => $off ? JSON::PP::true() : JSON::PP::false(), latency => 0, downloadThroughput => -1, uploadThroughput => -1 });
+}
+
+1;

@@ -1,0 +1,78 @@
+# An application of examples/, as its run starts it, in a folder for temporary files that must be empty again.
+package Hub::Example;
+
+use strict;
+use warnings;
+
+use Hub;
+
+# Undef where npm does not bring what it needs. Arguments of the run go before BUILD; its data are kept in {keep}. Its
+# hub is as patient with slow clients as those of other tests.
+sub start {
+	my ($class, $name, @args) = @_;
+	my $tmp = scratch() . "/$name." . ++$Hub::spawned;
+	my $self = bless { name => $name, tmp => $tmp, keep => "$tmp.kept" }, $class;
+	mkdir $tmp or die "$tmp: $!\n";
+	# HOME may be the tests' own; what npm was told of its registry is in the user's.
+	local $ENV{NPM_CONFIG_USERCONFIG} = (getpwuid $<)[7] . '/.npmrc' unless $ENV{NPM_CONFIG_USERCONFIG};
+	$self->{run} = spawn([ root() . "/examples/$name/run", @args, $ENV{HUB_BUILD}, $self->{keep}, qw(--slow-after 600 --write-timeout 600 --ping 540 --pong 600) ], env => { TMPDIR => $tmp });
+	wait_for { !$self->{run}->running || slurp($self->{run}{out}) =~ m{^  http://127\.0\.0\.1:(\d+)/}m } "$name to start", 300;
+	return undef if !$self->{run}->running && slurp($self->{run}{err}) =~ /npm does not bring/;
+	die "$name ended: " . slurp($self->{run}{err}) . "\n" unless $self->{run}->running;
+	($self->{port}) = slurp($self->{run}{out}) =~ m{^  http://127\.0\.0\.1:(\d+)/}m;
+	($self->{dir}) = glob "$tmp/hub-$name.*";
+	return $self;
+}
+
+# Processes that it has started whose command line fits: zero bytes stand between the words.
+sub children {
+	my ($self, $pattern) = @_;
+	my (%parent, %line);
+	for my $dir (glob '/proc/[0-9]*') {
+		my ($pid) = $dir =~ /(\d+)$/;
+		my ($parent) = slurp("$dir/stat") =~ /\) \S (\d+)/ or next;
+		$parent{$pid} = $parent;
+		$line{$pid} = slurp("$dir/cmdline");
+	}
+	my $ours = sub {
+		my ($pid) = @_;
+		while ($pid && $pid != $self->{run}{pid}) {
+			$pid = $parent{$pid};
+		}
+		return $pid;
+	};
+	return grep { $line{$_} =~ $pattern && $ours->($_) } keys %line;
+}
+
+# Ends those at once, as a crash does; dies where there are none.
+sub kill_child {
+	my ($self, $pattern) = @_;
+	my @pids;
+	wait_for { @pids = $self->children($pattern) } "a process to kill: $pattern";
+	kill 'KILL', @pids;
+}
+
+sub kill_hub {
+	my ($self) = @_;
+	my ($pid) = slurp("$self->{dir}/ready") =~ /"pid":(\d+)/ or die "no hub\n";
+	kill 'KILL', $pid;
+}
+
+# The body of a GET.
+sub get {
+	my ($self, $path) = @_;
+	my $hub = bless { host => '127.0.0.1', port => $self->{port} }, 'Hub';
+	return $hub->get($path)->{body};
+}
+
+# As Ctrl-C does; tests that it goes, and nothing of it stays.
+sub stop {
+	my ($self) = @_;
+	my $run = $self->{run};
+	$run->kill('INT');
+	is($run->wait, 0, 'Ctrl-C ends it') or diag(slurp($run->{err}));
+	is_deeply([ glob "$self->{tmp}/*" ], [], 'and nothing is left');
+	is_deeply([ grep { slurp($_) =~ /\Q$self->{tmp}\E/ } glob '/proc/[0-9]*/cmdline' ], [], 'nor a process');
+}
+
+1;
