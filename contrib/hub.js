@@ -87,7 +87,8 @@ export class Hub {
 		if (options[TRUNK]) this.#go_on_at(options[TRUNK]);
 		if (all.shared && globalThis.navigator?.locks && globalThis.BroadcastChannel) {
 			const name = `hub ${this.#base} ${session} ${all.shared}`;
-			this.#tabs = new Tabs(name, () => new Trunk(name, session, {...options, transports: this.#options.transports}, this[PLACE]()));
+			const {transports} = this.#options;
+			this.#tabs = new Tabs(name, () => new Trunk(name, session, {...options, transports}, this[PLACE]()));
 			this.#options.transports = ["tab"];
 			this.#at = 0;
 		}
@@ -742,7 +743,7 @@ class Tabs {
 			this.trunk = lead();
 			this.let_go = done;
 		});
-		navigator.locks.request(name, {signal: this.given.signal}, held).catch(() => {});
+		navigator.locks.request(name, {signal: this.given.signal}, held).catch((error) => { if (!this.given.signal.aborted) throw error; });
 	}
 
 	close() {

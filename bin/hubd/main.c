@@ -27,6 +27,7 @@
 #include "door/stream.h"
 #include "door/www.h"
 #include "loop/journal.h"
+#include "member/absent.h"
 #include "member/member.h"
 #include "options.h"
 #include "recall.h"
@@ -55,6 +56,7 @@ struct hub {
 	struct recall recall;
 	struct bans *bans;
 	struct ended *ended;
+	struct absents *absents;
 	struct settings_fixed fixed;
 	struct settings *settings; /* for workers to come */
 	unsigned char secret[RESUME_KEY_LEN];
@@ -231,6 +233,7 @@ static int make_workers(struct hub *hub)
 		hub->members[i] = (struct members){.registry = &hub->registry,
 						   .bans = hub->bans,
 						   .ended = hub->ended,
+						   .absents = hub->absents,
 						   .resyncs = hub->opt.slow == SLOW_RESYNC};
 		w->members = &hub->members[i];
 		w->doors = &hub->doors[i];
@@ -475,8 +478,9 @@ static int prepare(struct hub *hub, struct listeners *ls)
 	randombytes_buf(&hub->fixed.run, sizeof(hub->fixed.run));
 	hub->bans = bans_new();
 	hub->ended = ended_new();
-	if (!ls || !hub->fixed.fields || !hub->bans || !hub->ended || !hub->shares ||
-	    !hub->identities)
+	hub->absents = absents_new();
+	if (!ls || !hub->fixed.fields || !hub->bans || !hub->ended || !hub->absents ||
+	    !hub->shares || !hub->identities)
 		err_die(EX_OSERR, "out of memory");
 	hub->settings = settings_new(&hub->opt, &hub->fixed, why, sizeof(why));
 	if (!hub->settings) {
@@ -538,6 +542,7 @@ fail_prepare:
 	shares_free(hub->shares);
 	intern_free(hub->identities);
 	bans_free(hub->bans);
+	absents_free(hub->absents);
 	ended_free(hub->ended);
 	listeners_free(ls);
 	return status;

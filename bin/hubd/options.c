@@ -78,7 +78,7 @@ static const struct opt options[] = {
      "largest message taken (64k)"},
     {0, "deflate", NULL, OPT_TRUE, AT(deflate), 0, 0, NULL,
      "agree to permessage-deflate with WebSocket clients that offer it"},
-    {0, "deflate-min", "BYTES", OPT_SIZE, AT(deflate_min), 1, 1024 * GIB, NULL,
+    {0, "deflate-min", "BYTES", OPT_SIZE, AT(deflate_min), 1, ENVELOPE_MESSAGE_MAX, NULL,
      "deflate only what has so many bytes (256)"},
     {0, "max-header", "BYTES", OPT_SIZE, AT(max_header), 1024, 60 * KIB, NULL,
      "largest head of an HTTP request taken (16k)"},

@@ -215,7 +215,7 @@ subtest 'install and uninstall' => sub {
 	my $install = run([ @make, 'install' ]);
 	is($install->{status}, 0, 'install') or diag($install->{err});
 	my @files = sort split /\n/, run([ 'find', $to, '-type', 'f' ])->{out} =~ s{^\Q$to\E/opt/hub/}{}mgr;
-	my @want = ('share/bash-completion/completions/hubd', 'share/zsh/site-functions/_hub', 'share/hub/hub.js', 'share/hub/hub.d.ts',
+	my @want = ('share/bash-completion/completions/hubd', 'share/zsh/site-functions/_hub', 'share/hub/hub.js', 'share/hub/hub.d.ts', 'share/hub/dashboard/index.html',
 		'include/hub.h', 'lib/libhub.a', 'lib/libhub.so.0.1.0', 'lib/pkgconfig/libhub.pc', map { m{/(bin/\w+)$} ? $1 : m{/([\w.-]+\.(\d))$} ? "share/man/man$2/$1" : () }
 	    glob "$root/bin/* $root/man/*");
 	is_deeply(\@files, [ sort @want ], 'programs, pages, the library and the module');

@@ -123,8 +123,7 @@ static void on_replaced(struct worker *w, struct session *s, uint64_t client, ui
 	struct member *m = session_find(s, client, version, w->index);
 
 	if (m)
-		conn_close(seat_of(m)->conn, CLOSE_REPLACED,
-			   "replaced by a new connection of the same client");
+		conn_close(seat_of(m)->conn, CLOSE_REPLACED, SEAT_REPLACED);
 }
 
 static void on_parted(struct worker *w, struct session *s, bool deleted)
