@@ -26,7 +26,7 @@ const DEFAULTS = {
 	better: 60000, // after which WebSocket is tried again, and twice that each time; ms
 	keys: KEYS, deletes: ["entity_deleted", "object_deleted"],
 };
-const PASSING = new Set(["internal", "hub_full", "rate_limited", "shutting_down", "held"]); // hub(7), Refused for now
+const PASSING = new Set(["internal", "hub_full", "rate_limited", "shutting_down", "held", "unavailable"]); // hub(7), Refused for now
 const HOPELESS = new Set(["forbidden", "banned", "bad_session_id", "bad_field"]); // of a join
 const SAID = ["session_id", "timestamp", "from"]; // what a record in an array has of the one before it, where it has none
 const MISSES = 2; // in a row, after which another transport is tried

@@ -24,7 +24,7 @@ struct meter {
 	bool kept;		 /* ... or is kept for the next one */
 	void (*over)(void *arg); /* whom to tell meanwhile that it is slowed no more, or NULL */
 	void *arg;
-	uint64_t until_ms;	 /* slowed until then; 0: not */
+	uint64_t until_ms; /* slowed until then; 0: not */
 	bucket messages, bytes, work, errors;
 	bucket token; /* messages that its token has a rate for */
 	/* What its user and its address are still to be charged for, of this millisecond; see
