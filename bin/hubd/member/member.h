@@ -48,7 +48,7 @@ struct seat {
 	uint32_t rooms : 1;	/* it is above others, or was */
 	uint32_t met : 1;	/* the dialect's: rules were told that it is there */
 	uint32_t returned : 1;	/* the dialect's: it has come back as it was, so far */
-	uint32_t number : 28;	/* of its worker's, by which it is told from one in its place */
+	uint32_t number : 29;	/* of its worker's, by which it is told from one in its place */
 	uint32_t direct; /* bytes of messages to it alone that wait in the connection's queue */
 	struct selection *select; /* a reference; NULL: it wants all, as it is and at once */
 	struct pace *pace;	  /* a reference; NULL: it has no tick */
