@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/url.h"
+#include "bus/bus.h"
 #include "dialect/hub7.h"
 #include "door/doors.h"
 #include "door/engineio.h"
@@ -26,6 +27,7 @@
 #include "door/stream.h"
 #include "door/www.h"
 #include "loop/journal.h"
+#include "member/absent.h"
 #include "member/member.h"
 #include "options.h"
 #include "recall.h"
@@ -36,7 +38,8 @@
 #include "store/store.h"
 #include "wire/forwarded.h"
 
-#define JOURNAL_END_MS 500 /* for the last lines to be read */
+#define JOURNAL_END_MS 500    /* for the last lines to be read */
+#define BUS_TTL_MORE_MS 60000 /* for which a session that all hubds have left is in Redis still */
 
 struct hub {
 	int argc;
@@ -48,8 +51,11 @@ struct hub {
 	struct registry registry;
 	struct store_settings store_settings;
 	struct store *store; /* NULL: nothing outlives hubd */
+	struct bus_settings bus_settings;
+	struct bus *bus; /* NULL: it is alone */
 	struct bans *bans;
 	struct ended *ended;
+	struct absents *absents;
 	struct settings_fixed fixed;
 	struct settings *settings; /* for workers to come */
 	unsigned char secret[RESUME_KEY_LEN];
@@ -226,6 +232,7 @@ static int make_workers(struct hub *hub)
 		hub->members[i] = (struct members){.registry = &hub->registry,
 						   .bans = hub->bans,
 						   .ended = hub->ended,
+						   .absents = hub->absents,
 						   .resyncs = hub->opt.slow == SLOW_RESYNC};
 		w->members = &hub->members[i];
 		w->doors = &hub->doors[i];
@@ -385,7 +392,9 @@ static void settle(struct hub *hub)
 		       .grace_ms = (int64_t)(opt->slow_after * 1000)},
 	    .memory = &hub->memory,
 	    .workers = &hub->workers,
-	    .archive = hub->store ? store_archive(hub->store) : NULL,
+	    .archive = hub->store ? store_archive(hub->store)
+		       : hub->bus ? bus_archive(hub->bus)
+				  : NULL,
 	    .events = &member_events,
 	    .run = hub->fixed.run,
 	    .max_members = (size_t)opt->max_members,
@@ -419,6 +428,23 @@ static int open_store(struct hub *hub)
 	return status;
 }
 
+/* Finds the other hubds, with whom it shares the secret. Returns 0 or an exit status. */
+static int open_bus(struct hub *hub)
+{
+	const struct hub_options *opt = &hub->opt;
+	int status = 0;
+
+	hub->bus_settings =
+	    (struct bus_settings){.urls = (const char *const *)opt->bus.item,
+				  .n = opt->bus.n,
+				  .ca = opt->bus_ca,
+				  .node_ms = (uint64_t)(opt->bus_node_timeout * 1000),
+				  .ttl_ms = (uint64_t)(opt->session_ttl * 1000) + BUS_TTL_MORE_MS};
+	if (opt->bus.n)
+		hub->bus = bus_open(&hub->bus_settings, hub->secret, sizeof(hub->secret), &status);
+	return status;
+}
+
 /* Takes what only root may have, sockets and keys, then is somebody else. Returns 0 or an exit
  * status. */
 static int prepare(struct hub *hub, struct listeners *ls)
@@ -441,8 +467,9 @@ static int prepare(struct hub *hub, struct listeners *ls)
 	randombytes_buf(&hub->fixed.run, sizeof(hub->fixed.run));
 	hub->bans = bans_new();
 	hub->ended = ended_new();
-	if (!ls || !hub->fixed.fields || !hub->bans || !hub->ended || !hub->shares ||
-	    !hub->identities)
+	hub->absents = absents_new();
+	if (!ls || !hub->fixed.fields || !hub->bans || !hub->ended || !hub->absents ||
+	    !hub->shares || !hub->identities)
 		err_die(EX_OSERR, "out of memory");
 	hub->settings = settings_new(&hub->opt, &hub->fixed, why, sizeof(why));
 	if (!hub->settings) {
@@ -455,6 +482,8 @@ static int prepare(struct hub *hub, struct listeners *ls)
 		status = service_become(hub->opt.user, listeners_own, ls);
 	if (status == 0)
 		status = open_store(hub);
+	if (status == 0)
+		status = open_bus(hub);
 	settings_fix(hub->settings, &hub->fixed);
 	if (status == 0 && !hub->opt.user)
 		status = open_listeners(&hub->opt, ls);
@@ -478,9 +507,13 @@ static int serve(struct hub *hub)
 	} else if (hub->store && store_start(hub->store, &hub->env) < 0) {
 		err_log(ERR_ERROR, "cannot start a thread");
 		status = EX_OSERR;
+	} else if (hub->bus && bus_start(hub->bus, &hub->env, &hub->registry) < 0) {
+		err_log(ERR_ERROR, "cannot start a thread");
+		status = EX_OSERR;
 	} else {
 		status = run(hub, ls);
 	}
+	bus_stop(hub->bus);
 	if (store_stop(hub->store) < 0 && status == 0)
 		status = EX_IOERR;
 fail_workers:
@@ -492,11 +525,13 @@ fail_workers:
 fail_prepare:
 	listeners_stop(ls);
 	store_free(hub->store);
+	bus_free(hub->bus);
 	settings_unref(hub->settings);
 	json_paths_free(hub->fixed.fields);
 	shares_free(hub->shares);
 	intern_free(hub->identities);
 	bans_free(hub->bans);
+	absents_free(hub->absents);
 	ended_free(hub->ended);
 	listeners_free(ls);
 	return status;

@@ -59,14 +59,20 @@ int buf_put_u64(struct buf *b, uint64_t n)
 
 int buf_printf(struct buf *b, const char *fmt, ...)
 {
+	size_t room = b->cap - b->len;
 	va_list ap;
 	int n, r;
 
+	/* Mostly there is room. */
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		return -EINVAL;
+	if ((size_t)n < room) {
+		b->len += (size_t)n;
+		return 0;
+	}
 	r = buf_reserve(b, (size_t)n + 1);
 	if (r < 0)
 		return r;

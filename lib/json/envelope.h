@@ -42,6 +42,7 @@ enum hub_code {
 	HUB_BANS_FULL,
 	HUB_SHUTTING_DOWN,
 	HUB_INTERNAL,
+	HUB_UNAVAILABLE,
 	HUB_HELD,
 	HUB_CONFLICT,
 	HUB_BAD_REQUEST, /* of HTTP alone: a body that is not framed well, */

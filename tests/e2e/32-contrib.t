@@ -21,11 +21,11 @@ subtest 'hub.conf' => sub {
 	my %value = map { /^#?([a-z-]+)(?: = (.+))?$/ ? ($1 => $2 // 'on') : () } split /\n/, $conf;
 	is_deeply([ sort keys %value ], [ sort @names ], 'it has every option');
 	for my $name (sort keys %value) {
-		next if $name =~ /^(?:listen-proxy|trust-proxy|host|origin|cors|www|tls-cert|tls-key|socket|workers|max-connections|max-polling|socketio-echo|client-version|store|keys|rules|user|auth-\w+|allow-query-token|insecure)$/;
+		next if $name =~ /^(?:listen-proxy|trust-proxy|host|origin|cors|www|tls-cert|tls-key|socket|workers|max-connections|max-polling|socketio-echo|client-version|store|bus|bus-ca|keys|rules|user|auth-\w+|allow-query-token|insecure)$/;
 		is($value{$name} =~ s/(?<=\d)s$//r, $default{$name}, "$name: the default");
 	}
 
-	my $all = $conf =~ s/^#(?=[a-z-]+(?: = |\n))//mgr =~ s/^(?:listen-proxy |tls-|store |keys |rules |user |auth-key |host |www ).*\n//mgr;
+	my $all = $conf =~ s/^#(?=[a-z-]+(?: = |\n))//mgr =~ s/^(?:listen-proxy |tls-|store |bus |bus-ca |keys |rules |user |auth-key |host |www ).*\n//mgr;
 	my $path = spew(scratch() . '/all.conf', $all);
 	$hub = Hub->start(only => [ '-c', $path, '-l', '127.0.0.1:0', '-s', scratch() . '/all.sock' ]);
 	$hub->member('ws', 's');

@@ -180,7 +180,7 @@ END
 		my $now = '[town.round(), ...["Ann", "Bob"].map((name) => [...town.place(name), town.score(name)])].join()';
 		my ($one, $two) = ('', $window{Ann}->eval($now));
 		wait_for { ($one, $two) = ($two, $window{Ann}->eval($now)); $one eq $two && !$window{Ann}->eval('town.under_way()') } 'both to stand';
-		$example->kill_child(qr{/game\0$});
+		$example->kill_child(qr{/game\0\d+\0$});
 		$says->('Ann', '^playing$') if eval { $window{Ann}->until('/its server is away/.test(document.querySelector("#what").textContent)', 'the page to say so', 15) };
 		my $tick = $window{Ann}->eval('town.tick()');
 		$window{Ann}->shows("town.tick() > $tick + 30", 'another one goes on');

@@ -10,8 +10,8 @@
 #include "plan/need.h"
 #include "plan/schedule.h"
 
-#define PACE 5.0	   /* units a second: somebody who walks fast, where a unit is a metre */
-#define TURN 0.35	   /* radians that a walk turns at each step, at most */
+#define PACE 5.0	    /* units a second: somebody who walks fast, where a unit is a metre */
+#define TURN 0.35	    /* radians that a walk turns at each step, at most */
 #define SAMPLE_NS (40 * MS) /* between two looks of a thread, on average */
 
 /* --- the world */
@@ -93,13 +93,6 @@ void crowd_free(struct crowd *w)
 	free(w);
 }
 
-static uint32_t degrees(double yaw)
-{
-	double turns = yaw / (2 * M_PI);
-
-	return (uint32_t)((turns - floor(turns)) * 36000);
-}
-
 size_t crowd_write(const struct run *r, char *out, uint32_t publisher, uint64_t number)
 {
 	const struct crowd *w = r->crowd;
@@ -112,9 +105,7 @@ size_t crowd_write(const struct run *r, char *out, uint32_t publisher, uint64_t 
 	place(a);
 	memcpy(out, w->head, len);
 	len += avatar_put(&r->script, out + len,
-			  &(struct avatar_move){publisher, number, a->x, a->z, degrees(a->yaw),
-						(uint32_t)(a->pace * 100)},
-			  r->plan->bytes);
+			  &(struct avatar_move){publisher, number, a->x, a->z}, r->plan->bytes);
 	memcpy(out + len, w->tail, w->tail_len);
 	return len + w->tail_len;
 }

@@ -105,17 +105,20 @@ static bool selects(const struct options *o)
 static void check_crowd(const struct plan *p, const struct options *o)
 {
 	if (!p->scenario->crowd && (selects(o) || o->observers != UNSET || o->world != UNSET))
-		err_die(EX_USAGE, "--tick, --batch, --conflate, --compact, --observers and --world: for "
-				  "the scenario crowd only");
+		err_die(EX_USAGE,
+			"--tick, --batch, --conflate, --compact, --observers and --world: for "
+			"the scenario crowd only");
 	if (selects(o) && !p->dialect->seq)
-		err_die(EX_USAGE, "--tick, --batch, --conflate and --compact: for the hub dialect only");
+		err_die(EX_USAGE,
+			"--tick, --batch, --conflate and --compact: for the hub dialect only");
 	if (o->compact && !o->batch)
 		err_die(EX_USAGE, "--compact needs --batch");
 	if (!p->scenario->crowd)
 		return;
 	if (o->poisson || p->closed || o->play || o->message || o->acks || o->no_echo)
-		err_die(EX_USAGE, "the scenario crowd excludes --poisson, --closed, --play, --message, "
-				  "--acks and --no-echo");
+		err_die(EX_USAGE,
+			"the scenario crowd excludes --poisson, --closed, --play, --message, "
+			"--acks and --no-echo");
 	if (p->sessions != 1 || !p->publishers || p->rate <= 0)
 		err_die(EX_USAGE, "the scenario crowd is one session in which somebody moves");
 }

@@ -95,7 +95,8 @@ static void table_happened(FILE *out, const struct result *r)
 		table_line(out, "observers",
 			   "%s of the clients, of the others only bytes are counted;",
 			   text_count(r->observers).s);
-		table_line(out, "", "%s a move, %s/s a client; %s of what they know missing at rest",
+		table_line(out, "",
+			   "%s a move, %s/s a client; %s of what they know missing at rest",
 			   text_bytes(result_bytes_per_update(r)).s,
 			   text_bytes(result_bytes_per_second(r)).s, text_count(r->missing).s);
 	}

@@ -81,10 +81,10 @@ struct result {
 	uint64_t closed; /* messages in flight a publisher; 0: open model */
 	double coalesce; /* seconds */
 	bool poisson, acks, no_echo;
-	double churn;		 /* members/s that are replaced */
-	uint64_t slow;		 /* members that do not read for a while */
-	char *play;		 /* the recording; NULL: none */
-	double speed;		 /* so many times as fast as it was; 0: none */
+	double churn;  /* members/s that are replaced */
+	uint64_t slow; /* members that do not read for a while */
+	char *play;    /* the recording; NULL: none */
+	double speed;  /* so many times as fast as it was; 0: none */
 	bool deflate;
 	double tick; /* seconds; 0: none. This and what follows: of a crowd */
 	bool batch, conflate, compact;

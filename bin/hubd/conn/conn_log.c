@@ -54,7 +54,7 @@ void conn_log(struct conn *c, enum err_level level, enum journal_event event, co
 	struct journal_who who = {.door = conn_door_name(c), .conn = c->born};
 	va_list ap;
 
-	if (!journal_wants(level))
+	if (!journal_takes(level, event))
 		return;
 	conn_peer_text(c, peer, sizeof(peer));
 	who.peer = peer[0] ? peer : NULL;

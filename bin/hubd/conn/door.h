@@ -107,6 +107,9 @@ struct dialect {
 		     struct span msg_id);
 	int (*error_named)(struct buf *out, const char *code, const char *message,
 			   struct span msg_id);
+	/* A client that comes back to the session of the seat, NULL: it is in there no more, is in
+	 * its rooms again, as far as it may be. NULL where `rooms` is false. */
+	void (*restored)(struct conn *c, struct seat *seat);
 	/* The client is about to join what a rule says it is not to come back to. NULL: that means
 	 * nothing. */
 	void (*forget)(struct conn *c);

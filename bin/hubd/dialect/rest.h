@@ -71,6 +71,10 @@ struct rest_publisher {
 	struct buf pending;	/* answers that wait */
 	uint64_t latest;	/* the highest seq among them */
 	struct rest_wait *wait; /* for one of them, or NULL */
+	/* Where records are numbered elsewhere: answers in their order, of which some are not known
+	 * yet. */
+	struct rest_wait *first, **last;
+	unsigned due;
 	bool holds;
 };
 

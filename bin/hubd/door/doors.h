@@ -49,7 +49,7 @@ struct doors {
 	const struct door_settings *set; /* borrowed, and another one after a change */
 	struct tls *tls;		 /* for new connections; the same, or NULL */
 	struct wheel deadlines;
-	uint64_t step_ns; /* until when the stream that is being read may go on */
+	uint64_t step_ns; /* until when the stream that is being read may go on; 0: not asked yet */
 	struct http *waiting_first, *waiting_last; /* connections without a request */
 	atomic_uint waiting;			   /* how many; others read it */
 	uint64_t told;				   /* a bucket: door/gate.h */

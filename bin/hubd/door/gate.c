@@ -60,7 +60,7 @@ static void say(enum journal_event event, const struct address *a, const char *w
 {
 	char text[ADDRESS_TEXT];
 
-	if (journal_wants(ERR_INFO))
+	if (journal_takes(ERR_INFO, event))
 		journal_say(ERR_INFO, event,
 			    &(struct journal_who){.door = "tcp", .peer = address_text(a, text)},
 			    "%s", what);

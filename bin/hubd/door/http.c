@@ -59,7 +59,7 @@ static bool know_client(struct http *h)
 		refuse(h, 400, "this Forwarded is none");
 		return false;
 	}
-	if (journal_wants(ERR_DEBUG)) {
+	if (journal_takes(ERR_DEBUG, JOURNAL_come)) {
 		peer_of(s, &a);
 		journal_say(ERR_DEBUG, JOURNAL_come,
 			    &(struct journal_who){.door = "http",
@@ -81,8 +81,8 @@ static void no_longer_slowed(void *arg)
 static bool is_slowed(struct http *h)
 {
 	struct stream *s = h->stream;
-	uint64_t ms = h->meter ? meter_waits(h->meter, worker_now_ms(s->worker), no_longer_slowed, h)
-			       : 0;
+	uint64_t ms =
+	    h->meter ? meter_waits(h->meter, worker_now_ms(s->worker), no_longer_slowed, h) : 0;
 
 	if (!ms)
 		return false;
@@ -142,7 +142,7 @@ static size_t http_take(struct stream *s, unsigned char *start, unsigned char *s
 	const char *p = (const char *)start, *end = (const char *)stop;
 
 	while (p < end && !s->paused && !s->finishing && s->fd >= 0 && s->user == self &&
-	       step(s, &p, end) && !stream_yields(s))
+	       step(s, &p, end) && p < end && !stream_yields(s))
 		;
 	return (size_t)(p - (const char *)start);
 }

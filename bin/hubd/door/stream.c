@@ -332,7 +332,13 @@ static bool drop(struct stream *s, size_t len)
 
 bool stream_yields(struct stream *s)
 {
-	s->yields = clock_mono_ns() > s->worker->doors->step_ns;
+	struct doors *d = s->worker->doors;
+	uint64_t now = clock_mono_ns();
+
+	/* Most have only one thing to do. */
+	if (!d->step_ns)
+		d->step_ns = now + STEP_NS;
+	s->yields = now > d->step_ns;
 	return s->yields;
 }
 
@@ -343,7 +349,7 @@ static size_t take_all(struct stream *s, unsigned char *p, unsigned char *end,
 {
 	unsigned char *start = p;
 
-	s->worker->doors->step_ns = clock_mono_ns() + STEP_NS;
+	s->worker->doors->step_ns = 0;
 	do {
 		*last = s->user;
 		p += s->user->take(s, p, end);

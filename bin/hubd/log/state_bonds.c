@@ -105,3 +105,12 @@ bool state_latest_of(const struct state *s, uint64_t hash, struct span key, cons
 		*out = state_look_at(last);
 	return last != NULL;
 }
+
+void state_unbind(struct state *s, uint64_t hash, struct span key)
+{
+	struct state_entry *e = s->ties ? s->table[hash & (s->size - 1)] : NULL;
+
+	for (; e; e = e->hash_next)
+		if (e->tie && state_has_key(e, hash, key))
+			state_untie(s, e);
+}

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,12 @@ struct line {
 	char text[];
 };
 
-/* How many lines of an event may come. */
+#define EACH_MS (1000 / JOURNAL_RATE)
+
+/* How many lines of an event may come. Written to under the lock, but for left_out. */
 struct share {
-	uint64_t full_ms;  /* when a whole burst may come again */
-	uint64_t left_out; /* lines since the last one that was taken */
+	_Atomic uint64_t full_ms;  /* when a whole burst may come again */
+	_Atomic uint64_t left_out; /* lines since the last one that was taken */
 };
 
 static struct {
@@ -79,27 +82,44 @@ static void put(const char *text, size_t len)
 	free(l);
 }
 
+static bool is_used_up(uint64_t full_ms, uint64_t now_ms)
+{
+	return full_ms + EACH_MS > now_ms + JOURNAL_BURST * EACH_MS;
+}
+
 /* Takes one line of the event's share. False where it is used up; else *left_out: those since the
  * last one that was taken. */
 static bool take_share(enum journal_event event, uint64_t *left_out)
 {
 	struct share *s = &journal.share[event];
-	uint64_t now = clock_mono_ms(), each = 1000 / JOURNAL_RATE;
+	uint64_t now = clock_mono_ms(), full;
 	bool taken;
 
 	pthread_mutex_lock(&journal.lock);
-	if (s->full_ms < now)
-		s->full_ms = now;
-	taken = s->full_ms + each <= now + JOURNAL_BURST * each;
+	full = atomic_load_explicit(&s->full_ms, memory_order_relaxed);
+	if (full < now)
+		full = now;
+	taken = !is_used_up(full, now);
 	if (taken) {
-		s->full_ms += each;
-		*left_out = s->left_out;
-		s->left_out = 0;
+		atomic_store_explicit(&s->full_ms, full + EACH_MS, memory_order_relaxed);
+		*left_out = atomic_exchange_explicit(&s->left_out, 0, memory_order_relaxed);
 	} else {
-		s->left_out++;
+		atomic_fetch_add_explicit(&s->left_out, 1, memory_order_relaxed);
 	}
 	pthread_mutex_unlock(&journal.lock);
 	return taken;
+}
+
+bool journal_takes(enum err_level level, enum journal_event event)
+{
+	struct share *s = &journal.share[event];
+
+	if (!journal_wants(level))
+		return false;
+	if (!is_used_up(atomic_load_explicit(&s->full_ms, memory_order_relaxed), clock_mono_ms()))
+		return true;
+	atomic_fetch_add_explicit(&s->left_out, 1, memory_order_relaxed);
+	return false;
 }
 
 static void say(enum err_level level, enum journal_event event, const struct journal_who *who,

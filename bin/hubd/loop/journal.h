@@ -57,6 +57,10 @@ void journal_stop(uint32_t ms);
 /* Whether lines of the level are wanted at all. */
 bool journal_wants(enum err_level level);
 
+/* Whether a line like that would be written now: else it is counted with those that were left out,
+ * and its text need not be made. For any thread. */
+bool journal_takes(enum err_level level, enum journal_event event);
+
 /* A line. For any thread; never waits. */
 void journal_say(enum err_level level, enum journal_event event, const struct journal_who *who,
 		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));

@@ -37,6 +37,7 @@ struct engine {
 	struct mail *mail_first, **mail_last;
 	bool asleep; /* under mail_lock: nothing wakes it any more; the rest is read as it is freed
 		      */
+	bool own_mail; /* its own thread has posted some, and the loop does not wait */
 	struct mail drain_mail;
 
 	struct turn_entry *list[TURN_STEPS]; /* ends with &end */
@@ -52,6 +53,9 @@ struct engine {
 	uint64_t drain_start_ms;
 	bool started, draining;
 };
+
+/* Whose loop runs in this thread. */
+static _Thread_local struct engine *here;
 
 static struct engine *engine_of(struct worker *w)
 {
@@ -233,16 +237,31 @@ bool worker_delay(struct worker *w, struct turn_entry *e)
 	return true;
 }
 
+static bool read_mail(struct engine *en);
+
+/* What it has posted to itself. */
+static void read_own_mail(struct engine *en)
+{
+	if (!en->own_mail)
+		return;
+	en->own_mail = false;
+	wake(en);
+	read_mail(en);
+}
+
 /* What the turn before has left for this one. */
 static void begin_turn(struct engine *en)
 {
 	enum turn_step step;
 
+	if (!en->more && !en->own_mail)
+		return;
+	wake(en);
+	uv_idle_stop(&en->idle);
+	read_own_mail(en);
 	if (!en->more)
 		return;
 	en->more = false;
-	wake(en);
-	uv_idle_stop(&en->idle);
 	for (step = 0; step < TURN_STEPS; step++) {
 		struct turn_entry **last = &en->next[step];
 
@@ -280,6 +299,7 @@ static void on_prepare(uv_prepare_t *handle)
  * goes on while the rest of them is taken. */
 static void on_check(uv_check_t *handle)
 {
+	read_own_mail(handle->data);
 	turn(handle->data);
 }
 
@@ -296,8 +316,15 @@ void worker_post_chain(struct worker *w, struct mail *first, struct mail *last)
 	en->mail_last = &last->next;
 	asleep = en->asleep;
 	pthread_mutex_unlock(&en->mail_lock);
-	if (!asleep)
+	if (asleep)
+		return;
+	if (en != here) {
 		uv_async_send(&en->async);
+	} else if (!en->own_mail) {
+		/* It need not be told by a descriptor. */
+		en->own_mail = true;
+		uv_idle_start(&en->idle, on_idle);
+	}
 }
 
 void worker_post(struct worker *w, struct mail *mail)
@@ -488,7 +515,9 @@ int worker_start(struct worker *w)
 
 void worker_run(struct worker *w)
 {
-	uv_run(&engine_of(w)->loop, UV_RUN_DEFAULT);
+	here = engine_of(w);
+	uv_run(&here->loop, UV_RUN_DEFAULT);
+	here = NULL;
 }
 
 void workers_settle(struct workers *all)

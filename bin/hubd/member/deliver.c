@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "member/member.h"
 #include "member/span.h"
+#include "member/trail.h"
 #include "member/watch.h"
 
 #define READ_BYTES (64 * 1024)	 /* from the archive at a time */
@@ -187,7 +188,7 @@ static bool reach_log(struct conn *c, struct seat *seat, const struct log_view *
 }
 
 /* As far as the door takes it, sends what is queued, and what the seat may read of the view. */
-static void flush_seat(struct conn *c, struct seat *seat, struct log_view *view)
+static void flush_records(struct conn *c, struct seat *seat, struct log_view *view)
 {
 	size_t bytes = 0;
 
@@ -216,6 +217,16 @@ static void flush_seat(struct conn *c, struct seat *seat, struct log_view *view)
 		c->door->dialect->at_head(c, seat);
 		flush_queue(c);
 	}
+}
+
+static void flush_seat(struct conn *c, struct seat *seat, struct log_view *view)
+{
+	uint64_t before = seat->m.cursor;
+	bool up = seat->m.catchup;
+
+	flush_records(c, seat, view);
+	if (seat->m.cursor != before || (up && !seat->m.catchup))
+		trail_go(seat);
 }
 
 /* Returns the session's head. */

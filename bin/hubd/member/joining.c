@@ -1,9 +1,11 @@
 /* Joining, and moving a seat, which both may need the archive first: then the connection is held,
  * and the same is tried again when the answer has come. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "member/member.h"
+#include "member/trail.h"
 
 #define SEAT_NUMBERS 0x1fffffffu		  /* bits of seat.number */
 #define MSG_ID_ROOM (6 * ENVELOPE_MSG_ID_MAX + 2) /* all of it escaped, and its quotes */
@@ -72,6 +74,8 @@ static void answer(struct joining *j, struct seat *seat, struct session_joined *
 	seat->leaving = seat->held = false;
 	seat->ordered = j->ordered;
 	seat->granted |= j->granted;
+	if (seat->above && seat->above != j->above)
+		trail_leave(seat);
 	seat->above = j->above;
 	if (j->above)
 		j->above->rooms = true;
@@ -178,8 +182,7 @@ static void join(struct joining *j)
 		return;
 	release(j);
 	if (code == HUB_FORBIDDEN)
-		conn_close(j->conn, CLOSE_REPLACED,
-			   "replaced by a new connection of the same client");
+		conn_close(j->conn, CLOSE_REPLACED, SEAT_REPLACED);
 	else
 		fail_for(j, code, reasons[code], joined.retry_s);
 }
@@ -198,6 +201,7 @@ static void move(struct joining *j, struct seat *seat)
 		return;
 	} else {
 		seat_unlink(seat);
+		trail_jump(seat);
 		answer(j, seat, &joined);
 	}
 	release(j);
@@ -239,6 +243,9 @@ static void opened(struct worker *w, struct mail *mail)
 	conn_release(c); /* it may have to wait again */
 	if (c->closing) {
 		release(j);
+	} else if (j->job.status == -EAGAIN) {
+		release(j);
+		fail(j, HUB_UNAVAILABLE, "the session cannot be reached just now");
 	} else if (j->job.status < 0) {
 		release(j);
 		fail(j, HUB_INTERNAL,

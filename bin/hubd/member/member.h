@@ -47,10 +47,12 @@ struct seat {
 	uint32_t awaited : 1;	/* its dialect's at_head() is due */
 	uint32_t rooms : 1;	/* it is above others, or was */
 	uint32_t met : 1;	/* the dialect's: rules were told that it is there */
-	uint32_t number : 29;	/* of its worker's, by which it is told from one in its place */
+	uint32_t returned : 1;	/* the dialect's: it has come back as it was, so far */
+	uint32_t number : 28;	/* of its worker's, by which it is told from one in its place */
 	uint32_t direct; /* bytes of messages to it alone that wait in the connection's queue */
 	struct selection *select; /* a reference; NULL: it wants all, as it is and at once */
 	struct pace *pace;	  /* a reference; NULL: it has no tick */
+	struct trail *trail;	  /* trail.h, of one that is above others; or NULL */
 };
 
 /* Records of one chunk, made for some members, for those after them that want the same. */
@@ -70,12 +72,13 @@ struct span_cache {
 /* What this room keeps for each worker. */
 struct members {
 	struct registry *registry;
-	struct bans *bans;     /* of the hub; NULL: nobody is banned */
-	struct ended *ended;   /* the same; NULL: nobody was sent away */
-	bool resyncs;	       /* --slow resync */
-	atomic_size_t direct;  /* bytes of direct messages on their way here */
-	struct watch *watches; /* its connections that are told of sessions */
-	struct shard *status;  /* sessions whose number of members is to be told, referenced */
+	struct bans *bans;	 /* of the hub; NULL: nobody is banned */
+	struct ended *ended;	 /* the same; NULL: nobody was sent away */
+	struct absents *absents; /* the same; NULL: nobody is */
+	bool resyncs;		 /* --slow resync */
+	atomic_size_t direct;	 /* bytes of direct messages on their way here */
+	struct watch *watches;	 /* its connections that are told of sessions */
+	struct shard *status;	 /* sessions whose number of members is to be told, referenced */
 	struct span_cache cache[SPAN_CACHES];
 	uint64_t uses;		      /* of the cache */
 	struct deflation deflation;   /* of both */
@@ -110,6 +113,9 @@ enum hub_code member_admits(struct worker *w, const struct identity *id, const s
  * Returns HUB_OK, HUB_FORBIDDEN (another user) or HUB_INTERNAL (memory), with static text in *why.
  */
 enum hub_code member_identify(struct conn *c, struct identity *id, const char **why);
+
+/* What is said to who is on another connection now. */
+#define SEAT_REPLACED "replaced by a new connection of the same client"
 
 /* What is said where a user has as many connections as he may. */
 #define USER_FULL "this user has as many connections as he may"
@@ -247,6 +253,9 @@ enum hub_code submit_record(struct session *s, struct worker *w, struct publicat
  * several of a user, who has not goes without), HUB_HUB_FULL (too many are on their way there) or
  * HUB_INTERNAL (memory). */
 enum hub_code member_direct(struct session *s, struct span client, struct blob *blob);
+
+/* What another hub sends, for members here; events.direct. */
+void direct_from_afar(struct session *s, uint64_t client, struct span user, struct span text);
 
 /* The connection's queue has left: what was in it of messages to its seats alone is taken. */
 void direct_taken(struct conn *c);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "member/member.h"
+#include "member/trail.h"
 #include "member/watch.h"
 
 static bool is_called(const struct seat *seat, struct span id)
@@ -82,6 +83,7 @@ uint32_t seat_free(struct seat *seat)
 		if (room->above == seat)
 			seat_free(room);
 	}
+	trail_leave(seat);
 	seat_unlink(seat);
 	counter_sub_at(&w->counters, members, seat->conn->door->counted, 1);
 	seat_select(seat, NULL);

@@ -142,6 +142,8 @@ enum hub_code session_publish(struct session *s, struct publication *p, uint64_t
 	bool waits = p->wait && s->env->archive;
 
 	*out = (struct published){0};
+	if (s->env->archive && s->env->archive->offer)
+		return session_offer(s, p, now_ms, out);
 	pthread_mutex_lock(&s->lock);
 	if (waits && session_wait_reserve(s) < 0)
 		code = HUB_INTERNAL;

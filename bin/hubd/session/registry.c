@@ -117,7 +117,7 @@ static bool registry_take(struct registry *r, struct session *s)
 	bool unstored;
 
 	pthread_mutex_lock(&s->lock);
-	unstored = r->env->archive && s->stored < s->log.head;
+	unstored = r->env->archive && (s->stored < s->log.head || s->unstored);
 	pthread_mutex_unlock(&s->lock);
 	if (unstored)
 		return false;
@@ -151,7 +151,8 @@ static struct session *registry_add(struct registry *r, struct span id, enum hub
 		*code = HUB_INTERNAL;
 		return NULL;
 	}
-	s->loaded |= is_being_removed(r, s);
+	/* What is asked of a bus is done in order. */
+	s->loaded |= is_being_removed(r, s) && !(r->env->archive && r->env->archive->offer);
 	*registry_link(r, id) = s;
 	registry_list_append(r, s);
 	if (++r->n > r->table_size)
@@ -282,6 +283,21 @@ int registry_remove(struct registry *r, struct span id, struct registry_removal 
 	session_unref(unused);
 	session_unref(other);
 	return 0;
+}
+
+void registry_part(struct registry *r, struct session *s, bool deleted)
+{
+	struct session *unused = NULL;
+	bool here;
+
+	pthread_mutex_lock(&r->lock);
+	here = !s->removed;
+	if (here)
+		unused = take_out(r, s);
+	pthread_mutex_unlock(&r->lock);
+	if (here)
+		session_part(s, deleted);
+	session_unref(unused);
 }
 
 void registry_removed(struct registry *r, struct registry_removal *removal)

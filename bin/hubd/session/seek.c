@@ -95,6 +95,8 @@ static bool must_ask(const struct session *s, const struct session_from *from)
 {
 	return s->env->archive && !from->opened &&
 	       (!s->loaded || (from->has_since && from->since + 1 < s->log.tail) ||
+		/* It was ahead on another hub. */
+		(from->has_since && from->since > s->log.head && s->env->archive->offer) ||
 		/* What is left may begin anywhere. */
 		(from->has_since && from->rest));
 }
@@ -128,7 +130,7 @@ enum hub_code session_seek_locked(struct session *s, struct member *m,
 
 	*out = (struct session_joined){.epoch = s->epoch,
 				       .seq = s->log.head,
-				       .user_count = s->nmembers,
+				       .user_count = session_total(s),
 				       .recovered = from->has_since};
 	out->ask = must_ask(s, from);
 	if (out->ask)

@@ -188,7 +188,7 @@ export class Scene {
 		const angle = ((hour - 6) / 12) * Math.PI;
 		this.sun.position.set(Math.cos(angle) * 30, Math.max(4, Math.sin(angle) * 30), 18);
 		this.sun.intensity = 0.25 + 2 * day;
-		this.air.intensity = 0.5 + 1.1 * day;
+		this.air.intensity = 0.9 + 0.8 * day;
 		this.water.material.color.set("#1d3f66").lerp(new THREE.Color("#3f9fc4"), Math.min(1, day * 1.5));
 	}
 

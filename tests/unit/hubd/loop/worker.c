@@ -100,6 +100,36 @@ static void mail_is_read_at_the_end(void **state)
 	expect("ab");
 }
 
+static void drain_here(struct worker *w, struct mail *mail)
+{
+	(void)mail;
+	note('d');
+	worker_drain(w);
+}
+
+/* Mail to itself comes behind what is there, and is not waited for. */
+static void a_worker_may_post_to_itself(void **state)
+{
+	struct worker_hooks hooks = loop_stub_hooks();
+	struct workers all = {0};
+	struct letter l[4];
+	struct mail end = {.run = drain_here};
+
+	(void)state;
+	loop_stub_workers(&all, 1, &hooks);
+	for (int i = 0; i < 4; i++)
+		l[i] = letter(&all, (char)('a' + i));
+	l[0].answer = &l[2];
+	l[2].answer = &l[3];
+	worker_post(all.at[0], &l[0].mail);
+	worker_post(all.at[0], &l[1].mail);
+	l[3].answer = (struct letter *)&end; /* its mail is first */
+	worker_run(all.at[0]);
+	expect("abcdd");
+	loop_stub_free(&all);
+	expect("");
+}
+
 #define POSTERS 3
 #define POSTED 3000
 
@@ -498,6 +528,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(mail_is_read_in_order),
 	    cmocka_unit_test(mail_is_read_at_the_end),
+	    cmocka_unit_test(a_worker_may_post_to_itself),
 	    cmocka_unit_test(any_thread_may_post),
 	    cmocka_unit_test(lists_are_done_in_their_order),
 	    cmocka_unit_test(the_next_turn_comes_at_once),
