@@ -53,6 +53,7 @@ struct hub {
 	struct store *store; /* NULL: nothing outlives hubd */
 	struct bus_settings bus_settings;
 	struct bus *bus; /* NULL: it is alone */
+	struct recall recall;
 	struct bans *bans;
 	struct ended *ended;
 	struct absents *absents;
@@ -431,14 +432,24 @@ static int open_store(struct hub *hub)
 	return status;
 }
 
+static void on_kept(void *arg, struct span name, struct span value, uint64_t until_ms, bool news)
+{
+	recall_heard(arg, name, value, until_ms, news);
+}
+
 /* Finds the other hubds, with whom it shares the secret. Returns 0 or an exit status. */
 static int open_bus(struct hub *hub)
 {
 	const struct hub_options *opt = &hub->opt;
 	int status = 0;
 
+	hub->recall = (struct recall){.members = &hub->members[0],
+				      .workers = &hub->workers,
+				      .resume_ms = (uint64_t)(opt->resume_ttl * 1000)};
 	hub->bus_settings =
-	    (struct bus_settings){.urls = (const char *const *)opt->bus.item,
+	    (struct bus_settings){.kept = on_kept,
+				  .arg = &hub->recall,
+				  .urls = (const char *const *)opt->bus.item,
 				  .n = opt->bus.n,
 				  .ca = opt->bus_ca,
 				  .node_ms = (uint64_t)(opt->bus_node_timeout * 1000),

@@ -380,7 +380,7 @@ void open_job(struct link *l, struct archive_job *job)
 		ask_delete(l, job);
 		return;
 	case ARCHIVE_KEEP:
-		job_end(job, 0);
+		kept_job(l, job);
 		return;
 	}
 }

@@ -238,7 +238,7 @@ const char *rest_read_query(struct rest_query *q, struct http1_span query,
 	return NULL;
 }
 
-uint64_t rest_client(const struct hub7 *hub, struct http1_span name)
+uint64_t rest_client(const struct hub7 *hub, const struct identity *id, struct http1_span name)
 {
-	return resume_named(hub->secret, name.len ? name.p : "", name.len);
+	return resume_named(hub->secret, identity_sub(id), (struct span){name.p, name.len});
 }

@@ -27,7 +27,8 @@
 #include "session/registry.h"
 #include "session/session.h"
 
-#define SEATS_MAX 64	   /* sessions of one connection */
+#define SEATS_MAX 64 /* sessions of one connection */
+#define SEAT_NUMBER_BITS 28
 #define RIGHTS_WHY_MAX 320 /* bytes of a refusal */
 #define AUTHENTICATE_S 5   /* for who has shown no token yet */
 #define PACE_BUCKETS 256
@@ -50,7 +51,8 @@ struct seat {
 	uint32_t met : 1;	/* the dialect's: rules were told that it is there */
 	uint32_t whole : 1;	/* it does not have all that patches are of */
 	uint32_t returned : 1;	/* the dialect's: it has come back as it was, so far */
-	uint32_t number : 28;	/* of its worker's, by which it is told from one in its place */
+	uint32_t number
+	    : SEAT_NUMBER_BITS; /* of its worker's, by which it is told from one in its place */
 	uint32_t direct; /* bytes of messages to it alone that wait in the connection's queue */
 	struct selection *select;  /* a reference; NULL: it wants all, as it is and at once */
 	struct pace *pace;	   /* a reference; NULL: it has no tick */
