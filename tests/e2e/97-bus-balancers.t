@@ -42,7 +42,10 @@ for my $proxy (@proxies) {
 		$_->{joined} = $_->join_session($session) for @c;
 		my @count = map { log_counts($hub[$_], 'come') - $before[$_] } 0 .. 2;
 		is(scalar(grep { $_ > 0 } @count), 3, 'WebSockets are spread over all three') or diag("@count");
-		is($c[-1]{joined}{user_count}, 9, 'and are in one session');
+		becomes {
+			$c[-1]->send({ type => 'presence' });
+			$c[-1]->wait_type('presence')->{user_count} == 9;
+		} 'and are in one session';
 		# Lines that are posted, by six requests.
 		for my $i (1 .. 6) {
 			my $answer = curl($proxy, "/sessions/$session/records", '-H', 'Content-Type: application/json', '-d', json({ type => 'posted', n => $i, msg_id => "p$i" }));
