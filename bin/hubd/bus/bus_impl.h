@@ -120,6 +120,7 @@ struct link {
 	unsigned attempt;
 	bool up;	   /* pub is: it speaks to a master that has the scripts */
 	bool said;	   /* that it is down */
+	bool refused;	   /* the last batch was, which was said */
 	uint64_t began_ms; /* the attempt, */
 	uint64_t again_ms; /* or when the next one is */
 	uint64_t pause_ms;

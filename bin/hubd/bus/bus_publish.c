@@ -288,7 +288,8 @@ static void on_error(struct link *l, struct far *f, const char *error)
 {
 	bool full = strncmp(error, "OOM", 3) == 0;
 
-	err_log(ERR_WARN, "bus: session %s: %s", f->session->id, error);
+	err_log(l->refused ? ERR_DEBUG : ERR_WARN, "bus: session %s: %s", f->session->id, error);
+	l->refused = true;
 	publish_again(f);
 	publish_give_up(l, f, full ? "Redis has no memory left" : "Redis takes nothing");
 	f->pause_ms = clock_mono_ms() + PAUSE_MS;
@@ -297,6 +298,9 @@ static void on_error(struct link *l, struct far *f, const char *error)
 /* Redis has it; what replicas have is told by a WAIT that was sent behind it. */
 static void on_done(struct link *l, struct far *f, uint64_t seq)
 {
+	if (l->refused)
+		err_log(ERR_INFO, "bus: Redis takes records again");
+	l->refused = false;
 	if (!l->bus->set->replicas) {
 		publish_landed(l, f, seq);
 		return;
