@@ -59,6 +59,8 @@ struct hub {
 	struct absents *absents;
 	struct settings_fixed fixed;
 	struct settings *settings; /* for workers to come */
+	struct settings *first;	   /* those of the start: by its keys the store is read */
+	struct area_grids grids;
 	unsigned char secret[RESUME_KEY_LEN];
 	unsigned char ids[CONN_ID_KEY_LEN];
 	struct shares *shares;
@@ -397,6 +399,7 @@ static void settle(struct hub *hub)
 		       : hub->bus ? bus_archive(hub->bus)
 				  : NULL,
 	    .events = &member_events,
+	    .keys = hub->first->keys,
 	    .run = hub->fixed.run,
 	    .max_members = (size_t)opt->max_members,
 	    .state_keys = (size_t)opt->state_keys,
@@ -475,6 +478,7 @@ static int prepare(struct hub *hub, struct listeners *ls)
 					     .workers = (unsigned)hub->opt.workers,
 					     .started_ms = clock_wall_ms(),
 					     .shares = hub->shares,
+					     .grids = &hub->grids,
 					     .identities = hub->identities};
 	randombytes_buf(&hub->fixed.run, sizeof(hub->fixed.run));
 	hub->bans = bans_new();
@@ -488,6 +492,8 @@ static int prepare(struct hub *hub, struct listeners *ls)
 		err_log(ERR_ERROR, "%s", why);
 		return EX_CONFIG;
 	}
+	hub->grids.fixed = true;
+	hub->first = settings_ref(hub->settings);
 	/* Who is to be somebody else binds before; else nobody knocks before the store is there. */
 	status = hub->opt.user ? open_listeners(&hub->opt, ls) : 0;
 	if (status == 0 && hub->opt.user)
@@ -539,6 +545,7 @@ fail_prepare:
 	store_free(hub->store);
 	bus_free(hub->bus);
 	settings_unref(hub->settings);
+	settings_unref(hub->first);
 	json_paths_free(hub->fixed.fields);
 	shares_free(hub->shares);
 	intern_free(hub->identities);
@@ -555,7 +562,8 @@ static int check(struct hub *hub)
 	char why[1024];
 	int status;
 
-	hub->fixed = (struct settings_fixed){.secret = hub->secret, .ids = hub->ids};
+	hub->fixed =
+	    (struct settings_fixed){.secret = hub->secret, .ids = hub->ids, .grids = &hub->grids};
 	hub->settings = settings_new(&hub->opt, &hub->fixed, why, sizeof(why));
 	if (!hub->settings) {
 		err_log(ERR_ERROR, "%s", why);

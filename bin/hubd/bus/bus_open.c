@@ -133,8 +133,10 @@ static int load(struct far *f, const redisReply *reply, uint64_t *tail, size_t *
 	*tail = look_tail(reply->element[3], image.epoch, image.head);
 	f->head = image.head;
 	snprintf(f->last, sizeof(f->last), "%s", text_of(reply, 2));
-	if (r == 0)
+	if (r == 0) {
+		session_image_place(&image, s->env);
 		session_load(s, &image);
+	}
 	session_image_free(&image, s->env);
 	return r;
 }
