@@ -249,6 +249,7 @@ void meter_trim(struct conn *c, bool end)
 struct meter *meter_take(struct conn *c)
 {
 	struct meter *m;
+	const char *why;
 
 	meter_trim(c, false);
 	m = c->input ? c->input->meter : NULL;
