@@ -53,11 +53,14 @@ struct hub {
 	struct store *store; /* NULL: nothing outlives hubd */
 	struct bus_settings bus_settings;
 	struct bus *bus; /* NULL: it is alone */
+	struct recall recall;
 	struct bans *bans;
 	struct ended *ended;
 	struct absents *absents;
 	struct settings_fixed fixed;
 	struct settings *settings; /* for workers to come */
+	struct settings *first;	   /* those of the start: by its keys the store is read */
+	struct area_grids grids;
 	unsigned char secret[RESUME_KEY_LEN];
 	unsigned char ids[CONN_ID_KEY_LEN];
 	struct shares *shares;
@@ -396,6 +399,7 @@ static void settle(struct hub *hub)
 		       : hub->bus ? bus_archive(hub->bus)
 				  : NULL,
 	    .events = &member_events,
+	    .keys = hub->first->keys,
 	    .run = hub->fixed.run,
 	    .max_members = (size_t)opt->max_members,
 	    .state_keys = (size_t)opt->state_keys,
@@ -428,14 +432,24 @@ static int open_store(struct hub *hub)
 	return status;
 }
 
+static void on_kept(void *arg, struct span name, struct span value, uint64_t until_ms, bool news)
+{
+	recall_heard(arg, name, value, until_ms, news);
+}
+
 /* Finds the other hubds, with whom it shares the secret. Returns 0 or an exit status. */
 static int open_bus(struct hub *hub)
 {
 	const struct hub_options *opt = &hub->opt;
 	int status = 0;
 
+	hub->recall = (struct recall){.members = &hub->members[0],
+				      .workers = &hub->workers,
+				      .resume_ms = (uint64_t)(opt->resume_ttl * 1000)};
 	hub->bus_settings =
-	    (struct bus_settings){.urls = (const char *const *)opt->bus.item,
+	    (struct bus_settings){.kept = on_kept,
+				  .arg = &hub->recall,
+				  .urls = (const char *const *)opt->bus.item,
 				  .n = opt->bus.n,
 				  .ca = opt->bus_ca,
 				  .node_ms = (uint64_t)(opt->bus_node_timeout * 1000),
@@ -463,6 +477,7 @@ static int prepare(struct hub *hub, struct listeners *ls)
 					     .workers = (unsigned)hub->opt.workers,
 					     .started_ms = clock_wall_ms(),
 					     .shares = hub->shares,
+					     .grids = &hub->grids,
 					     .identities = hub->identities};
 	randombytes_buf(&hub->fixed.run, sizeof(hub->fixed.run));
 	hub->bans = bans_new();
@@ -476,6 +491,8 @@ static int prepare(struct hub *hub, struct listeners *ls)
 		err_log(ERR_ERROR, "%s", why);
 		return EX_CONFIG;
 	}
+	hub->grids.fixed = true;
+	hub->first = settings_ref(hub->settings);
 	/* Who is to be somebody else binds before; else nobody knocks before the store is there. */
 	status = hub->opt.user ? open_listeners(&hub->opt, ls) : 0;
 	if (status == 0 && hub->opt.user)
@@ -527,6 +544,7 @@ fail_prepare:
 	store_free(hub->store);
 	bus_free(hub->bus);
 	settings_unref(hub->settings);
+	settings_unref(hub->first);
 	json_paths_free(hub->fixed.fields);
 	shares_free(hub->shares);
 	intern_free(hub->identities);
@@ -543,7 +561,8 @@ static int check(struct hub *hub)
 	char why[1024];
 	int status;
 
-	hub->fixed = (struct settings_fixed){.secret = hub->secret, .ids = hub->ids};
+	hub->fixed =
+	    (struct settings_fixed){.secret = hub->secret, .ids = hub->ids, .grids = &hub->grids};
 	hub->settings = settings_new(&hub->opt, &hub->fixed, why, sizeof(why));
 	if (!hub->settings) {
 		err_log(ERR_ERROR, "%s", why);

@@ -40,6 +40,7 @@ struct hub_options {
 	int64_t presence_limit;
 	int64_t state_keys, client_keys, state_bytes, client_bytes;
 	const char *keys;
+	struct opt_list area;
 	const char *rules, *rules_test;
 	struct opt_list bus;
 	const char *bus_ca;

@@ -134,6 +134,7 @@ enum hub_code envelope_to(const struct envelope *e, void (*each)(struct span id,
 	X(client_info, client_info)     \
 	X(session_associate, associate) \
 	X(session_leave, leave)         \
+	X(interest, interest)           \
 	X(version_check, version_check) \
 	X(authenticate, authenticate)   \
 	X(session_list, session_list)   \

@@ -28,7 +28,7 @@ sub messages {
 }
 
 subtest 'messages' => sub {
-	my $hub = Hub->start(args => [ '-w', 1 ]);
+	my $hub = Hub->start(workers => 1);
 	my $m = $hub->member('ws', 's');
 	my $c = Hub::Http->open($hub);
 	my $before = turns($hub);
@@ -55,7 +55,7 @@ subtest 'messages' => sub {
 };
 
 subtest 'with a store' => sub {
-	my $hub = Hub->start(args => [ '-w', 1, '--store', scratch() . '/store' ]);
+	my $hub = Hub->start(workers => 1, args => [ '--store', scratch() . '/store' ]);
 	my $c = Hub::Http->open($hub);
 	together($c, 'POST', messages(1, 100));
 	is(join(' ', map { $_->{lines}[0]{seq} } map { $c->answer } 1 .. 100), join(' ', 1 .. 100), 'each is acked');
@@ -63,7 +63,7 @@ subtest 'with a store' => sub {
 };
 
 subtest 'heads of long answers' => sub {
-	my $hub = Hub->start(args => [ '-w', 1 ]);
+	my $hub = Hub->start(workers => 1);
 	my $c = Hub::Http->open($hub);
 	my $before = turns($hub);
 	together($c, 'HEAD', ("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n") x 1500);

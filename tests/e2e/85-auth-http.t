@@ -59,6 +59,16 @@ my @talks = grep { $_->{type} eq 'talk' } $peer->sync;
 cmp_ok(scalar @talks, '>', 3, 'what was posted is there');
 is_deeply([ grep { ($_->{user} // '') ne 'ann' } @talks ], [], 'as of its user');
 is(ask('GET', '/sessions/other/state', token({ sub => 'ann', hub => \%full }))->{status}, 403, 'another session: 403');
+# What one user has called a message is no repeat of another's.
+my %said;
+for my $user (qw(ann bob ann)) {
+	my $answer = ask('POST', '/sessions/twice/records', token({ sub => $user }), qq({"type":"talk","msg_id":"first"}\n));
+	my ($seq) = $answer->{body} =~ /"seq":(\d+)/;
+	push @{ $said{$user} }, $seq // $answer->{body};
+}
+is_deeply(\%said, { ann => [ 1, 1 ], bob => [2] }, 'each has message ids of his own');
+my ($ann, $bob) = map { unjson($_)->{from} } split /\n/, ask('GET', '/sessions/twice/records', token({ sub => 'ann' }))->{body};
+isnt($ann, $bob, 'since each is a client of his own');
 my $events = $hub->tcp;
 $events->send_bytes("GET /sessions/room/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
 wait_for { $events->{status} } 'an answer', undef, $events;

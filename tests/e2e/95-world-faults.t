@@ -22,8 +22,8 @@ my %window;
 my $open = sub {
 	my ($who, %o) = @_;
 	my $port = $o{port} // $example->{port};
-	# A picture takes the CPU long: a few a second are enough here.
-	my $before = 'window.requestAnimationFrame = (f) => setTimeout(() => f(performance.now()), 400);' . (delete $o{before} // '');
+	# The CPU draws: coarsely, and a few times a second, is enough here.
+	my $before = 'Object.defineProperty(window, "devicePixelRatio", {value: 0.25}); window.requestAnimationFrame = (f) => setTimeout(() => f(performance.now()), 400);' . (delete $o{before} // '');
 	return $window{$who} = $browser->open("http://127.0.0.1:$port/?name=$who", size => [ 480, 360 ], before => $before, %o);
 };
 my $says = sub {

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use Hub;
 use Hub::Redis;
+use Hub::Token ();
 
 plan skip_all => Hub::Redis::missing() if Hub::Redis::missing();
 my $redis = Hub::Redis->start;
@@ -124,4 +125,55 @@ subtest 'Redis is cut, or away' => sub {
 };
 
 $_->stop for @hub;
+
+# With users.
+my $key = Hub::Token::key_file();
+my @args = ('--auth-key', $key, '--bus-node-timeout', 2);
+my @both = map { $redis->hub(args => \@args) } 1, 2;
+
+sub as {
+	my ($hub, $user, $session) = @_;
+	my $c = $hub->client('ws', protocol => 'hub, hub.token.' . Hub::Token::token({ sub => $user, hub => { join => ['*'], publish => ['*'], presence => JSON::PP::true } }));
+	$c->{joined} = $c->join_session($session);
+	return $c;
+}
+
+subtest 'to a user' => sub {
+	my $ann = as($both[0], 'ann', 'users');
+	my @bob = map { as($_, 'bob', 'users') } @both;
+	becomes { json(list($ann))=~ /"user_count":3/ } 'all are there';
+	$ann->send({ type => 'hello', to => '@bob', n => 1 });
+	is($_->wait_type('hello')->{n}, 1, 'each connection of a user gets it, wherever it is') for @bob;
+	$ann->send({ type => 'hello', to => '@carl', msg_id => 'x' });
+	is($ann->wait_type('error')->{data}{code}, 'not_member', 'but nobody is nobody');
+	like(json(list($bob[1])), qr/"user":"ann"/, 'presence tells of users elsewhere');
+};
+
+subtest 'sent away, and banned' => sub {
+	my $operator = $both[0]->unix;
+	my @ann = map { as($_, 'ann', 'away') } @both;
+	my $bob = as($both[1], 'bob', 'away');
+	$operator->send({ type => 'connection_close', user => 'ann' });
+	is($_->closed, 4403, 'a user is sent away everywhere') for @ann;
+	my $client = as($both[1], 'carl', 'away');
+	$operator->send({ type => 'connection_close', client_id => $client->{id} });
+	is($client->closed, 4403, 'a client that is elsewhere as well');
+	ok($bob->alive, 'others stay');
+	$operator->send({ type => 'ban_add', user => 'bob' });
+	is($bob->closed, 4403, 'who is banned at one hubd is sent away from all');
+	my $refused = sub {
+		my ($hub) = @_;
+		my $c = eval { as($hub, 'bob', 'away') };
+		return !$c;
+	};
+	becomes { $refused->($both[1]) } 'and does not come in again';
+	my $third = $redis->hub(args => \@args);
+	ok($refused->($third), 'nor at one that is started later');
+	$operator->send({ type => 'ban_remove', user => 'bob' });
+	becomes { my $c = eval { as($both[1], 'bob', 'away') }; $c } 'until the ban is lifted';
+	becomes { my $c = eval { as($third, 'bob', 'away') }; $c } 'everywhere';
+	$third->stop;
+};
+
+$_->stop for @both;
 done_testing;

@@ -88,8 +88,8 @@ struct result {
 	bool deflate;
 	double tick; /* seconds; 0: none. This and what follows: of a crowd */
 	bool batch, conflate, compact;
-	uint64_t observers, world;
-	double duration, warmup; /* seconds */
+	uint64_t observers, world, area; /* area 0: all is seen */
+	double duration, warmup;	 /* seconds */
 	uint64_t seed;
 
 	/* What happened, while measuring. */
@@ -101,7 +101,8 @@ struct result {
 	uint64_t delivered, bytes_in;	   /* deliveries and their bytes on the wire */
 	uint64_t backlog_max, backlog_end;
 	uint64_t observed, observed_bytes; /* of a crowd: moves that its observers got */
-	uint64_t missing; /* the same, at the end: avatars of which one has not the last move */
+	uint64_t missing; /* the same, at the end: avatars of which one has not the last move, */
+	uint64_t ghosts;  /* and those that one still has, though they are far away */
 	char first_error[256]; /* for people; empty: none */
 	struct hist metric[METRICS];
 	struct audit_counts audit;

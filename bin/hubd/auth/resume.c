@@ -50,13 +50,21 @@ bool resume_verify(const unsigned char key[RESUME_KEY_LEN], const char *token, s
 	return true;
 }
 
-uint64_t resume_named(const unsigned char key[RESUME_KEY_LEN], const char *name, size_t len)
+uint64_t resume_named(const unsigned char key[RESUME_KEY_LEN], struct span user, struct span name)
 {
 	unsigned char hash[crypto_generichash_BYTES_MIN];
-	uint64_t id;
+	uint64_t id, user_len = user.len;
+	crypto_generichash_state st;
 
-	crypto_generichash(hash, sizeof(hash), (const unsigned char *)name, len, key,
-			   RESUME_KEY_LEN);
+	crypto_generichash_init(&st, key, RESUME_KEY_LEN, sizeof(hash));
+	/* No name begins like a length. */
+	if (user.len) {
+		crypto_generichash_update(&st, (const unsigned char *)&user_len, sizeof(user_len));
+		crypto_generichash_update(&st, (const unsigned char *)user.p, user.len);
+	}
+	if (name.len)
+		crypto_generichash_update(&st, (const unsigned char *)name.p, name.len);
+	crypto_generichash_final(&st, hash, sizeof(hash));
 	memcpy(&id, hash, sizeof(id));
 	return id;
 }

@@ -27,8 +27,8 @@ void resume_token(const unsigned char key[RESUME_KEY_LEN], const struct resume *
 bool resume_verify(const unsigned char key[RESUME_KEY_LEN], const char *token, size_t len,
 		   struct span user, struct resume *r);
 
-/* The id of a client that has no token but a name, which may be empty: the same for the same name,
- * and known to nobody else. */
-uint64_t resume_named(const unsigned char key[RESUME_KEY_LEN], const char *name, size_t len);
+/* The id of a client that has no token but a name: the same for the same name of the same user, and
+ * known to nobody else. Both may be empty. */
+uint64_t resume_named(const unsigned char key[RESUME_KEY_LEN], struct span user, struct span name);
 
 #endif

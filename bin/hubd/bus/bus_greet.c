@@ -115,6 +115,8 @@ static void greet_master(struct link *l)
 		call->head = (uint64_t)i;
 		link_call(l, call);
 	}
+	if (l->bus->env)
+		kept_ask(l);
 	call_words(l, on_client, id, 2);
 }
 
@@ -186,6 +188,7 @@ void link_sub_opened(struct link *l)
 
 	if (n)
 		redis_put(&l->sub.out, words, n);
+	kept_subscribe(l);
 	for (struct far *f = l->all; f; f = f->next)
 		far_subscribe(l, f);
 }

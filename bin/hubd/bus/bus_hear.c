@@ -51,6 +51,12 @@ void hear(struct link *l, const redisReply *reply)
 		return; /* of AUTH, or PING */
 	what = reply->element[0];
 	channel = reply->element[1];
+	if (channel->type == REDIS_REPLY_STRING && strcmp(channel->str, BUS_KEPT) == 0) {
+		if (reply->element[2]->type == REDIS_REPLY_STRING)
+			kept_message(l, (struct span){reply->element[2]->str,
+						      (size_t)reply->element[2]->len});
+		return;
+	}
 	if (what->type != REDIS_REPLY_STRING || channel->type != REDIS_REPLY_STRING ||
 	    (size_t)channel->len < prefix + 2)
 		return;

@@ -28,6 +28,7 @@
 #define BUS_HELLO_MS 5000 /* to get up */
 #define BUS_AGAIN_MS 200  /* to the next attempt, twice as long each time, */
 #define BUS_AGAIN_MAX_MS 2000
+#define BUS_KEPT BUS_PREFIX "kept"				 /* a hash and a channel */
 #define BUS_NAME (sizeof(BUS_PREFIX) + ENVELOPE_SESSION_MAX + 8) /* of a key */
 
 struct link;
@@ -136,6 +137,7 @@ struct link {
 	unsigned nnodes;
 	uint64_t beat_ms; /* when to say next that this one is there, */
 	bool beats;	  /* and whether it has said so */
+	bool kept_asked;  /* what operators have set is under way */
 	struct buf scratch;
 	struct incoming in[BATCH_RECORDS];
 
@@ -221,6 +223,13 @@ void here_mend(struct link *l, struct far *f);
 
 /* Says now and then that this hubd is there, and sees whether the others are. */
 void here_beat(struct link *l, uint64_t now_ms);
+
+/* --- bus_kept.c: what operators have set; at the first link */
+
+void kept_job(struct link *l, struct archive_job *job);
+void kept_subscribe(struct link *l);
+void kept_message(struct link *l, struct span text);
+void kept_ask(struct link *l); /* for all of it */
 
 /* --- bus_publish.c */
 

@@ -242,7 +242,7 @@ static void to_flush(struct link *l, struct redis_conn *c)
 static bool turn(struct link *l, uint64_t *tick_ms)
 {
 	struct pollfd fds[3] = {{.fd = l->wake_fd, .events = POLLIN}};
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = clock_mono_ms(), until_ms;
 	bool stop;
 
 	if (now_ms >= *tick_ms) {
@@ -257,7 +257,8 @@ static bool turn(struct link *l, uint64_t *tick_ms)
 	fds[2].fd = l->sub.fd;
 	fds[2].events = redis_conn_events(&l->sub);
 	now_ms = clock_mono_ms();
-	poll(fds, 3, now_ms < *tick_ms ? (int)(*tick_ms - now_ms) : 0);
+	until_ms = now_ms < *tick_ms ? *tick_ms - now_ms : 0;
+	poll(fds, 3, until_ms < BUS_TICK_MS ? (int)until_ms : BUS_TICK_MS);
 	stop = take_inbox(l);
 	/* Those that were polled, and no others. */
 	serve(l, l->pub.fd == fds[1].fd ? fds[1].revents : 0,
@@ -313,8 +314,14 @@ static void *link_thread(void *arg)
 
 int link_start(struct link *l)
 {
+	uint64_t end_ms = clock_mono_ms() + BUS_HELLO_MS, tick_ms = UINT64_MAX;
 	sigset_t all, before;
 	int r;
+
+	/* Nobody is to come in before it is known who may not. */
+	kept_ask(l);
+	while (l->kept_asked && l->up && clock_mono_ms() < end_ms)
+		turn(l, &tick_ms);
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);

@@ -133,8 +133,10 @@ static int load(struct far *f, const redisReply *reply, uint64_t *tail, size_t *
 	*tail = look_tail(reply->element[3], image.epoch, image.head);
 	f->head = image.head;
 	snprintf(f->last, sizeof(f->last), "%s", text_of(reply, 2));
-	if (r == 0)
+	if (r == 0) {
+		session_image_place(&image, s->env);
 		session_load(s, &image);
+	}
 	session_image_free(&image, s->env);
 	return r;
 }
@@ -378,7 +380,7 @@ void open_job(struct link *l, struct archive_job *job)
 		ask_delete(l, job);
 		return;
 	case ARCHIVE_KEEP:
-		job_end(job, 0);
+		kept_job(l, job);
 		return;
 	}
 }

@@ -121,6 +121,16 @@ struct dialect {
 	/* So many records of the state did not come, since others that did come say it anew. NULL:
 	 * nobody asks for that. */
 	int (*skipped)(struct buf *out, const char *session, uint64_t n);
+	/* Records, an array, that go before others which wait for a tick. NULL: those go with them.
+	 */
+	int (*ahead)(struct buf *out, const char *session, struct span records);
+	/* Records that were in the member's area are not any more: left is JSON, an array of
+	 * objects with the `type` of some and an array of their `keys`. NULL: nobody asks for an
+	 * area. And: it has another area from here on, of which n records of state follow; or,
+	 * overtaken, it will have that of a later message. NULL: areas do not move. */
+	int (*area_left)(struct buf *out, const char *session, struct span left);
+	int (*area_entered)(struct buf *out, const char *session, uint64_t n, struct span msg_id,
+			    bool overtaken);
 	/* Both NULL where its members are not told who comes and goes. */
 	int (*presence)(struct buf *out, const char *session, const char *above,
 			const struct session_change *change);

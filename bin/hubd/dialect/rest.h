@@ -22,6 +22,8 @@ struct rest_query {
 	struct session_from from;
 	bool state, batch, conflate;
 	uint32_t wait_s, limit, tick_ms;
+	bool has_area;
+	double area[3];			   /* x, y, r */
 	struct http1_span types, priority; /* as written, good as long as the query */
 };
 
@@ -36,8 +38,9 @@ const char *rest_read_query(struct rest_query *q, struct http1_span query,
 int rest_wish(const struct rest_query *q, struct http1_span types, struct http1_span priority,
 	      struct select_wish *wish);
 
-/* The client id of who publishes under a name, which may be empty: the same for the same name. */
-uint64_t rest_client(const struct hub7 *hub, struct http1_span name);
+/* The client id of who publishes under a name, which may be empty: the same for the same name and
+ * user, so that nobody's messages are taken for repeats of another user's. id may be NULL. */
+uint64_t rest_client(const struct hub7 *hub, const struct identity *id, struct http1_span name);
 
 /* --- rest_text.c */
 

@@ -101,6 +101,7 @@ void socketio_parting(struct conn *c);
 
 /* The texts of struct dialect. */
 int socketio_skipped(struct buf *out, const char *session, uint64_t n);
+int socketio_area_left(struct buf *out, const char *session, struct span left);
 int socketio_conflict(struct buf *out, uint64_t seq, struct span address);
 int socketio_error(struct buf *out, enum hub_code code, const char *message, struct span address);
 int socketio_ack(struct buf *out, const char *session, uint64_t seq, struct span address);

@@ -333,8 +333,9 @@ void socketio_connect(struct conn *c, const struct socketio_packet *p)
 		return;
 	if (!come_back(c, p, m, &join, &rooms))
 		return;
-	m[WISH + WISH_BATCH].type = m[WISH + WISH_FIELDS].type = JSON_NONE; /* an event each */
-	wrong = wish_read(p->payload.p, &m[WISH], &wish);
+	m[WISH + WISH_BATCH].type = m[WISH + WISH_FIELDS].type = m[WISH + WISH_DELTA].type =
+	    JSON_NONE; /* an event each */
+	wrong = wish_read(p->payload.p, &m[WISH], &c->worker->hub7->grids, &wish);
 	if (wrong) {
 		select_wish_free(&wish);
 		socketio_refused(c, HUB_BAD_FIELD, wrong, address, 0);

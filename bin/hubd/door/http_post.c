@@ -389,7 +389,7 @@ void http_post(struct http *h, struct span session)
 	if (p) {
 		p->single = single;
 		p->x.end = posting_end;
-		p->publisher.client = rest_client(w->hub7, name);
+		p->publisher.client = rest_client(w->hub7, h->identity, name);
 	}
 	if (!exchange_begin(&p->x, h, &posting_door, &posting_user))
 		return;

@@ -85,9 +85,11 @@ uint64_t state_next_ms(const struct state *s)
 struct state_look state_look_at(const struct state_entry *e)
 {
 	return (struct state_look){.key = {(const char *)e->data, e->key_len},
+				   .type = {(const char *)e->data + e->key_len, e->type_len},
 				   .hash = e->hash,
 				   .seq = e->seq,
 				   .sender = e->sender,
+				   .cell = state_cell(e),
 				   .frame = e->data + e->key_len + e->type_len,
 				   .len = e->len};
 }

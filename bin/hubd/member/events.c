@@ -58,7 +58,7 @@ static void on_presence(struct worker *w, struct session *s, const struct sessio
 	struct told t = told_begin(w);
 	struct member *m;
 
-	for (m = shard ? shard->members : NULL; m; m = m->shard_next) {
+	for (m = shard ? shard_first(shard) : NULL; m; m = shard_next(shard, m)) {
 		struct conn *c = seat_of(m)->conn;
 
 		if ((int32_t)(change->version - m->version) <= 0 || !c->door->dialect->presence ||
@@ -90,7 +90,7 @@ static void tell_status(struct worker *w, struct shard *shard)
 	struct member *m;
 
 	session_status_told(shard);
-	for (m = shard->members; m; m = m->shard_next) {
+	for (m = shard_first(shard); m; m = shard_next(shard, m)) {
 		struct conn *c = seat_of(m)->conn;
 
 		if (!c->door->dialect->status || !may_know(c))

@@ -7,7 +7,7 @@
 #include "member/member.h"
 #include "member/trail.h"
 
-#define SEAT_NUMBERS 0x1fffffffu		  /* bits of seat.number */
+#define SEAT_NUMBERS ((1u << SEAT_NUMBER_BITS) - 1)
 #define MSG_ID_ROOM (6 * ENVELOPE_MSG_ID_MAX + 2) /* all of it escaped, and its quotes */
 
 /* A join under way. */
@@ -19,6 +19,9 @@ struct joining {
 	struct session_from from;
 	bool echo, hidden, ordered, settles;
 	bool blind; /* it may not read */
+	bool stays; /* the seat is there already, */
+	bool knows; /* and has had all that it wants now */
+	uint64_t ahead;
 	bool granted;
 	struct selection *select; /* of one that waits: a reference */
 	struct seat *above;	  /* may have gone, and another be in its place */
@@ -60,12 +63,64 @@ static enum count_resume resumed(const struct session_joined *joined)
 	return strcmp(joined->reason, "trimmed") == 0 ? RESUME_TRIMMED : RESUME_EPOCH_CHANGED;
 }
 
+/* What it selects from now on. Who stays where it is, and is to see other cells, does so once it
+ * has had what is under way. */
+static int choose(const struct joining *j, struct seat *seat)
+{
+	struct worker *w = j->conn->worker;
+	struct selection *sel = j->select;
+	bool stays = j->stays && !j->from.has_since, ok = true;
+	int r;
+
+	if (stays && seat->ahead >= seat->m.cursor) {
+		/* Who would get some of it twice otherwise gets all that it waits for. */
+		deliver_now(seat);
+		if (seat->ahead >= seat->m.cursor)
+			return -EAGAIN;
+	}
+	interest_drop(seat);
+	if (!stays)
+		return seat_select(seat, sel);
+	sel = select_in(w, sel, select_area(seat->select), &ok);
+	r = ok ? seat_select(seat, sel) : -ENOMEM;
+	select_unref(sel);
+	return r;
+}
+
+/* What it has had, as far as its past does not tell. */
+static void know(const struct joining *j, struct seat *seat, const struct session_joined *joined)
+{
+	if (j->stays && !j->from.has_since) {
+		seat->whole |= (j->echo && !seat->m.echo) || !j->knows;
+		return;
+	}
+	seat->ahead = joined->recovered && j->ahead <= joined->seq ? j->ahead : 0;
+	/* Of what it may not have had there are no patches. */
+	seat->whole = j->from.bare || joined->rest || joined->gap_to;
+}
+
+/* It may have to see other cells. Who stays has no snapshot to tell it so. */
+static void turn(const struct joining *j, struct seat *seat)
+{
+	struct span msg_id = {j->msg_id, j->stays && !j->from.has_since ? j->msg_id_len : 0};
+
+	if (interest_say(seat, select_area(j->select), msg_id) != HUB_OK)
+		conn_close(seat->conn, CLOSE_INTERNAL, "out of memory");
+}
+
 static void answer(struct joining *j, struct seat *seat, struct session_joined *joined)
 {
 	struct conn *c = j->conn;
+	int r;
 
-	if (seat_select(seat, j->select) < 0)
-		conn_close(c, CLOSE_INTERNAL, "out of memory");
+	r = choose(j, seat);
+	if (r < 0)
+		conn_close(c, r == -EAGAIN ? CLOSE_SLOW : CLOSE_INTERNAL,
+			   r == -EAGAIN ? "too slow: it has not read what it is to get first"
+					: "out of memory");
+	if (j->stays && !j->from.has_since)
+		joined->seq = seat->m.cursor - 1;
+	know(j, seat, joined);
 	if (seat->select && joined->snapshot)
 		joined->snapshot =
 		    select_count(seat->select, seat->m.catchup->chunk, seat->m.catchup->n);
@@ -83,6 +138,8 @@ static void answer(struct joining *j, struct seat *seat, struct session_joined *
 	if (j->from.has_since)
 		counter_add_at(&c->worker->counters, resumes, resumed(joined), 1);
 	c->door->dialect->joined(c, seat, &j->from, joined);
+	if (select_area(seat->select) || select_area(j->select))
+		turn(j, seat);
 	c->flush_seats = true;
 	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
 	if (j->done)
@@ -201,6 +258,8 @@ static void move(struct joining *j, struct seat *seat)
 		return;
 	} else {
 		seat_unlink(seat);
+		j->stays = true;
+		j->knows = select_knows(seat->select, j->select);
 		trail_jump(seat);
 		answer(j, seat, &joined);
 	}
@@ -287,6 +346,7 @@ void member_join(struct conn *c, const struct join_request *request)
 			    .ordered = request->ordered,
 			    .settles = request->settles,
 			    .granted = request->granted,
+			    .ahead = request->ahead,
 			    .select = request->select,
 			    .above = request->above,
 			    .above_number = request->above ? request->above->number : 0,
@@ -306,6 +366,9 @@ void member_join(struct conn *c, const struct join_request *request)
 		fail(&j, code, why);
 		return;
 	}
+	j.from.area = select_area(request->select);
+	if (j.from.area)
+		j.from.rest = false;
 	j.blind = may(c, request, RIGHT_READ, &why) != HUB_OK;
 	if (j.blind) {
 		j.from.has_since = j.from.rest = false;

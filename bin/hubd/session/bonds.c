@@ -58,7 +58,10 @@ static int end_key(struct session *s, const struct state_entry *e, const char *r
 		   uint64_t now_ms)
 {
 	struct state_look look = state_look_at(e);
-	struct slot tags = {.key = look.hash, .class = RECORD_DELETE};
+	struct slot tags = {.key = look.hash,
+			    .class = RECORD_DELETE,
+			    .area = state_key_cell(&s->state, look.hash, look.key),
+			    .before = AREA_NOWHERE};
 	char owner[ID_LEN + 1], room[ENVELOPE_KEY_MAX];
 	struct span key = {room, look.key.len};
 	struct buf b = {0};

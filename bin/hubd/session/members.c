@@ -7,23 +7,44 @@
 
 /* --- shards, under the lock */
 
+static void list_add(struct shard *shard, struct member *m)
+{
+	struct member **list = m->ticks ? &shard->ticking : &shard->members;
+
+	m->shard_next = *list;
+	m->shard_link = list;
+	if (*list)
+		(*list)->shard_link = &m->shard_next;
+	*list = m;
+}
+
+static void list_remove(struct member *m)
+{
+	*m->shard_link = m->shard_next;
+	if (m->shard_next)
+		m->shard_next->shard_link = m->shard_link;
+}
+
 static void shard_add(struct shard *shard, struct member *m)
 {
-	m->shard_next = shard->members;
-	m->shard_link = &shard->members;
-	if (shard->members)
-		shard->members->shard_link = &m->shard_next;
-	shard->members = m;
+	list_add(shard, m);
 	atomic_fetch_add_explicit(&shard->n, 1, memory_order_relaxed);
 }
 
 static void shard_remove(struct shard *shard, struct member *m)
 {
-	*m->shard_link = m->shard_next;
-	if (m->shard_next)
-		m->shard_next->shard_link = m->shard_link;
+	list_remove(m);
 	if (atomic_fetch_sub_explicit(&shard->n, 1, memory_order_relaxed) == 1)
 		atomic_store_explicit(&shard->low, UINT64_MAX, memory_order_relaxed);
+}
+
+void session_set_ticks(struct member *m, bool ticks)
+{
+	if (m->ticks == ticks)
+		return;
+	list_remove(m);
+	m->ticks = ticks;
+	list_add(session_shard(m->session, m->worker), m);
 }
 
 /* --- telling the workers, under the lock, so that each hears of changes in their order */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "json/keys.h"
 #include "session/session.h"
 
 #define SHARE_PART 16 /* of all memory: what may be on its way for one session */
@@ -124,8 +125,8 @@ uint64_t session_head(struct session *s)
 }
 
 /* Puts the frame of a record into the state. Returns 0 or -ENOMEM. */
-static int set_state(struct state *state, const struct incoming *in, uint64_t hash, uint64_t seq,
-		     const void *frame, size_t len)
+static int set_state(struct state *state, const struct incoming *in, uint64_t hash, uint32_t area,
+		     uint64_t seq, const void *frame, size_t len)
 {
 	struct state_entry *entry = state_reserve(state, hash, in->key, in->type,
 						  in->body.len + LOG_FRAME_MAX, SIZE_MAX, false);
@@ -134,6 +135,7 @@ static int set_state(struct state *state, const struct incoming *in, uint64_t ha
 	if (!entry)
 		return -ENOMEM;
 	state_set(state, entry, seq, in->tags.sender, frame, len);
+	state_place(state, entry, area);
 	if (!in->tags.owned && in->due_ms == TIES_NEVER)
 		return 0;
 	tie = state_tie_new(state);
@@ -141,6 +143,23 @@ static int set_state(struct state *state, const struct incoming *in, uint64_t ha
 		return -ENOMEM;
 	state_bind(state, entry, tie, &(struct state_bond){in->tags.owned, in->due_ms});
 	return 0;
+}
+
+/* Where the record is, and where the one was that it replaces. */
+static void find_place(struct session *s, const struct incoming *in, struct slot *tags)
+{
+	const struct keys *keys = s->env->keys;
+	struct state_look was;
+
+	tags->area = AREA_ANYWHERE;
+	tags->before = AREA_NOWHERE;
+	if (tags->class == RECORD_DELETE)
+		tags->area = state_key_cell(&s->state, tags->key, in->key);
+	else if (keys && keys_have_areas(keys))
+		tags->area = keys_cell(keys, in->type, in->body.p, in->body.len);
+	if (tags->class == RECORD_SET &&
+	    state_latest_of(&s->state, tags->key, in->key, &in->type, &was))
+		tags->before = was.cell;
 }
 
 static int take_one(struct session *s, const struct incoming *in, uint64_t now_ms)
@@ -153,6 +172,7 @@ static int take_one(struct session *s, const struct incoming *in, uint64_t now_m
 
 	if (tags.class != RECORD_PLAIN)
 		tags.key = state_hash(&s->state, in->key);
+	find_place(s, in, &tags);
 	n = log_append(&s->log, &tags, in->body.p, in->body.len, now_ms);
 	if (n < 0)
 		return -ENOMEM;
@@ -160,7 +180,7 @@ static int take_one(struct session *s, const struct incoming *in, uint64_t now_m
 	if (tags.class == RECORD_SET) {
 		const struct slot *slot = chunk_slot(s->log.last, (uint64_t)n - s->log.last->first);
 
-		r = set_state(&s->state, in, tags.key, (uint64_t)n,
+		r = set_state(&s->state, in, tags.key, tags.area, (uint64_t)n,
 			      s->log.last->data + slot->offset, slot->len);
 		session_due(s, in->due_ms);
 	} else if (tags.class == RECORD_DELETE) {
@@ -203,7 +223,7 @@ int session_image_state(struct session_image *image, const struct incoming *in, 
 	if (log_append(&one, &tags, in->body.p, in->body.len, 0) < 0)
 		return -ENOMEM;
 	slot = chunk_slot(one.last, 0);
-	r = set_state(&image->state, in, state_hash(&image->state, in->key), seq,
+	r = set_state(&image->state, in, state_hash(&image->state, in->key), AREA_ANYWHERE, seq,
 		      one.last->data + slot->offset, slot->len);
 	log_free(&one);
 	return r;

@@ -24,10 +24,13 @@ struct offer *offer_new(struct session *s, const struct publication *p, uint64_t
 			    .len = (uint32_t)p->body.len,
 			    .key_len = (uint32_t)key.len,
 			    .type_len = (uint32_t)type.len};
-	memcpy(o->text, p->body.p, p->body.len);
+	if (p->body.len)
+		memcpy(o->text, p->body.p, p->body.len);
 	o->text[o->len] = '}';
-	memcpy(o->text + o->len + 1, key.p, key.len);
-	memcpy(o->text + o->len + 1 + o->key_len, type.p, type.len);
+	if (key.len)
+		memcpy(o->text + o->len + 1, key.p, key.len);
+	if (type.len)
+		memcpy(o->text + o->len + 1 + o->key_len, type.p, type.len);
 	return o;
 }
 

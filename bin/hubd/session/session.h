@@ -11,13 +11,12 @@
  * thread alone). Nothing else of a member is touched by other threads, but for `info`, under the
  * lock.
  *
- * The files: session.c life and shards, members.c who is in, users.c whose they are, away.c
- * who is at other hubs, seek.c where a
- * member begins, publish.c new records, stored.c what an archive has, look.c a look at the state,
- * resync.c members that were overtaken, bonds.c state
- * that goes by itself and records that are taken on a condition, offer.c and numbered.c records
- * that are numbered elsewhere, trim.c what is dropped, limits.c what an operator wants of one,
- * registry.c all sessions. */
+ * The files: session.c life and shards, members.c who is in, users.c whose they are, away.c who is
+ * at other hubs, seek.c where a member begins, area.c what it has to get elsewhere, publish.c new
+ * records, stored.c what an archive has, look.c a look at the state, resync.c members that were
+ * overtaken, bonds.c state that goes by itself and records that are taken on a condition, offer.c
+ * and numbered.c records that are numbered elsewhere, trim.c what is dropped, limits.c what an
+ * operator wants of one, registry.c all sessions. */
 #ifndef HUBD_SESSION_H
 #define HUBD_SESSION_H
 
@@ -83,6 +82,7 @@ struct session_env {
 	const struct workers *workers;
 	struct archive *archive; /* NULL: nothing outlives the process */
 	const struct session_events *events;
+	const struct keys *keys; /* where records of a state that was read are; NULL: nowhere */
 	uint32_t run; /* this hubd from start to end: random, or counted by the archive */
 	size_t max_members, state_keys;
 	size_t client_keys; /* state records that one client may have set; 0: all of them */
@@ -108,6 +108,7 @@ struct member {
 	uint8_t worker;	    /* index */
 	bool echo;	    /* wants its own records back */
 	bool hidden;	    /* a viewer: it only reads, and nobody is told of it */
+	bool ticks;	    /* it waits for ticks */
 	bool settles;	    /* whose place it takes hears so and does not come back: no contest */
 	_Atomic uint32_t direct; /* bytes of messages to it alone that it has not taken yet */
 };
@@ -146,7 +147,8 @@ struct shard {
 	struct mail status;	   /* the same, while status_due and not yet told of */
 	struct turn_entry dirty;   /* in TURN_SESSIONS with a reference on the session */
 	struct shard *status_next; /* for who gets status events */
-	struct member *members;	   /* this worker's, in no order */
+	struct member *members;	   /* this worker's, in no order, */
+	struct member *ticking;	   /* but those that wait for ticks */
 	_Atomic uint32_t n;	   /* how many; written under session->lock */
 	_Atomic uint64_t low;	   /* no member of this worker still needs a record before it */
 	atomic_bool woken, status_due;
@@ -276,6 +278,17 @@ static inline struct shard *session_shard(struct session *s, unsigned index)
 	return atomic_load_explicit(&s->shard[index], memory_order_acquire);
 }
 
+/* All of its members, one after the other; NULL: that was the last. */
+static inline struct member *shard_first(const struct shard *shard)
+{
+	return shard->members ? shard->members : shard->ticking;
+}
+
+static inline struct member *shard_next(const struct shard *shard, const struct member *m)
+{
+	return m->shard_next || m->ticks ? m->shard_next : shard->ticking;
+}
+
 /* The same, made where there is none: under the lock. NULL: no memory. */
 struct shard *session_shard_make(struct session *s, unsigned index);
 
@@ -324,9 +337,12 @@ struct session_from {
 	uint64_t since;
 	uint64_t epoch;
 	bool has_run;
-	uint32_t run;	  /* the hub's run in which it got its resume token */
-	bool opened;	  /* an ARCHIVE_OPEN of just now said: */
-	uint64_t stored;  /* the first seq kept there */
+	uint32_t run;	 /* the hub's run in which it got its resume token */
+	bool opened;	 /* an ARCHIVE_OPEN of just now said: */
+	uint64_t stored; /* the first seq kept there */
+	/* It wants what is in these cells, and anywhere; borrowed. NULL: all. What is in an archive
+	 * only it does not get: nobody knows where that is. */
+	const struct area *area;
 	struct span user; /* and whose it is; empty: nobody's in particular */
 };
 
@@ -349,6 +365,9 @@ enum hub_code session_join(struct session *s, struct member *m, const struct ses
 /* Undoes session_join(), tells the others, and gives up what the member holds: its catch-up, its
  * info and its reference on the session. Returns the number of members left. */
 uint32_t session_leave(struct member *m);
+
+/* It waits for ticks from now on, or does not: on its worker's thread. */
+void session_set_ticks(struct member *m, bool ticks);
 
 /* members_table.c, under the lock: a member that is that client, or NULL; others that are stand
  * behind it, by hash_next, among others. And who is one. */
@@ -406,6 +425,20 @@ enum hub_code session_seek(struct member *m, const struct session_from *from,
 /* The same under the lock, for a member without a catch-up that is not in the table yet. */
 enum hub_code session_seek_locked(struct session *s, struct member *m,
 				  const struct session_from *from, struct session_joined *out);
+
+/* What a member has to get that is to see other cells from now on. */
+struct session_entered {
+	uint64_t head;	     /* behind that record */
+	struct chunk *state; /* a reference: n records, oldest first; NULL where n is 0 */
+	uint64_t n;
+};
+
+/* The state of the cells of `to` that are not of `from`, and each(arg) for every record that is in
+ * those of `from` and not of `to`: under the lock. NULL: all cells. Takes as long as the cells are
+ * many. Returns 0 or -ENOMEM. */
+int session_enter(struct session *s, const struct area *from, const struct area *to,
+		  void (*each)(struct state_look look, void *arg), void *arg,
+		  struct session_entered *out);
 
 /* Gives a member records to get before its next one. Takes chunk. Returns 0 or -ENOMEM. */
 int member_catch_up(struct member *m, struct chunk *chunk, uint64_t n, uint64_t skip);
@@ -481,6 +514,9 @@ struct session_image {
 
 void session_image_init(struct session_image *image, const struct session_env *env);
 void session_image_free(struct session_image *image, const struct session_env *env);
+
+/* All of its state has been put into it. */
+void session_image_place(struct session_image *image, const struct session_env *env);
 
 /* A message of the dedup window, the oldest first. Returns 0 or -ENOMEM. */
 int session_image_ack(struct session_image *image, const struct session_env *env, uint64_t sender,
@@ -608,10 +644,10 @@ int session_state_of(struct session *s, struct span key, struct buf *out, size_t
 
 /* --- members that were overtaken: resync.c */
 
-/* Moves a member that the log has overtaken to its head, by way of the state and of the records
- * with an ack that it has not had, in order. *gap_to: the last seq withheld. Returns 0, -ENOMEM, or
- * -ESTALE where such records are lost. */
-int session_resync(struct member *m, uint64_t *gap_to);
+/* Moves a member that the log has overtaken to its head, by way of the state (as far as it is in
+ * the area; NULL: all) and of the records with an ack that it has not had, in order. *gap_to: the
+ * last seq withheld. Returns 0, -ENOMEM, or -ESTALE where such records are lost. */
+int session_resync(struct member *m, const struct area *area, uint64_t *gap_to);
 
 /* --- what an operator wants: limits.c */
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "json/keys.h"
 #include "session/session.h"
 
 void session_image_init(struct session_image *image, const struct session_env *env)
@@ -19,6 +20,17 @@ void session_image_free(struct session_image *image, const struct session_env *e
 	state_free(&image->state);
 	free(image->crashes);
 	image->crashes = NULL;
+}
+
+static uint32_t cell_of(const void *arg, struct span type, const char *text, size_t len)
+{
+	return keys_cell(arg, type, text, len);
+}
+
+void session_image_place(struct session_image *image, const struct session_env *env)
+{
+	if (env->keys && keys_have_areas(env->keys))
+		state_place_all(&image->state, cell_of, env->keys);
 }
 
 int session_image_ack(struct session_image *image, const struct session_env *env, uint64_t sender,

@@ -239,6 +239,7 @@ export class Scene {
 	// What is at a point of the page: {id} of a thing, and the place [x, z] on the ground.
 	pick(px, py) {
 		const {width, height} = this.canvas.getBoundingClientRect();
+		this.scene.updateMatrixWorld(); // of what has come since it was drawn
 		this.#ray.setFromCamera(new THREE.Vector2((px / width) * 2 - 1, 1 - (py / height) * 2), this.camera);
 		const [hit] = this.#ray.intersectObjects([...this.things.values()], true).filter(({object}) => !object.isSprite && !object.material.map);
 		const [ground] = this.#ray.intersectObject(this.ground);

@@ -56,12 +56,22 @@ sub ended {
 	}
 }
 
+# What those who behave show where the hub wants one.
+our $token;
+
+sub _member {
+	my ($hub, $transport, $session, %join) = @_;
+	my $c = $hub->client($transport, defined $token && $transport eq 'ws' ? (headers => ["Authorization: Bearer $token"]) : ());
+	$c->{joined} = $c->join_session($session, %join);
+	return $c;
+}
+
 # A hundred who behave, in a session of their own: one says something now and then, and all get it. Returns what is
 # wrong, or ''.
 sub good_members {
 	my ($hub, $session, $name, $rounds) = @_;
-	my $sender = $hub->member('ws', $session, echo => $no);
-	my @readers = map { $hub->member($_ % 2 ? 'ws' : 'unix', $session) } 1 .. 99;
+	my $sender = _member($hub, 'ws', $session, echo => $no);
+	my @readers = map { _member($hub, $_ % 2 ? 'ws' : 'unix', $session) } 1 .. 99;
 	my @took;
 	for my $n (1 .. $rounds || 100) {
 		my $start = now();
