@@ -95,7 +95,7 @@ export class Hub {
 		if (all.shared && globalThis.navigator?.locks && globalThis.BroadcastChannel) {
 			const name = `hub ${this.#base} ${session} ${all.shared}`;
 			const {transports} = this.#options;
-			this.#tabs = new Tabs(name, () => new Trunk(name, session, {...options, transports}, this[PLACE]()));
+			this.#tabs = new Tabs(name, () => new Trunk(name, session, {...options, transports}, this[PLACE]()), () => this.#connect());
 			this.#options.transports = ["tab"];
 			this.#at = 0;
 		}
@@ -835,22 +835,42 @@ async function overPoll(link, about) {
 // A Hub's side: the channel, and the lock that the tab with the connection holds. The browser gives it to another tab
 // when that one is gone, however it went.
 class Tabs {
-	constructor(name, lead) {
+	#name; #lead; #again; #given; #let_go; #trunk;
+	#hidden = () => this.#leave();
+	#shown = ({persisted}) => persisted && (this.#ask(), this.#again());
+
+	// lead: gives a Trunk; again: for who comes back, having missed what was said.
+	constructor(name, lead, again) {
+		[this.#name, this.#lead, this.#again] = [name, lead, again];
 		this.id = random(8);
 		this.channel = new BroadcastChannel(name);
-		this.given = new AbortController();
+		globalThis.addEventListener?.("pagehide", this.#hidden);
+		globalThis.addEventListener?.("pageshow", this.#shown);
+		this.#ask();
+	}
+
+	#ask() {
+		const given = this.#given = new AbortController();
 		const held = () => new Promise((done) => {
-			if (this.given.signal.aborted) return done();
-			this.trunk = lead();
-			this.let_go = done;
+			if (given.signal.aborted) return done();
+			this.#let_go = done;
+			this.#trunk = this.#lead();
 		});
-		navigator.locks.request(name, {signal: this.given.signal}, held).catch((error) => { if (!this.given.signal.aborted) throw error; });
+		navigator.locks.request(this.#name, {signal: given.signal}, held).catch((error) => { if (!given.signal.aborted) throw error; });
+	}
+
+	// A page that is left may be kept, and then holds up nobody.
+	#leave() {
+		this.#trunk?.close();
+		this.#given.abort();
+		this.#let_go?.();
+		this.#trunk = this.#let_go = undefined;
 	}
 
 	close() {
-		this.trunk?.close();
-		this.given.abort();
-		this.let_go?.();
+		globalThis.removeEventListener?.("pagehide", this.#hidden);
+		globalThis.removeEventListener?.("pageshow", this.#shown);
+		this.#leave();
 		this.channel.close();
 	}
 }
