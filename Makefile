@@ -24,7 +24,7 @@ VERSION := 0.1.0
 SOVERSION := 0
 
 programs := hubd hubcat hubbench hubreplay hubtoken
-pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3 libpq zlib
+pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3 libpq hiredis zlib
 warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
 # Not asked for on a machine where `make deps` is still to run.
@@ -72,6 +72,9 @@ $(BUILD)/obj/tests/% $(BUILD)/obj/fuzz/tests/%: private cppflags += -Itests/unit
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -c -o $@ $<
+
+# It has them in it.
+$(BUILD)/obj/bin/hubd/bus/scripts.o: $(wildcard bin/hubd/bus/*.lua)
 
 # What the programs share.
 $(BUILD)/lib.a: $(lib_obj)

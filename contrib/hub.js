@@ -26,7 +26,7 @@ const DEFAULTS = {
 	better: 60000, // after which WebSocket is tried again, and twice that each time; ms
 	keys: KEYS, deletes: ["entity_deleted", "object_deleted"],
 };
-const PASSING = new Set(["internal", "hub_full", "rate_limited", "shutting_down", "held"]); // hub(7), Refused for now
+const PASSING = new Set(["internal", "hub_full", "rate_limited", "shutting_down", "held", "unavailable"]); // hub(7), Refused for now
 const HOPELESS = new Set(["forbidden", "banned", "bad_session_id", "bad_field"]); // of a join
 const SAID = ["session_id", "timestamp", "from"]; // what a record in an array has of the one before it, where it has none
 const MISSES = 2; // in a row, after which another transport is tried
@@ -87,7 +87,8 @@ export class Hub {
 		if (options[TRUNK]) this.#go_on_at(options[TRUNK]);
 		if (all.shared && globalThis.navigator?.locks && globalThis.BroadcastChannel) {
 			const name = `hub ${this.#base} ${session} ${all.shared}`;
-			this.#tabs = new Tabs(name, () => new Trunk(name, session, {...options, transports: this.#options.transports}, this[PLACE]()));
+			const {transports} = this.#options;
+			this.#tabs = new Tabs(name, () => new Trunk(name, session, {...options, transports}, this[PLACE]()));
 			this.#options.transports = ["tab"];
 			this.#at = 0;
 		}
@@ -742,7 +743,7 @@ class Tabs {
 			this.trunk = lead();
 			this.let_go = done;
 		});
-		navigator.locks.request(name, {signal: this.given.signal}, held).catch(() => {});
+		navigator.locks.request(name, {signal: this.given.signal}, held).catch((error) => { if (!this.given.signal.aborted) throw error; });
 	}
 
 	close() {

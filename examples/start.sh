@@ -3,10 +3,11 @@
 
 clean_up() {
 	trap '' HUP INT TERM
+	# The hub, which was the first, goes last: the others may have something left for it.
 	for part in $parts; do
 		kill "$part" 2>/dev/null || :
+		wait "$part" || :
 	done
-	wait
 	rm -rf "$dir"
 }
 trap clean_up EXIT
@@ -37,7 +38,7 @@ part() {
 		kill "$part" 2>/dev/null
 		rm -rf "$dir"
 	) &
-	parts="$part $! $parts"
+	parts="$! $part $parts"
 }
 
 hub_once() {
@@ -45,11 +46,11 @@ hub_once() {
 	    --drain 0 --log-level warn --ready-fd 3 "$@" 3>"$dir/ready"
 }
 
-# start_hub ARGUMENT...: hubd with these on a free $port, and at HUB_URL; it comes back there.
+# start_hub ARGUMENT...: hubd with these on a free port, which is in $dir/port, and at HUB_URL; it comes back there.
 start_hub() {
 	part hub_once "$@"
 	until [ -s "$dir/ready" ]; do
-		kill -0 "${parts%% *}" 2>/dev/null || exit 1
+		kill -0 "$part" 2>/dev/null || exit 1
 		sleep 0.1
 	done
 	port=$(sed 's/.*"127\.0\.0\.1:\([0-9]*\)".*/\1/' "$dir/ready")

@@ -69,6 +69,8 @@ static const struct opt options_table[] = {
      "the same: only the last move of each avatar"},
     {0, "compact", NULL, OPT_TRUE, FIELD(compact), 0, 0, NULL,
      "the same: without what the record before says, too"},
+    {0, "area", "LENGTH", OPT_INT, FIELD(area), 1, 1000000, NULL,
+     "the same: only who is so near, in metres (all)"},
     {0, "observers", "N", OPT_INT, FIELD(observers), 1, 999999, NULL,
      "the same: clients whose messages are read, not only counted (10)"},
     {0, "world", "LENGTH", OPT_INT, FIELD(world), 10, 1000000, NULL,
@@ -113,7 +115,8 @@ static const struct opt_program program = {
 	"[-b BYTES] [-d SECONDS] [--warmup SECONDS] [--ramp SECONDS|RATE/s] [--drain SECONDS] "
 	"[--poisson] [--closed N] [--coalesce SECONDS] [--acks] [--no-echo] [--threads N] "
 	"[--churn RATE] [--slow N] [--deflate] [--tick SECONDS] [--batch] [--conflate] [--compact] "
-	"[--observers N] [--world LENGTH] [--play FILE] [--speed X] [--message TEXT] [--join TEXT] "
+	"[--area LENGTH] [--observers N] [--world LENGTH] [--play FILE] [--speed X] [--message "
+	"TEXT] [--join TEXT] "
 	"[--answer "
 	"TEXT=TEXT] "
 	"[--event NAME] "
@@ -325,6 +328,7 @@ int main(int argc, char **argv)
 	    .bytes = UNSET,
 	    .slow = UNSET,
 	    .tick = UNSET,
+	    .area = UNSET,
 	    .observers = UNSET,
 	    .world = UNSET,
 	    .threads = 1,

@@ -70,6 +70,8 @@ static const struct opt options_table[] = {
     {0, "batch", NULL, OPT_TRUE, FIELD(batch), 0, 0, NULL, "take records in arrays"},
     {0, "conflate", NULL, OPT_TRUE, FIELD(conflate), 0, 0, NULL,
      "of state only what is the latest when it is taken"},
+    {0, "area", "X,Y,R", OPT_STRING, FIELD(area), 0, 0, NULL,
+     "of what has a place only what is in the cells around (X, Y)"},
     {0, "no-reconnect", NULL, OPT_FALSE, FIELD(reconnect), 0, 0, NULL,
      "end (exit 69) when there is no connection"},
     {0, "ready-fd", "N", OPT_INT, FIELD(ready_fd), 1, INT_MAX, NULL,
@@ -90,7 +92,8 @@ static const struct opt_program program = {
 	"[--seq] "
 	"[-m JQ] [-R] [--give-up SECONDS] [--rejects FILE] [--raw-protocol] [--no-echo] "
 	"[--types TYPES] [--tick SECONDS] [--priority TYPES] [--batch] [--conflate] "
-	"[--no-reconnect] [--state] [--stats] [--ready-fd N] [--ready-file FILE] [-v] SESSION",
+	"[--area X,Y,R] [--no-reconnect] [--state] [--stats] [--ready-fd N] [--ready-file FILE] "
+	"[-v] SESSION",
     .summary = "Joins standard input and output to a session of a hub: one JSON object a line.",
     .opts = options_table};
 
@@ -119,7 +122,7 @@ static void check_stats(struct arguments *o, int argc, char **argv, int first)
 	if (o->listen || o->publish || o->state || o->since || o->end || o->type || o->filter ||
 	    o->map || o->acks || o->raw || o->protocol || o->rejects || o->raw_output || o->nul ||
 	    o->records_sep || !o->echo || o->types || o->priority || o->tick >= 0 || o->batch ||
-	    o->conflate || o->linger != ARGUMENTS_LINGER_UNSET ||
+	    o->conflate || o->area || o->linger != ARGUMENTS_LINGER_UNSET ||
 	    o->give_up != ARGUMENTS_GIVE_UP_UNSET || o->ready_fd >= 0 || o->ready_file)
 		err_die(EX_USAGE,
 			"--stats goes with -j, -n, -w, --no-reconnect and where the hub is");
@@ -144,13 +147,15 @@ static void check(struct arguments *o, int argc, char **argv, int first)
 	if (o->publish &&
 	    (o->end || o->filter || o->count || o->linger != ARGUMENTS_LINGER_UNSET || o->since))
 		err_die(EX_USAGE, "-e, -f, -n, -q and -s are for receiving; -p receives nothing");
-	if (o->publish && (o->types || o->priority || o->tick >= 0 || o->batch || o->conflate))
+	if (o->publish &&
+	    (o->types || o->priority || o->tick >= 0 || o->batch || o->conflate || o->area))
 		err_die(EX_USAGE,
-			"--types, --tick, --priority, --batch and --conflate are for receiving; -p "
-			"receives nothing");
+			"--types, --tick, --priority, --batch, --conflate and --area are for "
+			"receiving; -p receives nothing");
 	/* The last record that there is may be none of them. */
-	if (o->types && (o->end || (o->since && strcmp(o->since, "new") != 0 && !o->listen)))
-		err_die(EX_USAGE, "--types does not go with -e, nor with -s without -l");
+	if ((o->types || o->area) &&
+	    (o->end || (o->since && strcmp(o->since, "new") != 0 && !o->listen)))
+		err_die(EX_USAGE, "--types and --area do not go with -e, nor with -s without -l");
 	if (o->protocol && !o->publish)
 		err_die(EX_USAGE, "--raw-protocol goes with -p; without -p lines speak to the hub");
 	if (o->listen && o->rejects)
@@ -195,6 +200,24 @@ static int put_types(struct buf *b, const char *name, const char *types)
 	return r == 0 ? buf_puts(b, "]") : r;
 }
 
+static int put_area(struct buf *b, const char *area)
+{
+	const char *p = area;
+	double n[3];
+	int i = 0;
+
+	for (; i < 3 && p; i++) {
+		p = quantity_number(p, &n[i]);
+		if (p && *p == (i < 2 ? ',' : '\0'))
+			p += i < 2;
+		else
+			p = NULL;
+	}
+	if (!p || n[2] < 0)
+		err_die(EX_USAGE, "--area: '%s' is not X,Y,R: numbers, and R not below 0", area);
+	return buf_printf(b, ",\"area\":{\"x\":%.17g,\"y\":%.17g,\"r\":%.17g}", n[0], n[1], n[2]);
+}
+
 /* As fields of a join. */
 static void read_wants(struct arguments *o)
 {
@@ -210,6 +233,8 @@ static void read_wants(struct arguments *o)
 		r = buf_puts(&b, ",\"batch\":true");
 	if (r == 0 && o->conflate)
 		r = buf_puts(&b, ",\"conflate\":true");
+	if (r == 0 && o->area)
+		r = put_area(&b, o->area);
 	if (r == 0)
 		r = buf_put(&b, "", 1);
 	if (r < 0)

@@ -16,7 +16,7 @@ struct arguments {
 	bool listen, publish, raw, echo, reconnect, verbose, state, acks, protocol, end, stats;
 	bool raw_output, join, nul, records_sep, compact;
 	struct client_args hub;
-	const char *type, *filter, *map, *since, *rejects, *ready_file, *types, *priority;
+	const char *type, *filter, *map, *since, *rejects, *ready_file, *types, *priority, *area;
 	char wants[CLIENT_WANTS_MAX]; /* of these, as fields of a join */
 	bool batch, conflate;
 	double tick;	     /* seconds; negative: none */

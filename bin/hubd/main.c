@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/url.h"
+#include "bus/bus.h"
 #include "dialect/hub7.h"
 #include "door/doors.h"
 #include "door/engineio.h"
@@ -26,6 +27,7 @@
 #include "door/stream.h"
 #include "door/www.h"
 #include "loop/journal.h"
+#include "member/absent.h"
 #include "member/member.h"
 #include "options.h"
 #include "recall.h"
@@ -36,7 +38,8 @@
 #include "store/store.h"
 #include "wire/forwarded.h"
 
-#define JOURNAL_END_MS 500 /* for the last lines to be read */
+#define JOURNAL_END_MS 500    /* for the last lines to be read */
+#define BUS_TTL_MORE_MS 60000 /* for which a session that all hubds have left is in Redis still */
 
 struct hub {
 	int argc;
@@ -48,10 +51,16 @@ struct hub {
 	struct registry registry;
 	struct store_settings store_settings;
 	struct store *store; /* NULL: nothing outlives hubd */
+	struct bus_settings bus_settings;
+	struct bus *bus; /* NULL: it is alone */
+	struct recall recall;
 	struct bans *bans;
 	struct ended *ended;
+	struct absents *absents;
 	struct settings_fixed fixed;
 	struct settings *settings; /* for workers to come */
+	struct settings *first;	   /* those of the start: by its keys the store is read */
+	struct area_grids grids;
 	unsigned char secret[RESUME_KEY_LEN];
 	unsigned char ids[CONN_ID_KEY_LEN];
 	struct shares *shares;
@@ -226,6 +235,7 @@ static int make_workers(struct hub *hub)
 		hub->members[i] = (struct members){.registry = &hub->registry,
 						   .bans = hub->bans,
 						   .ended = hub->ended,
+						   .absents = hub->absents,
 						   .resyncs = hub->opt.slow == SLOW_RESYNC};
 		w->members = &hub->members[i];
 		w->doors = &hub->doors[i];
@@ -385,8 +395,11 @@ static void settle(struct hub *hub)
 		       .grace_ms = (int64_t)(opt->slow_after * 1000)},
 	    .memory = &hub->memory,
 	    .workers = &hub->workers,
-	    .archive = hub->store ? store_archive(hub->store) : NULL,
+	    .archive = hub->store ? store_archive(hub->store)
+		       : hub->bus ? bus_archive(hub->bus)
+				  : NULL,
 	    .events = &member_events,
+	    .keys = hub->first->keys,
 	    .run = hub->fixed.run,
 	    .max_members = (size_t)opt->max_members,
 	    .state_keys = (size_t)opt->state_keys,
@@ -419,6 +432,33 @@ static int open_store(struct hub *hub)
 	return status;
 }
 
+static void on_kept(void *arg, struct span name, struct span value, uint64_t until_ms, bool news)
+{
+	recall_heard(arg, name, value, until_ms, news);
+}
+
+/* Finds the other hubds, with whom it shares the secret. Returns 0 or an exit status. */
+static int open_bus(struct hub *hub)
+{
+	const struct hub_options *opt = &hub->opt;
+	int status = 0;
+
+	hub->recall = (struct recall){.members = &hub->members[0],
+				      .workers = &hub->workers,
+				      .resume_ms = (uint64_t)(opt->resume_ttl * 1000)};
+	hub->bus_settings =
+	    (struct bus_settings){.kept = on_kept,
+				  .arg = &hub->recall,
+				  .urls = (const char *const *)opt->bus.item,
+				  .n = opt->bus.n,
+				  .ca = opt->bus_ca,
+				  .node_ms = (uint64_t)(opt->bus_node_timeout * 1000),
+				  .ttl_ms = (uint64_t)(opt->session_ttl * 1000) + BUS_TTL_MORE_MS};
+	if (opt->bus.n)
+		hub->bus = bus_open(&hub->bus_settings, hub->secret, sizeof(hub->secret), &status);
+	return status;
+}
+
 /* Takes what only root may have, sockets and keys, then is somebody else. Returns 0 or an exit
  * status. */
 static int prepare(struct hub *hub, struct listeners *ls)
@@ -437,24 +477,30 @@ static int prepare(struct hub *hub, struct listeners *ls)
 					     .workers = (unsigned)hub->opt.workers,
 					     .started_ms = clock_wall_ms(),
 					     .shares = hub->shares,
+					     .grids = &hub->grids,
 					     .identities = hub->identities};
 	randombytes_buf(&hub->fixed.run, sizeof(hub->fixed.run));
 	hub->bans = bans_new();
 	hub->ended = ended_new();
-	if (!ls || !hub->fixed.fields || !hub->bans || !hub->ended || !hub->shares ||
-	    !hub->identities)
+	hub->absents = absents_new();
+	if (!ls || !hub->fixed.fields || !hub->bans || !hub->ended || !hub->absents ||
+	    !hub->shares || !hub->identities)
 		err_die(EX_OSERR, "out of memory");
 	hub->settings = settings_new(&hub->opt, &hub->fixed, why, sizeof(why));
 	if (!hub->settings) {
 		err_log(ERR_ERROR, "%s", why);
 		return EX_CONFIG;
 	}
+	hub->grids.fixed = true;
+	hub->first = settings_ref(hub->settings);
 	/* Who is to be somebody else binds before; else nobody knocks before the store is there. */
 	status = hub->opt.user ? open_listeners(&hub->opt, ls) : 0;
 	if (status == 0 && hub->opt.user)
 		status = service_become(hub->opt.user, listeners_own, ls);
 	if (status == 0)
 		status = open_store(hub);
+	if (status == 0)
+		status = open_bus(hub);
 	settings_fix(hub->settings, &hub->fixed);
 	if (status == 0 && !hub->opt.user)
 		status = open_listeners(&hub->opt, ls);
@@ -478,9 +524,13 @@ static int serve(struct hub *hub)
 	} else if (hub->store && store_start(hub->store, &hub->env) < 0) {
 		err_log(ERR_ERROR, "cannot start a thread");
 		status = EX_OSERR;
+	} else if (hub->bus && bus_start(hub->bus, &hub->env, &hub->registry) < 0) {
+		err_log(ERR_ERROR, "cannot start a thread");
+		status = EX_OSERR;
 	} else {
 		status = run(hub, ls);
 	}
+	bus_stop(hub->bus);
 	if (store_stop(hub->store) < 0 && status == 0)
 		status = EX_IOERR;
 fail_workers:
@@ -492,11 +542,14 @@ fail_workers:
 fail_prepare:
 	listeners_stop(ls);
 	store_free(hub->store);
+	bus_free(hub->bus);
 	settings_unref(hub->settings);
+	settings_unref(hub->first);
 	json_paths_free(hub->fixed.fields);
 	shares_free(hub->shares);
 	intern_free(hub->identities);
 	bans_free(hub->bans);
+	absents_free(hub->absents);
 	ended_free(hub->ended);
 	listeners_free(ls);
 	return status;
@@ -508,7 +561,8 @@ static int check(struct hub *hub)
 	char why[1024];
 	int status;
 
-	hub->fixed = (struct settings_fixed){.secret = hub->secret, .ids = hub->ids};
+	hub->fixed =
+	    (struct settings_fixed){.secret = hub->secret, .ids = hub->ids, .grids = &hub->grids};
 	hub->settings = settings_new(&hub->opt, &hub->fixed, why, sizeof(why));
 	if (!hub->settings) {
 		err_log(ERR_ERROR, "%s", why);

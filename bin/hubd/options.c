@@ -78,7 +78,7 @@ static const struct opt options[] = {
      "largest message taken (64k)"},
     {0, "deflate", NULL, OPT_TRUE, AT(deflate), 0, 0, NULL,
      "agree to permessage-deflate with WebSocket clients that offer it"},
-    {0, "deflate-min", "BYTES", OPT_SIZE, AT(deflate_min), 1, 1024 * GIB, NULL,
+    {0, "deflate-min", "BYTES", OPT_SIZE, AT(deflate_min), 1, ENVELOPE_MESSAGE_MAX, NULL,
      "deflate only what has so many bytes (256)"},
     {0, "max-header", "BYTES", OPT_SIZE, AT(max_header), 1024, 60 * KIB, NULL,
      "largest head of an HTTP request taken (16k)"},
@@ -120,6 +120,12 @@ static const struct opt options[] = {
      "bytes that all sessions keep together (256M)"},
     {0, "session-ttl", "SECONDS", OPT_SECONDS, AT(session_ttl), 0, 1e9, NULL,
      "how long a session without members is kept (1h)"},
+    {0, "bus", "URL", OPT_LIST, AT(bus), 0, 0, NULL,
+     "share sessions with other hubds through Redis; may be repeated (it is alone)"},
+    {0, "bus-ca", "FILE", OPT_STRING, AT(bus_ca), 0, 0, NULL,
+     "whose certificates are trusted of rediss:// (the system's)"},
+    {0, "bus-node-timeout", "SECONDS", OPT_SECONDS, AT(bus_node_timeout), 1, 3600, NULL,
+     "silence after which the members of another hubd are gone (10)"},
     {0, "store", "FILE", OPT_STRING, AT(store), 0, 0, NULL,
      "keep sessions in this SQLite database (nothing outlives hubd)"},
     {0, "sync", "HOW", OPT_CHOICE, AT(sync), 0, 0, sync_choices,
@@ -136,6 +142,8 @@ static const struct opt options[] = {
      "how long a lagging member may rely on more than the history (2)"},
     {0, "keys", "FILE", OPT_STRING, AT(keys), 0, 0, NULL,
      "which messages are state: lines of type-glob, path, [delete] (built in)"},
+    {0, "area", "TYPES=PATH,PATH,SIZE", OPT_LIST, AT(area), 0, 0, NULL,
+     "where records of these types have a place, in cells of SIZE (repeatable; nowhere)"},
     {0, "rules", "DIR", OPT_STRING, AT(rules), 0, 0, NULL,
      "what messages mean: jq programs DIR/TYPE.jq (what they always mean)"},
     {0, "state-keys", "N", OPT_INT, AT(state_keys), 0, 100000000, NULL,
@@ -184,6 +192,7 @@ static const char *const live[] = {
     "deflate",
     "deflate-min",
     "keys",
+    "area",
     "rules",
     "ping",
     "pong",
@@ -270,6 +279,7 @@ static void defaults(struct hub_options *opt)
 	    .history_memory = 256 << 20,
 	    .session_ttl = 3600,
 	    .resume_ttl = 30 * 86400,
+	    .bus_node_timeout = 10,
 	    .store_max = (int64_t)16 << 30,
 	    .slow_after = 2,
 	    .presence_limit = 100,
@@ -325,6 +335,9 @@ static int together(const struct hub_options *opt, char *why, size_t cap)
 	if (opt->listen_proxy.n && !opt->trust_proxy.n)
 		return clash(opt, "listen-proxy", "listen-proxy",
 			     "listen-proxy needs trust-proxy: who may speak there", why, cap);
+	if (opt->store && opt->bus.n)
+		return clash(opt, "store", "bus", "store and bus do not go together: Redis keeps",
+			     why, cap);
 	if (!opt->tls_cert != !opt->tls_key)
 		return clash(opt, "tls-cert", "tls-key", "tls-cert and tls-key need each other",
 			     why, cap);

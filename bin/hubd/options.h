@@ -40,7 +40,11 @@ struct hub_options {
 	int64_t presence_limit;
 	int64_t state_keys, client_keys, state_bytes, client_bytes;
 	const char *keys;
+	struct opt_list area;
 	const char *rules, *rules_test;
+	struct opt_list bus;
+	const char *bus_ca;
+	double bus_node_timeout;
 	const char *store;
 	int sync; /* enum store_sync */
 	int64_t keep_records;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "bus/redis_url.h"
 #include "door/http_routes.h"
 #include "door/listener.h"
 #include "options.h"
@@ -103,6 +104,7 @@ static const char *wrong_text(size_t option, const char *text)
 		return wrong_socketio_path(text);
 	case AT(keys):
 	case AT(store):
+	case AT(bus_ca):
 	case AT(rules):
 	case AT(auth_key):
 	case AT(tls_cert):
@@ -125,12 +127,22 @@ static int check_networks(const char *list, char *why, size_t cap)
 	return -EINVAL;
 }
 
+/* What may hold a password is not said again. */
+static int check_bus(const char *url, char *why, size_t cap)
+{
+	struct redis_url u;
+
+	return redis_url_parse(&u, url, why, cap);
+}
+
 int options_check_text(const struct opt *o, const char *text, char *why, size_t cap)
 {
 	const char *wrong = wrong_text(o->offset, text);
 
 	if (o->offset == AT(trust_proxy))
 		return check_networks(text, why, cap);
+	if (o->offset == AT(bus))
+		return check_bus(text, why, cap);
 	if (!wrong)
 		return 0;
 	snprintf(why, cap, "'%.130s' %s", text, wrong);

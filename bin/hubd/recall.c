@@ -43,3 +43,38 @@ int recall(struct store *store, const char *file, struct members *members, uint6
 		err_log(ERR_ERROR, "store %s: what operators have set cannot be read", file);
 	return status;
 }
+
+/* Lifts a ban of that name. */
+static void unban(const struct recalling *r, struct span name)
+{
+	struct steering st;
+
+	if (kept_read_name(&st, name))
+		bans_remove(r->members->bans, &st.whom, r->mono_ms);
+}
+
+void recall_heard(const struct recall *to, struct span name, struct span value, uint64_t until_ms,
+		  bool news)
+{
+	const struct recalling r = {.file = "of the bus",
+				    .members = to->members,
+				    .resume_ms = to->resume_ms,
+				    .wall_ms = clock_wall_ms(),
+				    .mono_ms = clock_mono_ms()};
+	struct steering st;
+	struct recalling all = r;
+
+	if (until_ms && until_ms <= r.wall_ms)
+		return;
+	if (!value.len) {
+		unban(&r, name);
+		return;
+	}
+	on_kept(&all, value, until_ms);
+	if (!news)
+		return;
+	for (size_t i = 0; kept_read_gone(&st, value, i); i++)
+		steer_elsewhere(to->workers, &st);
+	if (kept_read(&st, value) && st.verb == STEER_BAN)
+		steer_elsewhere(to->workers, &st);
+}

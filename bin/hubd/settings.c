@@ -16,6 +16,26 @@ static struct keys *read_keys(const char *file, char *why, size_t cap)
 	return file ? keys_load(file, why, cap) : keys_default();
 }
 
+/* Where records have places, beside what the table says. */
+static int read_areas(struct keys *keys, const struct hub_options *opt, struct area_grids *grids,
+		      char *why, size_t cap)
+{
+	for (size_t i = 0; i < opt->area.n; i++) {
+		const char *wrong = keys_add_area(keys, opt->area.item[i]);
+
+		if (!wrong)
+			continue;
+		snprintf(why, cap, "area %s: %s", opt->area.item[i], wrong);
+		return -EINVAL;
+	}
+	if (keys_set_grids(keys, grids) == 0)
+		return 0;
+	snprintf(why, cap,
+		 grids->fixed ? "area: cells of another size take a restart"
+			      : "area: cells may have 4 sizes at most");
+	return -EINVAL;
+}
+
 static int read_trust(struct settings *s, const struct hub_options *opt, char *why, size_t cap)
 {
 	s->trust.field = (enum forwarded_field)opt->proxy_header;
@@ -147,7 +167,8 @@ struct settings *settings_new(const struct hub_options *opt, const struct settin
 	atomic_init(&s->refs, 1);
 	s->keys = read_keys(opt->keys, why, cap);
 	s->cors = opt->cors;
-	if (!s->keys || read_trust(s, opt, why, cap) < 0 || read_gate(s, opt, why, cap) < 0 ||
+	if (!s->keys || read_areas(s->keys, opt, fixed->grids, why, cap) < 0 ||
+	    read_trust(s, opt, why, cap) < 0 || read_gate(s, opt, why, cap) < 0 ||
 	    !read_www(s, opt, why, cap) || !read_auth(s, opt, fixed, why, cap) ||
 	    !read_rules(s, opt, fixed, why, cap) ||
 	    (opt->tls_cert && !(s->tls = tls_load(opt->tls_cert, opt->tls_key, why, cap)))) {
@@ -175,6 +196,7 @@ struct settings *settings_new(const struct hub_options *opt, const struct settin
 	s->hub7 = (struct hub7){.secret = fixed->secret,
 				.client_version = opt->client_version,
 				.keys = s->keys,
+				.grids = *fixed->grids,
 				.auth = s->token_keys ? &s->auth : NULL,
 				.rules = s->rules,
 				.fields = fixed->fields};
@@ -195,6 +217,12 @@ struct settings *settings_new(const struct hub_options *opt, const struct settin
 				   .socketio_connect_ms = (uint32_t)(opt->socketio_connect * 1000),
 				   .max_polling = (unsigned)opt->max_polling,
 				   .socketio_echo = opt->socketio_echo};
+	return s;
+}
+
+struct settings *settings_ref(struct settings *s)
+{
+	atomic_fetch_add(&s->refs, 1);
 	return s;
 }
 

@@ -32,6 +32,7 @@ struct settings_fixed {
 	uint32_t run;
 	bool keeps; /* there is an archive */
 	unsigned workers;
+	struct area_grids *grids;
 	const struct rules *rules; /* those in use: what does not compile stays as it is there */
 };
 
@@ -60,6 +61,7 @@ struct settings *settings_new(const struct hub_options *opt, const struct settin
 /* Once more, of what was not known yet, before anybody goes by s. */
 void settings_fix(struct settings *s, const struct settings_fixed *fixed);
 
+struct settings *settings_ref(struct settings *s);
 void settings_unref(struct settings *s); /* NULL is fine */
 
 /* Before the workers run: w goes by s, which it references. */

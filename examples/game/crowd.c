@@ -29,7 +29,6 @@ struct player {
 	char *rest; /* of a frame that is not whole */
 	size_t len;
 	int64_t due[AHEAD]; /* of input i at i % AHEAD */
-	uint64_t states;
 };
 
 /* What states say: they are the same for all, and each is read once. */
@@ -104,13 +103,13 @@ static void connect_to(struct player *p, int port)
 	fcntl(p->fd, F_SETFL, O_NONBLOCK);
 }
 
+/* All players, or those whose inputs are new. */
 static void game_state(struct player *p, const char *text, int64_t now)
 {
-	long tick = strtol(text + sizeof("{\"type\":\"game_state\",\"tick\":") - 1, NULL, 10);
+	const char *at = strstr(text, "\"tick\":");
+	long tick = at ? strtol(at + sizeof("\"tick\":") - 1, NULL, 10) : 0;
 	int v[6], known, i = (int)(tick % TICKS);
-	const char *at;
 
-	p->states++;
 	states += began != 0;
 	if (seen[i].tick != tick) {
 		seen[i].tick = tick;
@@ -131,11 +130,13 @@ static void game_state(struct player *p, const char *text, int64_t now)
 static void take(struct player *p, const char *text, int64_t now)
 {
 	static const char state[] = "{\"type\":\"game_state\",",
+			  moved[] = "{\"type\":\"game_event\",\"event\":\"moved\",",
 			  joins[] = "{\"type\":\"player_joined\",";
 	char join[256];
 	struct text id;
 
-	if (strncmp(text, state, sizeof(state) - 1) == 0) {
+	if (strncmp(text, state, sizeof(state) - 1) == 0 ||
+	    strncmp(text, moved, sizeof(moved) - 1) == 0) {
 		game_state(p, text, now);
 	} else if (!p->number && strncmp(text, joins, sizeof(joins) - 1) == 0) {
 		if (!line_is(line_member(text, "key"), p->id))

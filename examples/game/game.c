@@ -2,18 +2,15 @@
  *
  *	hubcat -l -s SEQ town | game [GOAL] 3>results | hubcat -p --raw-protocol town
  *
- * It alone decides. Players say which way they want to go; 60 times a second the town moves on, and
- * all are told. It keeps nothing: who is there, where, and with how many bananas, is the session's
- * state, which it is given first (hubcat --state). So one that was killed goes on where it was.
- * The results of rounds go to descriptor 3 as well. */
-#include <fcntl.h>
+ * It alone decides. Players say which way they want to go; 60 times a second the town moves on. It
+ * keeps nothing: who is there, where, and with how many bananas, is the session's state, which it
+ *is given first (hubcat --state). So one that was killed goes on where it was. */
 #include <poll.h>
 #include <search.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "line.h"
@@ -27,12 +24,12 @@ enum {
 	ROUND = 180 * HZ, /* who has most bananas at its end wins, or who has so many as the goal */
 	SILENT = 90 * HZ, /* who says nothing for so long is out */
 	AWAY = 300 * HZ,  /* who was out may come back to his bananas */
-	STATE_BYTES = 8192 /* a larger state goes out every second tick, then every third ... */
+	LARGE = 8192 /* bytes of a state, above which it goes out at a quarter of this a tick */
 };
 
 struct player {
-	char id[12], name[65]; /* of the client; and as he wrote it, escapes and all */
-	bool here;
+	char id[12], name[65];	      /* of the client; and as he wrote it, escapes and all */
+	bool here, fresh;	      /* fresh: nobody has been told of his last input */
 	int number, dx, dy, score, n; /* n: his last input */
 	struct place at;
 	uint64_t seen; /* the tick in which he last said something, or went */
@@ -42,7 +39,7 @@ static struct player players[MOST]; /* by number - 1 */
 static void *by_id;		    /* a tree of them, tsearch(3) */
 static struct place bananas[BANANAS];
 static uint64_t now = 1; /* ticks */
-static int here, n_bananas, errors, round_no = 1, left = ROUND, goal = 10;
+static int here, n_bananas, errors, round_no = 1, left = ROUND, goal = 10, fresh;
 
 /* Strangers do not make us speak for ever: so many a second. */
 static void refuse(struct text whom, const char *code, const char *message)
@@ -52,8 +49,6 @@ static void refuse(struct text whom, const char *code, const char *message)
 		       "\"message\":\"%s\"}}\n",
 		       whom.len, whom.p, code, message);
 }
-
-/* --- players */
 
 static int compare(const void *a, const void *b)
 {
@@ -127,6 +122,8 @@ static void player_input(const char *line, struct player *p)
 	p->dx = line_number(line_member(line, "dx"), -1, 1);
 	p->dy = line_number(line_member(line, "dy"), -1, 1);
 	p->n = line_number(line_member(line, "n"), 0, 99999);
+	fresh += !p->fresh;
+	p->fresh = true;
 }
 
 /* What an earlier server has left. */
@@ -173,24 +170,20 @@ static void take(const char *line)
 	}
 }
 
-/* --- the town */
-
 static void end_round(void)
 {
 	struct player *best = players;
 	char result[512];
-	int len;
 
 	for (struct player *p = players; p < players + MOST; p++)
 		best = p->score > best->score ? p : best;
-	len = snprintf(
-	    result, sizeof(result),
-	    "{\"type\":\"game_event\",\"event\":\"round_over\",\"round\":%d,\"players\":%d,"
-	    "\"winner\":\"%s\",\"player\":%d,\"score\":%d}\n",
-	    round_no++, here, best->name, best->number, best->score);
-	fputs(result, stdout);
-	if (fcntl(3, F_GETFD) >= 0 && write(3, result, (size_t)len) != len)
-		perror("game: a result is lost");
+	snprintf(result, sizeof(result),
+		 "{\"type\":\"game_event\",\"event\":\"round_over\",\"round\":%d,\"players\":%d,"
+		 "\"winner\":\"%s\",\"player\":%d,\"score\":%d}",
+		 round_no++, here, best->name, best->number, best->score);
+	puts(result);
+	if (dprintf(3, "%s\n", result) < 0)
+		perror("game: a result is not kept");
 	for (struct player *p = players; p < players + MOST; p++)
 		p->score = 0;
 	left = ROUND;
@@ -215,36 +208,51 @@ static void move(struct player *p)
 	}
 }
 
-/* To all. One that the pipe does not take now would be out of date before it did. */
-static void tell(void)
+/* Those who are here, or of them who has said something new. Gives how many bytes that took. */
+static int list(bool all)
 {
-	static uint64_t next;
-	struct pollfd out = {1, POLLOUT, 0};
 	const char *comma = "";
-	int bytes;
+	int bytes = printf("\"tick\":%llu,\"players\":[", (unsigned long long)now);
 
-	if (now < next || poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT))
-		return;
-	bytes = printf("{\"type\":\"game_state\",\"tick\":%llu,\"round\":%d,\"left\":%d,",
-		       (unsigned long long)now, round_no, left / HZ);
-	printf("\"players\":[");
-	for (struct player *p = players; p < players + MOST; p++)
-		if (p->here) {
+	for (struct player *p = players; p < players + MOST; p++) {
+		if (p->here && (all || p->fresh)) {
 			bytes += printf("%s%d,%d,%d,%d,%d,%d", comma, p->number, (int)p->at.x,
 					(int)p->at.y, p->dx, p->n, p->score);
 			comma = ",";
 		}
-	printf("],\"bananas\":[");
-	for (int i = 0; i < n_bananas; i++)
-		printf("%s%d,%d", i ? "," : "", (int)bananas[i].x, (int)bananas[i].y);
-	puts("]}");
-	next = now + 1 + (uint64_t)bytes / STATE_BYTES;
+		p->fresh = false;
+	}
+	fresh = 0;
+	return bytes + printf("]");
+}
+
+/* A state that the pipe does not take now would be out of date before it did. */
+static void tell(void)
+{
+	static uint64_t next;
+	struct pollfd out = {1, POLLOUT, 0};
+	int bytes;
+
+	if (poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT) || (now < next && !fresh))
+		return;
+	if (now < next) {
+		printf("{\"type\":\"game_event\",\"event\":\"moved\",");
+		list(false);
+	} else {
+		printf("{\"type\":\"game_state\",\"round\":%d,\"left\":%d,\"bananas\":[", round_no,
+		       left / HZ);
+		for (int i = 0; i < n_bananas; i++)
+			printf("%s%d,%d", i ? "," : "", (int)bananas[i].x, (int)bananas[i].y);
+		printf("],");
+		bytes = list(true);
+		next = now + 1 + (bytes > LARGE ? (uint64_t)bytes / (LARGE / 4) : 0);
+	}
+	puts("}");
 }
 
 static void tick(void)
 {
-	const struct player *winner = NULL;
-	static bool was_here;
+	bool over = here && --left <= 0;
 
 	now++;
 	errors = now % HZ ? errors : 0;
@@ -254,37 +262,28 @@ static void tick(void)
 			goes(p, "silent");
 		} else if (p->here) {
 			move(p);
-			winner = p->score >= goal ? p : winner;
+			over |= p->score >= goal;
 		}
 	}
 	if (n_bananas < BANANAS && n_bananas < 8 + here / 4 && now % 6 == 0)
 		bananas[n_bananas++] = town_anywhere();
-	if (winner || (here && --left <= 0))
+	if (over)
 		end_round();
-	if (here || was_here)
+	if (here || now % HZ == 0)
 		tell();
-	was_here = here;
-}
-
-static int64_t clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
 int main(int argc, char **argv)
 {
 	static char out[1 << 18];
-	int64_t next = clock_ns(), step = INT64_C(1000000000) / HZ;
+	int64_t next = town_clock(), step = INT64_C(1000000000) / HZ;
 
 	goal = argc > 1 ? atoi(argv[1]) : goal;
 	srand((unsigned)next);
 	setvbuf(stdout, out, _IOFBF, sizeof(out));
 	town_tell();
 	while (!ferror(stdout)) {
-		int64_t wait = next - clock_ns();
+		int64_t wait = next - town_clock();
 		struct timespec until = {0, wait > 0 ? (long)wait : 0};
 		struct pollfd from = {0, POLLIN, 0};
 
@@ -292,7 +291,7 @@ int main(int argc, char **argv)
 			break;
 		if (wait <= 0) {
 			tick();
-			next = wait < -HZ * step ? clock_ns() : next + step;
+			next = wait < -HZ * step ? town_clock() : next + step;
 		}
 		fflush(stdout);
 	}

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static const struct {
 	int x, y, w, h;
@@ -49,4 +50,12 @@ void town_tell(void)
 		printf("%s[%d,%d,%d,%d]", i ? "," : "", houses[i].x, houses[i].y, houses[i].w,
 		       houses[i].h);
 	puts("]}");
+}
+
+int64_t town_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }

@@ -3,6 +3,7 @@
 #define TOWN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum {
 	TOWN_WIDTH = 1600, /* in units of its own, as everything is */
@@ -20,5 +21,6 @@ bool town_blocked(struct place);
 struct place town_anywhere(void); /* where somebody can stand */
 /* The map, as a record of the state, to stdout. */
 void town_tell(void);
+int64_t town_clock(void); /* nanoseconds; it never goes back */
 
 #endif

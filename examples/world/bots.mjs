@@ -11,7 +11,7 @@ const somewhere = () => {
 };
 const bots = Array.from({length: count}, (_, i) => {
 	const [x, z] = somewhere();
-	return {avatar_id: `bot-${process.pid}-${i + 1}`, name: `Bot ${i + 1}`, color: `hsl(${(i * 137) % 360} 60% 60%)`, x, z, to: somewhere(), rest: 0};
+	return {avatar_id: `bot-${process.pid}-${i + 1}`, name: `Bot ${i + 1}`, color: `hsl(${(i * 137) % 360}, 60%, 60%)`, x, z, to: somewhere(), rest: 0};
 });
 
 function step(bot, seconds) {

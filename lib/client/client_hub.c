@@ -63,7 +63,7 @@ static void client_joined(struct client *c, const struct client_answer *a)
 static void client_join_failed(struct client *c, const char *code, const struct client_answer *a)
 {
 	static const char *const passing[] = {"hub_full", "shutting_down", "rate_limited",
-					      "internal", "in_use"};
+					      "internal", "in_use",	   "unavailable"};
 	static const char *const refused[] = {"unauthorized", "forbidden", "session_full"};
 	enum transport_loss loss = LOSS_FATAL;
 	char reason[256];

@@ -73,6 +73,7 @@ const char *hub_code_name(enum hub_code code)
 	    [HUB_BAD_REQUEST] = "bad_request",
 	    [HUB_TIMEOUT] = "timeout",
 	    [HUB_RULE_FAILED] = "rule_failed",
+	    [HUB_UNAVAILABLE] = "unavailable",
 	};
 
 	return (size_t)code < sizeof(names) / sizeof(names[0]) ? names[code] : "internal";
@@ -81,7 +82,8 @@ const char *hub_code_name(enum hub_code code)
 bool hub_code_passes(enum hub_code code)
 {
 	return code == HUB_INTERNAL || code == HUB_RATE_LIMITED || code == HUB_HUB_FULL ||
-	       code == HUB_SHUTTING_DOWN || code == HUB_HELD || code == HUB_IN_USE;
+	       code == HUB_SHUTTING_DOWN || code == HUB_HELD || code == HUB_IN_USE ||
+	       code == HUB_UNAVAILABLE;
 }
 
 bool envelope_session_id_ok(const char *id, size_t len)

@@ -42,6 +42,7 @@ enum hub_code {
 	HUB_BANS_FULL,
 	HUB_SHUTTING_DOWN,
 	HUB_INTERNAL,
+	HUB_UNAVAILABLE,
 	HUB_HELD,
 	HUB_CONFLICT,
 	HUB_BAD_REQUEST, /* of HTTP alone: a body that is not framed well, */
@@ -133,6 +134,7 @@ enum hub_code envelope_to(const struct envelope *e, void (*each)(struct span id,
 	X(client_info, client_info)     \
 	X(session_associate, associate) \
 	X(session_leave, leave)         \
+	X(interest, interest)           \
 	X(version_check, version_check) \
 	X(authenticate, authenticate)   \
 	X(session_list, session_list)   \

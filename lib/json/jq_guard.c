@@ -84,7 +84,7 @@ bool jq_guard(void (*run)(void *arg), void *arg, char *why, size_t cap)
 	return true;
 }
 
-#define LOST_LEAST 4096 /* for each time: what libjq had made of its own */
+#define LOST_LEAST 1024 /* for each time: what libjq had made of its own */
 #define LOST_PART 8	/* for each byte of JSON: a value has 16, and what is around it */
 
 void jq_guard_lost(size_t *lost, size_t input)

@@ -1,10 +1,11 @@
-// socketio_cuts.js MODULE PORT SESSION TRANSPORTS CUTS SEED: a client behind a proxy of its own, which cuts all its
-// connections at so many moments; prints whether it
-// got all events that somebody else numbers, once and in order, and how it came back.
+// socketio_cuts.js MODULE PORT SESSION TRANSPORTS CUTS SEED [ROOM...]: a client behind a proxy of its own, which cuts all
+// its connections at so many moments; prints whether it got all events that somebody else numbers, once and in order, and
+// how it came back. In rooms, to which rules of the hub bring it, so it is in each; then `say` is a rule that says
+// somewhere what it is given.
 'use strict';
 
 const net = require('net');
-const [name, port, session, transports, cuts, seed] = process.argv.slice(2);
+const [name, port, session, transports, cuts, seed, ...rooms] = process.argv.slice(2);
 const {io} = require(name);
 
 let state = Number(seed) || 1;
@@ -30,18 +31,24 @@ const options = {forceNew: true, reconnectionDelay: 1, reconnectionDelayMax: 5, 
 proxy.listen(0, '127.0.0.1', async () => {
 	const base = (at) => `http://127.0.0.1:${at}/${session}`;
 	const socket = io(base(proxy.address().port), {...options, transports: transports.split(',')});
-	const writer = io(base(port), {...options, transports: ['websocket']});
+	const writer = io(base(port), {...options, transports: ['websocket'], auth: {writes: true}});
 	const report = {recovered: 0, fresh: 0, cut: 0};
-	let n = 0, first = true;
-	const got = [];
-	socket.on('n', (data) => got.push(data.i));
+	const places = [session, ...rooms];
+	let n = 0, first = true, joined = 0;
+	const got = places.map(() => []);
+	socket.on('n', (data) => got[rooms.length ? places.indexOf(data.session) : 0].push(data.i));
+	socket.on('hub:joined', () => joined++);
 	socket.on('connect', () => {
 		if (!first)
 			report[socket.recovered ? 'recovered' : 'fresh']++;
 		first = false;
 	});
 	await Promise.all([socket, writer].map((s) => new Promise((resolve) => s.once('connect', resolve))));
-	const emit = () => new Promise((resolve) => writer.emit('n', {i: n++}, resolve));
+	while (joined < rooms.length)
+		await new Promise((resolve) => setTimeout(resolve, 5));
+	const emit = () => new Promise((resolve) => rooms.length
+		? writer.emit('say', {i: Math.floor(n / places.length), session: places[n++ % places.length]}, resolve)
+		: writer.emit('n', {i: n++}, resolve));
 	while (report.cut < cuts) {
 		await new Promise((resolve) => setTimeout(resolve, random() * 12));
 		for (let i = random() * 4; i > 0; i--)
@@ -55,11 +62,19 @@ proxy.listen(0, '127.0.0.1', async () => {
 	}
 	while (!socket.connected)
 		await new Promise((resolve) => setTimeout(resolve, 5));
-	await emit();
-	while (got[got.length - 1] !== n - 1)
+	do
+		await emit();
+	while (n % places.length);
+	// What is lost is not waited for when the last has come.
+	while (got.some((all) => all[all.length - 1] !== n / places.length - 1))
 		await new Promise((resolve) => setTimeout(resolve, 5));
-	const wrong = got.findIndex((i, at) => i !== at);
-	report.wrong = wrong < 0 && got.length === n ? null : got.slice(Math.max(wrong - 3, 0), wrong + 3);
+	report.wrong = null;
+	for (const all of got) {
+		const wrong = all.findIndex((i, at) => i !== at);
+		if (wrong >= 0 || all.length !== n / places.length)
+			report.wrong = all.slice(Math.max(wrong - 3, 0), wrong + 3);
+	}
+	report.joined = joined;
 	report.sent = n;
 	process.stdout.write(JSON.stringify(report) + '\n', () => process.exit(0));
 });

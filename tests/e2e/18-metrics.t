@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use Hub;
+use Hub::Http;
 use Hub::Metrics;
 
 my $false = JSON::PP::false();
@@ -128,6 +129,14 @@ subtest 'errors' => sub {
 		is($from->wait_type('error')->{data}{code}, $code, $code);
 		$want{$code}++;
 	}
+	# Lines of a request, each by its code; and what cannot be read on.
+	my $post = Hub::Http->open($hub);
+	my $lines = join "\n", '{"type":"t"', '{"type":7}', '{"type":"ping"}', '{"type":"t","text":"' . 'x' x 1000 . '"}', '{"type":"ok"}', '';
+	$post->send_bytes("POST /sessions/full/records HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-ndjson\r\n"
+		    . "Transfer-Encoding: chunked\r\n\r\n" . sprintf("%x\r\n%s\r\nnonsense\r\n", length $lines, $lines));
+	my @codes = map { $_->{type} eq 'error' ? $_->{data}{code} : $_->{type} } @{ $post->answer->{lines} };
+	is_deeply(\@codes, [qw(bad_json bad_type bad_type too_large ack bad_request)], 'lines of a request');
+	$want{$_}++ for grep { $_ ne 'ack' } @codes;
 	my $after = scrape($hub);
 	is_deeply(changes($before, $after, 'hubd_errors_total'), { by(code => hubd_errors_total => %want) }, 'each by its code');
 	my $sum = 0;

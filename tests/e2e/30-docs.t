@@ -213,7 +213,7 @@ run_page('examples/offline-consumer', [ markdown_examples("$root/examples/offlin
 	files => { examples => "$root/examples" });
 
 subtest 'files that the pages name' => sub {
-	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/', 'highlight/', 'chat/', 'document/', 'scoreboard/') {
+	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/', 'highlight/', 'c-client/', 'chat/', 'document/', 'scoreboard/') {
 		my $at = "$root/$readme" =~ s{/[^/]+$}{}r;
 		ok(-e "$at/$_", "$readme: $_") for slurp("$root/$readme") =~ /\]\((?!https?:)([^)#]+)\)/g;
 	}

@@ -21,11 +21,11 @@ subtest 'hub.conf' => sub {
 	my %value = map { /^#?([a-z-]+)(?: = (.+))?$/ ? ($1 => $2 // 'on') : () } split /\n/, $conf;
 	is_deeply([ sort keys %value ], [ sort @names ], 'it has every option');
 	for my $name (sort keys %value) {
-		next if $name =~ /^(?:listen-proxy|trust-proxy|host|origin|cors|www|tls-cert|tls-key|socket|workers|max-connections|max-polling|socketio-echo|client-version|store|keys|rules|user|auth-\w+|allow-query-token|insecure)$/;
+		next if $name =~ /^(?:listen-proxy|trust-proxy|host|origin|cors|www|tls-cert|tls-key|socket|workers|max-connections|max-polling|socketio-echo|client-version|store|bus|bus-ca|keys|rules|user|auth-\w+|allow-query-token|insecure)$/;
 		is($value{$name} =~ s/(?<=\d)s$//r, $default{$name}, "$name: the default");
 	}
 
-	my $all = $conf =~ s/^#(?=[a-z-]+(?: = |\n))//mgr =~ s/^(?:listen-proxy |tls-|store |keys |rules |user |auth-key |host |www ).*\n//mgr;
+	my $all = $conf =~ s/^#(?=[a-z-]+(?: = |\n))//mgr =~ s/^(?:listen-proxy |tls-|store |bus |bus-ca |keys |rules |user |auth-key |host |www ).*\n//mgr;
 	my $path = spew(scratch() . '/all.conf', $all);
 	$hub = Hub->start(only => [ '-c', $path, '-l', '127.0.0.1:0', '-s', scratch() . '/all.sock' ]);
 	$hub->member('ws', 's');
@@ -215,7 +215,7 @@ subtest 'install and uninstall' => sub {
 	my $install = run([ @make, 'install' ]);
 	is($install->{status}, 0, 'install') or diag($install->{err});
 	my @files = sort split /\n/, run([ 'find', $to, '-type', 'f' ])->{out} =~ s{^\Q$to\E/opt/hub/}{}mgr;
-	my @want = ('share/bash-completion/completions/hubd', 'share/zsh/site-functions/_hub', 'share/hub/hub.js', 'share/hub/hub.d.ts',
+	my @want = ('share/bash-completion/completions/hubd', 'share/zsh/site-functions/_hub', 'share/hub/hub.js', 'share/hub/hub.d.ts', 'share/hub/dashboard/index.html',
 		'include/hub.h', 'lib/libhub.a', 'lib/libhub.so.0.1.0', 'lib/pkgconfig/libhub.pc', map { m{/(bin/\w+)$} ? $1 : m{/([\w.-]+\.(\d))$} ? "share/man/man$2/$1" : () }
 	    glob "$root/bin/* $root/man/*");
 	is_deeply(\@files, [ sort @want ], 'programs, pages, the library and the module');

@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use Hub;
+use Hub::Metrics;
 use Hub::Npm;
 use Hub::Proxy;
 use Hub::Web;
@@ -14,12 +15,14 @@ my $pem = Hub::Proxy::certificate();
 my @args = ('--max-message', '2M', '--cors', '*');
 my %hub = (
 	plain => Hub->start(args => [ @args, '--trust-proxy', '127.0.0.1' ]),
-	TLS => Hub->start(args => [ @args, '--tls-cert', $pem->{cert}, '--tls-key', $pem->{key} ]));
+	deflate => Hub->start(args => [ @args, '--deflate' ]),
+	TLS => Hub->start(args => [ @args, '--deflate', '--tls-cert', $pem->{cert}, '--tls-key', $pem->{key} ]));
 my $haproxy = Hub::Proxy->haproxy($hub{plain}, $pem);
 my $nginx = Hub::Proxy->nginx($hub{plain}, $pem);
 
 # Where each goes: [ name, hub, base ].
 my @ways = ([ 'plain', $hub{plain}, "http://127.0.0.1:$hub{plain}{port}" ], [ 'TLS', $hub{TLS}, "https://127.0.0.1:$hub{TLS}{port}" ]);
+push @ways, [ 'deflate', $hub{deflate}, "http://127.0.0.1:$hub{deflate}{port}" ];
 push @ways, [ 'nginx', $hub{plain}, "https://$nginx->{tls}" ] if $nginx;
 push @ways, [ 'haproxy', $hub{plain}, "https://$haproxy->{tls}" ] if $haproxy;
 
@@ -87,12 +90,19 @@ sub try_client {
 	my ($name, $hub, $base) = @$way;
 	my $session = 'client' . ++$sessions;
 	my $peer = $hub->member('unix', $session);
+	my $before = $name eq 'deflate' && scrape($hub);
 	my $report = start_client($client, $base, $session);
 	my $hello = peer_gets($peer, $report, 'hello');
 	is($hello->{text}, $text, 'others get its text');
 	$peer->send({ type => 'hello', text => $text }, { type => 'big', x => 'x' x 1_000_000 });
 	is(length peer_gets($peer, $report, 'mine')->{x}, 350_000, 'and a large one');
 	my $got = wait_for { $report->() } 'its report';
+	if ($before) {
+		my $now = scrape($hub);
+		my $offers = $client->{name} ne 'aiohttp';
+		is($now->{hubd_deflated_total} > $before->{hubd_deflated_total} ? 1 : 0, $offers ? 1 : 0, $offers ? 'a megabyte came deflated' : 'it offers no deflate');
+		note $now->{hubd_inflated_total} - $before->{hubd_inflated_total}, ' of its own messages were deflated';
+	}
 	my $ws = $got->{ws};
 	is($ws->{protocol}, 'hub', 'the subprotocol is agreed');
 	is($ws->{joined}, 2, 'it has joined');

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use Hub;
 use Hub::Bench;
+use Hub::Token;
 
 my @raw = ('--dialect', 'raw', '--warmup', 0, '-d', 0.5, '-r', 1000);
 
@@ -115,6 +116,18 @@ subtest 'a server that stands still' => sub {
 	cmp_ok($r->{happened}{backlog_end} + $r->{happened}{backlog_max}, '>', 20, 'messages were due and could not go');
 	my $table = $run->{out};
 	like($table, qr/^publish to every receiver .*\n +uncorrected, from send /m, 'both are printed');
+};
+
+# A hub speaks Socket.IO as well: that is not why it lets nobody in.
+subtest 'a token that may not join' => sub {
+	my $hub = Hub->start(args => [ '--auth-key', key_file() ]);
+	my $file = spew(scratch() . '/token', token({ sub => 'ann', hub => { join => ['other'] } }) . "\n");
+	chmod 0600, $file;
+	my $r = run([ 'hubbench', '-u', "ws://127.0.0.1:$hub->{port}/ws", '--token-file', $file, qw(-c 2 -d 0.5 --warmup 0) ]);
+	isnt($r->{status}, 0, 'fails');
+	like($r->{out} . $r->{err}, qr/refused: forbidden/, 'by what the hub says');
+	unlike($r->{out} . $r->{err}, qr/speaks|try --dialect/, 'and nothing else');
+	$hub->stop;
 };
 
 done_testing;

@@ -336,9 +336,11 @@ subtest 'going on over a WebSocket' => sub {
 
 subtest 'heartbeats' => sub {
 	my $quick = Hub->start(only => [ qw(--socket none --listen 127.0.0.1:0 --ping 0.3 --pong 0.5 --workers 2) ]);
+	my $patient = Hub->start(only => [ qw(--socket none --listen 127.0.0.1:0 --ping 0.3 --pong 5.5 --workers 2) ]);
+	is_deeply([ @{ Hub::Sio->poll($quick)->{open} }{qw(pingInterval pingTimeout)} ], [ 300, 200 ], 'short times');
 	for my $how ('poll', 'ws') {
-		my $sio = Hub::Sio->new($how, $quick);
-		is_deeply([ @{ $sio->{open} }{qw(pingInterval pingTimeout)} ], [ 300, 200 ], 'times');
+		my $sio = Hub::Sio->new($how, $patient);
+		is_deeply([ @{ $sio->{open} }{qw(pingInterval pingTimeout)} ], [ 300, 5200 ], 'times');
 		$sio->{pings} = 1;
 		$sio->connect('');
 		for (1 .. 3) {
@@ -361,7 +363,7 @@ subtest 'heartbeats' => sub {
 		last if $over = !grep { $_->request('GET')->{status} != 400 } reverse @last;
 	}
 	ok($over, 'when the two times are over');
-	$quick->stop;
+	$_->stop for $quick, $patient;
 };
 
 subtest 'coming back' => sub {

@@ -134,29 +134,170 @@ subtest 'a room from where one was' => sub {
 	$hub->stop;
 };
 
-subtest 'who comes back was in rooms' => sub {
-	my $hub = Hub->start(args => [ '--rules', rules(%basic) ]);
+# What a client was told before the answer: [ name, n ] of each event.
+sub missed {
+	my ($answer) = @_;
+	return [ map { /^42[^\[]*\["(\w+)",\{"n":(\d+)/ ? "$1$2" : $_ } @{ $answer->{before} } ];
+}
+
+# In a namespace and two rooms, where it has had some: the client, its answer, and members of the three.
+sub in_rooms {
+	my ($how, $hub) = @_;
+	my $ann = Hub::Sio->new($how, $hub);
+	my $hello = $ann->connect('/app');
+	my %at = map { $_ => $hub->member('unix', $_) } 'app', 'den', 'hut';
+	for my $room ('den', 'hut') {
+		$ann->send(qq(42/app,["enter",{"room":"$room"}]));
+		is($ann->event->[1]{session_id}, $room, "it is in $room");
+	}
+	for my $where (qw(den app hut den hut app)) {
+		say_in($at{$where}, $where, 0);
+		is($ann->event->[0], $where, "and hears of $where");
+	}
+	return ($ann, $hello, \%at);
+}
+
+sub say_in {
+	my ($member, $name, @n) = @_;
+	$member->send({ type => $name, data => { n => $_ } }) for @n;
+	$member->sync;
+}
+
+for my $how ('ws', 'poll') {
+	for my $alive (0, 1) {
+		subtest 'who comes back is in its rooms, ' . ($alive ? 'before it was found lost, ' : '') . $how => sub {
+			my $hub = Hub->start(args => [ '--rules', rules(%basic) ]);
+			my ($ann, $hello, $at) = in_rooms($how, $hub);
+			my $lost = sub {
+				return if $alive;
+				$ann->{ws} ? $ann->{ws}->abort : $ann->send('1');
+				becomes { $at->{app}->send({ type => 'presence' }); $at->{app}->wait_type('presence')->{user_count} == 1 } 'it is lost';
+			};
+			$lost->();
+			# Of what it gets now that it is not lost it hears nothing.
+			say_in($at->{den}, 'den', 1, 2);
+			say_in($at->{app}, 'app', 3);
+			say_in($at->{hut}, 'hut', 4);
+			for my $time (1, 2) {
+				my $again = Hub::Sio->new($how, $hub);
+				my $answer = $again->connect('/app', { pid => $hello->{pid}, offset => $ann->{offset} });
+				is_deeply([ sort @{ missed($answer) } ], [qw(app3 den1 den2 hut4)], "time $time: it has had what it missed");
+				is_deeply([ grep { /^den/ } @{ missed($answer) } ], [ 'den1', 'den2' ], 'in order');
+				is_deeply([ @$answer{qw(sid pid)} ], [ @$hello{qw(sid pid)} ], 'and is told that all is as it was');
+				if ($alive) {
+					my $said = '';
+					$said = eval { $ann->packet } // '41/app,' until $said eq '41/app,';
+					pass('the one before was sent away');
+				}
+				# Before it has heard more it is lost again.
+				$ann->{ws} = $again->{ws};
+				$ann->{sid} = $again->{sid};
+				$ann->{in} = [];
+				$lost->() if $time == 1;
+			}
+			say_in($at->{den}, 'den', 5);
+			is_deeply([ $ann->event, $ann->{nsp} ], [ [ 'den', { n => 5 } ], '/app' ], 'it hears of one room');
+			say_in($at->{hut}, 'hut', 6);
+			is($ann->event->[1]{n}, 6, 'and of the other');
+			$ann->send('42/app,3["say",{"room":"den","text":"hi"}]');
+			like($ann->packet, qr{^43/app,3\[\{"seq":\d+\}\]$}, 'and is heard there');
+			$ann->send('41/app,');
+			becomes { $at->{den}->send({ type => 'presence' }); $at->{den}->wait_type('presence')->{user_count} == 1 } 'and leaves them with it';
+			$hub->stop;
+		};
+	}
+}
+
+subtest 'who comes back and is not as it was' => sub {
+	my $hub = Hub->start(args => [ '--rules', rules(%basic), '--history', 20, '--history-bytes', 0 ]);
+	my $fresh = sub {
+		my ($name, $hello, $offset, $before) = @_;
+		my $again = Hub::Sio->ws($hub);
+		my $answer = $again->connect('/app', { pid => $hello->{pid}, offset => $offset });
+		is($answer->{sid}, $hello->{sid}, "$name: the same client");
+		isnt($answer->{pid}, $hello->{pid}, 'is told that not all is as it was');
+		is_deeply(missed($answer), $before, 'but has had what it has missed in the namespace');
+		$again->send('42/app,1["enter",{"room":"den"}]');
+		is($again->event->[0], 'hub:joined', 'it is in no room');
+		$_->vanish for $again->{ws};
+	};
+	my $told = sub {
+		my ($at, $ann) = @_;
+		$ann->{ws}->abort;
+		becomes { $at->{app}->send({ type => 'presence' }); $at->{app}->wait_type('presence')->{user_count} == 1 } 'lost';
+	};
+
+	# A room is more than it has heard of.
 	my $ann = Hub::Sio->ws($hub);
 	my $hello = $ann->connect('/app');
-	my $app = $hub->member('unix', 'app');
-	$ann->send('42/app,["enter",{"room":"den"}]');
+	my $at = { app => $hub->member('unix', 'app'), den => $hub->member('unix', 'den') };
+	say_in($at->{app}, 'app', 1);
 	$ann->event;
-	like($ann->{offset}, qr{^/\w{11}-0$}, 'the first place is one of the namespace');
-	my $den = $hub->member('unix', 'den');
-	$app->send({ type => 'n', data => { n => 1 } });
-	is($ann->event->[1]{n}, 1, 'an event of the namespace');
-	$den->send({ type => 'n', data => { n => 2 } });
-	is($ann->event->[1]{n}, 2, 'and of the room');
 	my $offset = $ann->{offset};
-	like($offset, qr{^\w{11}-1/\w{11}-1$}, 'which tells where it is in both');
-	$ann->{ws}->abort;
-	$app->send({ type => 'n', data => { n => 3 } });
-	$app->sync;
+	unlike($offset, qr{/}, 'a place in no room');
+	$ann->send('42/app,["enter",{"room":"den"}]');
+	is($ann->event->[0], 'hub:joined', 'a room');
+	$told->($at, $ann);
+	$fresh->('what has joined it had not come', $hello, $offset, []);
+	$_->vanish for values %$at;
+
+	# What it has missed in one is not kept any more.
+	($ann, $hello, $at) = in_rooms('ws', $hub);
+	$told->($at, $ann);
+	say_in($at->{den}, 'den', 1 .. 3000);
+	say_in($at->{app}, 'app', 9);
+	$fresh->('some is gone', $hello, $ann->{offset}, ['app9']);
+	$_->vanish for values %$at;
+
+	# More has changed from one to another since than the hub knows of.
+	($ann, $hello, $at) = in_rooms('ws', $hub);
+	$offset = $ann->{offset};
+	for my $n (1 .. 300) {
+		say_in($at->{$_}, $_, $n) for 'den', 'hut';
+		$ann->event for 1, 2;
+	}
+	$told->($at, $ann);
+	$fresh->('too far back', $hello, $offset, []);
+	$_->vanish for values %$at;
+
+	# It has left them all.
+	($ann, $hello, $at) = in_rooms('ws', $hub);
+	$ann->send(qq(42/app,["out",{"room":"$_"}])) for 'den', 'hut';
+	is($ann->event->[0], 'hub:left', 'out') for 1, 2;
+	say_in($at->{app}, 'app', 1);
+	$ann->event;
+	$told->($at, $ann);
 	my $again = Hub::Sio->ws($hub);
-	my $answer = $again->connect('/app', { pid => $hello->{pid}, offset => $offset });
-	is(scalar(grep { /"n":3/ } @{ $answer->{before} }), 1, 'it gets what it has missed in the namespace');
-	is($answer->{sid}, $hello->{sid}, 'as the same client');
-	isnt($answer->{pid}, $hello->{pid}, 'but is not told that all is as it was: it is in no room');
+	is($again->connect('/app', { pid => $hello->{pid}, offset => $ann->{offset} })->{pid}, $hello->{pid}, 'who was in none is as it was');
+	is_deeply([ settle($again, '/app') ], [], 'in none');
+
+	# Who goes by itself.
+	$again->send('42/app,["enter",{"room":"den"}]');
+	$again->event;
+	$offset = $again->{offset};
+	$again->send('41/app,');
+	$again->connect('/other');
+	$fresh->('who has left', $hello, $offset, []);
+	$hub->stop;
+};
+
+subtest 'coming back to rooms, with a store' => sub {
+	my $hub = Hub->start(args => [ '--rules', rules(%basic), '--store', scratch() . '/back.db', '--history', 20, '--history-bytes', 0 ]);
+	for my $how ('ws', 'poll') {
+		my ($ann, $hello, $at) = in_rooms($how, $hub);
+		$ann->{ws} ? $ann->{ws}->abort : $ann->send('1');
+		becomes { $at->{app}->send({ type => 'presence' }); $at->{app}->wait_type('presence')->{user_count} == 1 } 'it is lost';
+		say_in($at->{den}, 'den', 1 .. 1500);
+		say_in($at->{app}, 'app', 1501 .. 3000);
+		my $again = Hub::Sio->new($how, $hub);
+		my $answer = $again->connect('/app', { pid => $hello->{pid}, offset => $ann->{offset} });
+		my @missed = grep { !/hub:place/ } @{ missed($answer) };
+		is_deeply([ grep { /^den/ } @missed ], [ map { "den$_" } 1 .. 1500 ], "$how: all of a room");
+		is_deeply([ grep { /^app/ } @missed ], [ map { "app$_" } 1501 .. 3000 ], 'and of the namespace');
+		is($answer->{pid}, $hello->{pid}, 'as it was');
+		$again->send('41/app,');
+		$_->vanish for values %$at;
+	}
 	$hub->stop;
 };
 

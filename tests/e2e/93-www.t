@@ -258,7 +258,8 @@ subtest 'a file that becomes shorter' => sub {
 
 # A file whose bytes are not in memory, on a disk that does not answer until it is let.
 subtest 'a disk that is slow' => sub {
-	plan skip_all => 'libraries that are put before others are not for sanitizers' unless no_sanitizer();
+	# A sanitizer wants to be the first library.
+	local $ENV{ASAN_OPTIONS} = join ':', grep { defined } $ENV{ASAN_OPTIONS}, 'verify_asan_link_order=0';
 	my ($gate, $asked) = map { scratch() . "/disk.$_" } 'gate', 'asked';
 	my $library = scratch() . '/disk.so';
 	my $made = run([ 'cc', '-shared', '-fPIC', '-O1', '-o', $library, spew(scratch() . '/disk.c', <<'END'), '-ldl' ]);

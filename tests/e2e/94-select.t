@@ -85,17 +85,6 @@ for my $t ('ws', 'unix') {
 		is(ref unjson((up_to($c, $n + 9))[-1]), 'HASH', 'without arrays');
 	};
 
-	subtest "what does not wait, over $t" => sub {
-		my $s = "first.$t";
-		my $p = $hub->member('unix', $s, echo => $false);
-		my @c = map { my $c = $hub->client($t); $c->join_session($s, tick => 60000, batch => $true, priority => $_); $c } 'now',
-			[ 'x', 'n?w' ];
-		say_all($p, 'a', 'b', 'now');
-		say_all($p, 'c');
-		say_all($p, 'nowhere', 'now');
-		is(words(flat(up_to($_, 6))), '1 2 3 4 5 6', 'takes along what is before it, in order') for @c;
-	};
-
 	subtest "who leaves gets all first, over $t" => sub {
 		my $s = "leave.$t";
 		my $p = $hub->member('unix', $s, echo => $false);

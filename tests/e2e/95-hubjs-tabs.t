@@ -2,7 +2,7 @@
 # Tabs that share a connection, in real browsers: they are one client; when the tab that has the connection goes,
 # closed, crashed or loaded anew, another one goes on, and no tab misses a record or gets one twice; nor does the log
 # get twice what they publish meanwhile. Over each transport, over a network that cuts, and with tabs that come late.
-# HUB_TEST_ROUNDS: how many tabs go, of each transport (5).
+# HUB_TEST_ROUNDS: how many tabs go, of each transport (3).
 use strict;
 use warnings;
 use Hub;
@@ -12,7 +12,7 @@ use Hub::Http;
 
 my @kinds = grep { Hub::Browser::program($_) } qw(chromium firefox);
 plan skip_all => 'no browser here' unless @kinds;
-my $rounds = $ENV{HUB_TEST_ROUNDS} || 5;
+my $rounds = $ENV{HUB_TEST_ROUNDS} || 3;
 my $root = root();
 my $site = scratch() . '/site';
 mkdir $site or die "$site: $!\n";
@@ -129,7 +129,7 @@ for my $kind (@kinds) {
 		subtest "$kind, $transport" => sub { tabs($kind, $transport) };
 	}
 	subtest "$kind, a network that cuts" => sub {
-		my $cut = Hub::Cut->start($hub->{port}, seed => 3, cuts => 1e9, bytes => 20_000);
+		my $cut = Hub::Cut->start($hub->{port}, seed => 3, cuts => 1e9, bytes => 4_000);
 		tabs($kind, 'websocket', $cut);
 		$cut->stop;
 	};

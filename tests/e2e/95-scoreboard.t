@@ -154,9 +154,10 @@ subtest 'the hub is killed' => sub {
 subtest 'the score service is killed' => sub {
 	my $kill = sub {
 		my ($pattern) = @_;
-		my @pids = processes($pattern);
-		kill 'KILL', @pids;
-		return scalar @pids;
+		# One for each leaderboard, once they have begun again.
+		my @pids;
+		wait_for { (@pids = processes($pattern)) == 2 } 'two of them';
+		return kill 'KILL', @pids;
 	};
 	is($kill->(qr/^jq\0.*foreach inputs/s), 2, 'both of them');
 	$press->($ann, '[data-points="1"]') for 1 .. 3;
@@ -164,7 +165,7 @@ subtest 'the score service is killed' => sub {
 	my $parts = 0;
 	for my $part (qr/hubcat\0.*\0-l\0/s, qr/hubcat\0.*\0-p\0/s, qr/^jq\0.*foreach inputs/s) {
 		$press->($ann, '[data-points="1"]');
-		cmp_ok($kill->($part), '>=', 1, 'a part of the pipeline is killed');
+		is($kill->($part), 2, 'a part of the pipeline is killed');
 		$press->($bob, '[data-points="1"]');
 		$parts++;
 		$_->shows($points->("ann", 59 + $parts) . " && " . $points->("bob", 80 + $parts), "and all counts, once") for $ann, $bob;
@@ -213,10 +214,10 @@ END
 
 subtest 'a picture' => sub {
 	my $at = { host => '127.0.0.1', port => $port };
-	my $want = 200;
+	my $want = 104;
 	for my $who (qw(mia noah ola pia quinn rosa sam tara uwe vera)) {
 		my $token = run([ 'hubtoken', 'sign', '-k', "$keep/key", '-c', json({ sub => $who, hub => { join => ['board.*'], publish => ['board.*'] } }) ])->{out};
-		my $a = Hub::Http->fetch($at, 'POST', '/sessions/board.arcade/records', body => json({ type => 'add_score', points => $want -= 17 }) =~ s/(\d{3})/99/r . "\n",
+		my $a = Hub::Http->fetch($at, 'POST', '/sessions/board.arcade/records', body => json({ type => 'add_score', points => $want -= 1 + length($who) }) . "\n",
 			headers => [ 'Content-Type: application/x-ndjson', 'Authorization: Bearer ' . $token =~ s/\n//r ]);
 		is($a->{status}, 200, "$who plays");
 	}

@@ -10,7 +10,7 @@ plan skip_all => 'no chromium here' unless Hub::Web::browser();
 
 my $tmp = scratch() . '/crowd';
 mkdir $tmp or die "$tmp: $!\n";
-my $bots = 120;
+my $bots = 40;
 my $run = spawn([ root() . '/examples/crowd/run', $ENV{HUB_BUILD}, $bots ], env => { TMPDIR => $tmp });
 wait_for { !$run->running || slurp($run->{out}) =~ /tick=0$/m } 'the example to start';
 die 'it ended: ' . slurp($run->{err}) . "\n" unless $run->running;
@@ -24,10 +24,11 @@ my $second = bless { port => $port }, 'Hub::Web';
 
 # What pages say of themselves, the last of each; who has gone.
 my $member = Hub::Client->unix($socket);
-$member->join_session('world', types => [ 'avatar', 'state_deleted' ]);
+$member->join_session('world', types => [ 'avatar', 'state_deleted' ], tick => 200, conflate => JSON::PP::true());
 my (%you, %bot, %gone);
 
 sub look {
+	die "the hub is gone: $member->{gone}\n" if $member->{gone};
 	for my $m (map { unjson($_) } splice @{ $member->{in} }) {
 		next unless defined $m->{key};
 		if ($m->{type} ne 'avatar') { $gone{ $m->{key} } = delete $you{ $m->{key} } }

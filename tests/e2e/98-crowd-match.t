@@ -36,7 +36,7 @@ const hub = new Hub("match", {transports: ["websocket"], select: {tick: 100, con
 let events = 0, moves = 0, skipped = 0, due = false;
 // Where each stands, once all that came with the goal is known.
 const pitch = () => Object.fromEntries([...hub.state("avatar_position_update")].map(([key, m]) => [key, m.seq]));
-const look = (what) => say({what, seq: hub.seq, pitch: pitch(), events, moves, skipped});
+const look = (what) => say({what, at: hub.seq, pitch: pitch(), events, moves, skipped});
 hub.on("status", (status) => status === "joined" && say({what: "joined"}));
 hub.on("skipped", (count) => skipped += count);
 hub.on("record", (m) => {
@@ -86,10 +86,10 @@ my @looks = grep { $_->{what} ne 'joined' } @said;
 is(scalar @goal_at, $goals, 'all goals are in the log');
 my ($before, $seen) = (0, 0);
 for my $look (@looks) {
-	my @of = grep { $_ > $before && $_ <= $look->{seq} } @goal_at;
+	my @of = grep { $_ > $before && $_ <= $look->{at} } @goal_at;
 	$seen += @of;
-	$before = $look->{seq};
-	is_deeply($look->{pitch}, $truth[ $look->{seq} ], "$look->{what} at $look->{seq}: the pitch is right")
+	$before = $look->{at};
+	is_deeply($look->{pitch}, $truth[ $look->{at} ], "$look->{what} at $look->{at}: the pitch is right")
 	    or diag(json($look));
 	is(scalar keys %{ $look->{pitch} }, 22, 'with everybody on it') if $look->{what} eq 'end';
 }

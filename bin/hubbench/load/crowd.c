@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "load/bench_member.h"
 #include "load/measure.h"
 #include "plan/need.h"
 #include "plan/schedule.h"
 
-#define PACE 5.0	   /* units a second: somebody who walks fast, where a unit is a metre */
-#define TURN 0.35	   /* radians that a walk turns at each step, at most */
+#define PACE 5.0	    /* units a second: somebody who walks fast, where a unit is a metre */
+#define TURN 0.35	    /* radians that a walk turns at each step, at most */
 #define SAMPLE_NS (40 * MS) /* between two looks of a thread, on average */
 
 /* --- the world */
@@ -93,13 +95,6 @@ void crowd_free(struct crowd *w)
 	free(w);
 }
 
-static uint32_t degrees(double yaw)
-{
-	double turns = yaw / (2 * M_PI);
-
-	return (uint32_t)((turns - floor(turns)) * 36000);
-}
-
 size_t crowd_write(const struct run *r, char *out, uint32_t publisher, uint64_t number)
 {
 	const struct crowd *w = r->crowd;
@@ -112,11 +107,57 @@ size_t crowd_write(const struct run *r, char *out, uint32_t publisher, uint64_t 
 	place(a);
 	memcpy(out, w->head, len);
 	len += avatar_put(&r->script, out + len,
-			  &(struct avatar_move){publisher, number, a->x, a->z, degrees(a->yaw),
-						(uint32_t)(a->pace * 100)},
-			  r->plan->bytes);
+			  &(struct avatar_move){publisher, number, a->x, a->z}, r->plan->bytes);
 	memcpy(out + len, w->tail, w->tail_len);
 	return len + w->tail_len;
+}
+
+/* --- areas */
+
+#define FOLLOWS 8 /* an area follows once that part of it was walked */
+
+struct dialect_area crowd_area(const struct run *r, struct member *m)
+{
+	struct dialect_area area = {.r = r->plan->crowd.area};
+	struct crowd_avatar *a = &r->crowd->avatar[m->client % r->npublishers];
+
+	area.x = atomic_load_explicit(&a->x, memory_order_relaxed) / 100.0;
+	area.z = atomic_load_explicit(&a->z, memory_order_relaxed) / 100.0;
+	m->area = area;
+	return area;
+}
+
+void crowd_moved(struct loop *l, struct member *m)
+{
+	const struct run *r = l->run;
+	const struct crowd_avatar *a = &r->crowd->avatar[m->publisher->index];
+	double step = m->area.r / FOLLOWS;
+	struct buf text = {0};
+
+	if (m->area.r <= 0 || m->state != MEMBER_JOINED ||
+	    (fabs(a->at_x - m->area.x) < step && fabs(a->at_z - m->area.z) < step))
+		return;
+	crowd_area(r, m);
+	if (r->dialect->move(&m->area, &text) < 0)
+		err_die(EX_OSERR, "out of memory");
+	bench_member_say(l, m, text.data, text.len);
+	buf_free(&text);
+}
+
+/* How far it is from the middle of a member's area, in one direction or the other. */
+static double far_from(const struct run *r, const struct member *m, uint32_t publisher)
+{
+	const struct crowd_avatar *a = &r->crowd->avatar[publisher];
+	double x = fabs(atomic_load_explicit(&a->x, memory_order_relaxed) / 100.0 - m->area.x);
+	double z = fabs(atomic_load_explicit(&a->z, memory_order_relaxed) / 100.0 - m->area.z);
+
+	return x > z ? x : z;
+}
+
+/* Whether a member is to see it, wherever its cells end. */
+static bool in_view(const struct run *r, const struct member *m, uint32_t publisher)
+{
+	return m->area.r <= 0 || far_from(r, m, publisher) <= m->area.r;
 }
 
 /* --- observers */
@@ -190,7 +231,8 @@ static void sample_one(struct loop *l, const struct member *m, uint32_t publishe
 	const struct run *r = l->run;
 	uint64_t known = m->view[publisher], moves = moves_of(r, publisher), due;
 
-	if (!moves)
+	/* At the edge of an area it is seen or not from one moment to the next. */
+	if (!moves || (m->area.r > 0 && far_from(r, m, publisher) > m->area.r * 3 / 4))
 		return;
 	due = due_of(r, publisher, known ? known - 1 : 0);
 	if (now > due)
@@ -222,7 +264,7 @@ bool crowd_settled(const struct run *r, const struct member *m)
 	if (!m->view)
 		return true;
 	for (uint32_t i = 0; i < r->npublishers; i++)
-		if (m->view[i] != moves_of(r, i))
+		if (in_view(r, m, i) && m->view[i] != moves_of(r, i))
 			return false;
 	return true;
 }
@@ -237,6 +279,9 @@ void crowd_end(struct loop *l)
 		if (!m->view)
 			continue;
 		for (uint32_t a = 0; a < r->npublishers; a++)
-			l->missing += m->view[a] < moves_of(r, a);
+			if (in_view(r, m, a))
+				l->missing += m->view[a] < moves_of(r, a);
+			else
+				l->ghosts += m->view[a] && far_from(r, m, a) > 2 * m->area.r;
 	}
 }

@@ -37,6 +37,13 @@ size_t crowd_write(const struct run *r, char *out, uint32_t publisher, uint64_t 
 /* Whether a member only counts, now that it has joined. */
 bool crowd_counts_only(const struct run *r, const struct member *m);
 
+/* Where the area of a member is to be: around its avatar, or where it has none, around one of
+ * those that there are. r 0: it sees all. */
+struct dialect_area crowd_area(const struct run *r, struct member *m);
+
+/* Its avatar has moved: its area follows it. */
+void crowd_moved(struct loop *l, struct member *m);
+
 /* It has become one: an observer begins to know. */
 void crowd_joined(struct loop *l, struct member *m);
 
@@ -49,7 +56,9 @@ void crowd_sample(struct loop *l);
 /* Whether an observer knows all that it could. */
 bool crowd_settled(const struct run *r, const struct member *m);
 
-/* At the end, when nothing moves: what observers know wrongly. */
+/* At the end, when nothing moves: what observers know wrongly. In an area that is who is in it and
+ * whose last move they do not know, and who is known and further away than twice as far as they
+ * see: a server's cells are to be no larger than that. */
 void crowd_end(struct loop *l);
 
 #endif

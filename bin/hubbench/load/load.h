@@ -134,8 +134,9 @@ struct member {
 	uint32_t nstreams;
 	uint64_t foreign; /* records of its session that are none of ours */
 	struct publisher *publisher;
-	struct seat *seat; /* NULL: the server gave none */
-	uint64_t *view;	   /* what an observer knows: of each avatar its newest move, plus 1 */
+	struct seat *seat;	  /* NULL: the server gave none */
+	struct dialect_area area; /* of a crowd's: as the server was told last; r 0: all */
+	uint64_t *view; /* what an observer knows: of each avatar its newest move, plus 1 */
 };
 
 struct counts {
@@ -197,7 +198,7 @@ struct loop {
 
 	/* Of a crowd's observers: moves that came and their bytes, and at the end what is not
 	 * known. */
-	uint64_t observed, observed_bytes, missing;
+	uint64_t observed, observed_bytes, missing, ghosts;
 	uint64_t sample_ns; /* when the next is looked at; NEVER: there are none */
 	uint32_t sample_at;
 

@@ -182,6 +182,8 @@ static bool send_batch(struct loop *l, struct publisher *p, bool timely)
 		p->schedule = b.schedule[taken < 0 ? 0 : taken];
 	if (taken > 0)
 		note_sent(l, p, &b, (unsigned)taken, now);
+	if (taken > 0 && r->crowd)
+		crowd_moved(l, p->member);
 	return taken == (int)b.n && connected(p);
 }
 

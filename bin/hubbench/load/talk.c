@@ -49,6 +49,8 @@ static void join(struct loop *l, struct member *m)
 		who.seat = m->seat;
 		who.since = m->streams->next - 1;
 	}
+	if (r->crowd && r->plan->crowd.area > 0)
+		who.area = crowd_area(r, m);
 	said = r->dialect->join(&r->script, &who, &text);
 	if (said < 0)
 		err_die(EX_OSERR, "out of memory");

@@ -43,10 +43,10 @@ struct bench_io {
 	const struct target *target;
 	int epoll; /* hands out the struct bench_conn */
 	uint64_t random;
-	char *room;    /* what was read last, behind a space for what was left before it */
-	bool deflate;  /* was offered: who does not agree is of no use */
+	char *room;   /* what was read last, behind a space for what was left before it */
+	bool deflate; /* was offered: who does not agree is of no use */
 	struct inflate *inflate; /* made when it is first needed */
-	char why[256]; /* after CONN_LOST */
+	char why[256];		 /* after CONN_LOST */
 };
 
 /* What has happened. FLUSHED and READABLE may come together. */
@@ -116,9 +116,9 @@ ssize_t bench_conn_discard(struct bench_io *io, struct bench_conn *c);
 /* Takes the bytes that were read. Returns CONN_WAIT or CONN_LOST. */
 enum conn_step bench_conn_feed(struct bench_io *io, struct bench_conn *c, size_t n);
 
-/* The next of the messages in it, inflated, good until the next call. Pings are answered on the way. Returns
- * CONN_MESSAGE, or CONN_STANDS for the end of the upgrade: there may be more; CONN_WAIT: all bytes
- * are used; CONN_LOST. */
+/* The next of the messages in it, inflated, good until the next call. Pings are answered on the
+ * way. Returns CONN_MESSAGE, or CONN_STANDS for the end of the upgrade: there may be more;
+ * CONN_WAIT: all bytes are used; CONN_LOST. */
 static inline enum conn_step bench_conn_next(struct bench_io *io, struct bench_conn *c,
 					     struct wsio_message *m);
 

@@ -54,8 +54,8 @@ const char *inflate_whole(struct inflate *i, const char *p, size_t n, size_t max
 		if (text->len > max || buf_reserve(text, text->len + 4096) < 0)
 			return NULL;
 		s->next_out = (unsigned char *)text->data + text->len;
-		s->avail_out = (uInt)(text->cap - text->len > UINT_MAX ? UINT_MAX
-								       : text->cap - text->len);
+		s->avail_out =
+		    (uInt)(text->cap - text->len > UINT_MAX ? UINT_MAX : text->cap - text->len);
 		r = inflate(s, Z_SYNC_FLUSH);
 		if (r != Z_OK && r != Z_BUF_ERROR && r != Z_STREAM_END)
 			return NULL;

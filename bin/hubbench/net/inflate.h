@@ -7,7 +7,7 @@
 
 struct inflate;
 
-struct inflate *inflate_new(void); /* NULL: no memory */
+struct inflate *inflate_new(void);    /* NULL: no memory */
 void inflate_free(struct inflate *i); /* NULL is fine */
 
 /* What a message's payload stands for, *len bytes, good until the next call; at most max of them.

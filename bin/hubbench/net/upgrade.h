@@ -10,8 +10,8 @@
 #include "base/url.h"
 
 /* The request for url, with a line for its user, where it has one, one for the subprotocol, where
- * one is asked for, one that offers permessage-deflate, where that is wanted, and n more lines. What is given has no line breaks. A new string; NULL: no
- * memory. */
+ * one is asked for, one that offers permessage-deflate, where that is wanted, and n more lines.
+ * What is given has no line breaks. A new string; NULL: no memory. */
 char *upgrade_request(const struct url *url, const char *subprotocol, bool deflate,
 		      const char *const *lines, size_t n);
 

@@ -81,6 +81,7 @@ static enum wsio_got next_line(struct wsio *w, struct wsio_message *m)
 		return have > WSIO_MESSAGE_MAX ? WSIO_BAD : WSIO_MORE;
 	m->p = w->p;
 	m->len = (size_t)(feed - w->p);
+	m->deflated = false;
 	w->p = feed + 1;
 	return WSIO_MESSAGE;
 }

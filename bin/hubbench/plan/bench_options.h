@@ -26,7 +26,7 @@ struct options {
 	bool deflate;
 	double tick; /* seconds; UNSET: none. This and what follows: of a crowd */
 	bool batch, conflate, compact;
-	int64_t observers, world; /* UNSET: by default */
+	int64_t observers, world, area; /* UNSET: by default */
 	const char *play;
 	const char *speed; /* of play; NULL: its own */
 	const char *pid;

@@ -83,6 +83,7 @@ static void plan_numbers(struct plan *p, const struct options *o)
 		p->slow = o->slow == UNSET ? (p->clients + 9) / 10 : (uint32_t)o->slow;
 	p->bytes = o->bytes == UNSET ? 0 : (size_t)o->bytes;
 	p->crowd.world = o->world == UNSET ? 1000 : (double)o->world;
+	p->crowd.area = o->area == UNSET ? 0 : (double)o->area;
 	p->crowd.observers = o->observers == UNSET ? OBSERVERS : (uint32_t)o->observers;
 	if (p->crowd.observers > p->clients)
 		p->crowd.observers = p->clients;
@@ -99,23 +100,27 @@ static void check_upgrade(const struct plan *p, const struct options *o)
 
 static bool selects(const struct options *o)
 {
-	return o->tick >= 0 || o->batch || o->conflate || o->compact;
+	return o->tick >= 0 || o->batch || o->conflate || o->compact || o->area != UNSET;
 }
 
 static void check_crowd(const struct plan *p, const struct options *o)
 {
 	if (!p->scenario->crowd && (selects(o) || o->observers != UNSET || o->world != UNSET))
-		err_die(EX_USAGE, "--tick, --batch, --conflate, --compact, --observers and --world: for "
-				  "the scenario crowd only");
+		err_die(EX_USAGE,
+			"--tick, --batch, --conflate, --compact, --area, --observers and --world: "
+			"for the scenario crowd only");
 	if (selects(o) && !p->dialect->seq)
-		err_die(EX_USAGE, "--tick, --batch, --conflate and --compact: for the hub dialect only");
+		err_die(
+		    EX_USAGE,
+		    "--tick, --batch, --conflate, --compact and --area: for the hub dialect only");
 	if (o->compact && !o->batch)
 		err_die(EX_USAGE, "--compact needs --batch");
 	if (!p->scenario->crowd)
 		return;
 	if (o->poisson || p->closed || o->play || o->message || o->acks || o->no_echo)
-		err_die(EX_USAGE, "the scenario crowd excludes --poisson, --closed, --play, --message, "
-				  "--acks and --no-echo");
+		err_die(EX_USAGE,
+			"the scenario crowd excludes --poisson, --closed, --play, --message, "
+			"--acks and --no-echo");
 	if (p->sessions != 1 || !p->publishers || p->rate <= 0)
 		err_die(EX_USAGE, "the scenario crowd is one session in which somebody moves");
 }

@@ -35,6 +35,7 @@ struct plan {
 	uint64_t seed;
 	struct plan_crowd {
 		double world; /* the length of its sides */
+		double area;  /* to which members see; 0: all */
 		uint32_t observers;
 	} crowd;
 	const struct trace *trace; /* of a recording; NULL: none */

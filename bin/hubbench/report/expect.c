@@ -82,6 +82,7 @@ static const struct figure figures[] = {
     {"bytes_per_second", KIND_BYTES, 0, result_bytes_per_second},
     {"bytes_per_update", KIND_BYTES, 0, result_bytes_per_update},
     {"missing", KIND_COUNT, AT(missing)},
+    {"ghosts", KIND_COUNT, AT(ghosts)},
     {"rss", KIND_BYTES, 0, figure_rss},
     {"verdict", KIND_VERDICT, 0, figure_verdict},
 };

@@ -36,6 +36,7 @@ static const struct field asked[] = {
     RESULT("compact", compact, FIELD_BOOL),
     RESULT("observers", observers, FIELD_U64),
     RESULT("world", world, FIELD_U64),
+    RESULT("area", area, FIELD_U64),
     RESULT("play", play, FIELD_STRING),
     RESULT("speed", speed, FIELD_DOUBLE),
     RESULT("duration_s", duration, FIELD_DOUBLE),
@@ -62,6 +63,7 @@ static const struct field happened[] = {
     RESULT("observed", observed, FIELD_U64),
     RESULT("observed_bytes", observed_bytes, FIELD_U64),
     RESULT("missing", missing, FIELD_U64),
+    RESULT("ghosts", ghosts, FIELD_U64),
     RESULT("first_error", first_error, FIELD_CHARS),
     {0},
 };

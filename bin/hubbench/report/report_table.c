@@ -51,6 +51,8 @@ static void table_asked(FILE *out, const struct result *r)
 		table_line(out, "", "a world of %s a side%s%s%s%s", text_count(r->world).s,
 			   r->batch ? ", in arrays" : "", r->conflate ? ", conflated" : "",
 			   r->compact ? ", compact" : "", r->deflate ? ", deflated" : "");
+	if (r->area)
+		table_line(out, "", "areas that reach %s in each direction", text_count(r->area).s);
 	if (r->tick > 0)
 		table_line(out, "", "a tick each %s", text_duration(r->tick * 1e9).s);
 	if (r->coalesce > 0)
@@ -95,9 +97,11 @@ static void table_happened(FILE *out, const struct result *r)
 		table_line(out, "observers",
 			   "%s of the clients, of the others only bytes are counted;",
 			   text_count(r->observers).s);
-		table_line(out, "", "%s a move, %s/s a client; %s of what they know missing at rest",
+		table_line(out, "",
+			   "%s a move, %s/s a client; at rest %s avatars missing, %s ghosts",
 			   text_bytes(result_bytes_per_update(r)).s,
-			   text_bytes(result_bytes_per_second(r)).s, text_count(r->missing).s);
+			   text_bytes(result_bytes_per_second(r)).s, text_count(r->missing).s,
+			   text_count(r->ghosts).s);
 	}
 	if (r->first_error[0])
 		table_line(out, "error", "the first: %s", r->first_error);

@@ -81,15 +81,15 @@ struct result {
 	uint64_t closed; /* messages in flight a publisher; 0: open model */
 	double coalesce; /* seconds */
 	bool poisson, acks, no_echo;
-	double churn;		 /* members/s that are replaced */
-	uint64_t slow;		 /* members that do not read for a while */
-	char *play;		 /* the recording; NULL: none */
-	double speed;		 /* so many times as fast as it was; 0: none */
+	double churn;  /* members/s that are replaced */
+	uint64_t slow; /* members that do not read for a while */
+	char *play;    /* the recording; NULL: none */
+	double speed;  /* so many times as fast as it was; 0: none */
 	bool deflate;
 	double tick; /* seconds; 0: none. This and what follows: of a crowd */
 	bool batch, conflate, compact;
-	uint64_t observers, world;
-	double duration, warmup; /* seconds */
+	uint64_t observers, world, area; /* area 0: all is seen */
+	double duration, warmup;	 /* seconds */
 	uint64_t seed;
 
 	/* What happened, while measuring. */
@@ -101,7 +101,8 @@ struct result {
 	uint64_t delivered, bytes_in;	   /* deliveries and their bytes on the wire */
 	uint64_t backlog_max, backlog_end;
 	uint64_t observed, observed_bytes; /* of a crowd: moves that its observers got */
-	uint64_t missing; /* the same, at the end: avatars of which one has not the last move */
+	uint64_t missing; /* the same, at the end: avatars of which one has not the last move, */
+	uint64_t ghosts;  /* and those that one still has, though they are far away */
 	char first_error[256]; /* for people; empty: none */
 	struct hist metric[METRICS];
 	struct audit_counts audit;

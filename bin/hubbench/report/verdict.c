@@ -58,6 +58,10 @@ static bool failed(struct result *r, const struct verdict_facts *f)
 		return say(r, VERDICT_FAILED, "observers do not know the last of %llu avatars%s",
 			   (unsigned long long)r->missing,
 			   f->cut_off ? ", or it was still under way when --drain ended" : "");
+	if (r->ghosts)
+		return say(r, VERDICT_FAILED,
+			   "observers still know of %llu avatars that are far away",
+			   (unsigned long long)r->ghosts);
 	if (r->errors && !r->audit.delivered && !r->observed)
 		return say(r, VERDICT_FAILED, "nothing was delivered, and %llu messages refused",
 			   (unsigned long long)r->errors);

@@ -95,6 +95,8 @@ void conditions_take(struct options *o, const struct options *said, const struct
 		o->compact = r->compact;
 		o->observers = (int64_t)r->observers;
 		o->world = (int64_t)r->world;
+		if (r->area)
+			o->area = (int64_t)r->area;
 	}
 	if (r->churn > 0)
 		o->churn = number_text(churn, r->churn);

@@ -394,6 +394,7 @@ static void describe(const struct run *run, struct result *r)
 		r->compact = p->o->compact;
 		r->observers = p->crowd.observers;
 		r->world = (uint64_t)p->crowd.world;
+		r->area = (uint64_t)p->crowd.area;
 	}
 	r->play = p->o->play ? need(strdup(p->o->play)) : NULL;
 	r->speed = p->o->play ? p->speed : 0;

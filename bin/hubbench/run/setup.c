@@ -199,8 +199,8 @@ static int make_request(struct run *r)
 	if (status)
 		err_log(ERR_ERROR, "%s", why);
 	else
-		r->request = need(upgrade_request(&r->plan->url, r->o->subprotocol,
-						  r->o->deflate, lines, n));
+		r->request = need(
+		    upgrade_request(&r->plan->url, r->o->subprotocol, r->o->deflate, lines, n));
 	return status;
 }
 

@@ -37,6 +37,7 @@ static void add_loop(struct result *r, struct loop *l, struct verdict_facts *f)
 	r->observed += l->observed;
 	r->observed_bytes += l->observed_bytes;
 	r->missing += l->missing;
+	r->ghosts += l->ghosts;
 	r->audit.delivered += l->audit.delivered;
 	r->audit.lost += l->audit.lost;
 	r->audit.duplicated += l->audit.duplicated;

@@ -39,10 +39,9 @@ size_t avatar_put(const struct script *s, char *out, const struct avatar_move *m
 	mark_put(p += MARK_RUN_LEN, m->publisher, MARK_PUBLISHER);
 	p = put(p + MARK_PUBLISHER, NUMBER);
 	mark_put(p, m->number, NUMBER_DIGITS);
-	p = put_hundredths(put(p + NUMBER_DIGITS, ",\"x\":"), m->x);
-	p = put_hundredths(put(p, ",\"z\":"), m->z);
-	p = put_hundredths(put(p, ",\"yaw\":"), m->yaw);
-	p = put_hundredths(put(p, ",\"v\":"), m->pace);
+	p = put_hundredths(put(p + NUMBER_DIGITS, ",\"position\":{\"x\":"), m->x);
+	p = put_hundredths(put(p, ",\"y\":0.0,\"z\":"), m->z);
+	*p++ = '}';
 	len = (size_t)(p - out) + sizeof(pad) + 1; /* with its quote and the brace */
 	if (len < bytes) {
 		p = put(p, pad);

@@ -1,7 +1,8 @@
 /* What an avatar says of itself in the scenario crowd: a record of state, whose key and number come
  * one behind the other, so that both are found again wherever a server puts them:
  *
- *	{"type":"avatar","key":"hbRRRRRRPPPPPP","n":1NNNNNNNNN,"x":123.45,"z":678.90,...}
+ *	{"type":"avatar","key":"hbRRRRRRPPPPPP","n":1NNNNNNNNN,
+ *	 "position":{"x":123.45,"y":0.0,"z":678.90}}
  *
  * the run's name and six digits of the publisher, the number of its move. */
 #ifndef HUBBENCH_AVATAR_H
@@ -19,8 +20,8 @@
 
 struct avatar_move {
 	uint32_t publisher;
-	uint64_t number;	 /* below AVATAR_MOVES_MAX */
-	uint32_t x, z, yaw, pace; /* hundredths */
+	uint64_t number; /* below AVATAR_MOVES_MAX */
+	uint32_t x, z;	 /* hundredths */
 };
 
 /* Writes one, without a NUL, padded to so many bytes where it has fewer. out has room for those and

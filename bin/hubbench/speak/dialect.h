@@ -26,6 +26,10 @@ struct dialect_client {
 	uint32_t session;
 	const struct seat *seat; /* NULL: it was none before */
 	uint64_t since;		 /* with a seat: the last `seq` that it knows of */
+	/* hub: it wants what is that near to a place; r 0: all. */
+	struct dialect_area {
+		double x, z, r;
+	} area;
 };
 
 /* What a message from the server means. */
@@ -86,6 +90,9 @@ struct dialect {
 	/* Appends what a client says to become a member. Returns 1; 0: nothing is to be said; or
 	 * -ENOMEM. */
 	int (*join)(const struct script *s, const struct dialect_client *c, struct buf *out);
+
+	/* Appends what moves a client's area. Returns 0 or -ENOMEM. NULL: there are none. */
+	int (*move)(const struct dialect_area *area, struct buf *out);
 
 	/* Reads one message of len bytes; what is in *news is good as long as these. */
 	enum dialect_got (*take)(const struct script *s, const char *p, size_t len,

@@ -50,6 +50,20 @@ static char *hub_message(const struct script *s)
 	return out.data;
 }
 
+static int put_area(const struct dialect_area *a, struct buf *out)
+{
+	return buf_printf(out, "\"area\":{\"x\":%.2f,\"z\":%.2f,\"r\":%.2f}", a->x, a->z, a->r);
+}
+
+static int hub_move(const struct dialect_area *area, struct buf *out)
+{
+	int r = buf_puts(out, "{\"type\":\"interest\",");
+
+	if (r == 0)
+		r = put_area(area, out);
+	return r == 0 ? buf_puts(out, "}") : r;
+}
+
 static int hub_join(const struct script *s, const struct dialect_client *c, struct buf *out)
 {
 	int r = buf_printf(out, "{\"type\":\"session_associate\",\"session_id\":\"%s-%u\"", s->name,
@@ -60,6 +74,10 @@ static int hub_join(const struct script *s, const struct dialect_client *c, stru
 				(unsigned long long)c->since, c->seat->epoch, c->seat->resume);
 	if (s->select)
 		r |= buf_puts(out, s->select);
+	if (c->area.r > 0) {
+		r |= buf_puts(out, ",");
+		r |= put_area(&c->area, out);
+	}
 	return r < 0 || buf_puts(out, "}") < 0 ? -ENOMEM : 1;
 }
 
@@ -197,5 +215,6 @@ const struct dialect dialect_hub = {
     .npaths = NPATHS,
     .message = hub_message,
     .join = hub_join,
+    .move = hub_move,
     .take = hub_take,
 };

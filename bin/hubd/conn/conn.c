@@ -215,6 +215,7 @@ static bool is_fault(enum hub_code code)
 	case HUB_CONFLICT:
 	case HUB_RULE_FAILED:
 	case HUB_INTERNAL:
+	case HUB_UNAVAILABLE:
 		return false;
 	default:
 		return true;
@@ -225,7 +226,8 @@ static bool is_fault(enum hub_code code)
  * window under way gets as many of these. */
 static bool is_hubs_own(enum hub_code code)
 {
-	return code == HUB_INTERNAL || code == HUB_SHUTTING_DOWN || code == HUB_HELD;
+	return code == HUB_INTERNAL || code == HUB_UNAVAILABLE || code == HUB_SHUTTING_DOWN ||
+	       code == HUB_HELD;
 }
 
 void conn_error(struct conn *c, enum hub_code code, const char *message, struct span msg_id)

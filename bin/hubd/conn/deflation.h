@@ -27,14 +27,15 @@ struct deflation_share {
 /* A worker's. Zeroed at the start. */
 struct deflation {
 	struct worker *worker;
-	struct deflater *deflater;     /* made when it is first needed; deflation_free() */
-	uint64_t alone;		       /* bucket.h */
+	struct deflater *deflater;    /* made when it is first needed; deflation_free() */
+	uint64_t alone;		      /* bucket.h */
 	struct deflation_share *made; /* of what is being made */
 };
 
 /* What follows is made for that; until the next call. Returns d, or NULL where nothing is deflated
  * (any more). */
-struct deflation *deflation_for(struct deflation *d, struct worker *w, struct deflation_share *made);
+struct deflation *deflation_for(struct deflation *d, struct worker *w,
+				struct deflation_share *made);
 
 /* What was made for that is somebody else's, too. */
 void deflation_shared(struct deflation *d, struct deflation_share *made);
@@ -47,7 +48,8 @@ int deflation_put(struct deflation *d, unsigned bits, const char *text, size_t l
 
 /* Appends what a deflated message stands for: as inflate_message(), for a worker that may have
  * deflated nothing yet. */
-int deflation_undo(struct deflation *d, const void *data, size_t len, size_t limit, struct buf *out);
+int deflation_undo(struct deflation *d, const void *data, size_t len, size_t limit,
+		   struct buf *out);
 
 void deflation_free(struct deflation *d);
 

@@ -107,6 +107,9 @@ struct dialect {
 		     struct span msg_id);
 	int (*error_named)(struct buf *out, const char *code, const char *message,
 			   struct span msg_id);
+	/* A client that comes back to the session of the seat, NULL: it is in there no more, is in
+	 * its rooms again, as far as it may be. NULL where `rooms` is false. */
+	void (*restored)(struct conn *c, struct seat *seat);
 	/* The client is about to join what a rule says it is not to come back to. NULL: that means
 	 * nothing. */
 	void (*forget)(struct conn *c);
@@ -118,6 +121,16 @@ struct dialect {
 	/* So many records of the state did not come, since others that did come say it anew. NULL:
 	 * nobody asks for that. */
 	int (*skipped)(struct buf *out, const char *session, uint64_t n);
+	/* Records, an array, that go before others which wait for a tick. NULL: those go with them.
+	 */
+	int (*ahead)(struct buf *out, const char *session, struct span records);
+	/* Records that were in the member's area are not any more: left is JSON, an array of
+	 * objects with the `type` of some and an array of their `keys`. NULL: nobody asks for an
+	 * area. And: it has another area from here on, of which n records of state follow; or,
+	 * overtaken, it will have that of a later message. NULL: areas do not move. */
+	int (*area_left)(struct buf *out, const char *session, struct span left);
+	int (*area_entered)(struct buf *out, const char *session, uint64_t n, struct span msg_id,
+			    bool overtaken);
 	/* Both NULL where its members are not told who comes and goes. */
 	int (*presence)(struct buf *out, const char *session, const char *above,
 			const struct session_change *change);

@@ -115,17 +115,17 @@ static int put_deflated(struct buf *out, unsigned bits, const char *text, size_t
 	return r > 0 ? put_frame(out, text, len) : r;
 }
 
-#define DEFLATED(bits)                                                                 \
-	static int put_record_##bits(struct buf *out, const char *text, size_t len,    \
-				     struct span type, const struct record_log *in)    \
-	{                                                                              \
-		(void)type;                                                            \
-		return put_deflated(out, bits, text, len, in);                         \
-	}                                                                              \
-	static int put_batch_##bits(struct buf *out, const char *text, size_t len,     \
-				    const struct record_log *in)                       \
-	{                                                                              \
-		return put_deflated(out, bits, text, len, in);                         \
+#define DEFLATED(bits)                                                              \
+	static int put_record_##bits(struct buf *out, const char *text, size_t len, \
+				     struct span type, const struct record_log *in) \
+	{                                                                           \
+		(void)type;                                                         \
+		return put_deflated(out, bits, text, len, in);                      \
+	}                                                                           \
+	static int put_batch_##bits(struct buf *out, const char *text, size_t len,  \
+				    const struct record_log *in)                    \
+	{                                                                           \
+		return put_deflated(out, bits, text, len, in);                      \
 	}
 
 DEFLATED(9)
@@ -136,10 +136,10 @@ DEFLATED(13)
 DEFLATED(14)
 DEFLATED(15)
 
-#define ENCODING(bits)                                                              \
-	[bits - DEFLATE_BITS_MIN] = {.deflates = true,                              \
-				     .message = put_frame,                          \
-				     .record = put_record_##bits,                   \
+#define ENCODING(bits)                                            \
+	[bits - DEFLATE_BITS_MIN] = {.deflates = true,            \
+				     .message = put_frame,        \
+				     .record = put_record_##bits, \
 				     .batch = put_batch_##bits}
 
 const struct encoding encoding_deflated[ENCODINGS_DEFLATED] = {

@@ -15,7 +15,7 @@ extern const struct encoding encoding_websocket; /* a text frame each, RFC 6455 
 #define ENCODINGS_DEFLATED (DEFLATE_BITS_MAX - DEFLATE_BITS_MIN + 1)
 extern const struct encoding encoding_deflated[ENCODINGS_DEFLATED];
 
-extern const struct encoding encoding_lines;	 /* a line each */
+extern const struct encoding encoding_lines; /* a line each */
 
 /* An event each, with the type for its name; of a record its place is the id. */
 extern const struct encoding encoding_events;

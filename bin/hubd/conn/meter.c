@@ -20,19 +20,27 @@ static bool has_rates(const struct meter_rates *r)
 	return r->message != 0 || r->byte != 0;
 }
 
+/* For which address it counts; 0: for none, or addresses have no rates. */
+static uint64_t address_of(struct conn *c)
+{
+	const struct conn_settings *set = c->worker->conns;
+	struct address a;
+
+	return has_rates(&set->address_rates) && conn_counts(c, &a)
+		   ? shares_address(set->shares, &a)
+		   : 0;
+}
+
 /* NULL: no memory, then nothing is counted. */
 static struct meter *meter_of(struct conn *c)
 {
-	const struct conn_settings *set = c->worker->conns;
 	struct conn_input *in = conn_input(c);
-	struct address a;
 
 	if (in && !in->meter) {
 		in->meter = calloc(1, sizeof(*in->meter));
 		if (in->meter) {
 			in->meter->conn = c;
-			if (has_rates(&set->address_rates) && conn_counts(c, &a))
-				in->meter->address = shares_address(set->shares, &a);
+			in->meter->address = address_of(c);
 			in->meter->looks = LOOKS;
 			worker_delay(c->worker, &in->meter->later);
 			wheel_set(&c->worker->wheel, &c->timer, 1); /* conn_due() looks at it */
@@ -240,7 +248,6 @@ void meter_trim(struct conn *c, bool end)
 
 struct meter *meter_take(struct conn *c)
 {
-	const char *why;
 	struct meter *m;
 
 	meter_trim(c, false);
@@ -264,6 +271,7 @@ void meter_give(struct conn *c, struct meter *m)
 		return;
 	}
 	m->conn = c;
+	m->address = address_of(c); /* a proxy's connection has many clients */
 	m->kept = false;
 	m->over = NULL;
 	m->looks = LOOKS;

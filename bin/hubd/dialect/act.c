@@ -72,6 +72,8 @@ static void joined(struct conn *c, struct seat *seat, enum hub_code code, const 
 
 	(void)seat;
 	(void)retry_s;
+	if (a && a->actions->at[a->i].restores)
+		a->code = HUB_OK;
 	if (a && !a->inside) {
 		a->i++;
 		go_on_kept(a);
@@ -132,10 +134,14 @@ static enum hub_code join(struct act *a, const struct action *x)
 				       .granted = true,
 				       .settles = c->door->dialect->rooms,
 				       .done = joined};
-	struct seat *seat = seat_find(c, request.session);
+	struct seat *seat = seat_find(c, request.session), *above;
 
 	if (a->ending)
 		return failed(a, "a connection that ends cannot join");
+	/* It has not come back to the one above, or is in there by itself. */
+	above = x->restores ? seat_find(c, a->session) : NULL;
+	if (x->restores && (seat || !above || !above->returned))
+		return HUB_OK;
 	if (seat && x->from == SINCE_NOW)
 		return HUB_OK;
 	if (seat)
@@ -207,7 +213,7 @@ static enum hub_code submit(struct act *a, struct session *s, struct seat *seat,
 	p->member = seat != NULL;
 	code = submit_record(s, a->conn->worker, p, &out, &a->why);
 	if (code == HUB_OK && seat && !out.repeated) {
-		seat->m.last_sent = out.seq;
+		seat->m.last_sent = out.seq ? out.seq : UINT64_MAX;
 		seat->others |= p->tags.own == OWN_NEVER;
 	}
 	return code;
@@ -375,6 +381,9 @@ static enum hub_code perform(struct act *a, const struct action *x)
 		return say_error(a, x);
 	case ACTION_CLOSE:
 		return close_it(a, x);
+	case ACTION_RESTORED:
+		a->conn->door->dialect->restored(a->conn, seat_find(a->conn, a->session));
+		return HUB_OK;
 	}
 	return HUB_OK;
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "conn/conn.h"
+#include "member/absent.h"
 #include "member/member.h"
 #include "rules/rules.h"
 
@@ -35,8 +36,10 @@ void act_ending(struct conn *c);
 
 /* The same where each session that is not a room is a connection of its own: connect.jq, with the
  * JSON of what the client says to it, if not empty, then the join, which it may refuse or grant,
- * then what else it says. False: the rule has refused. seat is about to go. */
-bool act_connect(struct conn *c, const struct join_request *join, struct span said);
+ * then the rooms that it was in, if not NULL, and dialect->restored(), then what else it says.
+ * False: the rule has refused. seat is about to go. */
+bool act_connect(struct conn *c, const struct join_request *join, struct span said,
+		 const struct absent *rooms);
 void act_left(struct conn *c, struct seat *seat, unsigned code, const char *reason);
 
 #endif

@@ -1,4 +1,5 @@
 /* Events: what a program is given, and what is begun with its answer. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "dialect/act_impl.h"
 #include "dialect/hub7.h"
 #include "wire/id.h"
+#include "wire/log_place.h"
 
 #define LONG_NS 1000000ULL /* a program that takes longer is its client's work, so many times */
 #define LONG_COST 10
@@ -246,13 +248,49 @@ static const struct actions *run_connect(struct conn *c, const struct join_reque
 	return actions;
 }
 
-bool act_connect(struct conn *c, const struct join_request *join, struct span said)
+/* Appends the join of a room that it was in. Returns 0 or -ENOMEM. */
+static int add_room(struct actions *to, const struct absent_log *room)
 {
+	struct action *x = &to->at[to->n++];
+	char place[PLACE_MAX];
+	size_t len = place_text(&room->place, place);
+
+	*x = (struct action){.kind = ACTION_JOIN,
+			     .from = SINCE_PLACE,
+			     .quiet = !room->echo,
+			     .restores = true,
+			     .session = to->text.len,
+			     .session_len = room->id_len,
+			     .text = to->text.len + room->id_len,
+			     .text_len = len};
+	return buf_put(&to->text, room->id, room->id_len) < 0 ? -ENOMEM
+							      : buf_put(&to->text, place, len);
+}
+
+/* What there is to do where it comes back to rooms: these first. Where there are more than can be
+ * done it comes back to none. Returns 0 or -ENOMEM. */
+static int put_rooms(struct actions *to, const struct absent *rooms, const struct actions *rule)
+{
+	int r = rule->text.len ? buf_put(&to->text, rule->text.data, rule->text.len) : 0;
+
+	if (rule->n + rooms->logs <= RULES_ACTIONS_MAX)
+		for (unsigned i = 1; r == 0 && i < rooms->logs; i++)
+			r = add_room(to, &rooms->log[i]);
+	to->at[to->n++] = (struct action){.kind = ACTION_RESTORED};
+	for (unsigned i = 0; i < rule->n; i++)
+		to->at[to->n++] = rule->at[i];
+	return r;
+}
+
+bool act_connect(struct conn *c, const struct join_request *join, struct span said,
+		 const struct absent *rooms)
+{
+	struct actions all = {0};
 	struct join_request request = *join;
 	struct act a = {
 	    .conn = c, .event = connects, .session = join->session, .msg_id = join->msg_id};
 
-	if (!find(c, connects) && !find(c, disconnects)) {
+	if (!find(c, connects) && !find(c, disconnects) && !rooms) {
 		member_join(c, join);
 		return true;
 	}
@@ -262,13 +300,17 @@ bool act_connect(struct conn *c, const struct join_request *join, struct span sa
 					  join->msg_id, 0);
 		return false;
 	}
-	a.ack_with = a.actions->n;
 	if (!may_enter(&a, &request))
 		return false;
-	if (!conn_self(c)) {
+	if (!conn_self(c) || (rooms && put_rooms(&all, rooms, a.actions) < 0)) {
+		buf_free(&all.text);
 		conn_close(c, CLOSE_INTERNAL, "out of memory");
 		return false;
 	}
+	if (rooms)
+		a.actions = &all;
+	a.ack_with = a.actions->n;
 	act_go_on(&a, &request);
+	buf_free(&all.text);
 	return true;
 }

@@ -21,6 +21,7 @@ struct hub7 {
 					bytes hash msg_ids */
 	const char *client_version;  /* what version_check compares with, or NULL */
 	const struct keys *keys;     /* which messages are state */
+	struct area_grids grids;     /* the cells that records may be in */
 	const struct auth *auth;     /* how it takes tokens; NULL: it takes none */
 	struct json_paths *fields;   /* hub7_fields() */
 	uint32_t run;		     /* this hubd from start to end */
@@ -50,7 +51,9 @@ enum hub7_field {
 	FIELD_RESUME,
 	FIELD_REST,
 	FIELD_RUN,
+	FIELD_AHEAD,
 	FIELD_TYPES, /* and those behind it: dialect/wish.h */
+	FIELD_WISH_AREA = FIELD_TYPES + WISH_AREA,
 	FIELD_WISH_LAST = FIELD_TYPES + WISH_N - 1,
 	FIELD_ORDERED,
 	FIELD_PING_ID,
@@ -73,6 +76,7 @@ struct seat *hub7_seat(struct conn *c, const struct envelope *e, enum hub_code *
 /* Handlers of control types: each answers, and returns what was wrong, or HUB_OK. */
 enum hub_code hub7_on_associate(struct conn *c, const struct envelope *e);
 enum hub_code hub7_on_leave(struct conn *c, const struct envelope *e);
+enum hub_code hub7_on_interest(struct conn *c, const struct envelope *e);
 enum hub_code hub7_on_ping(struct conn *c, const struct envelope *e);
 enum hub_code hub7_on_presence(struct conn *c, const struct envelope *e);
 enum hub_code hub7_on_session_list(struct conn *c, const struct envelope *e);
@@ -99,6 +103,10 @@ int hub7_error_later(struct buf *out, enum hub_code code, const char *message, s
 /* Of HUB_CONFLICT. And in words, in room for them. */
 #define HUB7_CONFLICT_MAX 64
 int hub7_skipped(struct buf *out, const char *session, uint64_t n);
+int hub7_ahead(struct buf *out, const char *session, struct span records);
+int hub7_area_left(struct buf *out, const char *session, struct span left);
+int hub7_area_entered(struct buf *out, const char *session, uint64_t n, struct span msg_id,
+		      bool overtaken);
 int hub7_conflict(struct buf *out, uint64_t seq, struct span msg_id);
 const char *hub7_conflict_text(uint64_t seq, char room[HUB7_CONFLICT_MAX]);
 

@@ -25,6 +25,30 @@ enum hub_code hub7_on_leave(struct conn *c, const struct envelope *e)
 	return code;
 }
 
+enum hub_code hub7_on_interest(struct conn *c, const struct envelope *e)
+{
+	enum hub_code code = HUB_OK;
+	struct seat *seat = hub7_seat(c, e, &code);
+	struct json_member f[HUB7_FIELDS];
+	const struct json_member *m = &f[FIELD_WISH_AREA];
+	const char *wrong;
+	struct area area;
+
+	if (!seat)
+		return code;
+	hub7_read_fields(c, e, f);
+	if (m->type == JSON_NONE || m->repeated)
+		return hub7_fail(c, e, HUB_BAD_FIELD, "interest needs an area, and one only");
+	wrong = wish_area((struct span){e->text + m->start, m->end - m->start},
+			  &c->worker->hub7->grids, &area);
+	if (wrong)
+		return hub7_fail(c, e, HUB_BAD_FIELD, wrong);
+	if (!c->door->trusted)
+		meter_work(c, METER_JOIN / 16, METER_JOINS);
+	code = interest_say(seat, c->worker->hub7->grids.n ? &area : NULL, e->msg_id);
+	return code == HUB_OK ? code : hub7_fail(c, e, code, "out of memory");
+}
+
 /* Appends `,"name":value` as the peer wrote it, where it did. */
 static int put_field(struct buf *b, const char *name, const struct envelope *e,
 		     const struct json_member *f)

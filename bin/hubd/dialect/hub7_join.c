@@ -75,8 +75,9 @@ static const char *read_association(struct conn *c, const struct envelope *e,
 	hub7_read_fields(c, e, f);
 	for (i = FIELD_ECHO; i <= FIELD_ORDERED; i++)
 		if (f[i].repeated)
-			return "echo, since, epoch, resume, rest, run, types, tick, batch, "
-			       "conflate, fields, priority and ordered may occur once each";
+			return "echo, since, epoch, resume, rest, run, ahead, types, tick, batch, "
+			       "conflate, fields, priority, area, delta and ordered may occur once "
+			       "each";
 	*a = (struct join_request){.session = e->session_id, .msg_id = e->msg_id, .echo = true};
 	if (!field_bool(&f[FIELD_ECHO], &a->echo))
 		return "echo must be true or false";
@@ -110,7 +111,9 @@ static const char *read_association(struct conn *c, const struct envelope *e,
 			return "run must be a string of 64 bytes at most";
 		a->from.has_run = read_run(text, &a->from.run);
 	}
-	return wish_read(e->text, &f[FIELD_TYPES], wish);
+	if (f[FIELD_AHEAD].type != JSON_NONE && !field_seq(e, &f[FIELD_AHEAD], &a->ahead))
+		return "ahead must be a seq: a whole number from 0 to 2^53";
+	return wish_read(e->text, &f[FIELD_TYPES], &c->worker->hub7->grids, wish);
 }
 
 enum hub_code hub7_on_associate(struct conn *c, const struct envelope *e)

@@ -7,8 +7,8 @@
 #define WHY_MAX 256 /* bytes of an error's message */
 
 static const char *const field_names[HUB7_FIELDS] = {
-    "echo",    "since",	  "epoch",     "resume",     "rest",   "run",  WISH_NAMES,
-    "ordered", "ping_id", "timestamp", "js_version", "record", "token"};
+    "echo",	"since",   "epoch",   "resume",	   "rest",	 "run",	   "ahead",
+    WISH_NAMES, "ordered", "ping_id", "timestamp", "js_version", "record", "token"};
 
 struct json_paths *hub7_fields(void)
 {

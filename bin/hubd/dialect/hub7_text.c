@@ -102,6 +102,36 @@ int hub7_skipped(struct buf *out, const char *session, uint64_t n)
 			  session, (uintmax_t)n);
 }
 
+int hub7_ahead(struct buf *out, const char *session, struct span records)
+{
+	int r = buf_printf(out, "{\"type\":\"ahead\",\"session_id\":\"%s\",\"records\":", session);
+
+	if (r == 0)
+		r = buf_put(out, records.p, records.len);
+	return r == 0 ? buf_puts(out, "}") : r;
+}
+
+int hub7_area_left(struct buf *out, const char *session, struct span left)
+{
+	int r = buf_printf(out, "{\"type\":\"area_left\",\"session_id\":\"%s\",\"left\":", session);
+
+	if (r == 0)
+		r = buf_put(out, left.p, left.len);
+	return r == 0 ? buf_puts(out, "}") : r;
+}
+
+int hub7_area_entered(struct buf *out, const char *session, uint64_t n, struct span msg_id,
+		      bool overtaken)
+{
+	int r = buf_printf(
+	    out, "{\"type\":\"area_entered\",\"session_id\":\"%s\",\"snapshot\":%ju%s%s", session,
+	    (uintmax_t)n, overtaken ? ",\"overtaken\":true" : "", msg_id.len ? ",\"msg_id\":" : "");
+
+	if (r == 0)
+		r = buf_put(out, msg_id.p, msg_id.len);
+	return r == 0 ? buf_puts(out, "}") : r;
+}
+
 int hub7_presence(struct buf *out, const char *session, const char *above,
 		  const struct session_change *change)
 {

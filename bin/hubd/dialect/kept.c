@@ -158,3 +158,84 @@ bool kept_read(struct steering *st, struct span value)
 	*st = r.st;
 	return !why;
 }
+
+/* One field, as steering has it. */
+static bool read_field(struct steering_reading *r, const char *name, struct span value)
+{
+	return !steering_field(r, (struct span){name, strlen(name)}, value, false, true);
+}
+
+bool kept_read_name(struct steering *st, struct span name)
+{
+	static const struct {
+		const char *kind, *field;
+	} kinds[] = {{"ban address ", "address"},
+		     {"ban user ", "user"},
+		     {"ban token ", "jti"},
+		     {"ban issued ", NULL}};
+	struct steering_reading r;
+	char text[STEERING_VALUE_MAX];
+	size_t i = 0, n = 0;
+	int len;
+
+	for (; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		n = strlen(kinds[i].kind);
+		if (name.len > n && memcmp(name.p, kinds[i].kind, n) == 0)
+			break;
+	}
+	if (i == sizeof(kinds) / sizeof(kinds[0]))
+		return false;
+	name = (struct span){name.p + n, name.len - n};
+	steering_begin(&r, STEER_UNBAN);
+	if (*name.p == '"') {
+		len = json_unescape(name.p + 1, name.len - 2, text, sizeof(text));
+		if (len < 0)
+			return false;
+		name = (struct span){text, (size_t)len};
+	}
+	if (!kinds[i].field) {
+		r.st.whom.has_issued = true; /* which moment does not matter */
+		if (name.len && !read_field(&r, "user", name))
+			return false;
+	} else if (!read_field(&r, kinds[i].field, name)) {
+		return false;
+	}
+	*st = r.st;
+	return !steering_end(&r);
+}
+
+bool kept_read_gone(struct steering *st, struct span value, size_t i)
+{
+	struct steering_reading r;
+	struct json_scan scan;
+	struct json_walk w, list;
+	struct json_item item, one;
+	char text[STEERING_VALUE_MAX];
+	int n;
+
+	if (value.len < sizeof(ENDED) || memcmp(value.p, ENDED, sizeof(ENDED) - 1) != 0 ||
+	    json_scan(NULL, value.p, value.len, NULL, &scan) != JSON_OK)
+		return false;
+	json_walk_begin(&w, value.p, scan.end);
+	if (!json_walk_next(&w, &item) || !json_walk_next(&w, &item))
+		return false;
+	steering_begin(&r, STEER_CLOSE);
+	if (json_item_is(&item, "user")) {
+		n = i || item.type != JSON_STRING ? -1 : json_item_text(&item, text, sizeof(text));
+		if (n <= 0 || !read_field(&r, "user", (struct span){text, (size_t)n}))
+			return false;
+	} else {
+		if (item.type != JSON_ARRAY)
+			return false;
+		json_walk_begin(&list, item.value, item.len);
+		do
+			if (!json_walk_next(&list, &one))
+				return false;
+		while (i--);
+		if (one.type != JSON_STRING || one.len < 2 ||
+		    !read_field(&r, "client_id", (struct span){one.value + 1, one.len - 2}))
+			return false;
+	}
+	*st = r.st;
+	return true;
+}

@@ -19,6 +19,12 @@ int kept_put_ended(struct buf *name, struct buf *value, struct span user, const 
  * something else, -EINVAL for what is none. */
 int kept_read_ended(struct ended *ended, struct span value, uint64_t ttl_ms);
 
+/* Reads how a ban is called, for one that is no more: st->verb is STEER_UNBAN. Whose tokens have
+ * died, as one who is sent away: STEER_CLOSE; of clients the i-th, from 0 on. False for what is
+ * none. */
+bool kept_read_name(struct steering *st, struct span name);
+bool kept_read_gone(struct steering *st, struct span value, size_t i);
+
 /* Reads what it says: st->verb is STEER_BAN or STEER_LIMIT. False for what is none. */
 bool kept_read(struct steering *st, struct span value);
 

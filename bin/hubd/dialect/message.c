@@ -56,7 +56,7 @@ enum hub_code message_record(struct worker *w, const struct envelope *e,
 	uint16_t type_len;
 
 	p->type = e->type;
-	switch (keys_find(w->hub7->keys, e, room, &p->key, &written)) {
+	switch (keys_find(w->hub7->keys, e, room, &p->key, &written, &p->tags.area)) {
 	case KEY_BAD:
 		*why = "the state's key must be Unicode text of 256 bytes at most";
 		return HUB_BAD_FIELD;

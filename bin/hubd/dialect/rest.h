@@ -22,6 +22,8 @@ struct rest_query {
 	struct session_from from;
 	bool state, batch, conflate;
 	uint32_t wait_s, limit, tick_ms;
+	bool has_area;
+	double area[3];			   /* x, y, r */
 	struct http1_span types, priority; /* as written, good as long as the query */
 };
 
@@ -72,6 +74,10 @@ struct rest_publisher {
 	struct buf pending;	/* answers that wait */
 	uint64_t latest;	/* the highest seq among them */
 	struct rest_wait *wait; /* for one of them, or NULL */
+	/* Where records are numbered elsewhere: answers in their order, of which some are not known
+	 * yet. */
+	struct rest_wait *first, **last;
+	unsigned due;
 	bool holds;
 };
 

@@ -11,11 +11,19 @@
 #include "wire/id.h"
 
 #define PENDING_MAX (64 * 1024) /* bytes of answers that wait, at which no more is read */
+#define DUE_MAX 4096		/* answers that are not known yet, at which no more is read */
 #define WHY_MAX 256
 
 struct rest_wait {
 	struct stored_wait wait;	  /* first */
 	struct rest_publisher *publisher; /* NULL: it is no more */
+	/* Of an answer in its place among others. */
+	struct rest_wait *next;
+	uint64_t line;
+	bool known; /* text is what it says */
+	struct buf text;
+	uint32_t len;
+	char msg_id[];
 };
 
 /* In front of each answer that waits. */
@@ -30,7 +38,7 @@ static void on_rest_stored(struct worker *w, struct mail *mail);
 
 static void hold(struct rest_publisher *p)
 {
-	bool full = p->pending.len > PENDING_MAX;
+	bool full = p->pending.len > PENDING_MAX || p->due > DUE_MAX;
 
 	if (full == p->holds)
 		return;
@@ -106,13 +114,121 @@ static void on_rest_stored(struct worker *w, struct mail *mail)
 	free(wait);
 }
 
+/* --- answers that only others know */
+
+static void put_due(struct rest_publisher *p, struct rest_wait *d)
+{
+	d->publisher = p;
+	d->line = p->line;
+	if (!p->first)
+		p->last = &p->first;
+	*p->last = d;
+	p->last = &d->next;
+	p->due++;
+	conn_busy(p->conn);
+	hold(p);
+}
+
+/* Sends those that are known, up to the first one that is not. */
+static void send_known(struct rest_publisher *p)
+{
+	struct conn *c = p->conn;
+	struct rest_wait *d;
+
+	while ((d = p->first) != NULL && d->known) {
+		p->first = d->next;
+		p->due--;
+		conn_send(c, d->text.data, d->text.len);
+		buf_free(&d->text);
+		free(d);
+		hold(p);
+		conn_idle(c); /* which may be the last of it */
+		if (c->closing)
+			return;
+	}
+}
+
+static int put_answer(struct rest_publisher *p, struct rest_wait *d)
+{
+	struct span msg_id = {d->len ? d->msg_id : NULL, d->len};
+	enum hub_code code = d->wait.code;
+
+	if (code == HUB_OK)
+		return rest_ack(&d->text, p->session->id, d->wait.seq, msg_id, d->line);
+	p->failed = code;
+	counter_add_at(&p->conn->worker->counters, errors, code, 1);
+	if (code == HUB_CONFLICT)
+		return rest_conflict(&d->text, d->wait.seq, msg_id, d->line);
+	return rest_error(&d->text, hub_code_name(code), d->wait.why ? d->wait.why : "refused",
+			  msg_id, d->line);
+}
+
+static void on_numbered(struct worker *w, struct mail *mail)
+{
+	struct rest_wait *d = (struct rest_wait *)mail;
+	struct rest_publisher *p = d->publisher;
+
+	(void)w;
+	session_unref(d->wait.session);
+	if (!p) {
+		free(d);
+		return;
+	}
+	d->known = true;
+	if (put_answer(p, d) < 0)
+		conn_close(p->conn, CLOSE_INTERNAL, "out of memory");
+	else
+		send_known(p);
+}
+
+static struct rest_wait *new_due(struct rest_publisher *p, struct span msg_id)
+{
+	struct rest_wait *d = calloc(1, sizeof(*d) + msg_id.len);
+
+	if (!d)
+		return NULL;
+	d->wait.done.run = on_numbered;
+	d->wait.worker = p->conn->worker;
+	d->len = (uint32_t)msg_id.len;
+	if (msg_id.len)
+		memcpy(d->msg_id, msg_id.p, msg_id.len);
+	return d;
+}
+
+/* Behind those that are not known yet. Takes the scratch b. */
+static void answer_behind(struct rest_publisher *p, struct buf *b)
+{
+	struct rest_wait *d = new_due(p, (struct span){NULL, 0});
+	int r = d ? buf_put(&d->text, b->data, b->len) : -ENOMEM;
+
+	worker_scratch_done(p->conn->worker, b);
+	if (r < 0) {
+		free(d);
+		conn_close(p->conn, CLOSE_INTERNAL, "out of memory");
+		return;
+	}
+	d->known = true;
+	put_due(p, d);
+}
+
+static bool numbered_elsewhere(const struct rest_publisher *p)
+{
+	const struct archive *a = p->session->env->archive;
+
+	return a && a->offer;
+}
+
 /* Takes the scratch b, with what its making returned. */
 static void answer(struct rest_publisher *p, uint64_t seq, struct buf *b, int r)
 {
 	struct pending head = {seq, b->len};
 	struct conn *c = p->conn;
 
-	if (!p->session->env->archive || (!seq && !p->pending.len)) {
+	if (p->first && r == 0) {
+		answer_behind(p, b);
+		return;
+	}
+	if (!p->session->env->archive || numbered_elsewhere(p) || (!seq && !p->pending.len)) {
 		conn_send_scratch(c, b, r);
 		return;
 	}
@@ -191,9 +307,24 @@ static void publish_record(struct rest_publisher *p, const struct envelope *e, s
 	struct published out = {0};
 	const char *why = NULL;
 	enum hub_code code = message_record(p->conn->worker, e, room, &record, &why);
+	struct rest_wait *d = NULL;
 
+	if (code == HUB_OK && numbered_elsewhere(p)) {
+		d = new_due(p, e->msg_id);
+		if (!d) {
+			code = HUB_INTERNAL;
+			why = "out of memory";
+		} else {
+			record.wait = &d->wait;
+		}
+	}
 	if (code == HUB_OK)
 		code = submit_record(p->session, p->conn->worker, &record, &out, &why);
+	if (out.waits) {
+		put_due(p, d);
+		return;
+	}
+	free(d);
 	if (code == HUB_OK)
 		acknowledge(p, out.seq, e->msg_id);
 	else if (code == HUB_CONFLICT)
@@ -276,7 +407,17 @@ void rest_publish_failed(struct rest_publisher *p, enum hub_code code, const cha
 
 void rest_publisher_end(struct rest_publisher *p)
 {
+	struct rest_wait *d;
+
 	buf_free(&p->pending);
+	while ((d = p->first) != NULL) {
+		p->first = d->next;
+		d->publisher = NULL;
+		buf_free(&d->text);
+		if (d->known)
+			free(d);
+		conn_idle(p->conn);
+	}
 	if (!p->wait)
 		return;
 	p->wait->publisher = NULL;

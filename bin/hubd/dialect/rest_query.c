@@ -1,5 +1,7 @@
 /* What a request asks for. */
 #include <errno.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "auth/resume.h"
@@ -12,12 +14,26 @@
 
 #define VALUE_MAX 64 /* bytes of a value, decoded */
 #define TYPES_MAX 1024
-#define PARAMETERS "since, epoch, wait, limit, state, tick, batch, conflate, types and priority"
+#define PARAMETERS \
+	"since, epoch, wait, limit, state, tick, batch, conflate, area, types and priority"
 
-enum param { SINCE, EPOCH, WAIT, LIMIT, STATE, TICK, BATCH, CONFLATE, TYPES, PRIORITY, PARAMS };
+enum param {
+	SINCE,
+	EPOCH,
+	WAIT,
+	LIMIT,
+	STATE,
+	TICK,
+	BATCH,
+	CONFLATE,
+	AREA,
+	TYPES,
+	PRIORITY,
+	PARAMS
+};
 
-static const char *const names[PARAMS] = {"since", "epoch", "wait",	"limit", "state",
-					  "tick",  "batch", "conflate", "types", "priority"};
+static const char *const names[PARAMS] = {"since", "epoch",    "wait", "limit", "state",   "tick",
+					  "batch", "conflate", "area", "types", "priority"};
 
 /* Up to max, whatever more is asked for. */
 static bool read_number(const char *text, size_t len, uint32_t max, uint32_t *out)
@@ -57,6 +73,23 @@ static bool read_flag(const char *text, size_t len, bool *out)
 	return *out || (len == 1 && *text == '0');
 }
 
+/* X,Y,R */
+static bool read_area(const char *text, size_t len, struct rest_query *q)
+{
+	char room[VALUE_MAX + 1], *p = room, *end;
+
+	memcpy(room, text, len);
+	room[len] = '\0';
+	for (int i = 0; i < 3; i++) {
+		q->area[i] = strtod(p, &end);
+		if (end == p || !isfinite(q->area[i]) || *end != (i < 2 ? ',' : '\0'))
+			return false;
+		p = end + 1;
+	}
+	q->has_area = true;
+	return q->area[2] >= 0;
+}
+
 static const char *read_param(struct rest_query *q, enum param which, const char *text, size_t len)
 {
 	switch (which) {
@@ -89,6 +122,9 @@ static const char *read_param(struct rest_query *q, enum param which, const char
 		return read_flag(text, len, &q->batch) ? NULL : "batch must be 0 or 1";
 	case CONFLATE:
 		return read_flag(text, len, &q->conflate) ? NULL : "conflate must be 0 or 1";
+	case AREA:
+		return read_area(text, len, q) ? NULL
+					       : "area must be X,Y,R: numbers, R not below 0";
 	case TYPES:
 	case PRIORITY:
 	case PARAMS:

@@ -35,6 +35,7 @@ int rest_status(enum hub_code code)
 	case HUB_BANS_FULL:
 	case HUB_SHUTTING_DOWN:
 	case HUB_INTERNAL:
+	case HUB_UNAVAILABLE:
 	case HUB_HELD:
 	case HUB_RULE_FAILED:
 		return 503;

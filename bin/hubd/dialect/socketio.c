@@ -11,6 +11,7 @@
 #include "dialect/hub7.h"
 #include "dialect/message.h"
 #include "json/json.h"
+#include "member/absent.h"
 #include "wire/id.h"
 
 #define WHY_MAX 256 /* bytes of an error's message */
@@ -389,8 +390,11 @@ static void ending(struct conn *c)
 	const char *reason = c->reason ? c->reason : "";
 
 	for (struct seat *seat = c->seats; seat; seat = seat->next)
-		if (!seat->above)
+		if (!seat->above) {
+			if (c->code != CLOSE_REPLACED && c->code != CLOSE_SENT_AWAY)
+				absent_note(seat);
 			act_left(c, seat, c->code, reason);
+		}
 }
 
 /* --- an echo */
@@ -407,7 +411,8 @@ static enum hub_code send_back(struct conn *c, const char *text, size_t len)
 	.parting = socketio_parting, .error = socketio_error, .conflict = socketio_conflict,       \
 	.ack = socketio_ack, .reply = socketio_reply, .error_named = socketio_error_named,         \
 	.refusal = socketio_refusal, .gap = socketio_gap, .left = socketio_left,                   \
-	.skipped = socketio_skipped, .forget = socketio_forget
+	.skipped = socketio_skipped, .area_left = socketio_area_left, .forget = socketio_forget,   \
+	.restored = socketio_restored
 
 const struct dialect socketio_dialect = {DIALECT};
 const struct dialect socketio_dialect_presence = {DIALECT, .presence = socketio_presence,

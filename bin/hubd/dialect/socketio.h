@@ -1,5 +1,6 @@
 /* Socket.IO 5 for stock clients, hub(7): a namespace is a session, an event is a record. socketio.c
- * takes packets, socketio_connect.c connects them to namespaces, socketio_text.c has what is said.
+ * takes packets, socketio_connect.c connects them to namespaces, socketio_joined.c tells them that
+ * they are there, socketio_text.c has what else is said.
  * A session that a rule joins a client to is a room of the namespace in which it asked for it, and
  * none itself: seat.above.
  * It speaks by encoding_packets, of a door whose handle begins with a struct socketio.
@@ -13,8 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "auth/resume.h"
 #include "conn/conn.h"
 #include "member/member.h"
+#include "wire/log_place.h"
 #include "wire/socketio_packet.h"
 
 /* A binary packet whose attachments have not all come, and they, one behind the other. */
@@ -28,8 +31,11 @@ struct socketio_half {
 struct socketio_back {
 	struct socketio_back *next;
 	struct seat *seat;
+	unsigned rooms; /* that it was in, and comes back to with it */
+	bool restored;	/* that was tried, and all of it */
+	bool fresh;	/* what it has missed in one is not all there */
 	size_t len;
-	char pid[]; /* the one that it showed */
+	char pid[]; /* the one that it showed; empty: it gets a new one */
 };
 
 /* What a connection keeps; zeroed at the start. */
@@ -42,6 +48,7 @@ struct socketio {
 	uint32_t acked; /* messages with an ack so far */
 	uint32_t joins; /* namespaces that it was ever in, each time counted */
 	bool asked;	/* a first CONNECT has come */
+	bool again;	/* its CONNECT has waited for an earlier connection to end */
 	bool offsets;
 };
 
@@ -75,18 +82,26 @@ static inline void socketio_break(struct conn *c, const char *why)
 	conn_close(c, CLOSE_POLICY, why);
 }
 
+/* Characters of a pid, and a NUL. */
+#define PID_MAX (RESUME_LEN + 10 + PLACE_MAX)
+
+/* The one that is kept for the join that is under way. */
+void socketio_drop_pid(struct socketio *io);
+
 void socketio_connect(struct conn *c, const struct socketio_packet *p);
 void socketio_joined(struct conn *c, struct seat *seat, const struct session_from *from,
 		     const struct session_joined *joined);
 void socketio_refused(struct conn *c, enum hub_code code, const char *why, struct span address,
 		      uint32_t retry_s);
 void socketio_forget(struct conn *c);
+void socketio_restored(struct conn *c, struct seat *seat);
 void socketio_caught_up(struct conn *c, struct seat *seat);
 void socketio_at_head(struct conn *c, struct seat *seat);
 void socketio_parting(struct conn *c);
 
 /* The texts of struct dialect. */
 int socketio_skipped(struct buf *out, const char *session, uint64_t n);
+int socketio_area_left(struct buf *out, const char *session, struct span left);
 int socketio_conflict(struct buf *out, uint64_t seq, struct span address);
 int socketio_error(struct buf *out, enum hub_code code, const char *message, struct span address);
 int socketio_ack(struct buf *out, const char *session, uint64_t seq, struct span address);

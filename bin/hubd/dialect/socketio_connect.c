@@ -12,10 +12,9 @@
 #include "dialect/hub7.h"
 #include "dialect/socketio.h"
 #include "json/json.h"
+#include "member/absent.h"
 #include "wire/id.h"
 #include "wire/log_place.h"
-
-#define PID_MAX (RESUME_LEN + 10 + PLACE_MAX) /* characters, and a NUL */
 
 enum field { TOKEN, PID, OFFSET, ECHO, RECOVERY, PRESENCE, WISH, FIELDS = WISH + WISH_N };
 
@@ -40,7 +39,7 @@ static struct span text_of(struct http1_span auth, const struct json_member *m)
 }
 
 /* The first one is of the join that is under way: while one is, no other packet is taken. */
-static void drop_pid(struct socketio *io)
+void socketio_drop_pid(struct socketio *io)
 {
 	struct socketio_back *back = io->back;
 
@@ -76,7 +75,7 @@ void socketio_refused(struct conn *c, enum hub_code code, const char *why, struc
 
 	(void)retry_s; /* nobody is told to come again later: see settles */
 	if (io)
-		drop_pid(io);
+		socketio_drop_pid(io);
 	if (code == HUB_SHUTTING_DOWN) {
 		/* After a CONNECT_ERROR it would not come back. */
 		deliver_finish(c, CLOSE_RESTART, why);
@@ -146,50 +145,83 @@ static bool read_pid(struct conn *c, struct span pid, struct join_request *join,
 	return may;
 }
 
-/* Of one that was in rooms, which it is in no more, what is behind the slash is the place in its
- * namespace. What it has missed there it gets, but it is told that it has not come back as it was.
- */
-static struct span in_namespace(struct span offset, bool *had_rooms)
+/* Where a client says that it was. */
+struct past {
+	struct log_place last; /* of the last record that it has had: of the namespace or a room */
+	struct log_place here; /* how far it was in the namespace */
+	bool had_rooms, known; /* known: `here` is; last may be nowhere */
+};
+
+static void read_offset(struct past *past, struct span offset)
 {
 	const char *slash = offset.p ? memchr(offset.p, '/', offset.len) : NULL;
+	const char *here = slash ? slash + 1 : offset.p;
 
-	*had_rooms = slash != NULL;
-	if (slash)
-		offset = (struct span){slash + 1, (size_t)(offset.p + offset.len - slash - 1)};
-	return offset;
+	past->had_rooms = slash != NULL;
+	past->known =
+	    here && place_parse(here, (size_t)(offset.p + offset.len - here), &past->here);
+	past->last = past->here;
+	if (slash && slash > offset.p &&
+	    !place_parse(offset.p, (size_t)(slash - offset.p), &past->last))
+		past->last = (struct log_place){0};
 }
 
-/* Where it goes on: behind the offset, or where it has had no record, behind where it began. */
+/* Behind the offset, or where it has had no record, behind where it began. */
 static void read_past(struct conn *c, struct span pid, const struct json_member *offset,
-		      struct http1_span payload, struct join_request *join, bool *had_rooms)
+		      struct http1_span payload, struct join_request *join, struct past *past)
 {
-	struct span text = in_namespace(text_of(payload, offset), had_rooms);
-	struct log_place place;
+	struct log_place begun;
 
-	if (!read_pid(c, pid, join, &place))
+	if (!read_pid(c, pid, join, &begun))
 		return;
 	/* A connection is one client: in all its namespaces. */
 	if (c->seats && c->id != join->client)
 		return;
 	join->resumes = true;
-	if (offset->type != JSON_NONE && (!text.p || !place_parse(text.p, text.len, &place)))
-		return;
-	join->from = (struct session_from){.has_since = true,
-					   .has_epoch = true,
-					   .since = place.seq,
-					   .epoch = place.epoch,
-					   .has_run = place.has_run,
-					   .run = place.run};
+	if (offset->type == JSON_NONE)
+		*past = (struct past){.last = begun, .here = begun, .known = true};
+	else
+		read_offset(past, text_of(payload, offset));
 }
 
-/* Notes the pid that is to be told when its seat is there; empty: a new one. */
-static bool keep_pid(struct socketio *io, struct span pid)
+/* The rooms that it was in, where it can be told how far in each, and how far it was in the
+ * namespace. Takes them. */
+static struct absent *reach(struct absent *rooms, struct past *past)
+{
+	if (!rooms)
+		return NULL;
+	if (!absent_reach(rooms, &past->last)) {
+		past->had_rooms = true; /* it is not as it was */
+		free(rooms);
+		return NULL;
+	}
+	past->here = rooms->log->place;
+	past->known = true;
+	past->had_rooms = false;
+	if (rooms->logs > 1)
+		return rooms;
+	free(rooms); /* it has left them */
+	return NULL;
+}
+
+static void go_behind(struct session_from *from, const struct log_place *place)
+{
+	*from = (struct session_from){.has_since = true,
+				      .has_epoch = true,
+				      .since = place->seq,
+				      .epoch = place->epoch,
+				      .has_run = place->has_run,
+				      .run = place->run};
+}
+
+/* Notes the pid that is to be told when its seat is there, and so many rooms; empty: a new one. */
+static bool keep_pid(struct socketio *io, struct span pid, unsigned rooms)
 {
 	struct socketio_back *back = malloc(sizeof(*back) + pid.len);
 
 	if (!back)
 		return false;
-	*back = (struct socketio_back){.next = io->back, .len = pid.len};
+	*back = (struct socketio_back){.next = io->back, .len = pid.len, .rooms = rooms};
 	memcpy(back->pid, pid.p, pid.len);
 	io->back = back;
 	return true;
@@ -217,19 +249,63 @@ void socketio_forget(struct conn *c)
 	io->choose(c, false, c->door->dialect->presence != NULL);
 }
 
+/* Its connection before was still there, and is no more. */
+static void connect_again(struct conn *c, struct span text)
+{
+	struct socketio_packet p;
+
+	if (socketio_of(c) && !socketio_parse((struct http1_span){text.p, text.len}, &p))
+		socketio_connect(c, &p);
+}
+
+/* What it was in, and where it is to go on. False: it waits for its connection before to end, and
+ * then is called again. */
+static bool come_back(struct conn *c, const struct socketio_packet *p, const struct json_member *m,
+		      struct join_request *join, struct absent **rooms)
+{
+	struct span pid = text_of(p->payload, &m[PID]);
+	struct socketio *io = socketio_of(c);
+	struct past past = {.known = false};
+	bool again = io->again;
+
+	*rooms = NULL;
+	io->again = false;
+	if (!io->offsets || !pid.p)
+		return true;
+	read_past(c, pid, &m[OFFSET], p->payload, join, &past);
+	if (join->resumes)
+		*rooms = absent_take(c->worker->members, join->client, join->session);
+	if (join->resumes && !*rooms && !again &&
+	    absent_fetch(c, join->session, join->client, (struct span){p->text.p, p->text.len},
+			 connect_again)) {
+		io->again = true;
+		return false;
+	}
+	*rooms = reach(*rooms, &past);
+	if (past.had_rooms)
+		pid.len = 0;
+	if (past.known && keep_pid(io, pid, *rooms ? (*rooms)->logs - 1 : 0)) {
+		go_behind(&join->from, &past.here);
+	} else {
+		free(*rooms);
+		*rooms = NULL;
+	}
+	return true;
+}
+
 void socketio_connect(struct conn *c, const struct socketio_packet *p)
 {
 	struct socketio *io = socketio_of(c);
-	struct span address = {p->place.p, p->place.len}, pid;
+	struct span address = {p->place.p, p->place.len};
 	struct json_member m[FIELDS] = {{0}};
 	char place[ENVELOPE_SESSION_MAX + 3] = ""; /* as address, with its comma */
 	struct join_request join = {.msg_id = {place, 0}, .settles = true};
 	struct select_wish wish = {0};
+	struct absent *rooms;
 	const char *wrong;
 	bool ok;
 	struct http1_span session;
 	struct json_scan scan;
-	bool had_rooms = false;
 
 	if (p->payload.len) {
 		pthread_once(&once, compile);
@@ -255,153 +331,23 @@ void socketio_connect(struct conn *c, const struct socketio_packet *p)
 	read_options(c, io, m);
 	if (!authenticate(c, p->payload, &m[TOKEN], address))
 		return;
-	m[WISH + WISH_BATCH].type = m[WISH + WISH_FIELDS].type = JSON_NONE; /* an event each */
-	wrong = wish_read(p->payload.p, &m[WISH], &wish);
+	if (!come_back(c, p, m, &join, &rooms))
+		return;
+	m[WISH + WISH_BATCH].type = m[WISH + WISH_FIELDS].type = m[WISH + WISH_DELTA].type =
+	    JSON_NONE; /* an event each */
+	wrong = wish_read(p->payload.p, &m[WISH], &c->worker->hub7->grids, &wish);
 	if (wrong) {
 		select_wish_free(&wish);
 		socketio_refused(c, HUB_BAD_FIELD, wrong, address, 0);
+		free(rooms);
 		return;
 	}
 	join.echo = m[ECHO].type == JSON_TRUE;
-	pid = text_of(p->payload, &m[PID]);
-	if (io->offsets && pid.p)
-		read_past(c, pid, &m[OFFSET], p->payload, &join, &had_rooms);
-	if (had_rooms)
-		pid.len = 0;
-	if (join.from.has_since && !keep_pid(io, pid))
-		join.from = (struct session_from){0};
 	join.select = select_get(c->worker, &wish, &ok);
 	if (!ok)
 		socketio_refused(c, HUB_INTERNAL, "out of memory", address, 0);
-	else if (!act_connect(c, &join, (struct span){p->payload.p, p->payload.len}))
-		drop_pid(io);
+	else if (!act_connect(c, &join, (struct span){p->payload.p, p->payload.len}, rooms))
+		socketio_drop_pid(io);
 	select_unref(join.select);
-}
-
-static int put_offset(struct buf *b, const struct seat *seat)
-{
-	struct log_place place = session_place(seat->m.session, seat->m.cursor - 1);
-	char text[PLACE_MAX] = "";
-
-	if (!seat->m.catchup)
-		place_text(&place, text);
-	return buf_printf(b, ",\"/%s\"", text);
-}
-
-/* A rule has put it into a room. */
-static void greet_room(struct conn *c, struct seat *seat, const struct session_joined *joined)
-{
-	const struct session *above = seat->above->m.session;
-	struct buf *b = worker_scratch(c->worker);
-	int r = buf_puts(b, "2");
-
-	if (r == 0)
-		r = socketio_put_place(b, above->id, above->id_len);
-	if (r == 0)
-		r = buf_printf(
-		    b,
-		    "[\"hub:joined\",{\"session_id\":\"%s\",\"seq\":%ju,\"recovered\":%s,"
-		    "\"snapshot\":%ju,\"user_count\":%u}",
-		    seat->m.session->id, (uintmax_t)joined->seq,
-		    joined->recovered ? "true" : "false", (uintmax_t)joined->snapshot,
-		    joined->user_count);
-	if (r == 0 && socketio_of(c)->offsets)
-		r = put_offset(b, seat->above);
-	conn_send_scratch(c, b, r == 0 ? buf_puts(b, "]") : r);
-	if (joined->gap_to)
-		deliver_gap(seat, joined->since + 1, joined->gap_to);
-}
-
-/* A new one to come back with, to here. */
-static size_t make_pid(const struct conn *c, const struct log_place *place, char pid[PID_MAX])
-{
-	char *end = pid + RESUME_LEN;
-
-	comeback_token(c, pid);
-	end += snprintf(end, 11, ".%08x.", c->born);
-	end += place_text(place, end);
-	return (size_t)(end - pid);
-}
-
-static void greet(struct conn *c, struct seat *seat, const char *pid, size_t len)
-{
-	struct buf *b = worker_scratch(c->worker);
-	char client[ID_LEN + 1];
-	int r = buf_puts(b, "0");
-
-	id_text(c->id, client);
-	if (r == 0)
-		r = socketio_put_place(b, seat->m.session->id, seat->m.session->id_len);
-	if (r == 0)
-		r = buf_printf(b, "{\"sid\":\"%s\"", client);
-	if (r == 0 && len)
-		r = buf_printf(b, ",\"pid\":\"%.*s\"", (int)len, pid);
-	conn_send_scratch(c, b, r == 0 ? buf_puts(b, "}") : r);
-}
-
-void socketio_joined(struct conn *c, struct seat *seat, const struct session_from *from,
-		     const struct session_joined *joined)
-{
-	struct log_place place = session_place(seat->m.session, joined->seq);
-	struct socketio *io = socketio_of(c);
-	char pid[PID_MAX];
-
-	(void)from;
-	if (!io)
-		return;
-	if (seat->above) {
-		greet_room(c, seat, joined);
-		return;
-	}
-	io->joins++;
-	if (joined->recovered && io->back && !io->back->seat) {
-		io->back->seat = seat;
-		seat->awaited = true;
-		return;
-	}
-	drop_pid(io);
-	greet(c, seat, pid, io->offsets ? make_pid(c, &place, pid) : 0);
-	if (joined->gap_to)
-		deliver_gap(seat, joined->since + 1, joined->gap_to);
-}
-
-void socketio_at_head(struct conn *c, struct seat *seat)
-{
-	struct socketio *io = socketio_of(c);
-	struct socketio_back **link = io ? &io->back : NULL, *back;
-
-	while (link && *link && (*link)->seat != seat)
-		link = &(*link)->next;
-	if (!link || !*link)
-		return;
-	back = *link;
-	*link = back->next;
-	if (back->len) {
-		greet(c, seat, back->pid, back->len);
-	} else {
-		struct log_place place = session_place(seat->m.session, seat->m.cursor - 1);
-		char pid[PID_MAX];
-
-		greet(c, seat, pid, make_pid(c, &place, pid));
-	}
-	free(back);
-}
-
-/* State is older than where it began: a client that comes back must not come back to there. */
-void socketio_caught_up(struct conn *c, struct seat *seat)
-{
-	struct log_place place = session_place(seat->m.session, seat->m.cursor - 1);
-	struct socketio *io = socketio_of(c);
-	char text[PLACE_MAX];
-	struct buf *b;
-	int r;
-
-	if (!io || !io->offsets || seat->above)
-		return;
-	b = worker_scratch(c->worker);
-	place_text(&place, text);
-	r = buf_puts(b, "2");
-	if (r == 0)
-		r = socketio_put_place(b, seat->m.session->id, seat->m.session->id_len);
-	conn_send_scratch(c, b, r == 0 ? buf_printf(b, "[\"hub:place\",\"%s\"]", text) : r);
+	free(rooms);
 }

@@ -115,6 +115,17 @@ int socketio_skipped(struct buf *out, const char *session, uint64_t n)
 	return r == 0 ? buf_printf(out, "[\"hub:skipped\",{\"count\":%ju}]", (uintmax_t)n) : r;
 }
 
+int socketio_area_left(struct buf *out, const char *session, struct span left)
+{
+	int r = put_head(out, SOCKETIO_EVENT, session);
+
+	if (r == 0)
+		r = buf_puts(out, "[\"hub:area_left\",");
+	if (r == 0)
+		r = buf_put(out, left.p, left.len);
+	return r == 0 ? buf_puts(out, "]") : r;
+}
+
 int socketio_presence(struct buf *out, const char *session, const char *above,
 		      const struct session_change *change)
 {

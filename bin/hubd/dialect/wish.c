@@ -1,6 +1,8 @@
 #include "dialect/wish.h"
 
 #include <errno.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "json/json_walk.h"
@@ -68,8 +70,49 @@ static bool read_fields(const char *text, const struct json_member *f, struct se
 	return f->type == JSON_NONE || (wish->compact && wish->batch);
 }
 
+#define AREA_FORM "area must be {x, y, r} or {x, z, r}: numbers, and r not below 0"
+
+const char *wish_area(struct span value, const struct area_grids *grids, struct area *out)
+{
+	double x = 0, y = 0, r = -1;
+	unsigned seen = 0;
+	struct json_walk walk;
+	struct json_item item;
+
+	if (json_type_of(*value.p) != JSON_OBJECT)
+		return AREA_FORM;
+	json_walk_begin(&walk, value.p, value.len);
+	while (json_walk_next(&walk, &item)) {
+		unsigned which = json_item_is(&item, "x")   ? 1
+				 : json_item_is(&item, "y") ? 2
+				 : json_item_is(&item, "z") ? 2
+				 : json_item_is(&item, "r") ? 4
+							    : 8;
+
+		/* Behind the number stands what ends it. */
+		if (which < 8 && ((seen & which) || item.type != JSON_NUMBER))
+			return AREA_FORM;
+		seen |= which;
+		if (which < 8)
+			*(which == 1 ? &x : which == 2 ? &y : &r) = strtod(item.value, NULL);
+	}
+	if ((seen & 7) != 7 || !(r >= 0) || !isfinite(x) || !isfinite(y) || !isfinite(r))
+		return AREA_FORM;
+	area_around(grids, x, y, r, out);
+	return NULL;
+}
+
+static const char *read_area(const char *text, const struct json_member *f,
+			     const struct area_grids *grids, struct select_wish *wish)
+{
+	if (f->type == JSON_NONE)
+		return NULL;
+	wish->in_area = grids->n > 0;
+	return wish_area((struct span){text + f->start, f->end - f->start}, grids, &wish->area);
+}
+
 const char *wish_read(const char *text, const struct json_member f[WISH_N],
-		      struct select_wish *wish)
+		      const struct area_grids *grids, struct select_wish *wish)
 {
 	if (!read_tick(text, &f[WISH_TICK], &wish->tick_ms))
 		return "tick must be a whole number of milliseconds, 0 to 60000";
@@ -84,5 +127,7 @@ const char *wish_read(const char *text, const struct json_member f[WISH_N],
 		return "priority must be a pattern of types, or an array of 1 to 64 of them";
 	if (!read_fields(text, &f[WISH_FIELDS], wish))
 		return "fields must be \"compact\", and goes with batch";
-	return NULL;
+	if (!read_flag(&f[WISH_DELTA], &wish->delta) || (wish->delta && !wish->batch))
+		return "delta must be true or false, and goes with batch";
+	return read_area(text, &f[WISH_AREA], grids, wish);
 }

@@ -6,7 +6,7 @@
 #include "member/select.h"
 
 /* The members of an object that say it, in this order. */
-#define WISH_NAMES "types", "tick", "batch", "conflate", "fields", "priority"
+#define WISH_NAMES "types", "tick", "batch", "conflate", "fields", "priority", "area", "delta"
 enum wish_field {
 	WISH_TYPES,
 	WISH_TICK,
@@ -14,11 +14,17 @@ enum wish_field {
 	WISH_CONFLATE,
 	WISH_FIELDS,
 	WISH_PRIORITY,
+	WISH_AREA,
+	WISH_DELTA,
 	WISH_N
 };
 
-/* Reads them out of text. Returns NULL, or what is wrong; select_wish_free() in any case. */
+/* Reads them out of text. Returns NULL, or what is wrong; select_wish_free() in any case. Where
+ * grids has no cells nothing has a place, and an area is all. */
 const char *wish_read(const char *text, const struct json_member f[WISH_N],
-		      struct select_wish *wish);
+		      const struct area_grids *grids, struct select_wish *wish);
+
+/* The cells of an area, {x, y, r} or {x, z, r}. Returns NULL, or what is wrong. */
+const char *wish_area(struct span value, const struct area_grids *grids, struct area *out);
 
 #endif

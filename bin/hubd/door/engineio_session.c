@@ -143,14 +143,16 @@ static void give_up(struct engineio *e, const char *why)
 }
 
 /* Another packet than the answer to a ping puts the end off, but only the answer brings the next
- * ping. The timer comes somewhat late, which does not make the session live longer, but where that
- * is much its client is to have the time to answer. */
+ * ping. The timer comes somewhat late by itself, which does not make the session live longer; where
+ * it is more than that its client is to have the time to answer. */
 static void check_ping(struct engineio *e, uint32_t now)
 {
+	uint32_t unit_ms = e->conn->worker->doors->engineio->unit_ms;
+
 	if (!e->pinged) {
 		conn_queue(e->conn, e->carrier->ping, e->carrier->ping_len);
 		e->pinged = true;
-		e->due = (now - e->due < e->pong_ms / 2 ? e->due : now) + e->pong_ms;
+		e->due = (now - e->due <= 3 * unit_ms ? e->due : now) + e->pong_ms;
 	} else if ((int32_t)(now - e->heard - e->pong_ms) < 0) {
 		e->due = e->heard + e->pong_ms;
 	} else {

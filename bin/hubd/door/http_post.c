@@ -193,7 +193,7 @@ static void complete_body(struct posting *p)
 		rest_publish(&p->publisher, p->object.data, p->object.len);
 		meter(p, p->object.len);
 		if (!p->publisher.failed && !p->x.text.len && !p->x.conn->out.len &&
-		    !p->publisher.pending.len)
+		    !p->publisher.pending.len && !p->publisher.first)
 			exchange_fail(&p->x, 400, "bad_json", "the body has no JSON object");
 	} else if (p->single) {
 		exchange_fail(&p->x, 400, "bad_json", "the body is empty");

@@ -309,6 +309,11 @@ static void opened(struct conn *c, struct session *s, enum hub_code code, const 
 		join.from = r->query.from;
 		ok = rest_wish(&r->query, (struct http1_span){r->key, r->key_len},
 			       (struct http1_span){r->key + r->key_len, r->first_len}, &wish) == 0;
+		if (ok && r->query.has_area && c->worker->hub7->grids.n) {
+			wish.in_area = true;
+			area_around(&c->worker->hub7->grids, r->query.area[0], r->query.area[1],
+				    r->query.area[2], &wish.area);
+		}
 		join.select = ok ? select_get(c->worker, &wish, &ok) : NULL;
 		if (ok)
 			member_join(c, &join);
@@ -328,6 +333,7 @@ static const struct dialect reading_dialect = {
     .ack = hub7_ack,
     .gap = hub7_gap,
     .skipped = hub7_skipped,
+    .area_left = hub7_area_left,
     .left = hub7_left,
     .sessions = hub7_sessions,
 };

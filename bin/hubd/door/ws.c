@@ -71,18 +71,18 @@ static bool ws_counts(struct conn *c, struct address *a)
 	return gate_counts(c->handle, a);
 }
 
-#define WS_DOOR(as, how)                                                                         \
-	{                                                                                        \
-		.counted = (as), .pings = true, .encoding = (how), .dialect = &hub7_dialect,     \
-		.write = ws_write, .ping = ws_ping, .pause = ws_pause, .close = ws_close,        \
-		.abort = ws_abort, .peer = ws_peer, .counts = ws_counts,                         \
+#define WS_DOOR(as, how)                                                                     \
+	{                                                                                    \
+		.counted = (as), .pings = true, .encoding = (how), .dialect = &hub7_dialect, \
+		.write = ws_write, .ping = ws_ping, .pause = ws_pause, .close = ws_close,    \
+		.abort = ws_abort, .peer = ws_peer, .counts = ws_counts,                     \
 	}
-#define DEFLATED_DOORS(as)                                                                       \
-	{                                                                                        \
-		WS_DOOR(as, &encoding_deflated[0]), WS_DOOR(as, &encoding_deflated[1]),          \
-		    WS_DOOR(as, &encoding_deflated[2]), WS_DOOR(as, &encoding_deflated[3]),      \
-		    WS_DOOR(as, &encoding_deflated[4]), WS_DOOR(as, &encoding_deflated[5]),      \
-		    WS_DOOR(as, &encoding_deflated[6]),                                          \
+#define DEFLATED_DOORS(as)                                                                  \
+	{                                                                                   \
+		WS_DOOR(as, &encoding_deflated[0]), WS_DOOR(as, &encoding_deflated[1]),     \
+		    WS_DOOR(as, &encoding_deflated[2]), WS_DOOR(as, &encoding_deflated[3]), \
+		    WS_DOOR(as, &encoding_deflated[4]), WS_DOOR(as, &encoding_deflated[5]), \
+		    WS_DOOR(as, &encoding_deflated[6]),                                     \
 	}
 
 /* Each without TLS, and with. */

@@ -39,7 +39,9 @@ struct slot {
 	uint32_t type_at : 30;
 	uint32_t owned : 1; /* it goes with its sender */
 	uint32_t timed : 1; /* it has a time to live */
-	uint32_t area;	    /* the cell of the record's place; 0: it has none */
+	uint32_t area;	 /* the cell of the record's place, json/area.h; of a deletion, of what it
+			  * drops */
+	uint32_t before; /* the same of the record that it replaces; AREA_NOWHERE: of none */
 	uint16_t key_len;
 	uint16_t type_len : 12; /* 0: not noted */
 	uint16_t own : 2;	/* enum record_own */

@@ -137,6 +137,8 @@ static void entry_remove(struct state *s, struct state_entry **link)
 		list_remove(s, e);
 	if (e->tie)
 		state_untie(s, e);
+	if (e->spot)
+		state_unplace(s, e);
 	state_count(s, 0, entry_size(e));
 	s->n--;
 	free(e);
@@ -195,6 +197,7 @@ void state_free(struct state *s)
 	s->table = NULL;
 	s->size = 0;
 	state_bonds_free(s);
+	state_cells_free(s);
 }
 
 /* Makes room for a frame of len bytes in *link; the entry may move. */
@@ -215,6 +218,8 @@ static struct state_entry *entry_room(struct state *s, struct state_entry **link
 	*link = moved;
 	if (moved->tie)
 		moved->tie->entry = moved;
+	if (moved->spot)
+		moved->spot->entry = moved;
 	if (moved->seq) {
 		*(moved->older ? &moved->older->newer : &s->oldest) = moved;
 		*(moved->newer ? &moved->newer->older : &s->latest) = moved;
@@ -356,7 +361,11 @@ static void hand_out(const struct state_entry *e,
 				  size_t len, void *arg),
 		     void *arg)
 {
-	struct slot tags = {.sender = e->sender, .key = e->hash, .class = RECORD_SET};
+	struct slot tags = {.sender = e->sender,
+			    .key = e->hash,
+			    .class = RECORD_SET,
+			    .area = state_cell(e),
+			    .before = AREA_NOWHERE};
 
 	each(e->seq, &tags, e->data + e->key_len + e->type_len, e->len, arg);
 }

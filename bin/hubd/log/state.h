@@ -6,10 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "json/area.h"
 #include "json/envelope.h"
 #include "log/log.h"
 #include "log/ties.h"
 
+struct state_cells;
 struct state_entry;
 
 /* Under the session's lock, all of it. */
@@ -27,6 +29,7 @@ struct state {
 	uint64_t next;		   /* seq of the record that is about to change the state */
 	struct state_pasts *pasts; /* or NULL */
 	struct ties *ties;	   /* of the records that go with somebody, or in time; or NULL */
+	struct state_cells *cells; /* of the records that have a place; or NULL */
 };
 
 /* How a record is bound: to its sender, and to a time. */
@@ -80,6 +83,9 @@ void state_tie_drop(struct state *s, struct tie *tie);
 void state_bind(struct state *s, struct state_entry *e, struct tie *tie,
 		const struct state_bond *bond);
 
+/* A record of the state is bound to nothing any more. */
+void state_unbind(struct state *s, uint64_t hash, struct span key);
+
 /* A record that goes with that client (0: with anybody), or with one that is so (looks at all), or
  * whose time has come; NULL: there is none. When the first one's comes, or TIES_NEVER. */
 const struct state_entry *state_owned(const struct state *s, uint64_t client);
@@ -90,8 +96,9 @@ uint64_t state_next_ms(const struct state *s);
 
 /* What an entry is. */
 struct state_look {
-	struct span key;
+	struct span key, type;
 	uint64_t hash, seq, sender;
+	uint32_t cell;
 	const void *frame;
 	size_t len;
 };
@@ -100,6 +107,26 @@ struct state_look state_look_at(const struct state_entry *e);
 /* The latest record of a key, of one type or, where that is NULL, of any; false: there is none. */
 bool state_latest_of(const struct state *s, uint64_t hash, struct span key, const struct span *type,
 		     struct state_look *out);
+
+/* Where the record of an entry is; AREA_NOWHERE: it has none yet. And the one cell that all records
+ * of a key are in; AREA_ANYWHERE: there is no such. */
+uint32_t state_cell(const struct state_entry *e);
+uint32_t state_key_cell(const struct state *s, uint64_t hash, struct span key);
+
+/* It is in that cell now. Without memory it is AREA_ANYWHERE. */
+void state_place(struct state *s, struct state_entry *e, uint32_t cell);
+
+/* The same for all of a state that was read, whose records come without it. */
+void state_place_all(struct state *s,
+		     uint32_t (*cell_of)(const void *arg, struct span type, const char *text,
+					 size_t len),
+		     const void *arg);
+
+/* Calls each() for the records that are in cells of `in` (NULL: that have a place), and not of
+ * `but`, in no order. Takes as long as the cells of `in` are many, or the records with a place,
+ * where those are fewer. */
+void state_each_in(const struct state *s, const struct area *in, const struct area *but,
+		   void (*each)(const struct state_entry *e, void *arg), void *arg);
 
 /* Undoes state_reserve(). */
 void state_abandon(struct state *s, struct state_entry *e);
@@ -123,8 +150,8 @@ void state_trim(struct state *s);
 /* How many of them are records before seq. */
 size_t state_before(const struct state *s, uint64_t seq);
 
-/* Calls each(seq, tags, frame, len, arg) for every record, oldest first. The tags are sender, key
- * and class. */
+/* Calls each(seq, tags, frame, len, arg) for every record, oldest first. The tags are sender, key,
+ * class and area. */
 void state_each(const struct state *s,
 		void (*each)(uint64_t seq, const struct slot *tags, const void *frame, size_t len,
 			     void *arg),

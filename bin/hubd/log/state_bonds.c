@@ -85,9 +85,11 @@ uint64_t state_next_ms(const struct state *s)
 struct state_look state_look_at(const struct state_entry *e)
 {
 	return (struct state_look){.key = {(const char *)e->data, e->key_len},
+				   .type = {(const char *)e->data + e->key_len, e->type_len},
 				   .hash = e->hash,
 				   .seq = e->seq,
 				   .sender = e->sender,
+				   .cell = state_cell(e),
 				   .frame = e->data + e->key_len + e->type_len,
 				   .len = e->len};
 }
@@ -104,4 +106,13 @@ bool state_latest_of(const struct state *s, uint64_t hash, struct span key, cons
 	if (last)
 		*out = state_look_at(last);
 	return last != NULL;
+}
+
+void state_unbind(struct state *s, uint64_t hash, struct span key)
+{
+	struct state_entry *e = s->ties ? s->table[hash & (s->size - 1)] : NULL;
+
+	for (; e; e = e->hash_next)
+		if (e->tie && state_has_key(e, hash, key))
+			state_untie(s, e);
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "member/member.h"
 #include "member/span.h"
+#include "member/trail.h"
 #include "member/watch.h"
 
 #define READ_BYTES (64 * 1024)	 /* from the archive at a time */
@@ -21,9 +22,10 @@ static void flush_queue(struct conn *c)
 		direct_taken(c);
 }
 
+/* Where records are is not known of what only the archive has. */
 static bool has_archive(const struct seat *seat)
 {
-	return seat->m.session->env->archive != NULL;
+	return seat->m.session->env->archive != NULL && !select_area(seat->select);
 }
 
 /* --- from the archive */
@@ -84,23 +86,12 @@ static bool write_some(const struct seat *seat, struct log_view *view, uint64_t 
 	return span_write(seat, view, cursor, skip, echo, live, bytes);
 }
 
-/* Whether half of what the log may keep has come since its last tick: who waited on could lose
- * some. */
-static bool is_far_behind(const struct seat *seat, const struct log_view *view)
-{
-	uint64_t cursor = seat->m.cursor;
-
-	return view && view->chunk && view->tail > 1 && cursor <= view->head &&
-	       2 * (view->head - cursor) > view->head - view->tail;
-}
-
 /* Whether it is to wait for its tick, and then does. */
-static bool waits_for_tick(const struct conn *c, const struct seat *seat,
-			   const struct log_view *view)
+static bool waits_for_tick(const struct conn *c, const struct seat *seat)
 {
-	if (!seat->pace || pace_hurries(seat->pace, view, seat->m.cursor) ||
-	    is_far_behind(seat, view) || seat->m.catchup || seat->reading || seat->leaving ||
-	    seat->awaited || c->finishing)
+	if (!seat->pace || seat->m.cursor <= seat->pace->hurry || seat->m.catchup ||
+	    seat->reading || seat->leaving || seat->awaited || c->finishing ||
+	    interest_at(seat) != INTEREST_NOT_YET)
 		return false;
 	pace_due(c->worker, seat->pace);
 	return true;
@@ -147,7 +138,8 @@ static bool overtaken(struct conn *c, struct seat *seat)
 	if (c->worker->members->resyncs) {
 		if (c->blocked)
 			return false; /* until it reads, or the write timeout ends it */
-		if (session_resync(&seat->m, &to) == 0) {
+		interest_skip(seat);
+		if (session_resync(&seat->m, select_area(seat->select), &to) == 0) {
 			counter_add(&c->worker->counters, slow_resyncs, 1);
 			deliver_gap(seat, from, to);
 			flush_queue(c);
@@ -186,10 +178,36 @@ static bool reach_log(struct conn *c, struct seat *seat, const struct log_view *
 	}
 }
 
-/* As far as the door takes it, sends what is queued, and what the seat may read of the view. */
-static void flush_seat(struct conn *c, struct seat *seat, struct log_view *view)
+/* Writes what the seat may read of the log up to head. True where it has had all. */
+static bool write_log(struct conn *c, struct seat *seat, struct log_view *view, uint64_t head,
+		      size_t *bytes)
 {
+	uint64_t all = view->head;
+	bool goes_on = true;
+
+	view->head = head;
+	while (goes_on && seat->m.cursor <= head) {
+		uint64_t skip =
+		    (!seat->m.echo || seat->others) && seat->m.last_sent >= seat->m.cursor
+			? seat->m.client
+			: 0;
+
+		goes_on = write_some(seat, view, &seat->m.cursor, skip, true, bytes);
+		if (goes_on && *bytes >= STEP_BYTES && seat->m.cursor <= head) {
+			go_on_later(c);
+			goes_on = false;
+		}
+	}
+	view->head = all;
+	return goes_on;
+}
+
+/* As far as the door takes it, sends what is queued, and what the seat may read of the view. */
+static void flush_records(struct seat *seat, struct log_view *view)
+{
+	struct conn *c = seat->conn;
 	size_t bytes = 0;
+	uint64_t turn;
 
 	if (c->closing)
 		return;
@@ -198,19 +216,16 @@ static void flush_seat(struct conn *c, struct seat *seat, struct log_view *view)
 		seat->m.cursor = view->head + 1;
 	else if (!reach_log(c, seat, view))
 		return;
-	while (seat->m.cursor <= view->head) {
-		uint64_t skip =
-		    (!seat->m.echo || seat->others) && seat->m.last_sent >= seat->m.cursor
-			? seat->m.client
-			: 0;
-
-		if (!write_some(seat, view, &seat->m.cursor, skip, true, &bytes))
+	/* Up to there it has one area, then another one, whose state comes between. */
+	while ((turn = interest_at(seat)) <= view->head) {
+		if (!write_log(c, seat, view, turn, &bytes) || !interest_turn(seat))
 			return;
-		if (bytes >= STEP_BYTES && seat->m.cursor <= view->head) {
-			go_on_later(c);
+		flush_queue(c);
+		if (!reach_log(c, seat, view))
 			return;
-		}
 	}
+	if (!write_log(c, seat, view, view->head, &bytes))
+		return;
 	if (seat->awaited) {
 		seat->awaited = false;
 		c->door->dialect->at_head(c, seat);
@@ -218,15 +233,44 @@ static void flush_seat(struct conn *c, struct seat *seat, struct log_view *view)
 	}
 }
 
+/* Where it has had all that is before the sift, and nothing else is to come first. */
+void deliver_ahead(struct seat *seat)
+{
+	struct conn *c = seat->conn;
+
+	if (c->closing)
+		return;
+	flush_queue(c);
+	if (!c->closing && !c->blocked && !c->out.len && !seat->m.catchup && !seat->reading &&
+	    !seat->blind && !seat->leaving && interest_at(seat) == INTEREST_NOT_YET &&
+	    seat->m.cursor >= seat->pace->sift.from)
+		select_ahead(seat);
+}
+
+void deliver_seat(struct seat *seat, struct log_view *view)
+{
+	uint64_t before = seat->m.cursor;
+	bool up = seat->m.catchup;
+
+	flush_records(seat, view);
+	if (seat->m.cursor != before || (up && !seat->m.catchup))
+		trail_go(seat);
+}
+
 /* Returns the session's head. */
-static uint64_t flush_to_head(struct conn *c, struct seat *seat)
+static uint64_t flush_to_head(struct seat *seat)
 {
 	struct log_view view;
 
 	session_view(seat->m.session, seat->m.cursor, &view);
-	flush_seat(c, seat, &view);
+	deliver_seat(seat, &view);
 	chunk_unref(view.chunk);
 	return view.head;
+}
+
+void deliver_now(struct seat *seat)
+{
+	flush_to_head(seat);
 }
 
 void deliver_gap(struct seat *seat, uint64_t from, uint64_t to)
@@ -248,7 +292,7 @@ static bool had_all(struct seat *seat)
 
 	if (seat->acks_due)
 		return false;
-	head = flush_to_head(c, seat);
+	head = flush_to_head(seat);
 	if (c->closing)
 		return true;
 	if (!c->blocked &&
@@ -310,8 +354,11 @@ static void flush_all(struct conn *c)
 			while (next && next->above == seat)
 				next = next->next;
 			deliver_leave(seat);
-		} else if (!waits_for_tick(c, seat, NULL))
-			flush_to_head(c, seat);
+		} else if (!waits_for_tick(c, seat)) {
+			flush_to_head(seat);
+		} else if (seat->pace->sift.first > seat->ahead && c->door->dialect->ahead) {
+			deliver_ahead(seat);
+		}
 	}
 	if (c->finishing)
 		end_if_done(c);
@@ -418,61 +465,4 @@ static void have_read(struct worker *w, struct mail *mail)
 	free(r);
 	session_unref(s);
 	conn_idle(c);
-}
-
-/* --- all of a session */
-
-void deliver_wake(struct worker *w, struct session *s)
-{
-	struct shard *shard = session_shard(s, w->index);
-	struct log_view view;
-	struct member *m;
-	uint64_t low, since_ns = shard ? session_since(shard) : 0;
-
-	if (!shard || !shard->members)
-		return;
-	session_view(s, atomic_load_explicit(&shard->low, memory_order_relaxed), &view);
-	if (!view.chunk)
-		return;
-	low = view.head + 1;
-	for (m = shard->members; m; m = m->shard_next) {
-		struct conn *c = seat_of(m)->conn;
-
-		if (!waits_for_tick(c, seat_of(m), &view))
-			flush_seat(c, seat_of(m), &view);
-		if (m->cursor < low && !c->closing)
-			low = m->cursor;
-	}
-	atomic_store_explicit(&shard->low, low, memory_order_relaxed);
-	chunk_unref(view.chunk);
-	if (since_ns)
-		histogram_add(&w->delivery, clock_mono_ns() - since_ns);
-}
-
-/* The tick of some of a session's members. */
-static void on_tick(struct worker *w, struct session *s, struct pace *p)
-{
-	struct shard *shard = session_shard(s, w->index);
-	struct log_view view;
-	struct member *m;
-
-	session_view(s, atomic_load_explicit(&shard->low, memory_order_relaxed), &view);
-	pace_comes(p, view.head);
-	for (m = view.chunk ? shard->members : NULL; m; m = m->shard_next)
-		if (seat_of(m)->pace == p)
-			flush_seat(seat_of(m)->conn, seat_of(m), &view);
-	chunk_unref(view.chunk);
-}
-
-void deliver_ticks(struct worker *w)
-{
-	paces_run(w, on_tick);
-}
-
-void deliver_session(struct worker *w, struct turn_entry *e)
-{
-	struct session *s = session_turn(w, e);
-
-	deliver_wake(w, s);
-	session_unref(s);
 }

@@ -109,10 +109,14 @@ static enum hub_code post(struct session *s, struct worker *w, uint64_t client, 
 	return HUB_OK;
 }
 
-static enum hub_code to_user(struct session *s, struct span user, struct blob *blob)
+/* here: no other hub is to be asked. */
+static enum hub_code to_user(struct session *s, struct span user, struct blob *blob, bool here)
 {
 	uint64_t workers = session_locate_user(s, user);
 	enum hub_code code = workers ? HUB_OK : HUB_NOT_MEMBER, got;
+
+	if (!here && session_is_away(s, 0, user))
+		code = session_tell_away(s, 0, user, (struct span){blob->text, blob->len});
 
 	for (unsigned i = 0; workers >> i; i++) {
 		if (!(workers >> i & 1))
@@ -125,22 +129,44 @@ static enum hub_code to_user(struct session *s, struct span user, struct blob *b
 	return code;
 }
 
-enum hub_code member_direct(struct session *s, struct span client, struct blob *blob)
+static enum hub_code to_client(struct session *s, uint64_t id, struct blob *blob)
 {
 	uint32_t bytes = (uint32_t)(sizeof(struct direct) + blob->len);
-	enum hub_code code;
 	bool full = false;
-	struct worker *w;
-	uint64_t id;
+	struct worker *w = session_locate(s, id, bytes, MEMBER_MAX, &full);
+	enum hub_code code;
 
-	if (client.len > 1 && *client.p == '@')
-		return to_user(s, (struct span){client.p + 1, client.len - 1}, blob);
-	w = id_parse(client.p, client.len, &id) ? session_locate(s, id, bytes, MEMBER_MAX, &full)
-						: NULL;
 	if (!w)
 		return full ? HUB_RATE_LIMITED : HUB_NOT_MEMBER;
 	code = post(s, w, id, (struct span){0}, blob);
 	if (code != HUB_OK)
 		session_unlocate(s, id, bytes);
 	return code;
+}
+
+enum hub_code member_direct(struct session *s, struct span client, struct blob *blob)
+{
+	enum hub_code code;
+	uint64_t id;
+
+	if (client.len > 1 && *client.p == '@')
+		return to_user(s, (struct span){client.p + 1, client.len - 1}, blob, false);
+	if (!id_parse(client.p, client.len, &id))
+		return HUB_NOT_MEMBER;
+	code = to_client(s, id, blob);
+	if (code == HUB_NOT_MEMBER && session_is_away(s, id, (struct span){"", 0}))
+		code = session_tell_away(s, id, (struct span){"", 0},
+					 (struct span){blob->text, blob->len});
+	return code;
+}
+
+void direct_from_afar(struct session *s, uint64_t client, struct span user, struct span text)
+{
+	struct blob *blob = blob_new(text.p, text.len);
+
+	if (blob && user.len)
+		to_user(s, user, blob, true);
+	else if (blob)
+		to_client(s, client, blob);
+	blob_unref(blob);
 }

@@ -58,7 +58,7 @@ static void on_presence(struct worker *w, struct session *s, const struct sessio
 	struct told t = told_begin(w);
 	struct member *m;
 
-	for (m = shard ? shard->members : NULL; m; m = m->shard_next) {
+	for (m = shard ? shard_first(shard) : NULL; m; m = shard_next(shard, m)) {
 		struct conn *c = seat_of(m)->conn;
 
 		if ((int32_t)(change->version - m->version) <= 0 || !c->door->dialect->presence ||
@@ -90,7 +90,7 @@ static void tell_status(struct worker *w, struct shard *shard)
 	struct member *m;
 
 	session_status_told(shard);
-	for (m = shard->members; m; m = m->shard_next) {
+	for (m = shard_first(shard); m; m = shard_next(shard, m)) {
 		struct conn *c = seat_of(m)->conn;
 
 		if (!c->door->dialect->status || !may_know(c))
@@ -123,8 +123,22 @@ static void on_replaced(struct worker *w, struct session *s, uint64_t client, ui
 	struct member *m = session_find(s, client, version, w->index);
 
 	if (m)
-		conn_close(seat_of(m)->conn, CLOSE_REPLACED,
-			   "replaced by a new connection of the same client");
+		conn_close(seat_of(m)->conn, CLOSE_REPLACED, SEAT_REPLACED);
+}
+
+static void on_parted(struct worker *w, struct session *s, bool deleted)
+{
+	struct shard *shard = session_shard(s, w->index);
+	struct member *m, *next;
+
+	for (m = shard ? shard->members : NULL; m; m = next) {
+		next = m->shard_next;
+		if (deleted)
+			conn_close_saying(seat_of(m)->conn, CLOSE_DELETED,
+					  "the session was deleted");
+		else
+			conn_close(seat_of(m)->conn, CLOSE_RESTART, "the session begins anew");
+	}
 }
 
 static void on_sessions(struct worker *w)
@@ -146,6 +160,8 @@ const struct session_events member_events = {
     .status = on_status,
     .replaced = on_replaced,
     .timed = on_timed,
+    .parted = on_parted,
+    .direct = direct_from_afar,
     .sessions = on_sessions,
 };
 

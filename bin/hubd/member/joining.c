@@ -1,11 +1,13 @@
 /* Joining, and moving a seat, which both may need the archive first: then the connection is held,
  * and the same is tried again when the answer has come. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "member/member.h"
+#include "member/trail.h"
 
-#define SEAT_NUMBERS 0x1fffffffu		  /* bits of seat.number */
+#define SEAT_NUMBERS ((1u << SEAT_NUMBER_BITS) - 1)
 #define MSG_ID_ROOM (6 * ENVELOPE_MSG_ID_MAX + 2) /* all of it escaped, and its quotes */
 
 /* A join under way. */
@@ -17,6 +19,9 @@ struct joining {
 	struct session_from from;
 	bool echo, hidden, ordered, settles;
 	bool blind; /* it may not read */
+	bool stays; /* the seat is there already, */
+	bool knows; /* and has had all that it wants now */
+	uint64_t ahead;
 	bool granted;
 	struct selection *select; /* of one that waits: a reference */
 	struct seat *above;	  /* may have gone, and another be in its place */
@@ -58,12 +63,64 @@ static enum count_resume resumed(const struct session_joined *joined)
 	return strcmp(joined->reason, "trimmed") == 0 ? RESUME_TRIMMED : RESUME_EPOCH_CHANGED;
 }
 
+/* What it selects from now on. Who stays where it is, and is to see other cells, does so once it
+ * has had what is under way. */
+static int choose(const struct joining *j, struct seat *seat)
+{
+	struct worker *w = j->conn->worker;
+	struct selection *sel = j->select;
+	bool stays = j->stays && !j->from.has_since, ok = true;
+	int r;
+
+	if (stays && seat->ahead >= seat->m.cursor) {
+		/* Who would get some of it twice otherwise gets all that it waits for. */
+		deliver_now(seat);
+		if (seat->ahead >= seat->m.cursor)
+			return -EAGAIN;
+	}
+	interest_drop(seat);
+	if (!stays)
+		return seat_select(seat, sel);
+	sel = select_in(w, sel, select_area(seat->select), &ok);
+	r = ok ? seat_select(seat, sel) : -ENOMEM;
+	select_unref(sel);
+	return r;
+}
+
+/* What it has had, as far as its past does not tell. */
+static void know(const struct joining *j, struct seat *seat, const struct session_joined *joined)
+{
+	if (j->stays && !j->from.has_since) {
+		seat->whole |= (j->echo && !seat->m.echo) || !j->knows;
+		return;
+	}
+	seat->ahead = joined->recovered && j->ahead <= joined->seq ? j->ahead : 0;
+	/* Of what it may not have had there are no patches. */
+	seat->whole = j->from.bare || joined->rest || joined->gap_to;
+}
+
+/* It may have to see other cells. Who stays has no snapshot to tell it so. */
+static void turn(const struct joining *j, struct seat *seat)
+{
+	struct span msg_id = {j->msg_id, j->stays && !j->from.has_since ? j->msg_id_len : 0};
+
+	if (interest_say(seat, select_area(j->select), msg_id) != HUB_OK)
+		conn_close(seat->conn, CLOSE_INTERNAL, "out of memory");
+}
+
 static void answer(struct joining *j, struct seat *seat, struct session_joined *joined)
 {
 	struct conn *c = j->conn;
+	int r;
 
-	if (seat_select(seat, j->select) < 0)
-		conn_close(c, CLOSE_INTERNAL, "out of memory");
+	r = choose(j, seat);
+	if (r < 0)
+		conn_close(c, r == -EAGAIN ? CLOSE_SLOW : CLOSE_INTERNAL,
+			   r == -EAGAIN ? "too slow: it has not read what it is to get first"
+					: "out of memory");
+	if (j->stays && !j->from.has_since)
+		joined->seq = seat->m.cursor - 1;
+	know(j, seat, joined);
 	if (seat->select && joined->snapshot)
 		joined->snapshot =
 		    select_count(seat->select, seat->m.catchup->chunk, seat->m.catchup->n);
@@ -72,6 +129,8 @@ static void answer(struct joining *j, struct seat *seat, struct session_joined *
 	seat->leaving = seat->held = false;
 	seat->ordered = j->ordered;
 	seat->granted |= j->granted;
+	if (seat->above && seat->above != j->above)
+		trail_leave(seat);
 	seat->above = j->above;
 	if (j->above)
 		j->above->rooms = true;
@@ -79,6 +138,8 @@ static void answer(struct joining *j, struct seat *seat, struct session_joined *
 	if (j->from.has_since)
 		counter_add_at(&c->worker->counters, resumes, resumed(joined), 1);
 	c->door->dialect->joined(c, seat, &j->from, joined);
+	if (select_area(seat->select) || select_area(j->select))
+		turn(j, seat);
 	c->flush_seats = true;
 	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
 	if (j->done)
@@ -178,8 +239,7 @@ static void join(struct joining *j)
 		return;
 	release(j);
 	if (code == HUB_FORBIDDEN)
-		conn_close(j->conn, CLOSE_REPLACED,
-			   "replaced by a new connection of the same client");
+		conn_close(j->conn, CLOSE_REPLACED, SEAT_REPLACED);
 	else
 		fail_for(j, code, reasons[code], joined.retry_s);
 }
@@ -198,6 +258,9 @@ static void move(struct joining *j, struct seat *seat)
 		return;
 	} else {
 		seat_unlink(seat);
+		j->stays = true;
+		j->knows = select_knows(seat->select, j->select);
+		trail_jump(seat);
 		answer(j, seat, &joined);
 	}
 	release(j);
@@ -239,6 +302,9 @@ static void opened(struct worker *w, struct mail *mail)
 	conn_release(c); /* it may have to wait again */
 	if (c->closing) {
 		release(j);
+	} else if (j->job.status == -EAGAIN) {
+		release(j);
+		fail(j, HUB_UNAVAILABLE, "the session cannot be reached just now");
 	} else if (j->job.status < 0) {
 		release(j);
 		fail(j, HUB_INTERNAL,
@@ -280,6 +346,7 @@ void member_join(struct conn *c, const struct join_request *request)
 			    .ordered = request->ordered,
 			    .settles = request->settles,
 			    .granted = request->granted,
+			    .ahead = request->ahead,
 			    .select = request->select,
 			    .above = request->above,
 			    .above_number = request->above ? request->above->number : 0,
@@ -299,6 +366,9 @@ void member_join(struct conn *c, const struct join_request *request)
 		fail(&j, code, why);
 		return;
 	}
+	j.from.area = select_area(request->select);
+	if (j.from.area)
+		j.from.rest = false;
 	j.blind = may(c, request, RIGHT_READ, &why) != HUB_OK;
 	if (j.blind) {
 		j.from.has_since = j.from.rest = false;

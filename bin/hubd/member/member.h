@@ -6,10 +6,11 @@
  * longer has those, from the archive, by a request that comes back (reading).
  *
  * The files: rights.c what one may, seat.c the list of a connection, joining.c, deliver.c flushing
- * and leaving, span.c bytes of many records at a time, submit.c publishing and its acks, direct.c
- * messages to one client, watch.c who is told of sessions, events.c what sessions tell, steer.c
- * what an operator does; select.h: what members want of the records, and how. Doors and dialects
- * call this room; it calls back through the tables of conn/door.h. */
+ * and leaving, wake.c who is flushed when, span.c bytes of many records at a time, submit.c
+ * publishing and its acks, direct.c messages to one client, watch.c who is told of sessions,
+ * events.c what sessions tell, steer.c what an operator does; select.h: what members want of the
+ * records, and how. Doors and dialects call this room; it calls back through the tables of
+ * conn/door.h. */
 #ifndef HUBD_MEMBER_H
 #define HUBD_MEMBER_H
 
@@ -26,7 +27,8 @@
 #include "session/registry.h"
 #include "session/session.h"
 
-#define SEATS_MAX 64	   /* sessions of one connection */
+#define SEATS_MAX 64 /* sessions of one connection */
+#define SEAT_NUMBER_BITS 28
 #define RIGHTS_WHY_MAX 320 /* bytes of a refusal */
 #define AUTHENTICATE_S 5   /* for who has shown no token yet */
 #define PACE_BUCKETS 256
@@ -47,10 +49,16 @@ struct seat {
 	uint32_t awaited : 1;	/* its dialect's at_head() is due */
 	uint32_t rooms : 1;	/* it is above others, or was */
 	uint32_t met : 1;	/* the dialect's: rules were told that it is there */
-	uint32_t number : 29;	/* of its worker's, by which it is told from one in its place */
+	uint32_t whole : 1;	/* it does not have all that patches are of */
+	uint32_t returned : 1;	/* the dialect's: it has come back as it was, so far */
+	uint32_t number
+	    : SEAT_NUMBER_BITS; /* of its worker's, by which it is told from one in its place */
 	uint32_t direct; /* bytes of messages to it alone that wait in the connection's queue */
-	struct selection *select; /* a reference; NULL: it wants all, as it is and at once */
-	struct pace *pace;	  /* a reference; NULL: it has no tick */
+	struct selection *select;  /* a reference; NULL: it wants all, as it is and at once */
+	struct pace *pace;	   /* a reference; NULL: it has no tick */
+	struct trail *trail;	   /* trail.h, of one that is above others; or NULL */
+	uint64_t ahead;		   /* up to there it has had what does not wait for the tick */
+	struct interest *interest; /* another area that it is to have; NULL: none */
 };
 
 /* Records of one chunk, made for some members, for those after them that want the same. */
@@ -70,18 +78,20 @@ struct span_cache {
 /* What this room keeps for each worker. */
 struct members {
 	struct registry *registry;
-	struct bans *bans;     /* of the hub; NULL: nobody is banned */
-	struct ended *ended;   /* the same; NULL: nobody was sent away */
-	bool resyncs;	       /* --slow resync */
-	atomic_size_t direct;  /* bytes of direct messages on their way here */
-	struct watch *watches; /* its connections that are told of sessions */
-	struct shard *status;  /* sessions whose number of members is to be told, referenced */
+	struct bans *bans;	 /* of the hub; NULL: nobody is banned */
+	struct ended *ended;	 /* the same; NULL: nobody was sent away */
+	struct absents *absents; /* the same; NULL: nobody is */
+	bool resyncs;		 /* --slow resync */
+	atomic_size_t direct;	 /* bytes of direct messages on their way here */
+	struct watch *watches;	 /* its connections that are told of sessions */
+	struct shard *status;	 /* sessions whose number of members is to be told, referenced */
 	struct span_cache cache[SPAN_CACHES];
-	uint64_t uses;		      /* of the cache */
-	struct deflation deflation;   /* of both */
-	struct buf some;	      /* records without those of their sender, for one write */
-	uint32_t seats;		      /* that were made, for their numbers */
-	struct selection *selections; /* of its members */
+	uint64_t uses;		    /* of the cache */
+	struct deflation deflation; /* of both */
+	struct buf some;	    /* records without those of their sender, for one write */
+	struct select_cache own;    /* the same of who selects */
+	uint32_t seats;		    /* that were made, for their numbers */
+	struct selection *selections[SELECT_BUCKETS]; /* of its members; bases are the first's */
 	struct pace *paces[PACE_BUCKETS], *due;
 	char why[RIGHTS_WHY_MAX]; /* of the last refusal */
 };
@@ -111,6 +121,9 @@ enum hub_code member_admits(struct worker *w, const struct identity *id, const s
  */
 enum hub_code member_identify(struct conn *c, struct identity *id, const char **why);
 
+/* What is said to who is on another connection now. */
+#define SEAT_REPLACED "replaced by a new connection of the same client"
+
 /* What is said where a user has as many connections as he may. */
 #define USER_FULL "this user has as many connections as he may"
 
@@ -139,10 +152,6 @@ static inline const char *seat_above(const struct seat *seat)
 void seat_link(struct conn *c, struct seat *seat);
 void seat_unlink(struct seat *seat);
 
-/* From now on it gets what that selects (NULL: all): takes references of its own. Returns 0 or
- * -ENOMEM, then it has no tick. */
-int seat_select(struct seat *seat, struct selection *sel);
-
 /* It has just become a member. */
 void seat_count(const struct seat *seat);
 
@@ -153,6 +162,12 @@ uint32_t seat_free(struct seat *seat);
 /* TURN_REAP: of a connection that is closing. */
 void seat_reap(struct worker *w, struct turn_entry *e);
 
+/* --- ticks.c; and select.h */
+
+/* From now on it gets what that selects (NULL: all): takes references of its own. Returns 0 or
+ * -ENOMEM, then it has no tick. */
+int seat_select(struct seat *seat, struct selection *sel);
+
 /* --- joining.c */
 
 struct join_request {
@@ -161,6 +176,7 @@ struct join_request {
 	bool echo;
 	bool hidden;		  /* a viewer: it counts, but nobody is told of it */
 	bool ordered;		  /* seat.ordered */
+	uint64_t ahead;		  /* seat.ahead; of a past */
 	bool settles;		  /* member.settles */
 	bool resumes;		  /* an earlier client comes back: */
 	uint64_t client;	  /* who it was */
@@ -195,14 +211,24 @@ struct opening {
 void member_open(struct conn *c, const struct opening *opening);
 void member_release(struct conn *c, struct session *s);
 
-/* --- deliver.c */
+/* --- wake.c */
 
-/* TURN_SESSIONS, TURN_CONNECTIONS. */
+/* TURN_SESSIONS. */
 void deliver_session(struct worker *w, struct turn_entry *e);
-void deliver_connection(struct worker *w, struct turn_entry *e);
 
 /* The worker's alarm: who waits for a tick that has come. */
 void deliver_ticks(struct worker *w);
+
+/* Flushes s to the members of this worker. */
+void deliver_wake(struct worker *w, struct session *s);
+
+/* --- deliver.c */
+
+/* TURN_CONNECTIONS. */
+void deliver_connection(struct worker *w, struct turn_entry *e);
+
+/* As far as the door takes it, sends what is queued, and what the seat may read of the view. */
+void deliver_seat(struct seat *seat, struct log_view *view);
 
 /* From the door: room to write again. */
 void deliver_writable(struct conn *c);
@@ -214,8 +240,11 @@ void deliver_finish(struct conn *c, enum close_code code, const char *reason);
 /* The worker's hook: sends connections away, in the end those too that have not got all. */
 void deliver_drain(struct worker *w, uint64_t left_ms, bool now);
 
-/* Flushes s to the members of this worker. */
-void deliver_wake(struct worker *w, struct session *s);
+/* Of one that waits for its tick: what of that does not wait. */
+void deliver_ahead(struct seat *seat);
+
+/* The same up to the head, for one that waited. */
+void deliver_now(struct seat *seat);
 
 /* Tells of records that the seat will not get, or not as records. */
 void deliver_gap(struct seat *seat, uint64_t from, uint64_t to);
@@ -247,6 +276,9 @@ enum hub_code submit_record(struct session *s, struct worker *w, struct publicat
  * several of a user, who has not goes without), HUB_HUB_FULL (too many are on their way there) or
  * HUB_INTERNAL (memory). */
 enum hub_code member_direct(struct session *s, struct span client, struct blob *blob);
+
+/* What another hub sends, for members here; events.direct. */
+void direct_from_afar(struct session *s, uint64_t client, struct span user, struct span text);
 
 /* The connection's queue has left: what was in it of messages to its seats alone is taken. */
 void direct_taken(struct conn *c);

@@ -1,5 +1,6 @@
 /* A session for who is no member of it. Invariant: `done` is called with a session that the caller
  * uses, or with none. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,6 +118,8 @@ static void answered(struct worker *w, struct mail *mail)
 		member_release(c, a->used);
 	if (c->closing)
 		;
+	else if (a->job.status == -EAGAIN)
+		a->opening.done(c, NULL, HUB_UNAVAILABLE, "the session cannot be reached just now");
 	else if (failed)
 		a->opening.done(c, NULL, HUB_INTERNAL, UNREADABLE);
 	else if (a->used)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "member/member.h"
+#include "member/trail.h"
 #include "member/watch.h"
 
 static bool is_called(const struct seat *seat, struct span id)
@@ -47,21 +48,6 @@ void seat_unlink(struct seat *seat)
 	*link = seat->next;
 }
 
-int seat_select(struct seat *seat, struct selection *sel)
-{
-	struct worker *w = seat->conn->worker;
-	struct selection *before = seat->select;
-	struct pace *pace = seat->pace;
-
-	seat->select = select_ref(sel);
-	seat->pace = NULL;
-	if (sel && sel->wish.tick_ms)
-		seat->pace = pace_get(w, seat->m.session, sel, seat->m.cursor);
-	pace_unref(pace);
-	select_unref(before);
-	return sel && sel->wish.tick_ms && !seat->pace ? -ENOMEM : 0;
-}
-
 void seat_count(const struct seat *seat)
 {
 	const struct conn *c = seat->conn;
@@ -82,8 +68,10 @@ uint32_t seat_free(struct seat *seat)
 		if (room->above == seat)
 			seat_free(room);
 	}
+	trail_leave(seat);
 	seat_unlink(seat);
 	counter_sub_at(&w->counters, members, seat->conn->door->counted, 1);
+	interest_drop(seat);
 	seat_select(seat, NULL);
 	left = session_leave(&seat->m);
 	registry_release(w->members->registry, s, worker_now_ms(w));

@@ -2,12 +2,11 @@
  * the one that `from` is in the chunk with that serial, of all senders; a serial is never used
  * again. */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "member/member.h"
-#include "member/select.h"
+#include "member/select_text.h"
 #include "member/span.h"
 #include "wire/log_place.h"
 #include "wire/wsframe.h"
@@ -15,20 +14,6 @@
 #define RECORDS_MAX 16384	/* looked at at a time */
 #define BYTES_MAX (1024 * 1024) /* about */
 #define LOOK_BYTES 64		/* of a step that a record is, whether it is wanted or not */
-
-/* A record that is wanted. */
-struct picked {
-	const struct slot *slot;
-	const char *text;
-	uint32_t len;
-	bool late; /* another one says it anew */
-};
-
-struct pick {
-	struct picked *at; /* in a worker's scratch */
-	size_t n;
-	uint64_t skipped;
-};
 
 static bool passes(const struct slot *slot, uint64_t skip, bool echo)
 {
@@ -50,30 +35,62 @@ static uint64_t end_of(const struct chunk *c, uint64_t from, uint64_t head)
 	return end;
 }
 
-static int pick(struct selection *sel, const struct chunk *c, uint64_t from, uint64_t to,
-		uint64_t skip, bool echo, struct buf *room, struct pick *out)
+/* The same of one that is not of the log any more, which knows its number itself. */
+static uint64_t seq_of(const struct picked *p, bool live)
 {
-	if (buf_reserve(room, (to - from) * sizeof(struct picked)) < 0)
-		return -ENOMEM;
-	*out = (struct pick){.at = (void *)room->data};
-	for (; from < to; from++) {
+	return live ? p->seq : place_of_record(p->text, p->len);
+}
+
+/* Those of a range that it wants, by looking at each. */
+static int look(struct selection *sel, const struct chunk *c, const struct select_range *range,
+		struct buf *room)
+{
+	for (uint64_t from = range->from; from < range->to; from++) {
 		const struct slot *slot;
 		const unsigned char *frame;
 		size_t header;
 		struct picked p;
+		enum select_want want;
 
 		c = chunk_find(c, from);
 		slot = chunk_slot(c, from - c->first);
-		if (!passes(slot, skip, echo))
-			continue;
 		frame = c->data + slot->offset;
 		header = wsframe_header_len(frame);
-		p = (struct picked){slot, (const char *)frame + header,
-				    (uint32_t)(slot->len - header), false};
-		if (select_wants(sel, slot, p.text, p.len))
-			out->at[out->n++] = p;
+		p = (struct picked){.slot = slot,
+				    .text = (const char *)frame + header,
+				    .seq = from,
+				    .len = (uint32_t)(slot->len - header)};
+		want = select_wants(sel, slot, p.text, p.len);
+		p.left = want == SELECT_LEFT;
+		if (range->ahead && want != SELECT_NOT && seq_of(&p, range->live) <= range->ahead)
+			select_judges(sel, slot, p.text, p.len, &p.first);
+		if (want != SELECT_NOT && buf_put(room, (const char *)&p, sizeof(p)) < 0)
+			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* The same without those that are its own; from the sift, where that has them. */
+static int pick(struct selection *sel, struct sift *sift, const struct chunk *c,
+		const struct select_range *range, struct buf *room, struct pick *out)
+{
+	int r;
+	size_t n = 0;
+
+	room->len = 0;
+	r = sift ? sift_pick(sift, sel, range->from, range->to, room) : look(sel, c, range, room);
+	*out = (struct pick){.at = (void *)room->data, .n = room->len / sizeof(struct picked)};
+	for (size_t i = 0; i < out->n; i++) {
+		const struct picked *p = &out->at[i];
+
+		if (!passes(p->slot, range->skip, range->echo) || (range->alone && !p->first) ||
+		    (!range->alone && p->first && seq_of(p, range->live) <= range->ahead))
+			continue;
+		out->left += out->at[i].left;
+		out->at[n++] = out->at[i];
+	}
+	out->n = n;
+	return r;
 }
 
 static bool is_same_state(const struct picked *a, const struct picked *b)
@@ -107,163 +124,35 @@ static int conflate(struct pick *p, struct buf *room)
 		       !is_same_state(&p->at[seen[at & (size - 1)] - 1], r))
 			at++;
 		r->late = seen[at & (size - 1)] != 0;
-		p->skipped += r->late;
+		p->skipped += r->late && !r->left;
 		if (!r->late)
 			seen[at & (size - 1)] = (uint32_t)i + 1;
 	}
 	return 0;
 }
 
-static int encode_each(const struct span_about *about, const struct pick *p, struct buf *b)
-{
-	const struct encoding *encoding = about->key.encoding;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < p->n; i++) {
-		const struct picked *k = &p->at[i];
-
-		if (k->late)
-			continue;
-		if (encoding->record)
-			r = encoding->record(
-			    b, k->text, k->len,
-			    (struct span){k->text + k->slot->type_at, k->slot->type_len},
-			    &about->in);
-		else
-			r = encoding->message(b, k->text, k->len);
-	}
-	return r;
-}
-
-/* What every record says, and the one before it may have said. */
-enum { SESSION, TIMESTAMP, FROM, SAID };
-
-static struct json_paths *said_paths; /* NULL: no memory; then nothing is left out */
-
-static void make_said_paths(void)
-{
-	static const char *const names[SAID] = {"session_id", "timestamp", "from"};
-
-	said_paths = json_paths_new(names, SAID);
-}
-
-static struct span value_of(const struct picked *k, const struct json_member *m)
-{
-	return (struct span){k->text + m->start, m->end - m->start};
-}
-
-/* The first member from `at` on that is as it was, or NULL. */
-static const struct json_member *next_said(const struct picked *k, const struct json_member *m,
-					   const struct span *said, uint32_t at)
-{
-	const struct json_member *next = NULL;
-
-	for (int i = 0; i < SAID; i++) {
-		struct span now = value_of(k, &m[i]);
-
-		if (now.len && m[i].name >= at && now.len == said[i].len &&
-		    memcmp(now.p, said[i].p, now.len) == 0 && (!next || m[i].name < next->name))
-			next = &m[i];
-	}
-	return next;
-}
-
-/* Appends a record without what is as it was in the one before it, which is in `said`. `from` and
- * `seq` stand last, so a comma is behind each of these. */
-static int put_compact(struct buf *out, const struct picked *k, struct span said[SAID])
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct json_member m[SAID] = {{0}};
-	const struct json_member *next;
-	struct json_scan scan;
-	uint32_t at = 0;
-	int r = 0;
-
-	pthread_once(&once, make_said_paths);
-	if (said_paths)
-		json_scan(said_paths, k->text, k->len, m, &scan);
-	while (r == 0 && (next = next_said(k, m, said, at)) != NULL) {
-		uint32_t end = next->end;
-
-		r = buf_put(out, k->text + at, next->name - at);
-		while (end < k->len && k->text[end] != ',')
-			end++;
-		at = end + 1;
-	}
-	for (int i = 0; i < SAID; i++)
-		said[i] = value_of(k, &m[i]);
-	return r == 0 ? buf_put(out, k->text + at, k->len - at) : r;
-}
-
-static int put_skipped(const struct seat *seat, const struct pick *p, struct buf *text)
-{
-	return seat->conn->door->dialect->skipped(text, seat->m.session->id, p->skipped);
-}
-
-/* The same as one array. */
-static int encode_batch(const struct seat *seat, struct span_about *about, const struct pick *p,
-			struct buf *text, struct buf *b)
-{
-	bool compact = seat->select->wish.compact;
-	struct span said[SAID] = {{0}};
-	const struct encoding *encoding = about->key.encoding;
-	int r = 0;
-
-	text->len = 0;
-	for (size_t i = 0; r == 0 && i < p->n; i++) {
-		const struct picked *k = &p->at[i];
-
-		if (k->late)
-			continue;
-		about->place.seq = place_of_record(k->text, k->len);
-		r = buf_puts(text, text->len ? "," : "[");
-		if (r == 0 && compact)
-			r = put_compact(text, k, said);
-		else if (r == 0)
-			r = buf_put(text, k->text, k->len);
-	}
-	if (r == 0 && p->skipped)
-		r = buf_puts(text, ",");
-	if (r == 0 && p->skipped)
-		r = put_skipped(seat, p, text);
-	if (r == 0)
-		r = buf_puts(text, "]");
-	if (r < 0)
-		return r;
-	return encoding->batch ? encoding->batch(b, text->data, text->len, &about->in)
-			       : encoding->message(b, text->data, text->len);
-}
-
-static int say_skipped(const struct seat *seat, const struct pick *p, struct buf *text,
-		       struct buf *b)
-{
-	int r;
-
-	text->len = 0;
-	r = put_skipped(seat, p, text);
-	return r == 0 ? seat->conn->door->encoding->message(b, text->data, text->len) : r;
-}
-
-static int encode(const struct seat *seat, struct span_about *about, const struct chunk *chunk,
-		  uint64_t from, uint64_t to, uint64_t skip, bool echo, bool live,
+static int encode(const struct seat *seat, struct span_about *about, struct sift *sift,
+		  const struct chunk *chunk, const struct select_range *range,
 		  struct select_cache *out)
 {
 	struct worker *w = seat->conn->worker;
 	struct selection *sel = seat->select;
 	struct buf *room = worker_scratch(w), *more = worker_scratch(w), *b = &out->bytes;
 	struct pick p;
-	int r = pick(sel, chunk, from, to, skip, echo, room, &p);
+	int r = pick(sel, sift, chunk, range, room, &p);
 
 	b->len = 0;
-	if (r == 0 && live && sel->wish.conflate && p.n > 1)
+	if (r == 0 && range->live && !range->alone && sel->wish.conflate && p.n > 1)
 		r = conflate(&p, more);
-	if (r == 0 && sel->wish.batch && p.n)
-		r = encode_batch(seat, about, &p, more, b);
+	if (r == 0 && range->alone && p.n)
+		r = select_before(seat, &p, more, b);
+	else if (r == 0 && sel->wish.batch && p.n)
+		r = select_batch(seat, about, &p, range, more, b);
 	else if (r == 0)
-		r = encode_each(about, &p, b);
+		r = select_each(seat, about, &p, more, b);
 	if (r == 0 && p.skipped && !sel->wish.batch)
-		r = say_skipped(seat, &p, more, b);
-	out->n = r == 0 ? p.n - p.skipped : 0;
+		r = select_skipped(seat, &p, more, b);
+	out->n = r == 0 ? p.n - p.skipped - p.left : 0;
 	worker_scratch_done(w, more);
 	worker_scratch_done(w, room);
 	return r;
@@ -271,16 +160,20 @@ static int encode(const struct seat *seat, struct span_about *about, const struc
 
 /* The cache of these, or the one that was made least lately. */
 static struct select_cache *cache_of(struct selection *sel, const struct span_key *key,
-				     uint64_t from, uint64_t to, bool *found)
+				     const struct select_range *range, bool *found)
 {
-	for (unsigned i = 0; i < SELECT_CACHES; i++) {
+	const unsigned n = sel->wish.in_area ? SELECT_CACHES_AREA : SELECT_CACHES;
+
+	for (unsigned i = 0; i < n; i++) {
 		struct select_cache *cache = &sel->cache[i];
 
-		*found = cache->from == from && cache->to == to && span_same(&cache->key, key);
+		*found = cache->from == range->from && cache->to == range->to &&
+			 cache->ahead == range->ahead && cache->alone == range->alone &&
+			 cache->patches == range->patches && span_same(&cache->key, key);
 		if (*found)
 			return cache;
 	}
-	sel->last = (sel->last + 1) % SELECT_CACHES;
+	sel->last = (sel->last + 1) % n;
 	return &sel->cache[sel->last];
 }
 
@@ -295,42 +188,93 @@ static void share_deflated(const struct seat *seat, struct record_log *in, bool 
 		in->deflation = deflation_for(&w->members->deflation, w, &seat->select->share);
 }
 
-bool select_write(const struct seat *seat, struct log_view *view, uint64_t *cursor, uint64_t skip,
-		  bool echo, bool live, size_t *bytes)
+/* Writes a range. True where more may be written. */
+static bool write_range(const struct seat *seat, struct sift *sift, const struct chunk *chunk,
+			const struct select_range *range, size_t *bytes)
 {
 	struct conn *c = seat->conn;
-	const struct chunk *chunk =
-	    view->hint && view->hint->first <= *cursor ? view->hint : view->chunk;
+	struct selection *sel = seat->select;
 	struct select_cache *cache;
 	struct span_about about;
-	struct selection *sel = seat->select;
-	uint64_t from = *cursor, to;
-	bool found, goes_on;
+	bool found = false, goes_on;
 
-	chunk = view->hint = chunk_find(chunk, from);
-	to = end_of(chunk, from, view->head);
 	span_about(seat, chunk->serial, &about);
-	cache = cache_of(seat->select, &about.key, from, to, &found);
-	if (about.key.encoding->deflates && !skip)
-		share_deflated(seat, &about.in, found, live);
-	if (skip || !found) {
+	/* What only he gets takes nobody's place. */
+	cache = range->skip ? &c->worker->members->own : cache_of(sel, &about.key, range, &found);
+	if (about.key.encoding->deflates && !range->skip)
+		share_deflated(seat, &about.in, found, range->live);
+	if (!found) {
 		cache->key.chunk = 0;
-		if (encode(seat, &about, chunk, from, to, skip, echo, live, cache) < 0) {
+		if (encode(seat, &about, sift, chunk, range, cache) < 0) {
 			conn_close(c, CLOSE_INTERNAL, "out of memory");
 			return false;
 		}
 		cache->key = about.key;
-		cache->from = from;
-		cache->to = to;
-		if (skip)
-			cache->key.chunk = 0;
+		cache->from = range->from;
+		cache->to = range->to;
+		cache->ahead = range->ahead;
+		cache->alone = range->alone;
+		cache->patches = range->patches;
 	}
-	*cursor = to;
-	/* What was looked at is work, too, whether it is wanted or not. */
-	*bytes += cache->bytes.len + LOOK_BYTES * (size_t)(to - from);
+	*bytes += cache->bytes.len;
 	counter_add_at(&c->worker->counters, delivered, c->door->counted, cache->n);
 	goes_on = cache->bytes.len == 0 || conn_write(c, cache->bytes.data, cache->bytes.len);
-	if (sel->refs == 1)
+	if (sel->refs == 1 || range->skip)
 		select_shrink(cache);
 	return goes_on;
+}
+
+/* What of that has come already. */
+static uint64_t ahead_of(const struct seat *seat, const struct select_range *range)
+{
+	if (!seat->ahead || (range->live && seat->ahead < range->from))
+		return 0;
+	return range->live && seat->ahead >= range->to ? range->to - 1 : seat->ahead;
+}
+
+bool select_write(const struct seat *seat, struct log_view *view, uint64_t *cursor, uint64_t skip,
+		  bool echo, bool live, size_t *bytes)
+{
+	const struct chunk *chunk =
+	    view->hint && view->hint->first <= *cursor ? view->hint : view->chunk;
+	struct selection *sel = seat->select;
+	struct sift *sift = live && seat->pace && sift_covers(&seat->pace->sift, *cursor)
+				? &seat->pace->sift
+				: NULL;
+	struct select_range range = {.from = *cursor, .skip = skip, .echo = echo, .live = live};
+
+	chunk = view->hint = chunk_find(chunk, range.from);
+	/* What has been looked at for all may go in one. */
+	range.to = sift ? sift_end(sift, range.from, view->head,
+				   sel->wish.in_area ? UINT64_MAX : BYTES_MAX)
+			: end_of(chunk, range.from, view->head);
+	range.ahead = ahead_of(seat, &range);
+	/* Patches are of what was before all of it. */
+	range.patches = sift && sel->wish.delta && !seat->whole && seat->m.echo && !seat->others &&
+			range.from == sift->from && range.to == sift->to;
+	*cursor = range.to;
+	/* What was looked at is work, too, whether it is wanted or not. */
+	*bytes += sift ? 0 : LOOK_BYTES * (size_t)(range.to - range.from);
+	return write_range(seat, sift, chunk, &range, bytes);
+}
+
+void select_ahead(struct seat *seat)
+{
+	struct sift *sift = &seat->pace->sift;
+	struct select_range range = {.from = seat->ahead + 1,
+				     .to = sift->to,
+				     .echo = seat->m.echo,
+				     .live = true,
+				     .alone = true};
+	size_t bytes = 0;
+
+	if (range.from < seat->m.cursor)
+		range.from = seat->m.cursor;
+	if ((!seat->m.echo || seat->others) && seat->m.last_sent >= range.from)
+		range.skip = seat->m.client;
+	if (range.from >= range.to || !sift_covers(sift, range.from))
+		return;
+	if (sift->first >= range.from)
+		write_range(seat, sift, chunk_find(sift->chunk, range.from), &range, &bytes);
+	seat->ahead = range.to - 1;
 }

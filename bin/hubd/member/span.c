@@ -104,9 +104,11 @@ void span_about(const struct seat *seat, uint64_t serial, struct span_about *out
 
 	out->place = session_place(s, 0);
 	out->above = seat->above ? place_above(seat->above) : (struct log_place){0};
-	out->in = (struct record_log){
-	    {named->id, named->id_len}, &out->place, seat->rooms, seat->above ? &out->above : NULL,
-	    NULL};
+	out->in = (struct record_log){{named->id, named->id_len},
+				      &out->place,
+				      seat->rooms,
+				      seat->above ? &out->above : NULL,
+				      NULL};
 	out->key = (struct span_key){.encoding = seat->conn->door->encoding,
 				     .chunk = serial,
 				     .above = seat->above ? named->epoch : 0,

@@ -125,28 +125,6 @@ static void limit(struct order *o)
 	member_release(o->conn, s);
 }
 
-/* What the peers are told, where nothing else is said. */
-static void word(struct order *o)
-{
-	struct steering *st = &o->st;
-	enum ban kind = st->verb == STEER_BAN ? bans_kind(&st->whom) : BAN_NONE;
-	bool token = kind == BAN_TOKEN || kind == BAN_ISSUED;
-
-	o->counted = st->verb == STEER_DELETE ? STEER_DELETED
-		     : token		      ? STEER_REVOKED
-		     : st->verb == STEER_BAN  ? STEER_BANNED
-					      : STEER_KICKED;
-	if (!st->code)
-		st->code = st->verb == STEER_DELETE ? CLOSE_DELETED
-			   : token		    ? CLOSE_UNAUTHENTICATED
-						    : CLOSE_SENT_AWAY;
-	if (!st->reason[0])
-		strcpy(st->reason, st->verb == STEER_DELETE ? "the session was deleted"
-				   : token		    ? "the token was revoked"
-				   : st->verb == STEER_BAN  ? "banned"
-							    : "sent away by an operator");
-}
-
 /* Whether a walk is to follow. */
 static bool begin(struct order *o)
 {
@@ -187,7 +165,7 @@ void steer(struct conn *c, const struct steering *st)
 	o->st = *st;
 	o->conn = c;
 	o->ended_ms = clock_wall_ms();
-	word(o);
+	order_word(o);
 	conn_busy(c);
 	conn_hold(c);
 	if (begin(o)) {

@@ -90,6 +90,9 @@ int64_t *steer_limit_of(struct session_limits *limits, enum steer_limit which);
 /* Does it, and takes a copy. */
 void steer(struct conn *c, const struct steering *st);
 
+/* Sends away those whom it is about; another hub was asked to. For any thread. */
+void steer_elsewhere(struct workers *all, const struct steering *st);
+
 /* Before anybody is there: a ban, until that time of worker_now_ms() (0: for ever), or a session's
  * limits, that an archive has kept. Returns 0 or -errno. */
 int steer_again(struct members *m, const struct steering *st, uint64_t now_ms, uint64_t until_ms);

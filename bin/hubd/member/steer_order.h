@@ -31,6 +31,9 @@ struct order {
 
 /* --- steer_walk.c */
 
+/* What the peers are told, where nothing else is said. */
+void order_word(struct order *o);
+
 /* Visits the workers from `from` on. */
 void order_walk(struct order *o, unsigned from);
 

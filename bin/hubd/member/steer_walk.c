@@ -1,6 +1,7 @@
 /* The walk of an order over all workers, one after the other: it closes whoever is meant, or lists
  * them. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "member/steer_order.h"
@@ -132,6 +133,27 @@ static void list_all(struct order *o, struct worker *w)
 	free(p.at);
 }
 
+void order_word(struct order *o)
+{
+	struct steering *st = &o->st;
+	enum ban kind = st->verb == STEER_BAN ? bans_kind(&st->whom) : BAN_NONE;
+	bool token = kind == BAN_TOKEN || kind == BAN_ISSUED;
+
+	o->counted = st->verb == STEER_DELETE ? STEER_DELETED
+		     : token		      ? STEER_REVOKED
+		     : st->verb == STEER_BAN  ? STEER_BANNED
+					      : STEER_KICKED;
+	if (!st->code)
+		st->code = st->verb == STEER_DELETE ? CLOSE_DELETED
+			   : token		    ? CLOSE_UNAUTHENTICATED
+						    : CLOSE_SENT_AWAY;
+	if (!st->reason[0])
+		strcpy(st->reason, st->verb == STEER_DELETE ? "the session was deleted"
+				   : token		    ? "the token was revoked"
+				   : st->verb == STEER_BAN  ? "banned"
+							    : "sent away by an operator");
+}
+
 static void on_home(struct worker *w, struct mail *mail)
 {
 	(void)w;
@@ -141,7 +163,6 @@ static void on_home(struct worker *w, struct mail *mail)
 static void on_visit(struct worker *w, struct mail *mail)
 {
 	struct order *o = (struct order *)mail;
-	struct worker *home = o->conn->worker;
 
 	if (o->st.verb == STEER_CONNECTIONS)
 		list_all(o, w);
@@ -152,8 +173,13 @@ static void on_visit(struct worker *w, struct mail *mail)
 		worker_post(w->all->at[w->index + 1], mail);
 		return;
 	}
+	if (!o->conn) {
+		buf_free(&o->clients);
+		free(o);
+		return;
+	}
 	mail->run = on_home;
-	worker_post(home, mail);
+	worker_post(o->conn->worker, mail);
 }
 
 void order_walk(struct order *o, unsigned from)
@@ -161,4 +187,17 @@ void order_walk(struct order *o, unsigned from)
 	o->due++;
 	o->mail.run = on_visit;
 	worker_post(o->conn->worker->all->at[from], &o->mail);
+}
+
+void steer_elsewhere(struct workers *all, const struct steering *st)
+{
+	struct order *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return;
+	o->st = *st;
+	o->ended_ms = clock_wall_ms();
+	order_word(o);
+	o->mail.run = on_visit;
+	worker_post(all->at[0], &o->mail);
 }

@@ -7,7 +7,7 @@
 
 #define ACKS_MAX 4096 /* due to one seat at which it is slowed; refused at twice as many */
 
-/* An ack that waits for its record to be stored. */
+/* An ack that waits for its record to be stored; without a msg_id only a refusal is told. */
 struct ack {
 	struct stored_wait wait; /* first */
 	uint64_t client;
@@ -23,6 +23,25 @@ static void send_ack(struct conn *c, struct session *s, uint64_t seq, struct spa
 	conn_send_scratch(c, b, c->door->dialect->ack(b, s->id, seq, msg_id));
 }
 
+/* What could not be known when it was taken. */
+static void send_refusal(struct seat *seat, const struct ack *ack)
+{
+	struct conn *c = seat->conn;
+	const struct dialect *dialect = c->door->dialect;
+	struct span msg_id = {ack->len ? ack->msg_id : NULL, ack->len};
+	enum hub_code code = ack->wait.code;
+	struct buf *b = worker_scratch(c->worker);
+
+	if (seat->ordered && hub_code_passes(code))
+		seat->held = true;
+	counter_add_at(&c->worker->counters, errors, code, 1);
+	conn_send_scratch(
+	    c, b,
+	    code == HUB_CONFLICT && dialect->conflict
+		? dialect->conflict(b, ack->wait.seq, msg_id)
+		: dialect->error(b, code, ack->wait.why ? ack->wait.why : "refused", msg_id));
+}
+
 static void on_stored(struct worker *w, struct mail *mail)
 {
 	struct ack *ack = (struct ack *)mail;
@@ -32,7 +51,11 @@ static void on_stored(struct worker *w, struct mail *mail)
 	if (m) {
 		struct seat *seat = seat_of(m);
 
-		send_ack(seat->conn, s, ack->wait.seq, (struct span){ack->msg_id, ack->len});
+		if (ack->wait.code != HUB_OK)
+			send_refusal(seat, ack);
+		else if (ack->len)
+			send_ack(seat->conn, s, ack->wait.seq,
+				 (struct span){ack->msg_id, ack->len});
 		if (--seat->acks_due == 0 && seat->leaving)
 			deliver_leave(seat);
 	}
@@ -55,11 +78,13 @@ static struct ack *new_ack(struct seat *seat, struct span msg_id)
 	return ack;
 }
 
-static const char *reason(const struct session *s, enum hub_code code, bool over)
+static const char *reason(const struct session *s, enum hub_code code, const struct published *out)
 {
 	struct archive *a = s->env->archive;
 	const char *failing = a ? a->failing(a) : NULL;
 
+	if (out->why)
+		return out->why;
 	if (code == HUB_SESSION_FULL)
 		return "the session's state holds as many keys as the hub allows, in all or of one "
 		       "client";
@@ -72,7 +97,7 @@ static const char *reason(const struct session *s, enum hub_code code, bool over
 		return "state can be its sender's own where the sender is in the session";
 	if (code == HUB_NOT_FOUND)
 		return "the session was deleted";
-	if (code == HUB_RATE_LIMITED && over)
+	if (code == HUB_RATE_LIMITED && out->over)
 		return "more is published to the session than its limit allows";
 	if (code == HUB_RATE_LIMITED)
 		return "the store does not keep up with this session";
@@ -87,7 +112,7 @@ enum hub_code submit_record(struct session *s, struct worker *w, struct publicat
 	enum hub_code code = session_publish(s, p, worker_now_ms(w), out);
 
 	if (code != HUB_OK) {
-		*why = reason(s, code, out->over);
+		*why = reason(s, code, out);
 		counter_add(&w->counters, refused_share,
 			    code == HUB_RATE_LIMITED || code == HUB_STORE_FULL);
 		return code;
@@ -115,17 +140,18 @@ enum hub_code submit_seat(struct seat *seat, struct publication *p, struct span 
 {
 	struct session *s = seat->m.session;
 	struct worker *w = seat->conn->worker;
+	const struct archive *a = s->env->archive;
 	struct ack *ack = NULL;
 	struct published out;
 	enum hub_code code;
 
-	if (p->tags.acked && seat->acks_due >= 2 * ACKS_MAX) {
+	if ((p->tags.acked || (a && a->offer)) && seat->acks_due >= 2 * ACKS_MAX) {
 		*why = "more acks of this connection are due than may be";
 		counter_add(&w->counters, refused_share, 1);
 		return HUB_RATE_LIMITED;
 	}
-	if (p->tags.acked && s->env->archive) {
-		ack = new_ack(seat, msg_id);
+	if (a && (p->tags.acked || a->offer)) {
+		ack = new_ack(seat, p->tags.acked ? msg_id : (struct span){"", 0});
 		if (!ack) {
 			*why = "out of memory";
 			return HUB_INTERNAL;
@@ -142,7 +168,7 @@ enum hub_code submit_seat(struct seat *seat, struct publication *p, struct span 
 	if (out.lags)
 		meter_slow(seat->conn, WORKER_DELAY_MS, "the store has much to do for its session");
 	if (!out.repeated)
-		seat->m.last_sent = out.seq;
+		seat->m.last_sent = out.seq ? out.seq : UINT64_MAX;
 	if (p->tags.own == OWN_NEVER)
 		seat->others = true;
 	if (out.waits) {

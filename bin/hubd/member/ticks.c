@@ -1,23 +1,10 @@
 /* Ticks. Invariant: a pace is in the list of those that are due exactly when the worker's alarm is
  * set for its time or before. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "member/member.h"
 #include "member/select.h"
-#include "wire/wsframe.h"
-
-struct pace {
-	struct pace *next, **link; /* of its bucket */
-	struct pace *next_due;
-	struct session *session; /* borrowed: its seats are members */
-	struct selection *sel;	 /* the same */
-	uint64_t looked;	 /* up to there for what does not wait, */
-	uint64_t hurry;		 /* and up to there nobody has to */
-	uint32_t tick_ms;
-	uint32_t refs;
-	bool due;
-	uint64_t at_ms; /* where due */
-};
 
 static struct pace **bucket_of(struct worker *w, const struct session *s)
 {
@@ -28,6 +15,7 @@ struct pace *pace_get(struct worker *w, struct session *s, struct selection *sel
 {
 	struct pace **first = bucket_of(w, s), *p = *first;
 
+	sel = sel->base;
 	while (p && !(p->session == s && p->sel == sel && p->refs))
 		p = p->next;
 	if (!p) {
@@ -36,7 +24,7 @@ struct pace *pace_get(struct worker *w, struct session *s, struct selection *sel
 			return NULL;
 		p->session = s;
 		p->sel = sel;
-		p->looked = from - 1;
+		p->low = p->sift.from = p->sift.to = from;
 		p->tick_ms = sel->wish.tick_ms;
 		p->next = *first;
 		p->link = first;
@@ -44,12 +32,34 @@ struct pace *pace_get(struct worker *w, struct session *s, struct selection *sel
 			p->next->link = &p->next;
 		*first = p;
 	}
+	if (from < p->low)
+		p->low = from;
 	p->refs++;
 	return p;
 }
 
+/* Of s, from p on. */
+static struct pace *of_session(struct pace *p, const struct session *s)
+{
+	while (p && !(p->session == s && p->refs))
+		p = p->next;
+	return p;
+}
+
+struct pace *pace_first(struct worker *w, const struct session *s)
+{
+	return of_session(*bucket_of(w, s), s);
+}
+
+struct pace *pace_next(struct pace *p)
+{
+	return of_session(p->next, p->session);
+}
+
 static void drop(struct pace *p)
 {
+	sift_free(&p->sift);
+	delta_free(&p->delta);
 	*p->link = p->next;
 	if (p->next)
 		p->next->link = p->link;
@@ -73,42 +83,6 @@ void pace_due(struct worker *w, struct pace *p)
 	p->next_due = w->members->due;
 	w->members->due = p;
 	worker_alarm(w, p->at_ms);
-}
-
-/* Looks for records that do not wait. */
-static void look(struct pace *p, const struct log_view *view)
-{
-	const struct chunk *c = view->chunk;
-	uint64_t seq = p->looked + 1;
-
-	if (seq < c->first)
-		seq = c->first; /* all have had what is before */
-	for (; seq <= view->head; seq++) {
-		const struct slot *slot;
-		const unsigned char *frame;
-		size_t header;
-
-		c = chunk_find(c, seq);
-		slot = chunk_slot(c, seq - c->first);
-		frame = c->data + slot->offset;
-		header = wsframe_header_len(frame);
-		if (select_hurries(p->sel, slot, (const char *)frame + header, slot->len - header))
-			p->hurry = seq;
-		p->looked = seq;
-	}
-}
-
-bool pace_hurries(struct pace *p, const struct log_view *view, uint64_t cursor)
-{
-	if (p->sel->wish.first.list.n && view && view->chunk)
-		look(p, view);
-	return cursor <= p->hurry;
-}
-
-void pace_comes(struct pace *p, uint64_t head)
-{
-	if (head > p->hurry)
-		p->hurry = head;
 }
 
 void paces_run(struct worker *w, void (*tick)(struct worker *w, struct session *s, struct pace *p))
@@ -140,6 +114,22 @@ void paces_run(struct worker *w, void (*tick)(struct worker *w, struct session *
 		w->members->due = p;
 		worker_alarm(w, p->at_ms);
 	}
+}
+
+int seat_select(struct seat *seat, struct selection *sel)
+{
+	struct worker *w = seat->conn->worker;
+	struct selection *before = seat->select;
+	struct pace *pace = seat->pace;
+
+	seat->select = select_ref(sel);
+	seat->pace = NULL;
+	if (sel && sel->wish.tick_ms)
+		seat->pace = pace_get(w, seat->m.session, sel, seat->m.cursor);
+	session_set_ticks(&seat->m, seat->pace != NULL);
+	pace_unref(pace);
+	select_unref(before);
+	return sel && sel->wish.tick_ms && !seat->pace ? -ENOMEM : 0;
 }
 
 void paces_free(struct worker *w)

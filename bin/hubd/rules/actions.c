@@ -30,10 +30,9 @@ enum part {
 	PARTS
 };
 
-static const char *const part_names[PARTS] = {"do",    "session", "echo",    "since",  "recovery",
-						 "type",
-					      "key",   "data",	  "args",    "fields", "to",
-					      "value", "code",	  "message", "reason"};
+static const char *const part_names[PARTS] = {"do",   "session", "echo", "since",   "recovery",
+					      "type", "key",	 "data", "args",    "fields",
+					      "to",   "value",	 "code", "message", "reason"};
 
 #define BIT(part) (1U << (part))
 
@@ -382,6 +381,8 @@ static int read_kind(struct reading *r)
 		return read_error(r);
 	case ACTION_CLOSE:
 		return read_close(r);
+	case ACTION_RESTORED:
+		break;
 	}
 	return -EINVAL;
 }

@@ -74,11 +74,12 @@ struct rules_event {
 enum action_kind {
 	ACTION_JOIN,
 	ACTION_LEAVE,
-	ACTION_PUBLISH, /* text is a message: an object with a `type`, without a session_id */
-	ACTION_EMIT,	/* the same */
-	ACTION_REPLY,	/* text is JSON */
-	ACTION_ERROR,	/* text is for people */
-	ACTION_CLOSE,	/* the same: at most ACTION_REASON_MAX bytes */
+	ACTION_PUBLISH,	 /* text is a message: an object with a `type`, without a session_id */
+	ACTION_EMIT,	 /* the same */
+	ACTION_REPLY,	 /* text is JSON */
+	ACTION_ERROR,	 /* text is for people */
+	ACTION_CLOSE,	 /* the same: at most ACTION_REASON_MAX bytes */
+	ACTION_RESTORED, /* of no program: what the client was in it is in again */
 };
 
 enum action_to { TO_AS_ASKED, TO_OTHERS, TO_ALL };
@@ -95,6 +96,7 @@ struct action {
 	enum action_since from; /* ACTION_JOIN */
 	bool quiet;		/* the same: it does not want its own records back */
 	bool forgets;		/* the same: it is not to come back to where it was */
+	bool restores;		/* the same: of no program; it was in there */
 	bool several;		/* ACTION_REPLY: text is an array of values */
 	unsigned code;		/* ACTION_CLOSE */
 	uint64_t since;		/* ACTION_JOIN */
@@ -105,7 +107,7 @@ struct action {
 
 struct actions {
 	unsigned n;
-	struct action at[RULES_ACTIONS_MAX];
+	struct action at[RULES_ACTIONS_MAX + 1]; /* ACTION_RESTORED is one more */
 	struct buf text;
 };
 

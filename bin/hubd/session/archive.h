@@ -10,11 +10,13 @@
 #include <stdint.h>
 
 #include "json/envelope.h"
+#include "json/terms.h"
 #include "log/log.h"
 #include "loop/histogram.h"
 #include "loop/worker.h"
 
 struct session;
+struct stored_wait;
 
 enum archive_what {
 	/* Reads what is kept of the session, where that was not done yet, so that it is loaded, and
@@ -35,6 +37,7 @@ struct archive_job {
 	    done; /* first; posted to worker when the job was carried out, or could not be */
 	struct archive_job *next; /* the archive's */
 	struct worker *worker;
+	uint64_t since_ms;	 /* the archive's */
 	struct session *session; /* a reference of who asks */
 	enum archive_what what;
 	uint64_t from, to;	 /* ARCHIVE_READ: the records wanted, */
@@ -42,7 +45,8 @@ struct archive_job {
 	struct span name, value; /* ARCHIVE_KEEP; borrowed until it is done, */
 	uint64_t until_ms;	 /* and for how long, in ms since 1970; 0: for ever */
 
-	int status;    /* 0, -EIO or -ENOMEM; ARCHIVE_READ: -ESTALE where `from` is not kept */
+	int status;    /* 0, -EIO, -EAGAIN (it may be there later) or -ENOMEM; ARCHIVE_READ: -ESTALE
+			  where `from` is not kept */
 	bool found;    /* ARCHIVE_OPEN: the session is kept; ARCHIVE_DELETE: it was */
 	uint64_t tail; /* ARCHIVE_OPEN: the first seq kept; UINT64_MAX: none */
 	/* ARCHIVE_READ: n records from `from` on, in a chain of chunks numbered from 1: a reference
@@ -51,6 +55,34 @@ struct archive_job {
 	uint64_t n;
 };
 
+/* A record on its way to where it is numbered; by malloc(). */
+struct offer {
+	struct offer *next;
+	struct session *session;  /* a reference */
+	struct stored_wait *wait; /* who is to be told, or NULL */
+	uint64_t since_ms;	  /* monotonic */
+	struct terms terms;
+	struct slot tags; /* all but its place, `key` and `seq` */
+	bool stays;	  /* it waits for as long as it takes */
+	/* Not 0: it is no record, but news for the other hubs: 'j': tags.sender has joined, as
+	 * `version`; the body is what it says of itself, the key whose it is; 'l': it has left;
+	 * 't': the body is for that client, 'u': for those of the user that is the key. */
+	char news;
+	uint32_t version;
+	uint32_t len, key_len, type_len;
+	char text[]; /* the body up to its seq, a brace that makes it a whole record, key, type */
+};
+
+static inline struct span offer_key(const struct offer *o)
+{
+	return (struct span){o->text + o->len + 1, o->key_len};
+}
+
+static inline struct span offer_type(const struct offer *o)
+{
+	return (struct span){o->text + o->len + 1 + o->key_len, o->type_len};
+}
+
 struct archive {
 	/* Takes the job until it comes back, which it always does. */
 	void (*ask)(struct archive *a, struct archive_job *job);
@@ -58,6 +90,11 @@ struct archive {
 	void (*wake)(struct archive *a, struct session *s);
 	/* Why nothing can be kept at the moment, or NULL. Static text. */
 	const char *(*failing)(struct archive *a);
+	/* Where records of other hubs come in between: takes one that is to be numbered there, and
+	 * ends it by session_offered(). It comes back by session_take(). NULL: records are numbered
+	 * here, and then kept. May be called under a session's lock. Returns HUB_OK, or why it does
+	 * not take it (which it does where it stays), with static text in *why. */
+	enum hub_code (*offer)(struct archive *a, struct offer *o, const char **why);
 	/* It has no room for more: the archive's to set. */
 	atomic_bool full;
 

@@ -58,7 +58,10 @@ static int end_key(struct session *s, const struct state_entry *e, const char *r
 		   uint64_t now_ms)
 {
 	struct state_look look = state_look_at(e);
-	struct slot tags = {.key = look.hash, .class = RECORD_DELETE};
+	struct slot tags = {.key = look.hash,
+			    .class = RECORD_DELETE,
+			    .area = state_key_cell(&s->state, look.hash, look.key),
+			    .before = AREA_NOWHERE};
 	char owner[ID_LEN + 1], room[ENVELOPE_KEY_MAX];
 	struct span key = {room, look.key.len};
 	struct buf b = {0};
@@ -83,6 +86,13 @@ static int end_key(struct session *s, const struct state_entry *e, const char *r
 			       ",\"reason\":\"%s\",\"owner\":\"%s\",\"session_id\":\"%s\","
 			       "\"timestamp\":%ju,\"from\":\"" HUB_ID "\"",
 			       reason, owner, s->id, (uintmax_t)clock_wall_ms());
+	if (r == 0 && s->env->archive && s->env->archive->offer) {
+		r = session_offer_end(s, &tags, (struct span){b.data, b.len}, key, look.seq);
+		if (r == 0)
+			state_unbind(&s->state, tags.key, key); /* once is enough */
+		buf_free(&b);
+		return r;
+	}
 	if (r == 0)
 		n = log_append(&s->log, &tags, b.data, b.len, now_ms);
 	if (n > 0) {
@@ -112,7 +122,7 @@ size_t session_end_owned(struct session *s, uint64_t client, uint64_t now_ms)
 
 static bool is_gone(uint64_t client, void *arg)
 {
-	return !session_client(arg, client);
+	return !session_client(arg, client) && !away_find(arg, client);
 }
 
 /* What could not go with its owners. */

@@ -7,23 +7,44 @@
 
 /* --- shards, under the lock */
 
+static void list_add(struct shard *shard, struct member *m)
+{
+	struct member **list = m->ticks ? &shard->ticking : &shard->members;
+
+	m->shard_next = *list;
+	m->shard_link = list;
+	if (*list)
+		(*list)->shard_link = &m->shard_next;
+	*list = m;
+}
+
+static void list_remove(struct member *m)
+{
+	*m->shard_link = m->shard_next;
+	if (m->shard_next)
+		m->shard_next->shard_link = m->shard_link;
+}
+
 static void shard_add(struct shard *shard, struct member *m)
 {
-	m->shard_next = shard->members;
-	m->shard_link = &shard->members;
-	if (shard->members)
-		shard->members->shard_link = &m->shard_next;
-	shard->members = m;
+	list_add(shard, m);
 	atomic_fetch_add_explicit(&shard->n, 1, memory_order_relaxed);
 }
 
 static void shard_remove(struct shard *shard, struct member *m)
 {
-	*m->shard_link = m->shard_next;
-	if (m->shard_next)
-		m->shard_next->shard_link = m->shard_link;
+	list_remove(m);
 	if (atomic_fetch_sub_explicit(&shard->n, 1, memory_order_relaxed) == 1)
 		atomic_store_explicit(&shard->low, UINT64_MAX, memory_order_relaxed);
+}
+
+void session_set_ticks(struct member *m, bool ticks)
+{
+	if (m->ticks == ticks)
+		return;
+	list_remove(m);
+	m->ticks = ticks;
+	list_add(session_shard(m->session, m->worker), m);
 }
 
 /* --- telling the workers, under the lock, so that each hears of changes in their order */
@@ -83,9 +104,9 @@ static void post_status(struct session *s, unsigned i, struct shard *shard)
 
 /* Tells the members that one came or went: each of it, or, in a large session, the new count once a
  * second. */
-static void announce(struct session *s, bool joined, uint64_t client)
+void session_announce(struct session *s, bool joined, uint64_t client)
 {
-	struct session_change change = {joined, client, s->nmembers, s->version};
+	struct session_change change = {joined, client, session_total(s), s->version};
 	unsigned i;
 
 	for (i = 0; i < s->env->workers->n; i++) {
@@ -93,7 +114,7 @@ static void announce(struct session *s, bool joined, uint64_t client)
 
 		if (!shard || !atomic_load_explicit(&shard->n, memory_order_relaxed))
 			continue;
-		if (s->nmembers <= s->env->presence_limit)
+		if (change.user_count <= s->env->presence_limit)
 			post_change(s, i, &change);
 		else
 			post_status(s, i, shard);
@@ -139,15 +160,15 @@ static uint32_t contested(struct session *s, const struct member *m)
 			    (uint32_t)(worker_now_ms(s->env->workers->at[m->worker]) / 1000));
 }
 
-/* Tells the other connections of m's client to go. */
-static void replace_others(struct session *s, const struct member *m)
+/* Tells the other connections of m's client to go; or all that others knew of before. */
+static void replace(struct session *s, uint64_t client, const struct member *m)
 {
 	const struct member *other;
 
-	for (other = session_client(s, m->client); other; other = other->hash_next) {
+	for (other = session_client(s, client); other; other = other->hash_next) {
 		struct replaced_mail *mail;
 
-		if (other == m || other->client != m->client)
+		if (other == m || other->client != client)
 			continue;
 		mail = malloc(sizeof(*mail));
 		if (!mail)
@@ -158,12 +179,39 @@ static void replace_others(struct session *s, const struct member *m)
 	}
 }
 
+bool session_replaced_away(struct session *s, uint64_t client)
+{
+	const struct member *m = session_client(s, client);
+
+	for (; m; m = m->hash_next)
+		if (m->client == client && (int32_t)(m->version - s->heard) > 0)
+			return false;
+	replace(s, client, NULL);
+	return true;
+}
+
+bool session_is_here(struct session *s, uint64_t client)
+{
+	return session_client(s, client) != NULL;
+}
+
+void session_each_here(struct session *s, void (*each)(const struct member *m, void *arg),
+		       void *arg)
+{
+	pthread_mutex_lock(&s->lock);
+	for (uint32_t i = 0; i < s->table_size; i++)
+		for (const struct member *m = s->table[i]; m; m = m->hash_next)
+			if (!m->hidden)
+				each(m, arg);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* --- joining and leaving */
 
 static enum hub_code join_locked(struct session *s, struct member *m,
 				 const struct session_from *from, struct session_joined *out)
 {
-	bool back = session_client(s, m->client) != NULL;
+	bool back = session_client(s, m->client) != NULL, away = away_find(s, m->client) != NULL;
 	struct shard *shard = session_shard_make(s, m->worker);
 	enum hub_code code;
 
@@ -171,7 +219,7 @@ static enum hub_code join_locked(struct session *s, struct member *m,
 		return HUB_INTERNAL;
 	if (s->deleted)
 		return HUB_NOT_FOUND;
-	if (s->nmembers + s->nviewers >= session_max_members(s) && !back)
+	if (session_total(s) + s->nviewers >= session_max_members(s) && !back && !away)
 		return HUB_SESSION_FULL;
 	if (outlived(s, m))
 		return HUB_FORBIDDEN;
@@ -191,11 +239,15 @@ static enum hub_code join_locked(struct session *s, struct member *m,
 	blob_ref(m->info);
 	session_table_add(s, m);
 	shard_add(shard, m);
-	out->user_count = s->nmembers;
+	if (away && !m->hidden)
+		away_remove(s, m->client, back); /* it hears there that it is here */
+	out->user_count = session_total(s);
 	if (back)
-		replace_others(s, m);
-	else if (!m->hidden)
-		announce(s, true, m->client);
+		replace(s, m->client, m);
+	else if (!m->hidden && !away)
+		session_announce(s, true, m->client);
+	if (!m->hidden)
+		session_tell(s, m, true);
 	return HUB_OK;
 }
 
@@ -217,16 +269,20 @@ uint32_t session_leave(struct member *m)
 	struct worker *w = s->env->workers->at[m->worker];
 	size_t ended = 0;
 	uint32_t left;
+	bool here, away;
 
 	pthread_mutex_lock(&s->lock);
 	session_table_remove(s, m);
 	session_user_remove(s, m);
 	shard_remove(session_shard(s, m->worker), m);
-	left = s->nmembers;
+	here = session_client(s, m->client) != NULL; /* by another connection */
+	away = away_find(s, m->client) != NULL;
+	s->aways.both -= !m->hidden && away && !here;
+	left = session_total(s);
 	s->version++;
-	if (!m->hidden &&
-	    !session_client(s, m->client)) { /* else it is here by another connection */
-		announce(s, false, m->client);
+	if (!m->hidden && !here && !away) {
+		session_announce(s, false, m->client);
+		session_tell(s, m, false);
 		if (s->state.ties && !s->deleted)
 			ended = session_end_owned(s, m->client, worker_now_ms(w));
 	}
@@ -251,6 +307,8 @@ void session_set_info(struct member *m, struct blob *info)
 	pthread_mutex_lock(&m->session->lock);
 	old = m->info;
 	m->info = blob_ref(info);
+	if (!m->hidden)
+		session_tell(m->session, m, true);
 	pthread_mutex_unlock(&m->session->lock);
 	blob_unref(old);
 }
@@ -313,6 +371,14 @@ uint32_t session_each_member(struct session *s, size_t max,
 	uint32_t i, all;
 
 	pthread_mutex_lock(&s->lock);
+	for (i = 0; i < s->aways.size && n < max; i++) {
+		for (const struct away *a = s->aways.table[i]; a && n < max; a = a->next) {
+			if (session_client(s, a->client))
+				continue;
+			each(&(struct member){.client = a->client, .info = a->info}, arg);
+			n++;
+		}
+	}
 	for (i = 0; i < s->table_size && n < max; i++) {
 		const struct member *m;
 
@@ -323,7 +389,7 @@ uint32_t session_each_member(struct session *s, size_t max,
 			n++;
 		}
 	}
-	all = s->nmembers;
+	all = session_total(s);
 	pthread_mutex_unlock(&s->lock);
 	return all;
 }
@@ -333,7 +399,7 @@ uint32_t session_user_count(struct session *s)
 	uint32_t n;
 
 	pthread_mutex_lock(&s->lock);
-	n = s->nmembers;
+	n = session_total(s);
 	pthread_mutex_unlock(&s->lock);
 	return n;
 }

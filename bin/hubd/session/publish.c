@@ -110,6 +110,9 @@ static enum hub_code append(struct session *s, struct publication *p, uint64_t n
 			return HUB_INTERNAL;
 		}
 	}
+	if (p->tags.class == RECORD_DELETE)
+		p->tags.area = state_key_cell(&s->state, p->tags.key, p->key);
+	p->tags.before = entry ? state_cell(entry) : AREA_NOWHERE;
 	n = log_append(&s->log, &p->tags, p->body.p, p->body.len, now_ms);
 	if (n < 0) {
 		if (entry)
@@ -123,6 +126,7 @@ static enum hub_code append(struct session *s, struct publication *p, uint64_t n
 		slot = chunk_slot(s->log.last, *seq - s->log.last->first);
 		state_set(&s->state, entry, *seq, p->tags.sender, s->log.last->data + slot->offset,
 			  slot->len);
+		state_place(&s->state, entry, p->tags.area);
 		if (tie)
 			bind(s, entry, tie, p, now_ms);
 	} else if (p->tags.class == RECORD_DELETE) {
@@ -142,6 +146,8 @@ enum hub_code session_publish(struct session *s, struct publication *p, uint64_t
 	bool waits = p->wait && s->env->archive;
 
 	*out = (struct published){0};
+	if (s->env->archive && s->env->archive->offer)
+		return session_offer(s, p, now_ms, out);
 	pthread_mutex_lock(&s->lock);
 	if (waits && session_wait_reserve(s) < 0)
 		code = HUB_INTERNAL;

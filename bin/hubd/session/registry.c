@@ -1,17 +1,12 @@
 /* Invariant: a session is in the table and in the list of all, and in the list of idle ones exactly
  * when it has no users. No session is freed, and none but one is locked, under the registry's lock.
  */
-#include "session/registry.h"
-
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-
-#define SWEEP_SPELL_MS 4 /* of one sweep's two halves */
-#define SWEEP_STEP 64	 /* sessions between two looks at the clock */
+#include "session/registry_impl.h"
 
 static struct session **registry_link(struct registry *r, struct span id)
 {
@@ -26,24 +21,10 @@ static struct session **registry_link(struct registry *r, struct span id)
 	return link;
 }
 
-/* Free for the next one before the watches look, so that nothing is missed. */
-static void on_news(struct worker *w, struct mail *mail)
-{
-	struct registry_news *news = (struct registry_news *)mail;
-
-	atomic_store(&news->posted, false);
-	news->registry->env->events->sessions(w);
-}
-
 int registry_init(struct registry *r, const struct session_env *env, size_t max, uint64_t ttl_ms)
 {
-	unsigned i;
-
 	*r = (struct registry){.env = env, .max = max, .ttl_ms = ttl_ms, .table_size = 1024};
-	for (i = 0; i < WORKERS_MAX; i++) {
-		r->news[i].registry = r;
-		r->news[i].mail.run = on_news;
-	}
+	registry_list_init(r);
 	r->table = calloc(r->table_size, sizeof(struct session *));
 	if (!r->table)
 		return -ENOMEM;
@@ -91,7 +72,7 @@ static void registry_grow(struct registry *r)
 	free(old);
 }
 
-static void idle_unlink(struct registry *r, struct session *s)
+void registry_idle_unlink(struct registry *r, struct session *s)
 {
 	*(s->idle_prev ? &s->idle_prev->idle_next : &r->idle_first) = s->idle_next;
 	*(s->idle_next ? &s->idle_next->idle_prev : &r->idle_last) = s->idle_prev;
@@ -108,97 +89,7 @@ static void idle_append(struct registry *r, struct session *s, uint64_t now_ms)
 	r->idle_last = s;
 }
 
-/* --- all of them, and who is told of them */
-
-static void all_append(struct registry *r, struct session *s)
-{
-	struct registry_watch *w;
-
-	s->all_prev = r->last;
-	*(r->last ? &r->last->all_next : &r->first) = s;
-	r->last = s;
-	for (w = r->watches; w; w = w->next) {
-		if (w->at)
-			continue;
-		w->at = s;
-		if (!atomic_exchange(&r->news[w->worker->index].posted, true))
-			worker_post(w->worker, &r->news[w->worker->index].mail);
-	}
-}
-
-static void all_unlink(struct registry *r, struct session *s)
-{
-	struct registry_watch *w;
-
-	for (w = r->watches; w; w = w->next)
-		if (w->at == s)
-			w->at = s->all_next;
-	if (r->trim_at == s)
-		r->trim_at = s->all_next;
-	*(s->all_prev ? &s->all_prev->all_next : &r->first) = s->all_next;
-	*(s->all_next ? &s->all_next->all_prev : &r->last) = s->all_prev;
-}
-
-bool registry_watch(struct registry *r, struct registry_watch *w, struct worker *worker)
-{
-	bool room;
-
-	pthread_mutex_lock(&r->lock);
-	room = w->link || r->nwatches < REGISTRY_WATCHES_MAX;
-	if (room && !w->link) {
-		r->nwatches++;
-		w->worker = worker;
-		w->next = r->watches;
-		w->link = &r->watches;
-		if (w->next)
-			w->next->link = &w->next;
-		r->watches = w;
-	}
-	w->at = r->first;
-	pthread_mutex_unlock(&r->lock);
-	return room;
-}
-
-void registry_unwatch(struct registry *r, struct registry_watch *w)
-{
-	pthread_mutex_lock(&r->lock);
-	if (w->link) {
-		r->nwatches--;
-		*w->link = w->next;
-		if (w->next)
-			w->next->link = w->link;
-		w->link = NULL;
-	}
-	pthread_mutex_unlock(&r->lock);
-}
-
-int registry_list(struct registry *r, struct registry_watch *w, struct buf *out, size_t max,
-		  bool *more)
-{
-	size_t start = out->len;
-	int status = 0;
-
-	pthread_mutex_lock(&r->lock);
-	while (w->at && out->len - start < max && status == 0) {
-		status = buf_printf(out, "%s\"%s\"", out->len > start ? "," : "", w->at->id);
-		w->at = w->at->all_next;
-	}
-	*more = w->at != NULL;
-	pthread_mutex_unlock(&r->lock);
-	return status;
-}
-
-bool registry_behind(struct registry *r, const struct registry_watch *w)
-{
-	bool behind;
-
-	pthread_mutex_lock(&r->lock);
-	behind = w->at != NULL;
-	pthread_mutex_unlock(&r->lock);
-	return behind;
-}
-
-static void timed_unlink(struct registry *r, struct session *s)
+void registry_timed_unlink(struct registry *r, struct session *s)
 {
 	if (!s->listed)
 		return;
@@ -212,8 +103,8 @@ static void unlink_session(struct registry *r, struct session *s)
 {
 	struct session **link = registry_link(r, (struct span){s->id, s->id_len});
 
-	all_unlink(r, s);
-	timed_unlink(r, s);
+	registry_list_remove(r, s);
+	registry_timed_unlink(r, s);
 	s->removed = true;
 	*link = s->hash_next;
 	r->n--;
@@ -226,11 +117,11 @@ static bool registry_take(struct registry *r, struct session *s)
 	bool unstored;
 
 	pthread_mutex_lock(&s->lock);
-	unstored = r->env->archive && s->stored < s->log.head;
+	unstored = r->env->archive && (s->stored < s->log.head || s->unstored);
 	pthread_mutex_unlock(&s->lock);
 	if (unstored)
 		return false;
-	idle_unlink(r, s);
+	registry_idle_unlink(r, s);
 	unlink_session(r, s);
 	return true;
 }
@@ -260,23 +151,23 @@ static struct session *registry_add(struct registry *r, struct span id, enum hub
 		*code = HUB_INTERNAL;
 		return NULL;
 	}
-	s->loaded |= is_being_removed(r, s);
+	/* What is asked of a bus is done in order. */
+	s->loaded |= is_being_removed(r, s) && !(r->env->archive && r->env->archive->offer);
 	*registry_link(r, id) = s;
-	all_append(r, s);
+	registry_list_append(r, s);
 	if (++r->n > r->table_size)
 		registry_grow(r);
 	return s;
 }
 
-/* Takes out the session that has been idle longest, of those that have been for ttl_ms and do not
- * have to wait for the archive; NULL: none of the first few. */
-static struct session *take_idle(struct registry *r, uint64_t now_ms, uint64_t ttl_ms)
+struct session *registry_take_idle(struct registry *r, uint64_t now_ms, uint64_t ttl_ms)
 {
 	struct session *s = r->idle_first;
 	unsigned i;
 
 	/* Signed: the clock of the worker that wrote it may be ahead of ours. */
-	for (i = 0; s && i < SWEEP_STEP && (int64_t)(now_ms - s->idle_since_ms) >= (int64_t)ttl_ms;
+	for (i = 0;
+	     s && i < REGISTRY_STEP && (int64_t)(now_ms - s->idle_since_ms) >= (int64_t)ttl_ms;
 	     i++) {
 		struct session *next = s->idle_next;
 
@@ -294,7 +185,7 @@ struct session *registry_find(struct registry *r, struct span id)
 	pthread_mutex_lock(&r->lock);
 	s = *registry_link(r, id);
 	if (s && s->idle)
-		idle_unlink(r, s);
+		registry_idle_unlink(r, s);
 	if (s)
 		s->users++;
 	pthread_mutex_unlock(&r->lock);
@@ -308,9 +199,9 @@ struct session *registry_use(struct registry *r, struct span id, enum hub_code *
 	pthread_mutex_lock(&r->lock);
 	s = *registry_link(r, id);
 	if (s && s->idle)
-		idle_unlink(r, s);
+		registry_idle_unlink(r, s);
 	if (!s && r->n >= r->max)
-		dropped = take_idle(r, UINT64_MAX / 2, 0);
+		dropped = registry_take_idle(r, UINT64_MAX / 2, 0);
 	if (!s)
 		s = registry_add(r, id, code);
 	if (s)
@@ -355,7 +246,7 @@ int registry_limit(struct registry *r, struct session *s, const struct session_l
 static struct session *take_out(struct registry *r, struct session *s)
 {
 	if (s->idle)
-		idle_unlink(r, s);
+		registry_idle_unlink(r, s);
 	unlink_session(r, s);
 	s->users -= s->limited;
 	s->limited = false;
@@ -394,6 +285,21 @@ int registry_remove(struct registry *r, struct span id, struct registry_removal 
 	return 0;
 }
 
+void registry_part(struct registry *r, struct session *s, bool deleted)
+{
+	struct session *unused = NULL;
+	bool here;
+
+	pthread_mutex_lock(&r->lock);
+	here = !s->removed;
+	if (here)
+		unused = take_out(r, s);
+	pthread_mutex_unlock(&r->lock);
+	if (here)
+		session_part(s, deleted);
+	session_unref(unused);
+}
+
 void registry_removed(struct registry *r, struct registry_removal *removal)
 {
 	pthread_mutex_lock(&r->lock);
@@ -406,136 +312,6 @@ void registry_removed(struct registry *r, struct registry_removal *removal)
 	pthread_mutex_unlock(&r->lock);
 	session_unref(removal->session);
 	removal->session = NULL;
-}
-
-/* The next idle session whose time is over, taken out, or NULL. */
-static struct session *take_expired(struct registry *r, uint64_t now_ms)
-{
-	struct session *s;
-
-	pthread_mutex_lock(&r->lock);
-	if (log_memory_over(r->env->memory))
-		s = take_idle(r, UINT64_MAX / 2, 0);
-	else
-		s = take_idle(r, now_ms, r->ttl_ms);
-	pthread_mutex_unlock(&r->lock);
-	return s;
-}
-
-/* References on the sessions that are next in turn, SWEEP_STEP at most; 0 at the end. */
-static size_t take_next(struct registry *r, struct session *out[SWEEP_STEP])
-{
-	size_t n = 0;
-
-	pthread_mutex_lock(&r->lock);
-	for (; n < SWEEP_STEP && r->trim_at; r->trim_at = r->trim_at->all_next)
-		out[n++] = session_ref(r->trim_at);
-	pthread_mutex_unlock(&r->lock);
-	return n;
-}
-
-static void trim_next(struct registry *r, uint64_t now_ms)
-{
-	uint64_t start = clock_mono_ms();
-	struct session *some[SWEEP_STEP];
-	size_t n, i;
-
-	pthread_mutex_lock(&r->lock);
-	if (!r->trim_at)
-		r->trim_at = r->first;
-	pthread_mutex_unlock(&r->lock);
-	while (log_memory_over(r->env->memory) && (n = take_next(r, some)) > 0) {
-		for (i = 0; i < n; i++) {
-			pthread_mutex_lock(&some[i]->lock);
-			session_trim(some[i], now_ms);
-			pthread_mutex_unlock(&some[i]->lock);
-			session_unref(some[i]);
-		}
-		if (clock_mono_ms() - start >= SWEEP_SPELL_MS)
-			return;
-	}
-}
-
-/* --- state that goes in time */
-
-void registry_time(struct registry *r, struct session *s)
-{
-	pthread_mutex_lock(&r->lock);
-	if (!s->listed && !s->removed) {
-		s->listed = true;
-		s->timed_prev = NULL;
-		s->timed_next = r->timed;
-		if (s->timed_next)
-			s->timed_next->timed_prev = s;
-		r->timed = s;
-	}
-	pthread_mutex_unlock(&r->lock);
-}
-
-/* Whether there is more to wait for. */
-static bool is_timed(struct session *s)
-{
-	bool timed;
-
-	pthread_mutex_lock(&s->lock);
-	timed = s->timed = state_next_ms(&s->state) != TIES_NEVER;
-	pthread_mutex_unlock(&s->lock);
-	return timed;
-}
-
-/* Sessions that have something that is due, SWEEP_STEP at most, each as its user. */
-static size_t take_due(struct registry *r, uint64_t now_ms, struct session *out[SWEEP_STEP])
-{
-	struct session *s, *next;
-	size_t n = 0;
-
-	pthread_mutex_lock(&r->lock);
-	for (s = r->timed; s && n < SWEEP_STEP; s = next) {
-		next = s->timed_next;
-		if (atomic_load_explicit(&s->due_ms, memory_order_relaxed) == TIES_NEVER &&
-		    !is_timed(s))
-			timed_unlink(r, s);
-		if (atomic_load_explicit(&s->due_ms, memory_order_relaxed) > now_ms)
-			continue;
-		if (s->idle)
-			idle_unlink(r, s);
-		s->users++;
-		out[n++] = s;
-	}
-	pthread_mutex_unlock(&r->lock);
-	return n;
-}
-
-void registry_expire(struct registry *r, struct worker *w)
-{
-	uint64_t start = clock_mono_ms(), now_ms = worker_now_ms(w);
-	struct session *some[SWEEP_STEP];
-	size_t n, i;
-
-	do {
-		n = take_due(r, now_ms, some);
-		for (i = 0; i < n; i++) {
-			session_expire(some[i], w);
-			registry_release(r, some[i], now_ms);
-		}
-	} while (n == SWEEP_STEP && clock_mono_ms() - start < SWEEP_SPELL_MS);
-}
-
-/* --- sweeping */
-
-void registry_sweep(struct registry *r, uint64_t now_ms)
-{
-	uint64_t start = clock_mono_ms();
-	struct session *s;
-	size_t n;
-
-	for (n = 1; (s = take_expired(r, now_ms)) != NULL; n++) {
-		session_unref(s);
-		if (n % SWEEP_STEP == 0 && clock_mono_ms() - start >= SWEEP_SPELL_MS)
-			break;
-	}
-	if (log_memory_over(r->env->memory))
-		trim_next(r, now_ms);
 }
 
 size_t registry_count(struct registry *r)

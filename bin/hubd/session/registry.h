@@ -94,6 +94,10 @@ int registry_remove(struct registry *r, struct span id, struct registry_removal 
 		    struct archive_job *job, bool *there);
 void registry_removed(struct registry *r, struct registry_removal *removal);
 
+/* A session is no more what it was, or no more at all, by what other hubs did: it is left to its
+ * members, who are told to come anew. The caller has a reference. */
+void registry_part(struct registry *r, struct session *s, bool deleted);
+
 /* Adds a watch, from the first session on, or sets it there again; events->sessions() tells its
  * worker whenever there is something new behind its end. False where there are too many. */
 bool registry_watch(struct registry *r, struct registry_watch *w, struct worker *worker);

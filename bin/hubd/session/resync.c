@@ -8,6 +8,7 @@
 struct merge {
 	struct log out;
 	const struct member *m;
+	const struct area *area; /* NULL: all */
 	const struct retained_record *retained;
 	const struct chunk *chunk;
 	uint64_t at, head; /* of the log */
@@ -49,13 +50,14 @@ static void merge_state(uint64_t seq, const struct slot *tags, const void *frame
 		g->retained = g->retained->next;
 	if (g->at == seq)
 		g->at++;
-	merge_put(g, tags, frame, len);
+	if (!g->area || tags->area == AREA_ANYWHERE || area_has(g->area, tags->area))
+		merge_put(g, tags, frame, len);
 }
 
-int session_resync(struct member *m, uint64_t *gap_to)
+int session_resync(struct member *m, const struct area *area, uint64_t *gap_to)
 {
 	struct session *s = m->session;
-	struct merge g = {.m = m};
+	struct merge g = {.m = m, .area = area};
 
 	log_init(&g.out, s->env->memory);
 	g.out.pins = true;

@@ -94,18 +94,55 @@ void member_drop_catchup(struct member *m)
 static bool must_ask(const struct session *s, const struct session_from *from)
 {
 	return s->env->archive && !from->opened &&
-	       (!s->loaded || (from->has_since && from->since + 1 < s->log.tail) ||
+	       (!s->loaded || (from->has_since && !from->area && from->since + 1 < s->log.tail) ||
+		/* It was ahead on another hub. */
+		(from->has_since && from->since > s->log.head && s->env->archive->offer) ||
 		/* What is left may begin anywhere. */
 		(from->has_since && from->rest));
 }
 
+struct within {
+	struct log out;
+	const struct area *area;
+	int status;
+};
+
+static void put_within(uint64_t seq, const struct slot *tags, const void *frame, size_t len,
+		       void *arg)
+{
+	struct within *w = arg;
+
+	(void)seq;
+	if (w->status == 0 && (tags->area == AREA_ANYWHERE || area_has(w->area, tags->area)) &&
+	    log_put(&w->out, tags, frame, len) < 0)
+		w->status = -ENOMEM;
+}
+
+/* The state as far as it is in the area. */
+static struct chunk *take_part(struct session *s, const struct area *area,
+			       struct session_joined *out, bool *out_of_memory)
+{
+	struct within w = {.area = area};
+
+	log_init(&w.out, s->env->memory);
+	w.out.pins = true;
+	state_each(&s->state, put_within, &w);
+	*out_of_memory = w.status < 0;
+	if (w.status < 0)
+		log_free(&w.out);
+	out->snapshot = w.status < 0 ? 0 : w.out.head;
+	return w.out.oldest;
+}
+
 /* The state, and how many records it is, or one of a moment ago with the records after it: then the
  * member begins there. */
-static struct chunk *take_snapshot(struct session *s, struct member *m, struct session_joined *out,
-				   bool *out_of_memory)
+static struct chunk *take_snapshot(struct session *s, struct member *m, const struct area *area,
+				   struct session_joined *out, bool *out_of_memory)
 {
 	const struct state_past *past = NULL;
 
+	if (area)
+		return take_part(s, area, out, out_of_memory);
 	if (!out->rest)
 		past = state_share(&s->state, s->log.tail, log_memory_over(s->env->memory));
 	if (past) {
@@ -128,12 +165,13 @@ enum hub_code session_seek_locked(struct session *s, struct member *m,
 
 	*out = (struct session_joined){.epoch = s->epoch,
 				       .seq = s->log.head,
-				       .user_count = s->nmembers,
+				       .user_count = session_total(s),
 				       .recovered = from->has_since};
 	out->ask = must_ask(s, from);
 	if (out->ask)
 		return HUB_OK;
-	if (from->has_since && from->since + 1 < tail && from->opened && from->stored < tail)
+	if (from->has_since && !from->area && from->since + 1 < tail && from->opened &&
+	    from->stored < tail)
 		tail = from->stored;
 	m->cursor = s->log.head + 1;
 	if (from->has_since)
@@ -143,7 +181,7 @@ enum hub_code session_seek_locked(struct session *s, struct member *m,
 	if (out->reason && from->rest)
 		seek_rest(s, m, from, out);
 	if (!from->bare && !out->recovered && (out->rest ? out->gap_to > 0 : !out->gap_to))
-		snapshot = take_snapshot(s, m, out, &out_of_memory);
+		snapshot = take_snapshot(s, m, from->area, out, &out_of_memory);
 	if (out_of_memory)
 		return HUB_INTERNAL;
 	if (snapshot) {

@@ -64,6 +64,7 @@ void session_unref(struct session *s)
 	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	free_waits(&s->waits);
+	aways_free(s);
 	retained_drop(&s->retained, s->env->memory, UINT64_MAX);
 	session_count_dedup(s->env, dedup_bytes(&s->dedup), 0);
 	dedup_free(&s->dedup);
@@ -153,6 +154,11 @@ static void wake_others(struct session *s, unsigned self, uint64_t since_ns)
 	}
 	if (s->env->archive)
 		s->env->archive->wake(s->env->archive, s);
+}
+
+void session_wake(struct session *s, uint64_t since_ns)
+{
+	wake_others(s, WORKERS_MAX, since_ns);
 }
 
 void session_changed(struct session *s, struct worker *w)

@@ -11,11 +11,12 @@
  * thread alone). Nothing else of a member is touched by other threads, but for `info`, under the
  * lock.
  *
- * The files: session.c life and shards, members.c who is in, users.c whose they are, seek.c where a
- * member begins, publish.c new records, stored.c what an archive has, look.c a look at the state,
- * resync.c members that were overtaken, bonds.c state
- * that goes by itself and records that are taken on a condition, trim.c what is dropped, limits.c
- * what an operator wants of one, registry.c all sessions. */
+ * The files: session.c life and shards, members.c who is in, users.c whose they are, away.c who is
+ * at other hubs, seek.c where a member begins, area.c what it has to get elsewhere, publish.c new
+ * records, stored.c what an archive has, look.c a look at the state, resync.c members that were
+ * overtaken, bonds.c state that goes by itself and records that are taken on a condition, offer.c
+ * and numbered.c records that are numbered elsewhere, trim.c what is dropped, limits.c what an
+ * operator wants of one, registry.c all sessions. */
 #ifndef HUBD_SESSION_H
 #define HUBD_SESSION_H
 
@@ -65,6 +66,11 @@ struct session_events {
 	void (*replaced)(struct worker *w, struct session *s, uint64_t client, uint32_t version);
 	/* It has state that goes in time, for which registry_expire() is to look. */
 	void (*timed)(struct worker *w, struct session *s);
+	/* It goes on without its members here: their connections are to come anew. */
+	void (*parted)(struct worker *w, struct session *s, bool deleted);
+	/* Something for that client, or where user is not empty for all of that user's, came from
+	 * another hub. On any thread. */
+	void (*direct)(struct session *s, uint64_t client, struct span user, struct span text);
 	/* There are sessions that a watch of this worker was not told of. */
 	void (*sessions)(struct worker *w);
 };
@@ -76,6 +82,7 @@ struct session_env {
 	const struct workers *workers;
 	struct archive *archive; /* NULL: nothing outlives the process */
 	const struct session_events *events;
+	const struct keys *keys; /* where records of a state that was read are; NULL: nowhere */
 	uint32_t run; /* this hubd from start to end: random, or counted by the archive */
 	size_t max_members, state_keys;
 	size_t client_keys; /* state records that one client may have set; 0: all of them */
@@ -101,6 +108,7 @@ struct member {
 	uint8_t worker;	    /* index */
 	bool echo;	    /* wants its own records back */
 	bool hidden;	    /* a viewer: it only reads, and nobody is told of it */
+	bool ticks;	    /* it waits for ticks */
 	bool settles;	    /* whose place it takes hears so and does not come back: no contest */
 	_Atomic uint32_t direct; /* bytes of messages to it alone that it has not taken yet */
 };
@@ -139,7 +147,8 @@ struct shard {
 	struct mail status;	   /* the same, while status_due and not yet told of */
 	struct turn_entry dirty;   /* in TURN_SESSIONS with a reference on the session */
 	struct shard *status_next; /* for who gets status events */
-	struct member *members;	   /* this worker's, in no order */
+	struct member *members;	   /* this worker's, in no order, */
+	struct member *ticking;	   /* but those that wait for ticks */
 	_Atomic uint32_t n;	   /* how many; written under session->lock */
 	_Atomic uint64_t low;	   /* no member of this worker still needs a record before it */
 	atomic_bool woken, status_due;
@@ -156,6 +165,10 @@ struct stored_wait {
 	struct session *session;
 	uint64_t seq;
 	uint32_t version; /* of the member that waits; 0: no member does */
+	/* Where records are numbered elsewhere: HUB_OK, or why there is none, with static text; of
+	 * HUB_CONFLICT `seq` is the key's last record. */
+	enum hub_code code;
+	const char *why;
 };
 
 /* All of a session's, one of a member for a seq at most, in the order of it: a ring. Zeroed at the
@@ -164,6 +177,25 @@ struct waits {
 	struct stored_wait **at;
 	uint32_t cap; /* a power of two */
 	uint32_t first, n;
+};
+
+/* A member at another hub. */
+struct away {
+	struct away *next, *user_next; /* of those alike */
+	struct blob *info;	       /* a reference, or NULL */
+	uint64_t client, node;
+	uint32_t round; /* in which he was told of last */
+	uint32_t user_hash;
+	uint16_t user_len;
+	char user[];
+};
+
+/* All of a session's, by client and by user. Zeroed at the start. */
+struct aways {
+	struct away **table, **users;
+	uint32_t size, n; /* size is a power of two, or 0 */
+	uint32_t both;	  /* of them: here as well, but about to leave */
+	uint32_t round;
 };
 
 /* The heads that earlier runs of the hub left behind where they ended in a crash, by run. */
@@ -190,6 +222,8 @@ struct session {
 	uint32_t nmembers;	   /* lock; those that are not hidden */
 	uint32_t nviewers;	   /* lock; those that are */
 	uint32_t version;	   /* lock; counts changes of the member list */
+	uint32_t heard;		   /* lock; the last version that the other hubs know of */
+	struct aways aways;	   /* lock; who is at another hub, and not here */
 	uint64_t epoch;		   /* constant once loaded */
 	bool orphans; /* lock; there may be state whose owner has gone: memory was out then */
 	bool timed;   /* lock; the registry knows that there is state that goes in time, or will */
@@ -205,8 +239,11 @@ struct session {
 	bool storing;	 /* in the archive's list of those that have something new */
 	bool full;	 /* it has its share of the archive */
 	uint64_t stored; /* the last seq that is kept there */
-	size_t unstored; /* bytes of the records after it */
-	struct session *store_next;
+	size_t unstored; /* bytes of the records after it, or on their way to be numbered */
+	union {
+		struct session *store_next;
+		void *far; /* the bus's part of it; its thread's alone */
+	};
 	struct crashes *crashes;
 	struct waits waits;
 
@@ -241,6 +278,17 @@ static inline struct shard *session_shard(struct session *s, unsigned index)
 	return atomic_load_explicit(&s->shard[index], memory_order_acquire);
 }
 
+/* All of its members, one after the other; NULL: that was the last. */
+static inline struct member *shard_first(const struct shard *shard)
+{
+	return shard->members ? shard->members : shard->ticking;
+}
+
+static inline struct member *shard_next(const struct shard *shard, const struct member *m)
+{
+	return m->shard_next || m->ticks ? m->shard_next : shard->ticking;
+}
+
 /* The same, made where there is none: under the lock. NULL: no memory. */
 struct shard *session_shard_make(struct session *s, unsigned index);
 
@@ -257,6 +305,9 @@ void session_changed(struct session *s, struct worker *w);
 /* Since when (monotonic nanoseconds) records have been waiting for the worker's members, 0: there
  * are none, or unknown; from then on for none. On the worker's thread. */
 uint64_t session_since(struct shard *shard);
+
+/* Records that came by no worker: wakes all that have members of s. */
+void session_wake(struct session *s, uint64_t since_ns);
 
 /* Takes a TURN_SESSIONS entry: wakes the other workers that have members of it, and the archive.
  * Returns the session: the reference is the caller's. */
@@ -286,11 +337,20 @@ struct session_from {
 	uint64_t since;
 	uint64_t epoch;
 	bool has_run;
-	uint32_t run;	  /* the hub's run in which it got its resume token */
-	bool opened;	  /* an ARCHIVE_OPEN of just now said: */
-	uint64_t stored;  /* the first seq kept there */
+	uint32_t run;	 /* the hub's run in which it got its resume token */
+	bool opened;	 /* an ARCHIVE_OPEN of just now said: */
+	uint64_t stored; /* the first seq kept there */
+	/* It wants what is in these cells, and anywhere; borrowed. NULL: all. What is in an archive
+	 * only it does not get: nobody knows where that is. */
+	const struct area *area;
 	struct span user; /* and whose it is; empty: nobody's in particular */
 };
+
+/* Under the lock: tells the members that one came or went; tells this hub's connections of a client
+ * to go, of which the others knew before he joined at another; whether he is here. */
+void session_announce(struct session *s, bool joined, uint64_t client);
+bool session_replaced_away(struct session *s, uint64_t client); /* false: it is younger */
+bool session_is_here(struct session *s, uint64_t client);
 
 /* Makes m a member of s and moves it to where it wants to begin. Sets m->session (a new reference),
  * m->cursor, m->catchup, m->user and m->version. The caller has set client, born, worker, info
@@ -305,6 +365,9 @@ enum hub_code session_join(struct session *s, struct member *m, const struct ses
 /* Undoes session_join(), tells the others, and gives up what the member holds: its catch-up, its
  * info and its reference on the session. Returns the number of members left. */
 uint32_t session_leave(struct member *m);
+
+/* It waits for ticks from now on, or does not: on its worker's thread. */
+void session_set_ticks(struct member *m, bool ticks);
 
 /* members_table.c, under the lock: a member that is that client, or NULL; others that are stand
  * behind it, by hash_next, among others. And who is one. */
@@ -363,6 +426,20 @@ enum hub_code session_seek(struct member *m, const struct session_from *from,
 enum hub_code session_seek_locked(struct session *s, struct member *m,
 				  const struct session_from *from, struct session_joined *out);
 
+/* What a member has to get that is to see other cells from now on. */
+struct session_entered {
+	uint64_t head;	     /* behind that record */
+	struct chunk *state; /* a reference: n records, oldest first; NULL where n is 0 */
+	uint64_t n;
+};
+
+/* The state of the cells of `to` that are not of `from`, and each(arg) for every record that is in
+ * those of `from` and not of `to`: under the lock. NULL: all cells. Takes as long as the cells are
+ * many. Returns 0 or -ENOMEM. */
+int session_enter(struct session *s, const struct area *from, const struct area *to,
+		  void (*each)(struct state_look look, void *arg), void *arg,
+		  struct session_entered *out);
+
 /* Gives a member records to get before its next one. Takes chunk. Returns 0 or -ENOMEM. */
 int member_catch_up(struct member *m, struct chunk *chunk, uint64_t n, uint64_t skip);
 void member_drop_catchup(struct member *m);
@@ -391,6 +468,7 @@ struct published {
 	bool waited;   /* it was not: the member waits for the same already */
 	bool lags; /* the archive has much to do for this session: the publisher is to be slower */
 	bool over; /* of HUB_RATE_LIMITED: it is the session's own limit */
+	const char *why; /* of an archive that numbers records: static text, or NULL */
 };
 
 /* Appends a record, and makes it part of the state; the publisher need be no member. A repeat of a
@@ -437,6 +515,9 @@ struct session_image {
 void session_image_init(struct session_image *image, const struct session_env *env);
 void session_image_free(struct session_image *image, const struct session_env *env);
 
+/* All of its state has been put into it. */
+void session_image_place(struct session_image *image, const struct session_env *env);
+
 /* A message of the dedup window, the oldest first. Returns 0 or -ENOMEM. */
 int session_image_ack(struct session_image *image, const struct session_env *env, uint64_t sender,
 		      uint64_t hash, uint64_t seq);
@@ -466,6 +547,94 @@ bool session_wait(struct session *s, struct stored_wait *wait, uint64_t seq);
  * it is stored already, or nothing ever is; or -ENOMEM. wait->done.run and worker are set. */
 int session_await(struct session *s, struct stored_wait *wait, uint64_t seq);
 
+/* --- records that are numbered elsewhere: offer.c, numbered.c */
+
+/* session_publish() where that is so. */
+enum hub_code session_offer(struct session *s, struct publication *p, uint64_t now_ms,
+			    struct published *out);
+
+/* Under the lock: a new one, with a reference of its own on s. NULL: no memory. And: a record of
+ * the hub's that ends the state of a key, if that is still the one of seq. Returns 0 or -ENOMEM. */
+struct offer *offer_new(struct session *s, const struct publication *p, uint64_t now_ms);
+int session_offer_end(struct session *s, const struct slot *tags, struct span body, struct span key,
+		      uint64_t seq);
+
+/* Ends an offer, and takes it: it is record seq (which need not be here yet: who waits is told when
+ * it is); or another code says why not. */
+void session_offered(struct offer *o, enum hub_code code, uint64_t seq, const char *why);
+
+/* A record that has come; all of it is borrowed. */
+struct incoming {
+	struct slot tags;	     /* all but its place and `key` */
+	struct span body, key, type; /* up to its seq; key and type where tags.class wants them */
+	uint64_t due_ms;	     /* monotonic: when it goes; TIES_NEVER */
+};
+
+/* Takes records from `first` on, which is the next one, and tells all who are to know. Returns 0,
+ * or -ENOMEM, then some are missing. */
+int session_take(struct session *s, const struct incoming *in, size_t n);
+
+/* The seq of the last record that is here. */
+uint64_t session_head(struct session *s);
+
+/* Puts a record of the state into an image. Returns 0 or -ENOMEM. */
+int session_image_state(struct session_image *image, const struct incoming *in, uint64_t seq);
+
+/* --- who is at other hubs: away.c; elsewhere.c: what these say; tell.c: what they are told */
+
+#define AWAY_USER_MAX 1024 /* bytes of a user of whom others are told */
+
+/* Under the lock: the one of that client, or NULL. */
+struct away *away_find(const struct session *s, uint64_t client);
+
+/* Under the lock; here: he is here as well. False where he was not there; where memory is out. */
+bool away_remove(struct session *s, uint64_t client, bool here);
+bool away_add(struct session *s, uint64_t node, uint64_t client, struct span info, struct span user,
+	      bool here);
+void aways_free(struct session *s);
+
+/* Under the lock: news for other hubs (offer.news). NULL: no memory. */
+struct offer *away_news(struct session *s, char news, uint64_t client, struct span text,
+			struct span user);
+
+/* Under the lock: tells other hubs that m has joined, or says something else of itself; or left. */
+void session_tell(struct session *s, const struct member *m, bool joined);
+
+/* How many members there are everywhere; under the lock. */
+static inline uint32_t session_total(const struct session *s)
+{
+	return s->nmembers + s->aways.n - s->aways.both;
+}
+
+/* What another hub says: a client joined or left there; tells the members. info and user are
+ * copied. All who are told of between begin and end are there, and no others. And: this hub's own
+ * member of that version is known to the others now. */
+void session_away_joined(struct session *s, uint64_t node, uint64_t client, struct span info,
+			 struct span user);
+void session_away_left(struct session *s, uint64_t node, uint64_t client);
+void session_away_begin(struct session *s);
+void session_away_end(struct session *s);
+void session_heard(struct session *s, uint32_t version);
+
+/* Calls each() for those that are at that hub, or, 0, at any, under the lock; returns how many. */
+size_t session_each_away(struct session *s, uint64_t node,
+			 void (*each)(const struct away *a, void *arg), void *arg);
+
+/* Whether that client, or where user is not empty one of that user's, is at another hub. */
+bool session_is_away(struct session *s, uint64_t client, struct span user);
+
+/* Something for one client, or for those of a user, that is at another hub. HUB_OK, or what
+ * offer() says. */
+enum hub_code session_tell_away(struct session *s, uint64_t client, struct span user,
+				struct span text);
+
+/* Calls each() for all who are here and not hidden, under the lock. */
+void session_each_here(struct session *s, void (*each)(const struct member *m, void *arg),
+		       void *arg);
+
+/* Tells the workers of all members that they are to come anew. */
+void session_part(struct session *s, bool deleted);
+
 /* --- looking at the state: look.c */
 
 /* Appends the state's records of that key to out, a line each, in no order. Returns how many there
@@ -475,10 +644,10 @@ int session_state_of(struct session *s, struct span key, struct buf *out, size_t
 
 /* --- members that were overtaken: resync.c */
 
-/* Moves a member that the log has overtaken to its head, by way of the state and of the records
- * with an ack that it has not had, in order. *gap_to: the last seq withheld. Returns 0, -ENOMEM, or
- * -ESTALE where such records are lost. */
-int session_resync(struct member *m, uint64_t *gap_to);
+/* Moves a member that the log has overtaken to its head, by way of the state (as far as it is in
+ * the area; NULL: all) and of the records with an ack that it has not had, in order. *gap_to: the
+ * last seq withheld. Returns 0, -ENOMEM, or -ESTALE where such records are lost. */
+int session_resync(struct member *m, const struct area *area, uint64_t *gap_to);
 
 /* --- what an operator wants: limits.c */
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "json/keys.h"
 #include "session/session.h"
 
 void session_image_init(struct session_image *image, const struct session_env *env)
@@ -19,6 +20,17 @@ void session_image_free(struct session_image *image, const struct session_env *e
 	state_free(&image->state);
 	free(image->crashes);
 	image->crashes = NULL;
+}
+
+static uint32_t cell_of(const void *arg, struct span type, const char *text, size_t len)
+{
+	return keys_cell(arg, type, text, len);
+}
+
+void session_image_place(struct session_image *image, const struct session_env *env)
+{
+	if (env->keys && keys_have_areas(env->keys))
+		state_place_all(&image->state, cell_of, env->keys);
 }
 
 int session_image_ack(struct session_image *image, const struct session_env *env, uint64_t sender,
@@ -43,11 +55,15 @@ bool session_wants_image(struct session *s)
 	return !loaded;
 }
 
-/* Nobody is here yet with whom state could stay. Returns whether there is something to keep. */
+/* Nobody is here yet with whom state could stay, but for members on other hubs. Returns whether
+ * there is something to keep. */
 static bool end_state(struct session *s)
 {
 	uint64_t now_ms = clock_mono_ms();
-	size_t n = session_end_owned(s, 0, now_ms) + session_end_due(s, now_ms);
+	bool elsewhere = s->env->archive->offer != NULL;
+	size_t n = elsewhere ? 0 : session_end_owned(s, 0, now_ms);
+
+	n += session_end_due(s, now_ms);
 
 	session_due(s, state_next_ms(&s->state));
 	return n > 0;
@@ -206,7 +222,8 @@ void session_stored(struct session *s, uint64_t seq)
 	if (s->deleted && seq < s->stored)
 		seq = s->stored; /* the archive was at it when that happened */
 	s->stored = seq;
-	s->unstored = bytes_after(&s->log, seq);
+	if (!s->env->archive || !s->env->archive->offer)
+		s->unstored = bytes_after(&s->log, seq);
 	session_trim(s, clock_mono_ms()); /* it had to wait for this */
 	while ((wait = waits_take(&s->waits, seq)) != NULL) {
 		i = wait->worker->index;

@@ -241,6 +241,8 @@ static int load(struct reader *rd, const struct session_env *env, int64_t id,
 	if (r == 0)
 		r = load_crashes(image, rd->stmt[GET_CRASHES], id);
 	if (r == 0)
+		session_image_place(image, env);
+	if (r == 0)
 		r = make_snapshot(image);
 	image->found = r == 0;
 	return r;

@@ -10,11 +10,11 @@
 
 #include "wire/wsframe.h"
 
-#define LEVEL 1	       /* what is saved beyond that costs three times as much */
-#define LOOKAHEAD 262  /* of a window, in which zlib finds nothing */
-#define TAIL_LEN 4     /* of a sync flush; what is sent goes without (section 7.2.1) */
-#define GUESS 4	       /* that many times as long is what comes out, to begin with */
-#define ENDS_MAX 64    /* final blocks in a message */
+#define LEVEL 3		/* a tenth less than that costs three times as much */
+#define LOOKAHEAD 262	/* of a window, in which zlib finds nothing */
+#define TAIL_LEN 4	/* of a sync flush; what is sent goes without (section 7.2.1) */
+#define GUESS 4		/* that many times as long is what comes out, to begin with */
+#define ENDS_MAX 64	/* final blocks in a message */
 #define COMPRESSED 0x40 /* RSV1 of a message's first frame */
 
 static const unsigned char tail[TAIL_LEN] = {0, 0, 0xff, 0xff};
@@ -58,8 +58,8 @@ static z_stream *stream_of(struct deflater *d, unsigned bits)
 {
 	z_stream *s = &d->out[bits];
 
-	if (!d->made[bits] &&
-	    deflateInit2(s, LEVEL, Z_DEFLATED, -(int)bits, (int)bits - 7, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (!d->made[bits] && deflateInit2(s, LEVEL, Z_DEFLATED, -(int)bits, (int)bits - 7,
+					   Z_DEFAULT_STRATEGY) != Z_OK)
 		return NULL;
 	d->made[bits] = true;
 	return s;
@@ -160,8 +160,7 @@ static int inflate_all(z_stream *s, size_t len, size_t limit, struct buf *out)
 	return out->len - start > limit ? -EMSGSIZE : 0;
 }
 
-int inflate_message(struct deflater *d, const void *data, size_t len, size_t limit,
-		    struct buf *out)
+int inflate_message(struct deflater *d, const void *data, size_t len, size_t limit, struct buf *out)
 {
 	int r = make_in(d);
 

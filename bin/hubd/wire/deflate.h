@@ -15,7 +15,7 @@
  * smaller one half as much, one to inflate 40 KB. */
 struct deflater;
 
-struct deflater *deflater_new(void); /* NULL: no memory */
+struct deflater *deflater_new(void);	/* NULL: no memory */
 void deflater_free(struct deflater *d); /* NULL is fine */
 
 /* Appends a text as a whole compressed frame (section 6.1) that goes by a window of so many bits,

@@ -49,7 +49,7 @@ const char *socketio_parse(struct http1_span text, struct socketio_packet *p)
 	struct http1_span rest = text;
 	const char *wrong;
 
-	*p = (struct socketio_packet){.nsp = {"/", 1}};
+	*p = (struct socketio_packet){.nsp = {"/", 1}, .text = text};
 	if (!rest.len || *rest.p < '0' || *rest.p > '6')
 		return "no type of packet";
 	p->type = (enum socketio_type)(*rest.p - '0');
@@ -313,8 +313,9 @@ static bool reads_as(const char *p, const char *end, const char *name)
 				return false;
 			c = 0;
 			for (int i = 2; i < 6; i++)
-				c = c << 4 | (http1_digit(p[i]) ? (unsigned)(p[i] - '0')
-								: (unsigned)(p[i] | 0x20) - 'a' + 10);
+				c = c << 4 |
+				    (http1_digit(p[i]) ? (unsigned)(p[i] - '0')
+						       : (unsigned)(p[i] | 0x20) - 'a' + 10);
 			p += 5;
 		}
 		if (c != (unsigned char)*name)

@@ -37,6 +37,7 @@ struct socketio_packet {
 	struct http1_span address; /* the same with the ack's id: what an ack begins with */
 	struct http1_span id;	   /* digits; p is NULL where there is none */
 	struct http1_span payload; /* any bytes; empty where there is none */
+	struct http1_span text;	   /* all of it */
 };
 
 /* Reads a packet's text. Returns NULL, or what is wrong: static text. */

@@ -163,8 +163,7 @@ static bool take_bytes(struct websocket_in *in, unsigned char *p, size_t n)
 		size_t part = n < block ? n : block;
 
 		unmask(in->mask, p, part);
-		if ((in->flags & (TEXT | DEFLATED)) == TEXT &&
-		    utf8_stream(&in->utf8, p, p + part))
+		if ((in->flags & (TEXT | DEFLATED)) == TEXT && utf8_stream(&in->utf8, p, p + part))
 			return false;
 		p += part;
 		n -= part;
@@ -248,9 +247,9 @@ static enum websocket_event take_control(struct websocket_in *in, unsigned char 
 static void enter_frame(struct websocket_in *in, const unsigned char *mask, const struct header *h)
 {
 	if (h->opcode != CONTINUATION)
-		in->flags = (uint8_t)((in->flags & DEFLATES) | OPEN |
-				      (h->opcode == TEXT_FRAME ? TEXT : 0) |
-				      (h->deflated ? DEFLATED : 0));
+		in->flags =
+		    (uint8_t)((in->flags & DEFLATES) | OPEN | (h->opcode == TEXT_FRAME ? TEXT : 0) |
+			      (h->deflated ? DEFLATED : 0));
 	in->flags |= h->final ? IN_FRAME | FINAL : IN_FRAME;
 	in->left = (uint32_t)h->len;
 	in->size += (uint32_t)h->len;

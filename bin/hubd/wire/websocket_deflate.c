@@ -44,8 +44,8 @@ static struct http1_span name_of(struct http1_span part, struct http1_span *valu
 	*value = (struct http1_span){NULL, 0};
 	if (!equals)
 		return part;
-	*value = http1_trim(
-	    (struct http1_span){equals + 1, part.len - (size_t)(equals + 1 - part.p)});
+	*value =
+	    http1_trim((struct http1_span){equals + 1, part.len - (size_t)(equals + 1 - part.p)});
 	if (value->len >= 2 && value->p[0] == '"' && value->p[value->len - 1] == '"')
 		*value = (struct http1_span){value->p + 1, value->len - 2};
 	return http1_trim((struct http1_span){part.p, (size_t)(equals - part.p)});

@@ -9,8 +9,9 @@
 #include "wire/http1.h"
 
 struct websocket_deflate {
-	unsigned bits; /* of the window that the server keeps to, 9 to 15; 0: nothing was agreed on */
-	bool named;    /* the client asked for that */
+	unsigned
+	    bits;   /* of the window that the server keeps to, 9 to 15; 0: nothing was agreed on */
+	bool named; /* the client asked for that */
 };
 
 /* Takes the first of the client's offers (section 5.1) that is one and can be kept. Not taken are

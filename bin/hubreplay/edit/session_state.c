@@ -133,7 +133,7 @@ void session_state_take(struct session_state *s, const struct keys *keys,
 	/* As the hub reads it: what it would not take is no state. */
 	if (envelope_parse(&e, line->text, line->len, why, sizeof(why)) != HUB_OK)
 		return;
-	switch (keys_find(keys, &e, room, &key, &written)) {
+	switch (keys_find(keys, &e, room, &key, &written, NULL)) {
 	case KEY_SET:
 	case KEY_OWN:
 		set(s, key, line);

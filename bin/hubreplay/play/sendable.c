@@ -75,7 +75,7 @@ static bool is_state(const struct sendable *s, const char *text, size_t len)
 
 	if (envelope_parse(&e, text, len, why, sizeof(why)) != HUB_OK)
 		return false;
-	rule = keys_find(s->keys, &e, room, &key, &written);
+	rule = keys_find(s->keys, &e, room, &key, &written, NULL);
 	return rule != KEY_NONE && rule != KEY_BAD;
 }
 

@@ -4,7 +4,7 @@ import {background, banana, monkey} from "./draw.js";
 
 const at = (selector) => document.querySelector(selector);
 const query = new URLSearchParams(location.search);
-const DELAY = 100;  // ms: others are shown as they were then, so that there are places on both sides to go between
+const DELAY = 100;  // ms, at least: others are shown as they were then, with places on both sides to go between
 const SPEED = 0.24; // units a ms, as the server has it
 const CHAT_LINES = 6;
 
@@ -32,6 +32,12 @@ function numbers(list, n) {
 	return out;
 }
 
+// Which of our inputs the server knows, and how long that took.
+function settle(me, time) {
+	while (me && sent.some(({n}) => n === me.n)) waits.push(time - sent.shift().time);
+	waits.splice(0, waits.length - 100);
+}
+
 function take(m) {
 	if (m.type === "game_map") {
 		map = m;
@@ -42,9 +48,11 @@ function take(m) {
 		if (states.at(-1)?.tick >= m.tick) states = [];
 		states.push(state);
 		if (states.length > 30) states.shift();
-		const me = state.players.get(mine);
-		while (me && sent.length && (me.n === sent[0].n || sent.some(({n}) => n === me.n))) waits.push(state.time - sent.shift().time);
-		waits.splice(0, waits.length - 100);
+		settle(state.players.get(mine), state.time);
+	} else if (m.type === "game_event" && m.event === "moved" && states.length) {
+		// Between the states of a crowd, which are rare: who has changed his way.
+		for (const [number, x, y, dx, n, score] of numbers(m.players, 6)) states.at(-1).players.set(number, {number, x, y, dx, n, score});
+		settle(states.at(-1).players.get(mine), performance.now());
 	} else if (m.type === "player_joined" || m.type === "state_deleted") {
 		people = new Map([...town.state("player_joined").values()].map(({player, name: called, key}) => [player, {name: called, key}]));
 		mine = town.state("player_joined").get(town.clientId)?.player;
@@ -199,7 +207,8 @@ function frame(now) {
 		c.drawImage(picture, 0, 0);
 		const last = states.at(-1);
 		for (const [x, y] of last?.bananas ?? []) banana(c, x, y, now);
-		const all = last ? places(now - DELAY).filter(({number}) => number !== mine) : [];
+		const delay = Math.max(DELAY, states.length > 1 ? (1.5 * (last.time - states[0].time)) / (states.length - 1) : 0);
+		const all = last ? places(now - delay).filter(({number}) => number !== mine) : [];
 		const me = last?.players.get(mine);
 		if (me) all.push({...ahead(me, now, now - before), me: true});
 		for (const p of all.sort((a, b) => a.y - b.y)) monkey(c, {...p, name: people.get(p.number)?.name ?? ""}, now);

@@ -188,7 +188,7 @@ export class Scene {
 		const angle = ((hour - 6) / 12) * Math.PI;
 		this.sun.position.set(Math.cos(angle) * 30, Math.max(4, Math.sin(angle) * 30), 18);
 		this.sun.intensity = 0.25 + 2 * day;
-		this.air.intensity = 0.5 + 1.1 * day;
+		this.air.intensity = 0.9 + 0.8 * day;
 		this.water.material.color.set("#1d3f66").lerp(new THREE.Color("#3f9fc4"), Math.min(1, day * 1.5));
 	}
 
@@ -239,6 +239,7 @@ export class Scene {
 	// What is at a point of the page: {id} of a thing, and the place [x, z] on the ground.
 	pick(px, py) {
 		const {width, height} = this.canvas.getBoundingClientRect();
+		this.scene.updateMatrixWorld(); // of what has come since it was drawn
 		this.#ray.setFromCamera(new THREE.Vector2((px / width) * 2 - 1, 1 - (py / height) * 2), this.camera);
 		const [hit] = this.#ray.intersectObjects([...this.things.values()], true).filter(({object}) => !object.isSprite && !object.material.map);
 		const [ground] = this.#ray.intersectObject(this.ground);

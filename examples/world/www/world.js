@@ -308,7 +308,7 @@ function words() {
 	at("#people").dataset.shows = shows;
 }
 
-for (const [name, text] of Object.entries({hand: "Hand", tree: "Tree", crate: "Crate", lamp: "Lamp", away: "Take away"})) {
+for (const [name, text] of Object.entries({hand: "Hand", tree: "Tree", crate: "Crate", lamp: "Lamp", away: "Remove"})) {
 	const button = make("button", {textContent: text, id: name, className: name === tool ? "on" : ""});
 	button.onclick = () => {
 		at(`#${tool}`).className = "";

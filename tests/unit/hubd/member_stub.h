@@ -363,4 +363,17 @@ static inline void stub_fails(struct member_stub *st, int status)
 	stub_settle(&st->s.workers);
 }
 
+/* A hub without an archive, and two peers of it, on its first worker and its last, who have done
+ * that; what they got for it is forgotten. */
+static inline void start_two(struct member_stub *st, unsigned workers, struct peer *p,
+			     const char *first, struct peer *q, const char *second)
+{
+	member_stub_start(st, workers, false);
+	stub_open(st, p, 0, 1);
+	stub_open(st, q, workers - 1, 2);
+	stub_say(st, p, first);
+	stub_say(st, q, second);
+	p->got.len = q->got.len = 0;
+}
+
 #endif

@@ -19,7 +19,8 @@ static void there_and_back(struct deflater *d, unsigned bits, const char *text, 
 	if (len && deflate_frame(d, bits, text, len, &frame) == 0) {
 		header = wsframe_header_len((unsigned char *)frame.data);
 		assert(frame.len - header > 0 && frame.len - header < len);
-		assert(inflate_message(d, frame.data + header, frame.len - header, len, &back) == 0);
+		assert(inflate_message(d, frame.data + header, frame.len - header, len, &back) ==
+		       0);
 		assert(back.len == len && memcmp(back.data, text, len) == 0);
 	}
 	buf_free(&frame);

@@ -36,9 +36,16 @@ struct model {
 	bool in[TIES];
 };
 
+static bool is_odd(uint64_t client, void *arg)
+{
+	++*(unsigned *)arg;
+	return client % 2 == 1;
+}
+
 static void check(const struct ties *t, const struct model *m, uint64_t now_ms)
 {
-	unsigned owned[CLIENTS + 1] = {0}, any = 0;
+	unsigned owned[CLIENTS + 1] = {0}, any = 0, odd = 0, asked = 0;
+	const struct tie *found;
 	uint64_t first = TIES_NEVER;
 
 	for (unsigned i = 0; i < TIES; i++) {
@@ -55,6 +62,11 @@ static void check(const struct ties *t, const struct model *m, uint64_t now_ms)
 		assert_true(!tie || (tie->client == c && m->in[tie - m->tie]));
 	}
 	assert_true((ties_of_any(t) != NULL) == (any > 0));
+	for (uint64_t c = 1; c <= CLIENTS; c += 2)
+		odd += owned[c];
+	found = ties_where(t, is_odd, &asked);
+	assert_true((found != NULL) == (odd > 0));
+	assert_true(found ? found->client % 2 == 1 : asked == any);
 	assert_true(ties_next_ms(t) == first);
 	assert_true((ties_due(t, now_ms) != NULL) == (first <= now_ms && first != TIES_NEVER));
 	assert_true(!ties_due(t, now_ms) || ties_due(t, now_ms)->due_ms == first);

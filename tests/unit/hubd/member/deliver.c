@@ -80,12 +80,7 @@ static void who_stalls_goes_on_where_it_was(void **state)
 	struct peer p, q;
 
 	(void)state;
-	member_stub_start(&st, 2, false);
-	stub_open(&st, &p, 0, 1);
-	stub_open(&st, &q, 1, 2);
-	stub_say(&st, &p, "join a");
-	stub_say(&st, &q, "join a");
-	p.got.len = q.got.len = 0;
+	start_two(&st, 2, &p, "join a", &q, "join a");
 	q.stalled = true;
 	say_many(&st, &p, 50);
 	assert_true(q.conn->blocked);
@@ -106,11 +101,7 @@ static void a_member_that_is_overtaken_is_slow(void **state)
 	struct peer p, q;
 
 	(void)state;
-	member_stub_start(&st, 1, false);
-	stub_open(&st, &p, 0, 1);
-	stub_open(&st, &q, 0, 2);
-	stub_say(&st, &p, "join a");
-	stub_say(&st, &q, "join a");
+	start_two(&st, 1, &p, "join a", &q, "join a");
 	q.stalled = true;
 	say_many(&st, &p, 200);
 	assert_int_equal(q.code, CLOSE_SLOW);
@@ -127,12 +118,7 @@ static void or_it_gets_the_state(void **state)
 	struct peer p, q;
 
 	(void)state;
-	member_stub_start(&st, 1, false);
-	stub_open(&st, &p, 0, 1);
-	stub_open(&st, &q, 0, 2);
-	stub_say(&st, &p, "join a");
-	stub_say(&st, &q, "join a");
-	q.got.len = 0;
+	start_two(&st, 1, &p, "join a", &q, "join a");
 	q.stalled = true;
 	stub_say(&st, &p, "say a first");
 	stub_say(&st, &p, "set a k old");
@@ -203,11 +189,7 @@ static void bursts_are_sent_in_few_writes(void **state)
 	struct peer p, q;
 
 	(void)state;
-	member_stub_start(&st, 1, false);
-	stub_open(&st, &p, 0, 1);
-	stub_open(&st, &q, 0, 2);
-	stub_say(&st, &p, "join a");
-	stub_say(&st, &q, "join a");
+	start_two(&st, 1, &p, "join a", &q, "join a");
 	q.got.len = q.writes = 0;
 	burst(&st, &p, 100, 1000);
 	expect_records(&q, 1, 1000);

@@ -339,9 +339,43 @@ static void two_may_wait_for_one_session(void **state)
 	peer_free(&q);
 }
 
+/* A room for the sake of a seat that has gone meanwhile, or in whose place is another one. */
+static void what_it_came_by_may_be_gone(void **state)
+{
+	struct join_request room = {.session = {"room", 4}, .echo = true, .msg_id = {"R", 1}};
+	struct peer p;
+
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		struct member_stub st = {0};
+
+		member_stub_start(&st, 1, true);
+		stub_open(&st, &p, 0, 1);
+		stub_say(&st, &p, "join a");
+		stub_opened(&st, UINT64_MAX);
+		room.above = p.conn->seats;
+		member_join(p.conn, &room); /* asks the archive */
+		if (how == 0)
+			deliver_leave(p.conn->seats);
+		else if (how == 1)
+			p.conn->seats->number++; /* as if it were the next one */
+		stub_settle(&st.s.workers);
+		p.got.len = 0;
+		stub_opened(&st, UINT64_MAX);
+		assert_true(how == 2 ? peer_got(&p, "joined room seq=0 users=1\n")
+				     : peer_got(&p, "error not_member R: it is not in the session "
+						    "any more that it came by\n"));
+		assert_true(how == 2 ? p.conn->seats->above == p.conn->seats->next
+				     : !p.conn->seats || !p.conn->seats->next);
+		member_stub_end(&st);
+		peer_free(&p);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_it_came_by_may_be_gone),
 	    cmocka_unit_test(a_join_is_answered_at_once),
 	    cmocka_unit_test(joining_again_moves_the_seat),
 	    cmocka_unit_test(limits_are_told),

@@ -10,12 +10,7 @@ static void what_came_before_comes_before_the_answer(void **state)
 	struct peer p, q;
 
 	(void)state;
-	member_stub_start(&st, 2, false);
-	stub_open(&st, &p, 0, 1);
-	stub_open(&st, &q, 1, 2);
-	stub_say(&st, &p, "join a");
-	stub_say(&st, &q, "join a");
-	p.got.len = q.got.len = 0;
+	start_two(&st, 2, &p, "join a", &q, "join a");
 	peer_say(&p, "say a one"); /* q was not woken yet */
 	peer_say(&q, "ack a M two");
 	peer_say(&q, "leave a");
@@ -118,12 +113,7 @@ static void a_stalled_member_leaves_with_a_gap(void **state)
 	struct peer p, q;
 
 	(void)state;
-	member_stub_start(&st, 1, false);
-	stub_open(&st, &p, 0, 1);
-	stub_open(&st, &q, 0, 2);
-	stub_say(&st, &p, "join a");
-	stub_say(&st, &q, "join a");
-	q.got.len = 0;
+	start_two(&st, 1, &p, "join a", &q, "join a");
 	q.stalled = true;
 	say_many(&st, &p, 5);
 	stub_say(&st, &q, "leave a");

@@ -110,12 +110,7 @@ static void ones_own_are_left_out(void **state)
 	struct peer p, q;
 
 	(void)state;
-	member_stub_start(&st, 1, false);
-	stub_open(&st, &p, 0, 1);
-	stub_open(&st, &q, 0, 2);
-	stub_say(&st, &p, "join a batch quiet");
-	stub_say(&st, &q, "join a batch quiet");
-	p.got.len = q.got.len = 0;
+	start_two(&st, 1, &p, "join a batch quiet", &q, "join a batch quiet");
 	peer_say(&p, "say a " SAY(1));
 	peer_say(&q, "say a " SAY(2));
 	stub_settle(&st.s.workers);
@@ -152,12 +147,7 @@ static void records_are_made_short(void **state)
 	struct peer p, q;
 
 	(void)state;
-	member_stub_start(&st, 1, false);
-	stub_open(&st, &p, 0, 1);
-	stub_open(&st, &q, 0, 2);
-	stub_say(&st, &p, "join a");
-	stub_say(&st, &q, "join a batch compact");
-	q.got.len = 0;
+	start_two(&st, 1, &p, "join a", &q, "join a batch compact");
 	peer_say(&p, "say a {\"type\":\"x\",\"session_id\":\"a\",\"timestamp\":1,\"from\":\"A\"");
 	peer_say(&p, "say a {\"timestamp\" :1 , \"session_id\":\"a\",\"y\":{\"from\":\"A\"},"
 		     "\"from\":\"B\"");

@@ -175,11 +175,7 @@ static void a_status_holds_its_session(void **state)
 	struct peer p, q;
 
 	(void)state;
-	member_stub_start(&st, 1, false);
-	stub_open(&st, &p, 0, 1);
-	stub_open(&st, &q, 0, 2);
-	stub_say(&st, &p, "join a");
-	stub_say(&st, &q, "join a");
+	start_two(&st, 1, &p, "join a", &q, "join a");
 	stub_say(&st, &p, "say a text");
 	peer_gone(&p);
 	peer_gone(&q);

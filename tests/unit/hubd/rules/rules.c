@@ -11,6 +11,13 @@
 
 #define THREADS 4
 
+/* What a test below is about. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libjq.so";
+}
+
 static char dir[] = "/tmp/hub-rules.XXXXXX";
 static char said[RULES_WHY_MAX];
 
@@ -96,6 +103,40 @@ static void files_are_found_by_type(void **state)
 	drop("connect.jq");
 	drop("note.txt");
 	drop("a.jq");
+}
+
+/* libjq gives up in it, and loses what it held: so often, and no more. A set that is loaded anew
+ * has it anew. */
+static void what_makes_libjq_fall_is_given_up(void **state)
+{
+	char why[RULES_WHY_MAX];
+	struct rules *r, *next;
+	unsigned falls = 0;
+
+	(void)state;
+	put("bad.jq", ".args[0].n * 1e18 | todate");
+	put("good.jq", "empty");
+	r = rules_load(dir, 2, NULL, NULL, why, sizeof(why));
+	assert_non_null(r);
+	do {
+		assert_null(run(r, "bad", 1, why));
+		assert_true(falls++ < 10000);
+	} while (strstr(why, "libjq: jv_array_get: Assertion"));
+	assert_true(falls > 100);
+	assert_non_null(strstr(why, "not run any more"));
+	assert_null(run(r, "bad", 0, why)); /* another worker's has its own count */
+	assert_non_null(strstr(why, "libjq: jv_array_get"));
+	assert_non_null(run(r, "good", 1, why));
+	next = rules_load(dir, 2, r, say, why, sizeof(why));
+	assert_non_null(next);
+	assert_ptr_equal(find(next, "good"), find(r, "good"));
+	assert_ptr_not_equal(find(next, "bad"), find(r, "bad"));
+	assert_null(run(next, "bad", 1, why));
+	assert_non_null(strstr(why, "libjq: jv_array_get"));
+	rules_free(r);
+	rules_free(next);
+	drop("bad.jq");
+	drop("good.jq");
 }
 
 static void many_files_are_told_apart(void **state)
@@ -271,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(files_are_found_by_type),
 	    cmocka_unit_test(many_files_are_told_apart),
+	    cmocka_unit_test(what_makes_libjq_fall_is_given_up),
 	    cmocka_unit_test(a_set_keeps_what_has_not_changed),
 	    cmocka_unit_test(outputs_are_actions),
 	    cmocka_unit_test(threads_do_not_meet),

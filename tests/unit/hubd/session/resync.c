@@ -98,7 +98,7 @@ static void it_gets_the_state_and_what_was_acked(void **state)
 			publish(m->session, 400);
 			assert_true(m->session->log.tail > 150);
 			m->cursor = cursors[i];
-			assert_int_equal(session_resync(m, &gap_to), 0);
+			assert_int_equal(session_resync(m, NULL, &gap_to), 0);
 			assert_int_equal(gap_to, 400);
 			assert_int_equal(m->cursor, 401);
 			expect(m, cursors[i], 400);
@@ -122,7 +122,7 @@ static void what_all_have_had_is_given_up(void **state)
 	atomic_store(&session_shard(m->session, 0)->low, 151);
 	publish(m->session, 400);
 	assert_int_equal(m->session->retained.first->seq, 155);
-	assert_int_equal(session_resync(m, &gap_to), 0);
+	assert_int_equal(session_resync(m, NULL, &gap_to), 0);
 	expect(m, 151, 600);
 	stub_leave(&st, m);
 	session_stub_end(&st);
@@ -137,7 +137,7 @@ static void without_state_and_acks_there_is_only_the_head(void **state)
 	(void)state;
 	for (int i = 0; i < 300; i++)
 		stub_publish(m->session, 2, "{\"type\":\"some message\"", 22, 0);
-	assert_int_equal(session_resync(m, &gap_to), 0);
+	assert_int_equal(session_resync(m, NULL, &gap_to), 0);
 	assert_int_equal(gap_to, 300);
 	assert_null(m->catchup);
 	assert_int_equal(m->cursor, 301);
@@ -161,13 +161,13 @@ static void what_is_lost_is_not_hidden(void **state)
 	st.memory.max = SIZE_MAX;
 	lost = m->session->retained.lost;
 	assert_true(lost >= 100);
-	assert_int_equal(session_resync(m, &gap_to), -ESTALE);
+	assert_int_equal(session_resync(m, NULL, &gap_to), -ESTALE);
 	assert_null(m->catchup);
 	assert_int_equal(m->cursor, 1);
 	m->cursor = lost;
-	assert_int_equal(session_resync(m, &gap_to), -ESTALE);
+	assert_int_equal(session_resync(m, NULL, &gap_to), -ESTALE);
 	m->cursor = lost + 1;
-	assert_int_equal(session_resync(m, &gap_to), 0);
+	assert_int_equal(session_resync(m, NULL, &gap_to), 0);
 	expect(m, lost + 1, 200);
 	stub_leave(&st, m);
 	session_stub_end(&st);

@@ -130,22 +130,22 @@ static size_t bytes_of(const char *hex, unsigned char *out)
 static const struct {
 	const char *hex, *want; /* NULL: -EBADMSG */
 } streams[] = {
-    {"f248cdc9c90700", "Hello"},	      /* RFC 7692 section 7.2.3.1 */
-    {"000500faff48656c6c6f00", "Hello"},      /* 7.2.3.3: a block that is stored */
-    {"f348cdc9c9070000", "Hello"},	      /* 7.2.3.4: a final block, and the octet behind it */
-    {"f348cdc9c90700", "Hello"},	      /* without that */
-    {"f24805000000ffffcac9c90700", "Hello"},    /* 7.2.3.5: two blocks */
+    {"f248cdc9c90700", "Hello"},	     /* RFC 7692 section 7.2.3.1 */
+    {"000500faff48656c6c6f00", "Hello"},     /* 7.2.3.3: a block that is stored */
+    {"f348cdc9c9070000", "Hello"},	     /* 7.2.3.4: a final block, and the octet behind it */
+    {"f348cdc9c90700", "Hello"},	     /* without that */
+    {"f24805000000ffffcac9c90700", "Hello"}, /* 7.2.3.5: two blocks */
     {"f348cdc9c90700f348cdc9c9070000", "HelloHello"}, /* two streams */
-    {"00", ""},				      /* 7.2.3.6: an empty message */
-    {"", ""},				      /* the same, by who cuts more */
-    {"0300", ""},			      /* a final block of nothing */
-    {"f248cdc9c9", NULL},		      /* ends inside a block */
+    {"00", ""},					      /* 7.2.3.6: an empty message */
+    {"", ""},					      /* the same, by who cuts more */
+    {"0300", ""},				      /* a final block of nothing */
+    {"f248cdc9c9", NULL},			      /* ends inside a block */
     {"f2", NULL},
-    {"07", NULL},			      /* a block of no type */
-    {"000500ffff48656c6c6f00", NULL},	      /* a length that is not its complement's */
+    {"07", NULL},		      /* a block of no type */
+    {"000500ffff48656c6c6f00", NULL}, /* a length that is not its complement's */
     {"0005", NULL},
     {"ffffffff", NULL},
-    {"0202", NULL},				      /* a distance beyond the start */
+    {"0202", NULL}, /* a distance beyond the start */
 };
 
 static void streams_are_what_they_are(void **state)
@@ -186,9 +186,9 @@ static void bombs_are_put_out(void **state)
 	header = wsframe_header_len((unsigned char *)frame.data);
 	assert_true(frame.len < len / 200);
 	for (size_t limit = 1; limit < len; limit = limit * 5 + 3) {
-		assert_int_equal(inflate_message(d, frame.data + header, frame.len - header, limit,
-						 &out),
-				 -EMSGSIZE);
+		assert_int_equal(
+		    inflate_message(d, frame.data + header, frame.len - header, limit, &out),
+		    -EMSGSIZE);
 		assert_true(out.len <= limit + 1 && out.cap <= 2 * limit + 1024);
 		buf_free(&out);
 	}

@@ -51,10 +51,14 @@ static void a_weak_tag_is_not_strong(void **state)
 		const char *list;
 		bool in;
 	} cases[] = {
-	    {"\"a\"", true},	     {"*", true},
-	    {"W/\"a\"", false},	     {"W/\"a\", \"a\"", true},
-	    {"\"b\" ,\"a\"", true}, {"\"b\", W/\"a\"", false},
-	    {"", false},	     {"a", false},
+	    {"\"a\"", true},
+	    {"*", true},
+	    {"W/\"a\"", false},
+	    {"W/\"a\", \"a\"", true},
+	    {"\"b\" ,\"a\"", true},
+	    {"\"b\", W/\"a\"", false},
+	    {"", false},
+	    {"a", false},
 	};
 
 	(void)state;

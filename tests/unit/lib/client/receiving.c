@@ -13,8 +13,10 @@ static void test_kinds_of_messages(void **state)
 	       "\"seq\":12}");
 	say(f, "{\"type\":\"error\",\"to\":\"me\",\"session_id\":\"room\",\"timestamp\":1,\"from\":"
 	       "\"abc\"}");
-	say(f, "{\"type\":\"r\",\"session_id\":\"room\",\"from\":\"def\",\"user\":\"ann\",\"seq\":13}");
-	say(f, "{\"type\":\"r\",\"to\":\"me\",\"from\":\"ghi\",\"user\":\"a\\\",\\\"from\\\":\\\"b\\\\\"}");
+	say(f, "{\"type\":\"r\",\"session_id\":\"room\",\"from\":\"def\",\"user\":\"ann\",\"seq\":"
+	       "13}");
+	say(f, "{\"type\":\"r\",\"to\":\"me\",\"from\":\"ghi\",\"user\":\"a\\\",\\\"from\\\":"
+	       "\\\"b\\\\\"}");
 	say(f, "{\"type\":\"authenticated\",\"a\":\"from\",\"user\":\"ann\"}");
 	say(f, "{\"type\":\"error\",\"data\":{\"code\":\"not_member\",\"message\":\"who\\\"\"}}");
 	say(f, "{\"type\":\"gap\",\"session_id\":\"room\",\"from_seq\":1,\"to_seq\":2}");
@@ -25,9 +27,8 @@ static void test_kinds_of_messages(void **state)
 	assert_int_equal(client_send(f->client, "{\"type\":\"a\"}", 12), 0);
 	client_drain(f->client);
 	run_until_drained(f);
-	assert_string_equal(f->got,
-			    "record:abc direct:abc record:def direct:ghi hub:authenticated "
-			    "hub:errornot_memberwho\" hub:gap hub:pong ");
+	assert_string_equal(f->got, "record:abc direct:abc record:def direct:ghi hub:authenticated "
+				    "hub:errornot_memberwho\" hub:gap hub:pong ");
 	end(f);
 }
 

@@ -26,7 +26,7 @@ static enum key_rule find(const struct keys *keys, const char *message, char key
 	assert_non_null(text);
 	memcpy(text, message, len);
 	assert_int_equal(envelope_parse(&e, text, len, why, sizeof(why)), HUB_OK);
-	rule = keys_find(keys, &e, room, &span, &written);
+	rule = keys_find(keys, &e, room, &span, &written, NULL);
 	key[0] = '\0';
 	if (rule == KEY_SET || rule == KEY_OWN || rule == KEY_DELETE) {
 		assert_non_null(span.p);

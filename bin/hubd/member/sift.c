@@ -1,0 +1,250 @@
+/* Invariant: at[i] are in order, and their texts in chunks that the reference on the first of them
+ * keeps. */
+#include "member/sift.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "member/select.h"
+#include "wire/wsframe.h"
+
+#define SIFT_MAX 65536		     /* records */
+#define SIFT_BYTES (8 * 1024 * 1024) /* of them, about */
+#define KEEP 4096		     /* records for which room is kept */
+
+void sift_free(struct sift *s)
+{
+	chunk_unref(s->chunk);
+	free(s->at);
+	free(s->node);
+	free(s->table);
+	free(s->everyone);
+	*s = (struct sift){.from = s->to, .to = s->to};
+}
+
+void sift_begin(struct sift *s)
+{
+	if (s->cap > KEEP && s->n < s->cap / 4) {
+		sift_free(s);
+		return;
+	}
+	chunk_unref(s->chunk);
+	s->chunk = NULL;
+	s->last = NULL;
+	s->from = s->to;
+	s->n = s->indexed = s->nnodes = s->neveryone = s->size = 0;
+	s->bytes = s->first = 0;
+}
+
+/* Room for one more of size bytes. Returns 0 or -ENOMEM. */
+static int reserve(void *array, size_t size, size_t n, size_t *cap)
+{
+	size_t more = *cap ? 2 * *cap : 256;
+	void *p, *now;
+
+	if (n < *cap)
+		return 0;
+	memcpy(&now, array, sizeof(now));
+	p = realloc(now, more * size);
+	if (!p)
+		return -ENOMEM;
+	memcpy(array, &p, sizeof(p));
+	*cap = more;
+	return 0;
+}
+
+void sift_extend(struct sift *s, struct selection *base, const struct log_view *view)
+{
+	if (!view->chunk || s->to > view->head)
+		return;
+	if (s->to < view->chunk->first) {
+		/* All have had what is between. */
+		s->to = view->chunk->first;
+		sift_begin(s);
+	}
+	while (s->to <= view->head && s->n < SIFT_MAX && s->bytes < SIFT_BYTES) {
+		const struct chunk *c = chunk_find(s->last ? s->last : view->chunk, s->to);
+		const struct slot *slot = chunk_slot(c, s->to - c->first);
+		const unsigned char *frame = c->data + slot->offset;
+		size_t header = wsframe_header_len(frame);
+		struct picked p = {.slot = slot,
+				   .text = (const char *)frame + header,
+				   .seq = s->to,
+				   .bytes = s->bytes,
+				   .len = (uint32_t)(slot->len - header)};
+
+		if (reserve(&s->at, sizeof(*s->at), s->n, &s->cap) < 0)
+			return;
+		if (!s->chunk)
+			s->chunk = chunk_ref((struct chunk *)(uintptr_t)c);
+		s->last = c;
+		s->to++;
+		if (!select_judges(base, slot, p.text, p.len, &p.first))
+			continue;
+		if (p.first)
+			s->first = p.seq;
+		s->bytes += p.len;
+		s->at[s->n++] = p;
+	}
+}
+
+/* The number of the first one from that seq on. */
+static size_t find(const struct sift *s, uint64_t seq)
+{
+	size_t low = 0, high = s->n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (s->at[middle].seq < seq)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+uint64_t sift_end(const struct sift *s, uint64_t from, uint64_t head, uint64_t bytes)
+{
+	uint64_t end = s->to <= head ? s->to : head + 1;
+	size_t first = find(s, from), low = first, high = s->n;
+
+	if (first == s->n)
+		return end;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (s->at[middle].bytes - s->at[first].bytes < bytes)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < s->n && s->at[low].seq < end ? s->at[low].seq : end;
+}
+
+/* --- by cell */
+
+static uint32_t *bucket_of(const struct sift *s, uint32_t cell)
+{
+	return &s->table[((uint64_t)cell * 0x9e3779b97f4a7c15U >> 32) & (s->size - 1)];
+}
+
+static int add_node(struct sift *s, uint32_t cell, size_t at)
+{
+	if (reserve(&s->node, sizeof(*s->node), s->nnodes, &s->nodes_cap) < 0)
+		return -ENOMEM;
+	s->node[s->nnodes++] = (struct sift_node){.cell = cell, .at = (uint32_t)at};
+	return 0;
+}
+
+static int add_record(struct sift *s, size_t at)
+{
+	const struct slot *slot = s->at[at].slot;
+	bool was = slot->class == RECORD_SET;
+	int r;
+
+	if (slot->area == AREA_ANYWHERE || (was && slot->before == AREA_ANYWHERE)) {
+		r = reserve(&s->everyone, sizeof(*s->everyone), s->neveryone, &s->everyone_cap);
+		if (r == 0)
+			s->everyone[s->neveryone++] = (uint32_t)at;
+		return r;
+	}
+	r = add_node(s, slot->area, at);
+	if (r == 0 && was && slot->before != AREA_NOWHERE && slot->before != slot->area)
+		r = add_node(s, slot->before, at);
+	return r;
+}
+
+/* Returns 0 or -ENOMEM. */
+static int make_index(struct sift *s)
+{
+	size_t size = 16;
+	uint32_t *table;
+
+	if (s->indexed == s->n && s->size)
+		return 0;
+	while (s->indexed < s->n) {
+		if (add_record(s, s->indexed) < 0)
+			return -ENOMEM;
+		s->indexed++;
+	}
+	while (size < s->nnodes)
+		size *= 2;
+	table = realloc(s->table, size * sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	memset(table, 0, size * sizeof(*table));
+	s->table = table;
+	s->size = size;
+	for (size_t i = 0; i < s->nnodes; i++) {
+		uint32_t *chain = bucket_of(s, s->node[i].cell);
+
+		s->node[i].next = *chain;
+		*chain = (uint32_t)i + 1;
+	}
+	return 0;
+}
+
+/* Appends one, as it is to that area. */
+static int put(const struct sift *s, size_t at, const struct area *area, uint64_t from, uint64_t to,
+	       struct buf *out)
+{
+	struct picked p = s->at[at];
+	enum select_want want = area ? select_is_in(area, p.slot) : SELECT_WANTED;
+
+	if (p.seq < from || p.seq >= to || want == SELECT_NOT)
+		return 0;
+	p.left = want == SELECT_LEFT;
+	return buf_put(out, (const char *)&p, sizeof(p));
+}
+
+static int put_cell(const struct sift *s, uint32_t cell, const struct area *area, uint64_t from,
+		    uint64_t to, struct buf *out)
+{
+	int r = 0;
+
+	for (uint32_t i = *bucket_of(s, cell); r == 0 && i; i = s->node[i - 1].next) {
+		const struct sift_node *node = &s->node[i - 1];
+
+		if (node->cell != cell)
+			continue;
+		/* One that goes from cell to cell within is there twice. */
+		if (s->at[node->at].slot->area == cell ||
+		    !area_has(area, s->at[node->at].slot->area))
+			r = put(s, node->at, area, from, to, out);
+	}
+	return r;
+}
+
+static int older(const void *a, const void *b)
+{
+	const struct picked *x = a, *y = b;
+
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+int sift_pick(struct sift *s, const struct selection *sel, uint64_t from, uint64_t to,
+	      struct buf *out)
+{
+	const struct area *area = select_area(sel);
+	size_t i, n;
+	uint64_t at = 0;
+	uint32_t cell;
+	int r = 0;
+
+	if (!area || area_count(area) > s->n) {
+		for (i = find(s, from); r == 0 && i < s->n && s->at[i].seq < to; i++)
+			r = put(s, i, area, from, to, out);
+		return r;
+	}
+	r = make_index(s);
+	while (r == 0 && (cell = area_next(area, &at)) != AREA_ANYWHERE)
+		r = put_cell(s, cell, area, from, to, out);
+	for (i = 0; r == 0 && i < s->neveryone; i++)
+		r = put(s, s->everyone[i], area, from, to, out);
+	n = out->len / sizeof(struct picked);
+	if (r == 0 && n > 1)
+		qsort(out->data, n, sizeof(struct picked), older);
+	return r;
+}

@@ -1,0 +1,81 @@
+/* What a member has to get that is to see other cells than before. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "session/session.h"
+
+struct entering {
+	const struct state_entry **at;
+	size_t n, cap;
+	int status;
+	void (*each)(struct state_look look, void *arg); /* of those that are left */
+	void *arg;
+};
+
+static void enter(const struct state_entry *e, void *arg)
+{
+	struct entering *g = arg;
+
+	if (g->status == 0 && g->n == g->cap) {
+		size_t cap = g->cap ? 2 * g->cap : 64;
+		const struct state_entry **at = realloc(g->at, cap * sizeof(const void *));
+
+		g->status = at ? 0 : -ENOMEM;
+		g->at = at ? at : g->at;
+		g->cap = at ? cap : g->cap;
+	}
+	if (g->status == 0)
+		g->at[g->n++] = e;
+}
+
+static void leave(const struct state_entry *e, void *arg)
+{
+	struct entering *g = arg;
+
+	g->each(state_look_at(e), g->arg);
+}
+
+static int older(const void *a, const void *b)
+{
+	uint64_t x = state_look_at(*(const struct state_entry *const *)a).seq;
+	uint64_t y = state_look_at(*(const struct state_entry *const *)b).seq;
+
+	return x < y ? -1 : x > y;
+}
+
+static void put(const struct state_entry *e, struct log *out, int *status)
+{
+	struct state_look look = state_look_at(e);
+	struct slot tags = {.sender = look.sender,
+			    .key = look.hash,
+			    .class = RECORD_SET,
+			    .area = look.cell,
+			    .before = AREA_NOWHERE};
+
+	if (*status == 0 && log_put(out, &tags, look.frame, look.len) < 0)
+		*status = -ENOMEM;
+}
+
+int session_enter(struct session *s, const struct area *from, const struct area *to,
+		  void (*each)(struct state_look look, void *arg), void *arg,
+		  struct session_entered *out)
+{
+	struct entering g = {.each = each, .arg = arg};
+	struct log log;
+
+	log_init(&log, s->env->memory);
+	log.pins = true;
+	if (from)
+		state_each_in(&s->state, to, from, enter, &g);
+	if (to)
+		state_each_in(&s->state, from, to, leave, &g);
+	if (g.n)
+		qsort(g.at, g.n, sizeof(const void *), older);
+	for (size_t i = 0; i < g.n; i++)
+		put(g.at[i], &log, &g.status);
+	free(g.at);
+	*out = (struct session_entered){s->log.head, log.oldest, log.head};
+	if (g.status < 0)
+		log_free(&log);
+	return g.status;
+}

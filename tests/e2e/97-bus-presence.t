@@ -1,0 +1,179 @@
+# Who is in a session at several hubds: all are told of all, messages find whoever they are for, one client is in it
+# once, and who was at a hubd that is killed is gone.
+use strict;
+use warnings;
+use Hub;
+use Hub::Redis;
+use Hub::Token ();
+
+plan skip_all => Hub::Redis::missing() if Hub::Redis::missing();
+my $redis = Hub::Redis->start;
+my @hub = map { $redis->hub(args => [ '--bus-node-timeout', 2 ]) } 1 .. 2;
+
+# What a client is told of who comes and goes, until it is this.
+sub told {
+	my ($c, $type, $id, $count) = @_;
+	my $seen;
+	becomes {
+		($seen) = grep { $_->{type} eq $type && ($_->{data}{client_id} // $_->{client_id} // '') eq $id } map { unjson($_) } @{ $c->{presence} };
+	} "$type is told";
+	is($seen->{data}{user_count} // $seen->{user_count}, $count, "and that there are $count") or diag(json($seen));
+	@{ $c->{presence} } = ();
+}
+
+sub list {
+	my ($c) = @_;
+	$c->send({ type => 'presence' });
+	return $c->wait_type('presence');
+}
+
+subtest 'coming and going' => sub {
+	my $x = $hub[0]->member('ws', 'room');
+	is($x->{joined}{user_count}, 1, 'one is there');
+	my $y = $hub[1]->member('unix', 'room');
+	is($y->{joined}{user_count}, 2, 'who joins elsewhere is the second');
+	told($x, 'client_connected', $y->{id}, 2);
+	my $z = $hub[0]->member('unix', 'room');
+	is($z->{joined}{user_count}, 3, 'a third');
+	told($y, 'client_connected', $z->{id}, 3);
+	$x->send({ type => 'client_info', data => { name => 'Ada' } });
+	my $list;
+	becomes {
+		$list = json(list($y));
+		$list =~ /Ada/;
+	} 'what one says of itself is known everywhere';
+	my @ids = sort map { $_->{id} } $x, $y, $z;
+	is_deeply([ grep { $list !~ /$_/ } @ids ], [], 'with all who are there');
+	$z->vanish;
+	told($y, 'client_disconnected', $z->{id}, 2);
+	$y->send({ type => 'session_leave' });
+	is($y->wait_type('session_left')->{user_count}, 1, 'who leaves is told how many are left');
+	told($x, 'client_disconnected', $y->{id}, 1);
+};
+
+subtest 'to one' => sub {
+	my ($x, $y) = map { $_->member('ws', 'direct') } @hub;
+	told($x, 'client_connected', $y->{id}, 2);
+	$x->send({ type => 'hello', to => $y->{id}, n => 1, msg_id => 'a' });
+	is($x->wait_type('ack')->{msg_id}, 'a', 'it is under way');
+	my $got = $y->wait_type('hello');
+	is_deeply([ @$got{qw(from n)} ], [ $x->{id}, 1 ], 'and comes');
+	$x->send({ type => 'hello', to => 'AAAAAAAAAAA', msg_id => 'b' });
+	is($x->wait_type('error')->{data}{code}, 'not_member', 'nobody is nobody');
+};
+
+subtest 'one client, once' => sub {
+	my $x = $hub[0]->member('ws', 'once');
+	my $watch = $hub[1]->member('unix', 'once');
+	my $again = $hub[1]->client('ws');
+	my $joined = $again->join_session('once', resume => $x->{joined}{resume});
+	is($joined->{client_id}, $x->{id}, 'it comes back elsewhere');
+	is($joined->{user_count}, 2, 'and is no one more');
+	is($x->closed, 4000, 'the connection before is told so');
+	is($watch->sync, 0, 'nobody hears of it');
+	is(scalar @{ $watch->{presence} }, 0, 'nor of anybody');
+	my $back = $hub[0]->client('ws');
+	is($back->join_session('once', resume => $x->{joined}{resume})->{user_count}, 2, 'and back');
+	is($again->closed, 4000, 'again');
+	$back->vanish;
+	told($watch, 'client_disconnected', $x->{id}, 1);
+};
+
+subtest 'a session is deleted' => sub {
+	my ($x, $y) = map { $_->member('unix', 'deleted') } @hub;
+	my $operator = $hub[0]->unix;
+	$operator->send({ type => 'session_delete', session_id => 'deleted' });
+	is($_->closed, 4410, 'its members everywhere are told') for $x, $y;
+	my $next = $hub[1]->member('unix', 'deleted');
+	is($next->{joined}{seq}, 0, 'the next one begins anew');
+};
+
+subtest 'a hubd is killed' => sub {
+	my $third = $redis->hub(args => [ '--bus-node-timeout', 2 ]);
+	my $x = $hub[0]->member('ws', 'killed');
+	my $y = $third->member('ws', 'killed');
+	my $z = $third->member('unix', 'killed');
+	$y->send({ type => 'set', key => 'k', own => JSON::PP::true, msg_id => 'a' });
+	$y->wait_type('ack');
+	$third->{proc}->kill('KILL');
+	$third->forget;
+	becomes { list($x)->{user_count} // 0; json(list($x)) !~ /$y->{id}|$z->{id}/ } 'its members are gone';
+	is($hub[1]->member('ws', 'killed')->{joined}{user_count}, 2, 'for who joins elsewhere, too');
+	is($x->wait_type('state_deleted')->{key}, 'k', 'with what was their own');
+};
+
+subtest 'a hubd that was only slow' => sub {
+	my $third = $redis->hub(args => [ '--bus-node-timeout', 2 ]);
+	my $x = $hub[0]->member('ws', 'slow');
+	my $y = $third->member('ws', 'slow');
+	told($x, 'client_connected', $y->{id}, 2);
+	kill 'STOP', $third->pid;
+	told($x, 'client_disconnected', $y->{id}, 1);
+	kill 'CONT', $third->pid;
+	told($x, 'client_connected', $y->{id}, 2);
+	$third->stop;
+	told($x, 'client_disconnected', $y->{id}, 1);
+};
+
+subtest 'Redis is cut, or away' => sub {
+	my ($x, $y) = map { $_->member('unix', 'cut') } @hub;
+	told($x, 'client_connected', $y->{id}, 2);
+	$redis->cli(qw(CLIENT KILL TYPE), $_) for 'pubsub', 'normal';
+	my $z = $hub[1]->member('unix', 'cut');
+	$y->vanish;
+	becomes { my $l = json(list($x)); $l =~ /$z->{id}/ && $l !~ /$y->{id}/ } 'who is there is known in the end';
+};
+
+$_->stop for @hub;
+
+# With users.
+my $key = Hub::Token::key_file();
+my @args = ('--auth-key', $key, '--bus-node-timeout', 2);
+my @both = map { $redis->hub(args => \@args) } 1, 2;
+
+sub as {
+	my ($hub, $user, $session) = @_;
+	my $c = $hub->client('ws', protocol => 'hub, hub.token.' . Hub::Token::token({ sub => $user, hub => { join => ['*'], publish => ['*'], presence => JSON::PP::true } }));
+	$c->{joined} = $c->join_session($session);
+	return $c;
+}
+
+subtest 'to a user' => sub {
+	my $ann = as($both[0], 'ann', 'users');
+	my @bob = map { as($_, 'bob', 'users') } @both;
+	becomes { json(list($ann))=~ /"user_count":3/ } 'all are there';
+	$ann->send({ type => 'hello', to => '@bob', n => 1 });
+	is($_->wait_type('hello')->{n}, 1, 'each connection of a user gets it, wherever it is') for @bob;
+	$ann->send({ type => 'hello', to => '@carl', msg_id => 'x' });
+	is($ann->wait_type('error')->{data}{code}, 'not_member', 'but nobody is nobody');
+	like(json(list($bob[1])), qr/"user":"ann"/, 'presence tells of users elsewhere');
+};
+
+subtest 'sent away, and banned' => sub {
+	my $operator = $both[0]->unix;
+	my @ann = map { as($_, 'ann', 'away') } @both;
+	my $bob = as($both[1], 'bob', 'away');
+	$operator->send({ type => 'connection_close', user => 'ann' });
+	is($_->closed, 4403, 'a user is sent away everywhere') for @ann;
+	my $client = as($both[1], 'carl', 'away');
+	$operator->send({ type => 'connection_close', client_id => $client->{id} });
+	is($client->closed, 4403, 'a client that is elsewhere as well');
+	ok($bob->alive, 'others stay');
+	$operator->send({ type => 'ban_add', user => 'bob' });
+	is($bob->closed, 4403, 'who is banned at one hubd is sent away from all');
+	my $refused = sub {
+		my ($hub) = @_;
+		my $c = eval { as($hub, 'bob', 'away') };
+		return !$c;
+	};
+	becomes { $refused->($both[1]) } 'and does not come in again';
+	my $third = $redis->hub(args => \@args);
+	ok($refused->($third), 'nor at one that is started later');
+	$operator->send({ type => 'ban_remove', user => 'bob' });
+	becomes { my $c = eval { as($both[1], 'bob', 'away') }; $c } 'until the ban is lifted';
+	becomes { my $c = eval { as($third, 'bob', 'away') }; $c } 'everywhere';
+	$third->stop;
+};
+
+$_->stop for @both;
+done_testing;
