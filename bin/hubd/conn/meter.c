@@ -248,6 +248,7 @@ void meter_trim(struct conn *c, bool end)
 
 struct meter *meter_take(struct conn *c)
 {
+	const char *why;
 	struct meter *m;
 
 	meter_trim(c, false);
