@@ -250,6 +250,7 @@ struct meter *meter_take(struct conn *c)
 {
 	const char *why;
 	struct meter *m;
+	const char *why;
 
 	meter_trim(c, false);
 	m = c->input ? c->input->meter : NULL;
