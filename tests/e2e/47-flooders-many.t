@@ -49,8 +49,8 @@ subtest 'who shows no token' => sub {
 	my @flooders = (
 		knocker($hub, 100, $upgrade),    # it waits to be sent away
 		knocker($hub, 20, $upgrade . Hub::Client::ws_frame(1, '{"type":"authenticate","token":"' . token({}, secret => 'x') . '"}')),
-		knocker($hub, 20, ("GET /sessions/s/state HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " . token({}, secret => 'x')
-				    . "\r\n\r\n") x 50),
+		knocker($hub, 20, join '', (join "\r\n", 'GET /sessions/s/state HTTP/1.1', 'Host: localhost',
+			'Authorization: Bearer ' . token({}, secret => 'x'), '', '') x 50),
 	);
 	met($hub, 'hubd_tokens_refused_total', 'tokens');
 	# Who has one and shows it again and again.
@@ -102,10 +102,11 @@ subtest 'copies of the state' => sub {
 subtest 'requests that come together' => sub {
 	my $hub = Hub->start;
 	my $body = '{"type":"t"}';
-	my @flooders = map { knocker($hub, 2, $_) } ("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n") x 1500,
-	    ("GET /sessions/flood/presence HTTP/1.1\r\nHost: localhost\r\n\r\n") x 500,
-	    ("POST /sessions/flood/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
-		    . length($body) . "\r\n\r\n$body") x 500;
+	my $head = "HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	my $get = "GET /sessions/flood/presence HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	my $post = join "\r\n", 'POST /sessions/flood/records HTTP/1.1', 'Host: localhost', 'Content-Type: application/json',
+	    'Content-Length: ' . length $body, '', $body;
+	my @flooders = map { knocker($hub, 2, $_) } $head x 1500, $get x 500, $post x 500;
 	becomes { $hub->health->{records} > 1000 } 'they have come';
 	beside($hub, 'requests', @flooders);
 	$hub->stop;

@@ -248,7 +248,6 @@ void meter_trim(struct conn *c, bool end)
 
 struct meter *meter_take(struct conn *c)
 {
-	const char *why;
 	struct meter *m;
 	const char *why;
 
