@@ -24,7 +24,7 @@ struct ties {
 	struct tie **table; /* of those that are somebody's, by client, chained */
 	size_t size;	    /* a power of two, or 0 */
 	size_t owned;
-	size_t empty; /* so many of the table's first chains are */
+	size_t empty;	   /* so many of the table's first chains are */
 	struct tie **heap; /* of those that have a time: the first to end is the first */
 	size_t cap, timed;
 };
