@@ -37,21 +37,19 @@ void sift_begin(struct sift *s)
 	s->bytes = s->first = 0;
 }
 
-/* Room for one more of size bytes. Returns 0 or -ENOMEM. */
-static int reserve(void *array, size_t size, size_t n, size_t *cap)
+/* The array, which has n of *cap, with room for one more of size bytes; NULL: no memory, and it
+ * stays as it is. */
+static void *reserve(void *array, size_t size, size_t n, size_t *cap)
 {
 	size_t more = *cap ? 2 * *cap : 256;
-	void *p, *now;
+	void *p;
 
 	if (n < *cap)
-		return 0;
-	memcpy(&now, array, sizeof(now));
-	p = realloc(now, more * size);
-	if (!p)
-		return -ENOMEM;
-	memcpy(array, &p, sizeof(p));
-	*cap = more;
-	return 0;
+		return array;
+	p = realloc(array, more * size);
+	if (p)
+		*cap = more;
+	return p;
 }
 
 void sift_extend(struct sift *s, struct selection *base, const struct log_view *view)
@@ -68,14 +66,17 @@ void sift_extend(struct sift *s, struct selection *base, const struct log_view *
 		const struct slot *slot = chunk_slot(c, s->to - c->first);
 		const unsigned char *frame = c->data + slot->offset;
 		size_t header = wsframe_header_len(frame);
+		struct picked *at;
 		struct picked p = {.slot = slot,
 				   .text = (const char *)frame + header,
 				   .seq = s->to,
 				   .bytes = s->bytes,
 				   .len = (uint32_t)(slot->len - header)};
 
-		if (reserve(&s->at, sizeof(*s->at), s->n, &s->cap) < 0)
+		at = reserve(s->at, sizeof(*at), s->n, &s->cap);
+		if (!at)
 			return;
+		s->at = at;
 		if (!s->chunk)
 			s->chunk = chunk_ref((struct chunk *)(uintptr_t)c);
 		s->last = c;
@@ -132,8 +133,11 @@ static uint32_t *bucket_of(const struct sift *s, uint32_t cell)
 
 static int add_node(struct sift *s, uint32_t cell, size_t at)
 {
-	if (reserve(&s->node, sizeof(*s->node), s->nnodes, &s->nodes_cap) < 0)
+	struct sift_node *node = reserve(s->node, sizeof(*node), s->nnodes, &s->nodes_cap);
+
+	if (!node)
 		return -ENOMEM;
+	s->node = node;
 	s->node[s->nnodes++] = (struct sift_node){.cell = cell, .at = (uint32_t)at};
 	return 0;
 }
@@ -142,13 +146,16 @@ static int add_record(struct sift *s, size_t at)
 {
 	const struct slot *slot = s->at[at].slot;
 	bool was = slot->class == RECORD_SET;
+	uint32_t *everyone;
 	int r;
 
 	if (slot->area == AREA_ANYWHERE || (was && slot->before == AREA_ANYWHERE)) {
-		r = reserve(&s->everyone, sizeof(*s->everyone), s->neveryone, &s->everyone_cap);
-		if (r == 0)
-			s->everyone[s->neveryone++] = (uint32_t)at;
-		return r;
+		everyone = reserve(s->everyone, sizeof(*everyone), s->neveryone, &s->everyone_cap);
+		if (!everyone)
+			return -ENOMEM;
+		s->everyone = everyone;
+		s->everyone[s->neveryone++] = (uint32_t)at;
+		return 0;
 	}
 	r = add_node(s, slot->area, at);
 	if (r == 0 && was && slot->before != AREA_NOWHERE && slot->before != slot->area)

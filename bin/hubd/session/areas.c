@@ -20,9 +20,12 @@ static void enter(const struct state_entry *e, void *arg)
 		size_t cap = g->cap ? 2 * g->cap : 64;
 		const struct state_entry **at = realloc(g->at, cap * sizeof(const void *));
 
-		g->status = at ? 0 : -ENOMEM;
-		g->at = at ? at : g->at;
-		g->cap = at ? cap : g->cap;
+		if (at) {
+			g->at = at;
+			g->cap = cap;
+		} else {
+			g->status = -ENOMEM;
+		}
 	}
 	if (g->status == 0)
 		g->at[g->n++] = e;
