@@ -13,7 +13,7 @@ use Hub::Npm;
 
 plan skip_all => 'no chromium, node and npm here' if grep { !$_ } Hub::Browser::program('chromium'), map { Hub::Npm::program($_) } 'node', 'npm';
 
-my $bots = 20;
+my $bots = 5;
 my $example = Hub::Example->start('world', '-n', $bots);
 plan skip_all => 'npm does not bring Three.js' unless $example;
 my $cut = Hub::Cut->start($example->{port});

@@ -259,7 +259,7 @@ sub until {
 	my ($self, $expression, $what, $seconds) = @_;
 	return wait_for {
 		die "$self->{url}: $self->{errors}[0]\n" if @{ $self->{errors} } && !$self->{careless};
-		$self->eval($expression)
+		$self->eval($expression) || do { select undef, undef, undef, 0.05; 0 }; # it needs its time for itself
 	} $what // $expression, $seconds // 300;
 }
 
