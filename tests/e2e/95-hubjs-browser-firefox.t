@@ -2,7 +2,7 @@
 # The same as 95-hubjs-browser.t, in Firefox.
 use strict;
 use warnings;
-use File::Basename qw(dirname);
+use FindBin;
 
 $ENV{HUB_TEST_BROWSER} = 'firefox';
-do(dirname(__FILE__) . '/95-hubjs-browser.t') or die $@ || $!;
+do("$FindBin::Bin/95-hubjs-browser.t") or die $@ || $!;

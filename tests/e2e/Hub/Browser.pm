@@ -215,7 +215,8 @@ sub _event {
 	my ($self, $m) = @_;
 	return unless $m->{method} eq 'log.entryAdded' && $m->{params}{type} eq 'javascript' && $m->{params}{level} eq 'error';
 	my $page = $self->{pages}{ $m->{params}{source}{context} // '' } or return;
-	push @{ $page->{errors} }, $m->{params}{text};
+	# What it says of the network is no mistake of a script.
+	push @{ $page->{errors} }, $m->{params}{text} unless $m->{params}{text} =~ /establish a connection|was interrupted/;
 }
 
 sub _eval {
