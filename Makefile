@@ -173,7 +173,7 @@ lint:
 
 # What lint asks make about.
 lint-objects: $(patsubst %.c,$(BUILD)/obj/%.o,$(src) $(tool_src)) $(units:$(BUILD)/%=$(BUILD)/obj/%.o) \
-    $(patsubst %.c,$(BUILD)/obj/%.o,$(shell find tests/fuzz -name '*.c'))
+    $(patsubst %.c,$(BUILD)/obj/%.o,$(shell find tests/fuzz examples/game -name '*.c'))
 
 bench: all
 	@tests/bench/run $(BUILD)

@@ -8,10 +8,15 @@ use warnings;
 
 use Exporter 'import';
 use Hub;
+use Hub::Metrics;
 
-our @EXPORT = qw(flooder knocker ended good_members beside);
+our @EXPORT = qw(flooder knocker ended good_members beside met $upgrade);
 
 my $no = JSON::PP::false();
+
+# The handshake of a WebSocket, for knocker().
+our $upgrade = join "\r\n", 'GET /ws HTTP/1.1', 'Host: localhost', 'Upgrade: websocket', 'Connection: Upgrade',
+    'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: aHViIHRlc3QgY2xpZW50IQ==', '', '';
 
 # Connects, joins SESSION unless it is -, and says TEXTs again and again; reads where READS is 1. In a process
 # of its own. $N counts up in a text.
@@ -131,6 +136,18 @@ sub knocker {
 	my ($hub, $keep, $bytes) = @_;
 	return spawn([ $^X, (map { "-I$_" } @INC), '-MHub::Client', '-e', $knock, $hub->{port}, $keep ],
 		in => spew(scratch() . '/bytes' . ++$n, $bytes));
+}
+
+# Waits for that counter of a hub to go up.
+sub met {
+	my ($hub, $counter, $name) = @_;
+	# By the other socket, so that nobody stands before it.
+	my $of = sub {
+		my $text = run([ 'curl', '-s', '--unix-socket', $hub->{socket}, 'http://any/metrics' ])->{out};
+		return $text ? parse_metrics($text)->{value}{$counter} // 0 : 0;
+	};
+	my $before = $of->();
+	becomes { $of->() > $before } "$name: the wall is met";
 }
 
 1;

@@ -365,8 +365,9 @@ static struct wheel_entry ticking;
 static uint32_t note_due(struct wheel_entry *e, uint32_t now_s)
 {
 	assert_ptr_equal(e, &ticking);
-	assert_int_equal(now_s, uv_hrtime() / 1000000000);
-	note('d');
+	assert_in_range(now_s, 1, uv_hrtime() / 1000000000);
+	if (!trace.len) /* where it was late for one, the next is due as well */
+		note('d');
 	return 1;
 }
 
