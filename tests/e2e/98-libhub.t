@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use Hub;
 use Hub::Cut;
+use Hub::Token;
 
 my $program = "$ENV{HUB_BUILD}/tests/tools/libhub";
 my $cuts = $ENV{HUB_TEST_ROUNDS} || 200;
@@ -46,7 +47,7 @@ for my $loop (sort keys %loop) {
 			said($proc, qr/^state joined/m);
 			order($proc, '{"type":"one","n":1}');
 			said($proc, qr/^acked 1 (\d+)$/m);
-			my ($one) = grep { $_->{type} eq 'one' } $friend->sync;
+			my $one = $friend->wait_type('one');
 			is($one->{n}, 1, 'what it publishes comes');
 			$friend->send_text(qq({"type":"two","text":"\xc3\xa9"}), qq({"type":"three","to":"$one->{from}"}));
 			said($proc, qr/^direct \S+ \{"type":"three"/m);
@@ -248,6 +249,28 @@ subtest 'back-pressure of the queue' => sub {
 	like(slurp($proc->{out}), qr/^error \d+ Resource temporarily unavailable$/m, 'it is full at times');
 	is($hub->member('unix', 'queue')->{joined}{seq}, 3000, 'and all is in the log');
 	stop($proc);
+	$hub->stop;
+};
+
+subtest 'TLS, and a token' => sub {
+	my $dir = scratch();
+	run([ '/usr/bin/env', qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout), "$dir/key.pem", '-out',
+			"$dir/cert.pem", qw(-days 2 -subj /CN=elsewhere) ]);
+	plan skip_all => 'no openssl here' unless -s "$dir/cert.pem";
+	my $hub = Hub->start(args => [ '--auth-key', key_file(), '--tls-cert', "$dir/cert.pem", '--tls-key', "$dir/key.pem" ]);
+	my $url = "wss://127.0.0.1:$hub->{port}/ws";
+	my $file = spew("$dir/token", token({ sub => 'ann', hub => { join => ['mine'], publish => ['mine'], read => ['*'] } }) . "\n");
+	chmod 0600, $file;
+	my $r = run([ $program, '-r', '-o', "token_file=$file", $url, 'mine' ]);
+	like($r->{out}, qr/^state closed rejected the hub's certificate: .*\nend rejected$/m, 'a certificate that nobody vouches for');
+	my $proc = program('-o', 'insecure=1', '-o', "token_file=$file", $url, 'mine');
+	order($proc, '{"type":"t"}');
+	said($proc, qr/^acked 1 1$/m);
+	said($proc, qr/^record mine 1 \S+ \{"type":"t".*"user":"ann"/m);
+	pass('taken where that does not matter, with the token');
+	stop($proc);
+	$r = run([ $program, '-r', '-o', 'insecure=1', '-o', "token_file=$file", $url, 'other' ]);
+	like($r->{out}, qr/^state closed refused forbidden: .*\nend refused$/m, 'which is for some sessions');
 	$hub->stop;
 };
 
