@@ -8,9 +8,9 @@
  * The files: rights.c what one may, seat.c the list of a connection, joining.c, deliver.c flushing
  * and leaving, wake.c who is flushed when, span.c bytes of many records at a time, submit.c
  * publishing and its acks, direct.c messages to one client, watch.c who is told of sessions,
- * events.c what sessions tell, steer.c what an operator does; select.h: what members want of the
- * records, and how. Doors and dialects call this room; it calls back through the tables of
- * conn/door.h. */
+ * events.c what sessions tell, steer.c what an operator does; trail.h, absent.h: what clients come
+ * back to that were in rooms; select.h: what members want of the records, and how. Doors and
+ * dialects call this room; it calls back through the tables of conn/door.h. */
 #ifndef HUBD_MEMBER_H
 #define HUBD_MEMBER_H
 
