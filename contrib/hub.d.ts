@@ -94,6 +94,8 @@ export interface Events {
 	drain: [];
 	/** So many records did not come, since others say what they said anew: of select.conflate. */
 	skipped: [count: number];
+	/** That record of the state is not in select.area any more; it has gone from the mirror. */
+	left: [type: string, key: string, record: HubRecord | undefined];
 	held: [why: HubError];
 	error: [error: HubError, message: object];
 	rebootstrap: [];
@@ -109,6 +111,9 @@ export interface SocketLike {
 	close(code?: number): void;
 }
 
+/** A square of the hub's cells around a point. */
+export type Area = {x: number; y: number; r: number} | {x: number; z: number; r: number};
+
 /** What is wanted of the session's records, and how: hub(7), Crowds. */
 export interface Select {
 	/** Patterns of types, with a ! before those that are not wanted. */
@@ -119,6 +124,10 @@ export interface Select {
 	priority?: string | string[];
 	/** Of the state only the last of each key that a tick brings. */
 	conflate?: boolean;
+	/** Of what has a place, only what is near; Hub.interest moves it. */
+	area?: Area;
+	/** Over WebSocket, with batch and tick: records come as what has changed, and are put together. */
+	delta?: boolean;
 	/** Over WebSocket what comes together comes as one message. */
 	batch?: boolean;
 	/** The same without what the record before says, too. */
@@ -190,6 +199,8 @@ export class Hub {
 	send(message: Message): boolean;
 	state(type: string): ReadonlyMap<string, HubRecord>;
 	presence(): Promise<Presence>;
+	/** Moves the area. */
+	interest(area: Area): void;
 	ping(): Promise<number>;
 	restart(): void;
 	close(): void;

@@ -65,6 +65,11 @@ export class Hub {
 	#count = 0;
 	#held = false; // something was refused for now
 	#maxMessage = Infinity;
+	#area; #wanted; // of which it has had all, and which it is to have
+	#entering; // {area, left, had}: state of it that comes
+	#asked = new Map(); // msg_id => area
+	#ahead = 0; // what does not wait has come up to there
+	#bases; // seq => record of the mirror, for patches; undefined: none are wanted
 	#partial; // not all records come: their numbers have holes
 	#tabs; // whom it shares the connection with
 	#recent = {behind: 0, records: []}; // all records behind that one, where it shares
@@ -78,7 +83,9 @@ export class Hub {
 		this.#options = {...all, keys: {...KEYS, ...options.keys}};
 		this.#options.transports = all.transports.filter((kind) => LINKS[kind] && kind !== "tab" && (kind !== "websocket" || all.WebSocket));
 		if (!this.#options.transports.length) throw new HubError("no_transport", "none of the transports is there");
-		this.#partial = !!(all.select?.types?.length || all.select?.conflate);
+		this.#partial = !!(all.select?.types?.length || all.select?.conflate || all.select?.area || all.select?.priority);
+		this.#area = this.#wanted = all.select?.area;
+		if (all.select?.delta) this.#bases = new Map();
 		const url = new URL(options.url ?? "/", globalThis.location?.href);
 		url.protocol = url.protocol.replace(/^ws/, "http");
 		this.#base = url.href.replace(/[?#].*$/, "").replace(/\/(ws)?$/, "");
@@ -88,7 +95,7 @@ export class Hub {
 		if (all.shared && globalThis.navigator?.locks && globalThis.BroadcastChannel) {
 			const name = `hub ${this.#base} ${session} ${all.shared}`;
 			const {transports} = this.#options;
-			this.#tabs = new Tabs(name, () => new Trunk(name, session, {...options, transports}, this[PLACE]()));
+			this.#tabs = new Tabs(name, () => new Trunk(name, session, {...options, transports}, this[PLACE]()), () => this.#connect());
 			this.#options.transports = ["tab"];
 			this.#at = 0;
 		}
@@ -135,6 +142,20 @@ export class Hub {
 	state(type) {
 		if (!this.#mirror.has(type)) this.#mirror.set(type, new Map());
 		return this.#mirror.get(type);
+	}
+
+	// Moves the area of select, {x, y, r}: what leaves it is told by `left`, what stands in it by `state`.
+	interest(area) {
+		this.#wanted = area;
+		const link = this.#link;
+		if (!this.transport) return; // the next link begins with it, or goes on to it
+		if (link.kind !== "websocket") {
+			this.#epoch = this.#seq = this.#place = undefined;
+			return void this.#connect();
+		}
+		const msg_id = `area-${++this.#count}`;
+		this.#asked.set(msg_id, area);
+		link.send(JSON.stringify({type: "interest", session_id: this.#session, area, msg_id}));
 	}
 
 	// Who is there: {user_count, members}.
@@ -201,12 +222,18 @@ export class Hub {
 			begin: told("begin", (how) => this.#begin(link, how)), arrive: told("arrive", (epoch, seq, place) => this.#arrive(epoch, seq, place)),
 			state: told("state", (m) => this.#take_state(m, true)), record: told("record", (m, place) => this.#record(m, place)),
 			placed: told("placed", (place) => (this.#place = place)), other: told("other", (m) => this.#other(m)),
+			ahead: told("ahead", (m) => this.#before(m)), base: (seq) => this.#bases?.get(seq),
+			// Of what it has not had there are no patches: all of it, and without.
+			anew: mine(() => { this.#bases = this.#epoch = this.#seq = this.#place = undefined; this.#connect(); }),
+			area: this.#epoch === undefined ? this.#wanted : this.#area, wanted: () => this.#wanted,
+			wish: (area) => ({...this.#options.select, area, delta: this.#bases && true}),
 		});
 		link.patience = setTimeout(() => link.closed(new HubError("silent", "it does not answer")), answer);
 		try {
 			const about = {
 				session: this.#session, base: this.#base, options: this.#options, writer: this.#writer, tabs: this.#tabs,
 				epoch: this.#epoch, seq: this.#seq, place: this.#place, resume: this.#resume,
+				ahead: this.#ahead > this.#seq ? this.#ahead : undefined,
 				token: typeof token === "function" && !this.#tabs ? await token() : token,
 			};
 			if (!link.over) await LINKS[kind](link, about);
@@ -284,9 +311,12 @@ export class Hub {
 		this.#resume = resume ?? this.#resume;
 		this.#maxMessage = maxMessage ?? this.#maxMessage;
 		if (userCount !== undefined) this.userCount = userCount;
+		this.#area = link.area;
 		if (!recovered) {
 			this.#epoch = this.#seq = this.#place = undefined;
 			for (const records of this.#mirror.values()) records.clear();
+			this.#bases?.clear();
+			this.#ahead = 0;
 			this.#recent.records = [];
 			if (this.#known) this.#emit("reset", reason ?? "again");
 			this.#known = true;
@@ -295,6 +325,7 @@ export class Hub {
 			this.#better = setTimeout(() => this.#try_better(), this.#betterWait);
 		this.#become("behind");
 		if (recovered) this.#caught_up();
+		if (this.#wanted !== this.#area) this.interest(this.#wanted);
 	}
 
 	#arrive(epoch, seq, place) {
@@ -314,6 +345,7 @@ export class Hub {
 	}
 
 	#record(m, place) {
+		if (this.#entering) return this.#enter(m);
 		const p = m.msg_id !== undefined && this.#pending.get(m.msg_id);
 		// It was sent as another client, so that the hub would not know it for the same.
 		if (p && !p.sent && p.by && p.by !== this.#link.writer) this.#answered(p, {type: "ack", msg_id: m.msg_id, session_id: m.session_id, seq: m.seq});
@@ -328,6 +360,45 @@ export class Hub {
 		this.#caught_up();
 	}
 
+	// It comes before others with a lower seq, and the place stays.
+	#before(m) {
+		if (m.seq <= Math.max(this.#ahead, this.#seq)) return;
+		this.#ahead = m.seq;
+		this.#take_state(m, false, true);
+		this.#emit("record", m);
+	}
+
+	// The state of an area that has moved.
+	#enter(m) {
+		const {area, had} = this.#entering;
+		had.push(m);
+		this.#take_state(m, true);
+		if (!--this.#entering.left) this.#area = area, this.#entering = undefined;
+	}
+
+	#entered(m) {
+		const area = m.msg_id === undefined ? this.#wanted : this.#asked.get(m.msg_id);
+		this.#asked.delete(m.msg_id);
+		if (m.overtaken) return;
+		if (m.snapshot) this.#entering = {area, left: m.snapshot, had: []};
+		else if (this.#entering) this.#entering.area = area; // the same cells
+		else this.#area = area;
+	}
+
+	#left({left}) {
+		for (const {type, keys} of left)
+			for (const key of keys.map(String)) {
+				const record = this.state(type).get(key);
+				this.#forget(type, key);
+				this.#emit("left", type, key, record);
+			}
+	}
+
+	#forget(type, key) {
+		this.#bases?.delete(this.state(type).get(key)?.seq);
+		this.state(type).delete(key);
+	}
+
 	// Into the mirror, where it is state, as all of a snapshot is. quiet: it comes as a record too.
 	#take_state(m, snapshot, quiet) {
 		const {keys, deletes} = this.#options;
@@ -338,9 +409,11 @@ export class Hub {
 		if (!["string", "number", "boolean"].includes(typeof key)) return false;
 		key = String(key);
 		if (m.type === "state_deleted" || deletes.includes(m.type)) {
-			for (const records of this.#mirror.values()) if (records.get(key)?.seq < m.seq) records.delete(key);
+			for (const [type, records] of this.#mirror) if (records.get(key)?.seq < m.seq) this.#forget(type, key);
 		} else if (!(this.state(m.type).get(key)?.seq > m.seq)) {
+			this.#forget(m.type, key);
 			this.state(m.type).set(key, m);
+			this.#bases?.set(m.seq, m);
 		}
 		if (!quiet) this.#emit("state", m);
 		return true;
@@ -355,6 +428,8 @@ export class Hub {
 		else if (m.type === "error") this.#emit("error", new HubError(m.data.code, m.data.message), m);
 		else if (m.type === "gap") this.#lost(m);
 		else if (m.type === "resume_token") this.#resume = m.resume;
+		else if (m.type === "area_left") this.#left(m);
+		else if (m.type === "area_entered") this.#entered(m);
 		else if (m.type === "skipped") this.#emit("skipped", m.count);
 		else if (m.type === "version_status") m.match || this.#emit("version", m.js_version);
 		else if (/^client_(dis)?connected$|^connection_status$/.test(m.type)) this.#emit("presence", m);
@@ -488,14 +563,33 @@ export class Hub {
 }
 
 // The messages of one or of an array, with which the hub says once what each of its records says.
-const list = (what) => {
+// [SEQ,PATCH] is a patch of that record, of the array or of those that base() knows.
+const list = (what, base) => {
 	if (!Array.isArray(what)) return [what];
+	const here = new Map();
 	let before = {};
-	for (const m of what) {
-		if (m.seq) for (const name of SAID) m[name] ??= before[name];
-		before = m;
+	return what.map((m) => {
+		if (Array.isArray(m)) {
+			const [seq, patch] = m, old = here.get(seq) ?? base?.(seq);
+			if (!old) throw new HubError("unknown_base", `there is no record ${seq} that was a patch's`);
+			m = {...merge(old, patch), timestamp: patch.timestamp ?? before.timestamp};
+		} else if (m.seq) for (const name of SAID) m[name] ??= before[name];
+		if (m.seq) here.set(m.seq, m), before = m;
+		return m;
+	});
+};
+
+const isObject = (what) => typeof what === "object" && what !== null && !Array.isArray(what);
+
+// RFC 7396
+const merge = (target, patch) => {
+	if (!isObject(patch)) return patch;
+	const made = isObject(target) ? {...target} : {};
+	for (const [name, value] of Object.entries(patch)) {
+		if (value === null) delete made[name];
+		else made[name] = merge(made[name], value);
 	}
-	return what;
+	return made;
 };
 
 // --- WebSocket
@@ -519,7 +613,7 @@ async function overWebSocket(link, about) {
 	link.publish = (list) => list.forEach((p) => socket.send(p.text));
 	link.ping = () => new Promise((...waits) => (asked.pong.push(waits), say({type: "ping"})));
 	link.presence = () => new Promise((...waits) => (asked.presence.push(waits), say({type: "presence", session_id: session, msg_id: "presence"})));
-	link.again = (f) => { again = f; say({...options.select, type: "session_associate", session_id: session, ordered: true}); };
+	link.again = (f) => { again = f; say({...link.wish(link.wanted()), type: "session_associate", session_id: session, ordered: true}); };
 
 	const associated = (m) => {
 		if (joined) {
@@ -543,6 +637,7 @@ async function overWebSocket(link, about) {
 			return --left || arrived();
 		}
 		if (m.from !== undefined) return link.other(m);
+		if (m.type === "ahead") return list(m.records, link.base).forEach((one) => one.seq ? link.ahead(one) : take(one));
 		if (m.type === "session_associated") associated(m);
 		else if (m.type === "pong" || m.type === "presence") asked[m.type].shift()?.[0](m);
 		else if (m.type === "error" && m.msg_id === "presence") asked.presence.shift()?.[1](new HubError(m.data.code, m.data.message));
@@ -557,8 +652,13 @@ async function overWebSocket(link, about) {
 			if (!link.over) say({type: "authenticate", token: next});
 		} catch { /* the hub ends the connection, and the next one asks again */ }
 	};
-	socket.onopen = () => say({...options.select, type: "session_associate", session_id: session, since: about.seq, epoch: about.epoch, resume: about.resume, ordered: true});
-	socket.onmessage = (event) => { link.heard = Date.now(); for (const m of list(JSON.parse(event.data))) if (!link.over) take(m); };
+	socket.onopen = () => say({...link.wish(link.area), type: "session_associate", session_id: session, since: about.seq, ahead: about.ahead, epoch: about.epoch, resume: about.resume, ordered: true});
+	socket.onmessage = (event) => {
+		let all;
+		link.heard = Date.now();
+		try { all = list(JSON.parse(event.data), link.base); } catch (error) { if (error.code === "unknown_base") return link.anew(); throw error; }
+		for (const m of all) if (!link.over) take(m);
+	};
 	socket.onclose = (event) => closed(event.code, event.reason);
 	socket.onerror = () => closed(); // of some there is no close
 }
@@ -643,13 +743,14 @@ const here = ({place, epoch, seq}) => (epoch === undefined ? undefined : place ?
 
 // What is wanted, as a query says it, each word with a & before it.
 const query = (select = {}, names) => names.filter((name) => select[name] !== undefined && select[name] !== false)
-	.map((name) => `&${name}=${encodeURIComponent(select[name] === true ? 1 : select[name])}`).join("");
+	.map((name) => `&${name}=${encodeURIComponent(select[name] === true ? 1 : name === "area" ? placeOf(select[name]) : select[name])}`).join("");
+const placeOf = ({x, y, z, r}) => [x, y ?? z, r];
 
 async function overEvents(link, about) {
 	const {options} = about, {ask, bad, reach} = overHttp(link, about);
 	const head = await reach();
 	const since = here(about);
-	const answer = await ask("/events?state=1" + (since ? `&since=${encodeURIComponent(since)}` : "") + query(options.select, ["types", "tick", "priority", "batch", "conflate"]));
+	const answer = await ask("/events?state=1" + (since ? `&since=${encodeURIComponent(since)}` : "") + query({...options.select, area: link.area}, ["types", "tick", "priority", "batch", "conflate", "area"]));
 	if (answer.status !== 200) throw await bad(answer);
 	let begun = false, inState = false;
 	const begin = (how) => { begun = true; inState = !how.recovered; link.begin({...how, head}); };
@@ -688,7 +789,7 @@ async function overEvents(link, about) {
 }
 
 async function overPoll(link, about) {
-	const {ask, bad, reach, placed} = overHttp(link, about), types = query(about.options.select, ["types"]);
+	const {ask, bad, reach, placed} = overHttp(link, about), types = query({...about.options.select, area: link.area}, ["types", "area"]);
 	const records = async (answer) => (await answer.text()).split("\n").filter((line) => line).map((line) => JSON.parse(line));
 	const head = await reach();
 	const begin_anew = async (reason) => {
@@ -734,22 +835,42 @@ async function overPoll(link, about) {
 // A Hub's side: the channel, and the lock that the tab with the connection holds. The browser gives it to another tab
 // when that one is gone, however it went.
 class Tabs {
-	constructor(name, lead) {
+	#name; #lead; #again; #given; #let_go; #trunk;
+	#hidden = () => this.#leave();
+	#shown = ({persisted}) => persisted && (this.#ask(), this.#again());
+
+	// lead: gives a Trunk; again: for who comes back, having missed what was said.
+	constructor(name, lead, again) {
+		[this.#name, this.#lead, this.#again] = [name, lead, again];
 		this.id = random(8);
 		this.channel = new BroadcastChannel(name);
-		this.given = new AbortController();
+		globalThis.addEventListener?.("pagehide", this.#hidden);
+		globalThis.addEventListener?.("pageshow", this.#shown);
+		this.#ask();
+	}
+
+	#ask() {
+		const given = this.#given = new AbortController();
 		const held = () => new Promise((done) => {
-			if (this.given.signal.aborted) return done();
-			this.trunk = lead();
-			this.let_go = done;
+			if (given.signal.aborted) return done();
+			this.#let_go = done;
+			this.#trunk = this.#lead();
 		});
-		navigator.locks.request(name, {signal: this.given.signal}, held).catch((error) => { if (!this.given.signal.aborted) throw error; });
+		navigator.locks.request(this.#name, {signal: given.signal}, held).catch((error) => { if (!given.signal.aborted) throw error; });
+	}
+
+	// A page that is left may be kept, and then holds up nobody.
+	#leave() {
+		this.#trunk?.close();
+		this.#given.abort();
+		this.#let_go?.();
+		this.#trunk = this.#let_go = undefined;
 	}
 
 	close() {
-		this.trunk?.close();
-		this.given.abort();
-		this.let_go?.();
+		globalThis.removeEventListener?.("pagehide", this.#hidden);
+		globalThis.removeEventListener?.("pageshow", this.#shown);
+		this.#leave();
 		this.channel.close();
 	}
 }

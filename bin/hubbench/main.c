@@ -69,6 +69,8 @@ static const struct opt options_table[] = {
      "the same: only the last move of each avatar"},
     {0, "compact", NULL, OPT_TRUE, FIELD(compact), 0, 0, NULL,
      "the same: without what the record before says, too"},
+    {0, "delta", NULL, OPT_TRUE, FIELD(delta), 0, 0, NULL,
+     "the same: only what has changed of a record"},
     {0, "area", "LENGTH", OPT_INT, FIELD(area), 1, 1000000, NULL,
      "the same: only who is so near, in metres (all)"},
     {0, "observers", "N", OPT_INT, FIELD(observers), 1, 999999, NULL,
@@ -115,7 +117,8 @@ static const struct opt_program program = {
 	"[-b BYTES] [-d SECONDS] [--warmup SECONDS] [--ramp SECONDS|RATE/s] [--drain SECONDS] "
 	"[--poisson] [--closed N] [--coalesce SECONDS] [--acks] [--no-echo] [--threads N] "
 	"[--churn RATE] [--slow N] [--deflate] [--tick SECONDS] [--batch] [--conflate] [--compact] "
-	"[--area LENGTH] [--observers N] [--world LENGTH] [--play FILE] [--speed X] [--message "
+	"[--delta] [--area LENGTH] [--observers N] [--world LENGTH] [--play FILE] [--speed X] "
+	"[--message "
 	"TEXT] [--join TEXT] "
 	"[--answer "
 	"TEXT=TEXT] "

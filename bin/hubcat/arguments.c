@@ -66,7 +66,7 @@ static const struct opt options_table[] = {
     {0, "tick", "SECONDS", OPT_SECONDS, FIELD(tick), 0, 60, NULL,
      "take records at the session's ticks, SECONDS apart"},
     {0, "priority", "TYPES", OPT_STRING, FIELD(priority), 0, 0, NULL,
-     "not these, nor what is before them: patterns with commas between"},
+     "not these, which go before others: patterns with commas between"},
     {0, "batch", NULL, OPT_TRUE, FIELD(batch), 0, 0, NULL, "take records in arrays"},
     {0, "conflate", NULL, OPT_TRUE, FIELD(conflate), 0, 0, NULL,
      "of state only what is the latest when it is taken"},

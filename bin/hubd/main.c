@@ -452,6 +452,7 @@ static int open_bus(struct hub *hub)
 				  .urls = (const char *const *)opt->bus.item,
 				  .n = opt->bus.n,
 				  .ca = opt->bus_ca,
+				  .replicas = opt->bus_wait,
 				  .node_ms = (uint64_t)(opt->bus_node_timeout * 1000),
 				  .ttl_ms = (uint64_t)(opt->session_ttl * 1000) + BUS_TTL_MORE_MS};
 	if (opt->bus.n)

@@ -124,6 +124,8 @@ static const struct opt options[] = {
      "share sessions with other hubds through Redis; may be repeated (it is alone)"},
     {0, "bus-ca", "FILE", OPT_STRING, AT(bus_ca), 0, 0, NULL,
      "whose certificates are trusted of rediss:// (the system's)"},
+    {0, "bus-wait", "N", OPT_INT, AT(bus_wait), 0, 100, NULL,
+     "replicas of Redis that have a record before its ack (0)"},
     {0, "bus-node-timeout", "SECONDS", OPT_SECONDS, AT(bus_node_timeout), 1, 3600, NULL,
      "silence after which the members of another hubd are gone (10)"},
     {0, "store", "FILE", OPT_STRING, AT(store), 0, 0, NULL,

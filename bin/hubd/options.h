@@ -45,6 +45,7 @@ struct hub_options {
 	struct opt_list bus;
 	const char *bus_ca;
 	double bus_node_timeout;
+	int64_t bus_wait;
 	const char *store;
 	int sync; /* enum store_sync */
 	int64_t keep_records;

@@ -23,7 +23,6 @@ enum {
 	BANANAS = 60,
 	ROUND = 180 * HZ, /* who has most bananas at its end wins, or who has so many as the goal */
 	SILENT = 90 * HZ, /* who says nothing for so long is out */
-	AWAY = 300 * HZ,  /* who was out may come back to his bananas */
 	LARGE = 8192 /* bytes of a state, above which it goes out at a quarter of this a tick */
 };
 
@@ -64,14 +63,15 @@ static struct player *find(struct text id)
 	return found ? *found : NULL;
 }
 
-/* As that number, or as any that is free; NULL where none is. */
+/* As that number, or in the place of who has been away for longest, if anybody is; else NULL. */
 static struct player *add(struct text id, int number)
 {
-	struct player *p = number ? &players[number - 1] : players;
+	struct player *p = number ? &players[number - 1] : NULL;
 
-	while (!number && p < players + MOST && p->id[0] && (p->here || now < p->seen + AWAY))
-		p++;
-	if (p == players + MOST || id.len >= (int)sizeof(p->id))
+	for (struct player *q = players; !number && q < players + MOST; q++)
+		if (!q->here && (!p || q->seen < p->seen))
+			p = q;
+	if (!p || id.len >= (int)sizeof(p->id))
 		return NULL;
 	if (p->id[0])
 		tdelete(p, &by_id, compare);

@@ -220,24 +220,53 @@ static void take(struct client *c, const char *text, size_t len)
 		client_join_failed(c, m.code, &a);
 }
 
+static void take_all(struct client *c, const char *text, size_t len)
+{
+	struct json_walk walk;
+	struct json_item item;
+
+	json_walk_begin(&walk, text, len);
+	while (json_walk_next(&walk, &item) && !c->freed && client_connected(c))
+		take(c, item.value, item.len);
+}
+
+/* Records that go before others come in an object of the hub's; one of a member's would end with
+ * its seq. */
+static bool take_ahead(struct client *c, const char *text, size_t len)
+{
+	static const char begin[] = "{\"type\":\"ahead\",\"session_id\":\"";
+	struct json_scan scan;
+	struct json_walk walk;
+	struct json_item item;
+
+	if (len < sizeof(begin) || memcmp(text, begin, sizeof(begin) - 1) != 0 ||
+	    memcmp(text + len - 2, "]}", 2) != 0 ||
+	    json_scan(NULL, text, len, NULL, &scan) != JSON_OK)
+		return false;
+	json_walk_begin(&walk, text, len);
+	while (json_walk_next(&walk, &item))
+		if (json_item_is(&item, "records") && item.type == JSON_ARRAY) {
+			c->joins.ahead = true;
+			take_all(c, item.value, item.len);
+			c->joins.ahead = false;
+			break;
+		}
+	return true;
+}
+
 /* Several at once come as an array. */
 static void on_received(void *arg, const char *text, size_t len)
 {
 	struct client *c = arg;
 	struct json_scan scan;
-	struct json_walk walk;
-	struct json_item item;
 
 	client_alive(c);
-	if (!len || *text != '[') {
+	if (len && *text == '{' && take_ahead(c, text, len))
+		return;
+	if (!len || *text != '[')
 		take(c, text, len);
-		return;
-	}
-	if (json_scan(NULL, text, len, NULL, &scan) != JSON_OK)
-		return;
-	json_walk_begin(&walk, text, scan.end);
-	while (json_walk_next(&walk, &item) && !c->freed && client_connected(c))
-		take(c, item.value, item.len);
+	else if (json_scan(NULL, text, len, NULL, &scan) == JSON_OK)
+		take_all(c, text, scan.end);
 }
 
 static void on_moving(void *arg, bool in)

@@ -37,6 +37,9 @@ void cursor_ask(const struct cursor *c, char out[CURSOR_JOIN_MAX])
 	n = snprintf(out, CURSOR_JOIN_MAX, ",\"since\":%" PRIu64, c->seq);
 	if (c->epoch[0])
 		n += snprintf(out + n, CURSOR_JOIN_MAX - (size_t)n, ",\"epoch\":\"%s\"", c->epoch);
+	if (c->ahead > c->seq)
+		n +=
+		    snprintf(out + n, CURSOR_JOIN_MAX - (size_t)n, ",\"ahead\":%" PRIu64, c->ahead);
 	if (c->rest)
 		snprintf(out + n, CURSOR_JOIN_MAX - (size_t)n, ",\"rest\":true");
 }
@@ -78,6 +81,7 @@ void cursor_joined(struct cursor *c, const struct cursor_joined *j)
 	c->gap_to = c->own_from = c->own_to = 0;
 	c->state_left = 0;
 	if (c->known && j->rest) {
+		c->ahead = 0;
 		/* A gap, and state of before its end, may come first. */
 		copy_epoch(c->epoch, j->epoch);
 		c->seq = j->since;
@@ -89,6 +93,7 @@ void cursor_joined(struct cursor *c, const struct cursor_joined *j)
 		return;
 	}
 	copy_epoch(c->head_epoch, j->epoch);
+	c->ahead = 0;
 	c->head = j->seq;
 	c->state_left = j->snapshot;
 	c->hide = c->from == CURSOR_NOW && !c->known && !c->lost;
@@ -120,6 +125,14 @@ enum cursor_record cursor_record(struct cursor *c, uint64_t seq)
 	c->gap_to = 0;
 	c->seq = seq;
 	cursor_skip_own(c);
+	return CURSOR_LIVE;
+}
+
+enum cursor_record cursor_ahead(struct cursor *c, uint64_t seq)
+{
+	if (seq <= c->ahead || (c->known && seq <= c->seq))
+		return CURSOR_REPEAT;
+	c->ahead = seq;
 	return CURSOR_LIVE;
 }
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define CURSOR_EPOCH_MAX 64
-#define CURSOR_JOIN_MAX 176 /* bytes that cursor_ask() writes */
+#define CURSOR_JOIN_MAX 208 /* bytes that cursor_ask() writes */
 
 enum cursor_from {
 	CURSOR_NOW,   /* records from the join on */
@@ -24,6 +24,7 @@ struct cursor {
 	bool lost;  /* it stood somewhere, and has forgotten where */
 	bool rest;  /* wants what is left of a past that is not all there, not the state instead */
 	uint64_t seq;
+	uint64_t ahead;			  /* what does not wait has come up to there */
 	char epoch[CURSOR_EPOCH_MAX + 1]; /* of seq; empty: any */
 
 	/* After a join: state records that come first, and where it will stand behind them. */
@@ -67,6 +68,9 @@ enum cursor_record {
 };
 
 enum cursor_record cursor_record(struct cursor *c, uint64_t seq);
+
+/* The same of one that comes before others with a lower seq. */
+enum cursor_record cursor_ahead(struct cursor *c, uint64_t seq);
 
 /* The hub leaves out the records up to this one. */
 void cursor_gap(struct cursor *c, uint64_t to_seq);

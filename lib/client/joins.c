@@ -213,7 +213,9 @@ bool joins_only_one(const struct joins *j)
 bool joins_record(struct joins *j, const char *session, struct client_message *m)
 {
 	struct join *s = session ? find(j, session) : j->list;
-	enum cursor_record place = s ? cursor_record(&s->cursor, m->seq) : CURSOR_LIVE;
+	enum cursor_record place = !s	      ? CURSOR_LIVE
+				   : j->ahead ? cursor_ahead(&s->cursor, m->seq)
+					      : cursor_record(&s->cursor, m->seq);
 
 	m->state = place == CURSOR_OLD;
 	m->join = number(j, s);

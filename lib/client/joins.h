@@ -13,7 +13,7 @@
 #include "client/cursor.h"
 
 #define JOINS_LINE_MAX                                                             \
-	(752 + CLIENT_WANTS_MAX) /* bytes that joins_ask() and joins_leave() write \
+	(784 + CLIENT_WANTS_MAX) /* bytes that joins_ask() and joins_leave() write \
 				  */
 
 struct join {
@@ -31,12 +31,13 @@ struct join {
 	char log[CURSOR_EPOCH_MAX + 1]; /* the epoch at the last join */
 };
 
-/* Zeroed at the start. Callers read count and set by_caller and ordered; the rest is for joins.c
- * only. */
+/* Zeroed at the start. Callers read count and set by_caller, ahead and ordered; the rest is for
+ * joins.c only. */
 struct joins {
 	struct join *list;
 	size_t count;
 	bool ordered;	  /* joins with `ordered` (hub(7)) */
+	bool ahead;	  /* records that come now are before others */
 	bool by_caller;	  /* the caller of the client joins something by itself, too */
 	char resume[129]; /* the hub's token for who we are; empty: none */
 	char sent_as[65]; /* the client id at the last join */

@@ -208,12 +208,12 @@ run_page("examples/$_", [ markdown_examples("$root/examples/$_/README.md") ], cw
     for 'match', 'late-joiner';
 run_page('examples/highlight', [ markdown_examples("$root/examples/highlight/README.md") ],
 	files => { examples => "$root/examples" });
-run_page("examples/$_", [ markdown_examples("$root/examples/$_/README.md") ], files => { examples => "$root/examples" }) for 'chat', 'document', 'scoreboard';
+run_page("examples/$_", [ markdown_examples("$root/examples/$_/README.md") ], files => { examples => "$root/examples" }) for 'chat', 'document', 'game', 'scoreboard';
 run_page('examples/offline-consumer', [ markdown_examples("$root/examples/offline-consumer/README.md") ],
 	files => { examples => "$root/examples" });
 
 subtest 'files that the pages name' => sub {
-	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/', 'highlight/', 'c-client/', 'chat/', 'document/', 'scoreboard/') {
+	for my $readme ('README.md', map { "examples/${_}README.md" } '', 'match/', 'late-joiner/', 'offline-consumer/', 'highlight/', 'c-client/', 'chat/', 'document/', 'game/', 'scoreboard/', 'world/') {
 		my $at = "$root/$readme" =~ s{/[^/]+$}{}r;
 		ok(-e "$at/$_", "$readme: $_") for slurp("$root/$readme") =~ /\]\((?!https?:)([^)#]+)\)/g;
 	}

@@ -7,7 +7,7 @@ use Hub::Bench;
 use Hub::Proxy;
 
 my $pem = Hub::Proxy::certificate();
-my $hub = Hub->start(args => [ '--deflate', '--history', 20_000 ]);
+my $hub = Hub->start(args => [ '--deflate', '--history', 20_000, '--area', 'avatar=position.x,position.z,50' ]);
 my $tls = Hub->start(args => [ '--deflate', '--tls-cert', $pem->{cert}, '--tls-key', $pem->{key} ]);
 my %url = (ws => "ws://127.0.0.1:$hub->{port}/ws", unix => "unix:$hub->{socket}", wss => "wss://127.0.0.1:$tls->{port}/ws");
 my @short = qw(--scenario crowd -c 24 -d 1 --warmup 0.1 --observers 5);
@@ -30,17 +30,33 @@ sub known {
 
 my %bytes;
 for my $case ([ plain => 'ws' ], [ less => 'ws', @less ], [ deflated => 'ws', @less, '--deflate' ], [ unix => 'unix', @less ],
+	[ patches => 'ws', @less, '--delta' ], [ 'deflated patches' => 'ws', @less, '--delta', '--deflate' ],
 	[ 'two threads' => 'ws', @less, '--deflate', '--threads', 2 ], [ TLS => 'wss', @less, '--deflate', '--insecure' ]) {
 	my ($name, $over, @args) = @$case;
 	my %has = map { $_ => 1 } @args;
 	my $r = known($name, bench($url{$over}, @short, @args)) or next;
 	$bytes{$name} = $r->{derived}{bytes_per_update};
-	is_deeply([ @{ $r->{asked} }{qw(observers world batch conflate compact deflate tick_s)} ],
-		[ 5, 1000, (map { $has{"--$_"} ? JSON::PP::true() : JSON::PP::false() } qw(batch conflate compact deflate)),
+	is_deeply([ @{ $r->{asked} }{qw(observers world batch conflate compact deflate delta tick_s)} ],
+		[ 5, 1000, (map { $has{"--$_"} ? JSON::PP::true() : JSON::PP::false() } qw(batch conflate compact deflate delta)),
 			$has{'--tick'} ? 0.05 : 0 ], "$name: as it was asked");
 }
 cmp_ok($bytes{less}, '<', $bytes{plain}, 'arrays without what was said take fewer bytes');
 cmp_ok($bytes{deflated}, '<', $bytes{less} / 2, 'deflated far fewer');
+cmp_ok($bytes{patches}, '<', $bytes{less}, 'patches fewer');
+cmp_ok($bytes{'deflated patches'}, '<', $bytes{deflated}, 'and deflated fewer than anything else');
+
+for my $case ([ 'areas', @less ], [ 'areas, each move by itself' ], [ 'areas, patches', @less, '--delta', '--deflate' ]) {
+	my ($name, @args) = @$case;
+	subtest $name => sub {
+		# Who walks this fast gets in and out of sight.
+		my $run = bench($url{ws}, qw(--scenario crowd -c 24 -d 2 --warmup 0.5 --world 600 --area 60 --observers 5), @args);
+		is($run->{status}, 0, 'exit 0') or diag($run->{err}, $run->{out});
+		my $r = $run->{result} or return;
+		is_deeply([ @{ $r->{happened} }{qw(missing ghosts)} ], [ 0, 0 ], 'all who are in sight are known, and nobody who is far away');
+		is($r->{asked}{area}, 60, 'as it was asked');
+		cmp_ok($r->{happened}{observed}, '<', 5 * $r->{happened}{sent}, 'not all came to everybody');
+	};
+}
 
 subtest 'deflated otherwise, too' => sub {
 	my $run = bench($url{ws}, '--deflate', qw(-c 10 -d 0.3 --warmup 0 -b 1000 -r 200));
@@ -65,7 +81,7 @@ subtest 'what does not go' => sub {
 	is($run->{status}, 69, 'a hub that does not deflate: exit 69');
 	like($run->{err}, qr/the server does not agree to permessage-deflate/, 'which is said');
 	$off->stop;
-	for my $case ([ 'unix', '--deflate' ], [ 'ws', '--tick', '50ms' ], [ 'ws', '--world', 100 ], [ 'ws', @short, '--compact' ],
+	for my $case ([ 'unix', '--deflate' ], [ 'ws', '--tick', '50ms' ], [ 'ws', '--world', 100 ], [ 'ws', @short, '--compact' ], [ 'ws', @short, '--delta', '--batch' ], [ 'ws', '--area', 5 ],
 		[ 'ws', @short, '--closed', 3 ], [ 'ws', @short, '-s', 2 ], [ 'ws', @short, '--dialect', 'socketio', '--batch' ],
 		[ 'ws', @short, '--no-echo' ]) {
 		my ($over, @args) = @$case;

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use Hub;
 use Hub::Http;
+use Hub::Npm;
 use Hub::Sio;
 
 # The answer to a request by hand: its status.
@@ -150,6 +151,29 @@ subtest 'Socket.IO' => sub {
 		    : becomes { $silent->request('GET')->{status} == 400 } 'who connects to nothing';
 	}
 	$_->stop for $hub, $hasty;
+};
+
+# The same by clients that others have made, on connections as they come: tests/conformance/socketio-suite.js.
+subtest 'by fetch() and ws' => sub {
+	my $modules = Hub::Npm::modules('ws@8.18.0');
+	plan skip_all => 'npm brings no ws here' unless $modules;
+	my @times = (qw(--socket none --listen 127.0.0.1:0 --max-message 1000000 --workers 2 --socketio-path));
+	my %hub = (
+		echo => Hub->start(only => [ @times, '/engine.io', '--socketio-echo' ]),
+		quick => Hub->start(only => [ @times, '/engine.io', '--socketio-echo', '--ping', 0.3, '--pong', 0.5 ]),
+		rules => Hub->start(only => [ @times, '/socket.io', '--socketio-connect', 1, '--rules', root() . '/tests/conformance/socketio-rules' ]));
+	for my $row ([ 'echo', '/engine.io/', qw(handshake messages rules closing upgrade) ], [ 'quick', '/engine.io/', 'heartbeat' ],
+		[ 'rules', '/socket.io/', qw(handshake rules connect disconnect message) ])
+	{
+		my ($at, $path, @groups) = @$row;
+		for my $group (@groups) {
+			my $r = run([ Hub::Npm::program('node'), root() . '/tests/conformance/socketio-suite.js', "127.0.0.1:$hub{$at}{port}", $path, $group ],
+				env => { NODE_PATH => $modules });
+			is($r->{status}, 0, "$path $group") or diag(grep { !/^ok/ } map { "$_\n" } split(/\n/, $r->{out}), $r->{err});
+			cmp_ok(scalar(() = $r->{out} =~ /^ok/mg), '>=', 4, 'of several checks');
+		}
+	}
+	$_->stop for values %hub;
 };
 
 done_testing;

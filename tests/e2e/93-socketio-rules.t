@@ -367,6 +367,39 @@ subtest 'connect.jq' => sub {
 	$hub->stop;
 };
 
+# A client takes the last string that an event ends with for its place.
+subtest 'what is emitted keeps the place' => sub {
+	my $hub = Hub->start(args => [ '--rules', rules(%basic, echo => '{do: "emit", type: "told", args: .args}, {do: "reply"}') ]);
+	my $app = $hub->member('unix', 'app');
+	for my $room (0, 1) {
+		my $ann = Hub::Sio->ws($hub);
+		my $hello = $ann->connect('/app');
+		if ($room) {
+			$ann->send('42/app,["enter",{"room":"den"}]');
+			$ann->event;
+		}
+		say_in($app, 'app', 1);
+		$ann->event;
+		my $offset = $ann->{offset};
+		for my $args ('', ',"x"', ',1,"x"') {
+			$ann->send(qq(42/app,5["echo"$args]));
+			is($ann->packet, qq(42/app,["told"$args,"$offset"]), "where it would be lost: $args");
+			is($ann->packet, '43/app,5[null]', 'a reply has none');
+		}
+		$ann->send('42/app,["echo","x",{"y":"z"}]');
+		is($ann->packet, '42/app,["told","x",{"y":"z"}]', 'and nowhere else');
+		$app->send({ type => 'psst', to => $hello->{sid}, args => ['x'] }, { type => 'psst', to => $hello->{sid}, text => 'x' });
+		is($ann->packet, qq(42/app,["psst","x","$offset"]), 'messages to it alone, too');
+		my ($whole) = $ann->packet =~ /^42\/app,\["psst",(\{.*\})\]$/;
+		ok(!exists unjson($whole)->{seq}, 'of which none has it otherwise');
+		$ann->{ws}->abort;
+		say_in($app, 'app', 2);
+		my $answer = Hub::Sio->ws($hub)->connect('/app', { pid => $hello->{pid}, offset => $offset });
+		is_deeply([ $answer->{pid}, missed($answer) ], [ $hello->{pid}, ['app2'] ], 'it comes back');
+	}
+	$hub->stop;
+};
+
 subtest 'who is not to come back' => sub {
 	my $dir = rules(%basic,
 		connect => '{do: "join", session, recovery: (.session != "app")}, {do: "emit", type: "in", args: ["x"]}',

@@ -222,6 +222,19 @@ END
 		$board->('Ann', 'Ann,Bob,Dee,Eve', 'nobody is left of it');
 	};
 
+	subtest 'a crowd' => sub {
+		my $crowd = scratch() . '/crowd';
+		my $made = run([ $cc, qw(-std=c11 -O2 -D_GNU_SOURCE -Wall -Wextra -Werror -o), $crowd, map { "$source/$_.c" } qw(crowd line) ]);
+		is($made->{status}, 0, 'compiles') or diag($made->{err});
+		my $r = run([ $crowd, $example->{port}, 40, 5, 2 ]);
+		is($r->{status}, 0, 'plays') or diag($r->{err});
+		my $result = unjson($r->{out});
+		is($result->{players}, 40, 'all of it');
+		cmp_ok($result->{inputs}, '>', 0, 'with inputs');
+		is($result->{unanswered}, 0, 'each of which a state knows of');
+		$board->('Ann', 'Ann,Bob,Dee,Eve', 'and is gone then: no ghosts');
+	};
+
 	subtest 'a stranger' => sub {
 		my $c = Hub::Client->ws($example->{port});
 		my $id = $c->join_session('town', types => [ 'error' ])->{client_id};

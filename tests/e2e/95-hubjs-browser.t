@@ -1,7 +1,7 @@
 # Not under sanitizers.
-# contrib/hub.js in real browsers, Chromium and Firefox, served by the hub itself: cut over each transport, offline and
-# back, and the example of its page as it is printed. A page says what it has seen in the session "report".
-# HUB_TEST_ROUNDS: how many cuts of each transport (20).
+# contrib/hub.js in a real browser, served by the hub itself: cut over each transport, offline and back, and the
+# example of its page as it is printed. A page says what it has seen in the session "report".
+# HUB_TEST_ROUNDS: how many cuts of each transport (20). HUB_TEST_BROWSER: firefox in place of chromium.
 use strict;
 use warnings;
 use Hub;
@@ -9,8 +9,8 @@ use Hub::Browser;
 use Hub::Cut;
 use Hub::Pages;
 
-my @kinds = grep { Hub::Browser::program($_) } qw(chromium firefox);
-plan skip_all => 'no browser here' unless @kinds;
+my $kind = $ENV{HUB_TEST_BROWSER} || 'chromium';
+plan skip_all => "no $kind here" unless Hub::Browser::program($kind);
 
 my $cuts = $ENV{HUB_TEST_ROUNDS} || 20;
 my $root = root();
@@ -18,7 +18,7 @@ my $site = scratch() . '/site';
 mkdir $site or die "$site: $!\n";
 my $hub = Hub->start(args => [ '--history', 1_000_000, '--history-bytes', '1G', '--history-memory', '2G',
 	'--www', $site, '--www', "$root/contrib", '--cors', '*' ]);
-my $browser;
+my $browser = Hub::Browser->start(kind => $kind);
 
 # What a page says.
 my $heard = $hub->member('unix', 'report');
@@ -65,20 +65,12 @@ sub report {
 	return $got->{what};
 }
 
-for my $kind (@kinds) {
-	$browser = Hub::Browser->start(kind => $kind);
-	subtest $kind => sub { in_browser($kind) };
-	$browser->close;
-}
-
-sub in_browser {
-	my ($kind) = @_;
-	for my $transport (qw(websocket sse poll)) {
-		subtest "cuts over $transport" => sub {
-			my $cut = Hub::Cut->start($hub->{port}, seed => 7, cuts => 1e9, bytes => 20_000);
-			my $session = "$kind.$transport";
-			my $told = $hub->member('unix', "$session.told");
-			my $page = page($transport, <<"END");
+for my $transport (qw(websocket sse poll)) {
+	subtest "cuts over $transport" => sub {
+		my $cut = Hub::Cut->start($hub->{port}, seed => 7, cuts => 1e9, bytes => 20_000);
+		my $session = "$kind.$transport";
+		my $told = $hub->member('unix', "$session.told");
+		my $page = page($transport, <<"END");
 import {Hub} from "/hub.js";
 const brief = {firstWait: 20, longestWait: 100, storage: {getItem: () => null, setItem() {}}};
 const told = new Hub("$session.told", brief);
@@ -101,21 +93,21 @@ await until(() => enough && acked === n && hub.seq === n);
 const at = got.findIndex(([seq, i], place) => seq !== place + 1 || i !== seq);
 say("$transport", {n, got: got.length, at, wrong, keys: [...hub.state("s").values()].map((m) => m.n).sort((a, b) => a - b)});
 END
-			report('begun');
-			wait_for { said(); $cut->cuts >= $cuts } "$cuts cuts", 200 + 2 * $cuts;
-			$told->send({ type => 'enough' });
-			my $got = report($transport);
-			is($got->{got}, $got->{n}, "$got->{n} records came");
-			is($got->{at}, -1, 'once each, in order, with the numbers that were acknowledged');
-			is_deeply($got->{wrong}, [], 'nothing was lost');
-			is_deeply($got->{keys}, [ $got->{n} - 6 .. $got->{n} ], 'the mirror is the state');
-			$page->close;
-			$cut->stop;
-		};
-	}
+		report('begun');
+		wait_for { said(); $cut->cuts >= $cuts } "$cuts cuts", 200 + 2 * $cuts;
+		$told->send({ type => 'enough' });
+		my $got = report($transport);
+		is($got->{got}, $got->{n}, "$got->{n} records came");
+		is($got->{at}, -1, 'once each, in order, with the numbers that were acknowledged');
+		is_deeply($got->{wrong}, [], 'nothing was lost');
+		is_deeply($got->{keys}, [ $got->{n} - 6 .. $got->{n} ], 'the mirror is the state');
+		$page->close;
+		$cut->stop;
+	};
+}
 
-	subtest 'the browser has no network' => sub {
-		my $page = page('offline', <<"END");
+subtest 'the browser has no network' => sub {
+	my $page = page('offline', <<"END");
 import {Hub} from "/hub.js";
 const seen = [];
 const hub = new Hub("$kind.offline", {firstWait: 20});
@@ -131,23 +123,23 @@ online = true;
 dispatchEvent(new Event("online"));
 say("offline", {seq: (await waits).seq, seen});
 END
-		my $got = report('offline');
-		is($got->{seq}, 1, 'what was published meanwhile is sent when there is one');
-		is_deeply($got->{seen}, [qw(behind joined connecting offline connecting behind joined)], 'and each step is seen');
-		$page->close;
-	};
+	my $got = report('offline');
+	is($got->{seq}, 1, 'what was published meanwhile is sent when there is one');
+	is_deeply($got->{seen}, [qw(behind joined connecting offline connecting behind joined)], 'and each step is seen');
+	$page->close;
+};
 
-	subtest 'the example of the page' => sub {
-		my ($script) = map { unescape($_) } slurp("$root/man/hub.js.3") =~ m{^(import \{Hub\} from "/hub\.js";\n\nconst hub = new Hub\("room".*?)^\.Ed}ms;
-		$script =~ s/console\.log\(/say("said", [document.title].concat(/g;
-		$script =~ s/^(.*say.*)\)(\)?;)$/$1))$2/mg;
-		$script =~ s/"room"/"$kind.room"/;
-		my $page = page('example', $script);
-		my %said = map { json($_) => 1 } report('said'), report('said');
-		is_deeply(\%said, { '["joined","lamp","Ann"]' => 1, '["joined",1]' => 1 }, 'it runs as it is printed');
-		$page->close;
-	};
-}
+subtest 'the example of the page' => sub {
+	my ($script) = map { unescape($_) } slurp("$root/man/hub.js.3") =~ m{^(import \{Hub\} from "/hub\.js";\n\nconst hub = new Hub\("room".*?)^\.Ed}ms;
+	$script =~ s/console\.log\(/say("said", [document.title].concat(/g;
+	$script =~ s/^(.*say.*)\)(\)?;)$/$1))$2/mg;
+	$script =~ s/"room"/"$kind.room"/;
+	my $page = page('example', $script);
+	my %said = map { json($_) => 1 } report('said'), report('said');
+	is_deeply(\%said, { '["joined","lamp","Ann"]' => 1, '["joined",1]' => 1 }, 'it runs as it is printed');
+	$page->close;
+};
 
+$browser->close;
 $hub->stop;
 done_testing;

@@ -1,8 +1,8 @@
 # Not under sanitizers.
-# Tabs that share a connection, in real browsers: they are one client; when the tab that has the connection goes,
+# Tabs that share a connection, in a real browser: they are one client; when the tab that has the connection goes,
 # closed, crashed or loaded anew, another one goes on, and no tab misses a record or gets one twice; nor does the log
 # get twice what they publish meanwhile. Over each transport, over a network that cuts, and with tabs that come late.
-# HUB_TEST_ROUNDS: how many tabs go, of each transport (3).
+# HUB_TEST_ROUNDS: how many tabs go, of each transport (3). HUB_TEST_BROWSER: firefox in place of chromium.
 use strict;
 use warnings;
 use Hub;
@@ -10,8 +10,8 @@ use Hub::Browser;
 use Hub::Cut;
 use Hub::Http;
 
-my @kinds = grep { Hub::Browser::program($_) } qw(chromium firefox);
-plan skip_all => 'no browser here' unless @kinds;
+my $kind = $ENV{HUB_TEST_BROWSER} || 'chromium';
+plan skip_all => "no $kind here" unless Hub::Browser::program($kind);
 my $rounds = $ENV{HUB_TEST_ROUNDS} || 3;
 my $root = root();
 my $site = scratch() . '/site';
@@ -57,8 +57,8 @@ sub whole_log {
 }
 
 sub tabs {
-	my ($kind, $transport, $cut) = @_;
-	my $session = join '.', $kind, $transport, $cut ? 'cut' : ();
+	my ($transport, $cut) = @_;
+	my $session = join '.', $transport, $cut ? 'cut' : ();
 	my $browser = Hub::Browser->start(kind => $kind);
 	my $n = 0;
 	my (@open, %acked);
@@ -80,7 +80,7 @@ sub tabs {
 		my $first = shift @open;
 		$_->until('seen.got.length > 20', 'records') for @open;
 		my $cuts = $cut ? $cut->cuts : 0;
-		wait_for { $cut->cuts > $cuts + 3 } 'some cuts' if $cut;
+		wait_for { $cut->cuts > $cuts } 'a cut' if $cut;
 		$acked{ $first->{name} } = $first->eval('seen.acked');
 		is_deeply($first->eval('seen.wrong'), [], "round $round: nothing went wrong in who goes");
 		if ($round % 3 == 1) {
@@ -124,19 +124,19 @@ sub tabs {
 	$browser->close;
 }
 
-for my $kind (@kinds) {
-	for my $transport (qw(websocket sse poll)) {
-		subtest "$kind, $transport" => sub { tabs($kind, $transport) };
-	}
-	subtest "$kind, a network that cuts" => sub {
-		my $cut = Hub::Cut->start($hub->{port}, seed => 3, cuts => 1e9, bytes => 4_000);
-		tabs($kind, 'websocket', $cut);
-		$cut->stop;
-	};
+# What differs between browsers is how tabs meet.
+for my $transport ($kind eq 'chromium' ? qw(websocket sse poll) : 'websocket') {
+	subtest $transport => sub { tabs($transport) };
+}
+
+if ($kind eq 'chromium') {
+	my $cut = Hub::Cut->start($hub->{port}, seed => 3, cuts => 1e9, bytes => 20_000);
+	subtest 'a network that cuts' => sub { tabs('websocket', $cut) };
+	$cut->stop;
 }
 
 subtest 'nobody is there, and then somebody' => sub {
-	my $browser = Hub::Browser->start(kind => $kinds[0]);
+	my $browser = Hub::Browser->start(kind => $kind);
 	my $away = Hub->start(listen => own_address() . ':0', args => [ '--cors', '*' ]);
 	my $address = "$away->{host}:$away->{port}";
 	my @pages = map { $browser->open("$base/tab.html?session=s&transports=websocket&url=http://$address&name=p$_") } 1 .. 2;
@@ -152,7 +152,7 @@ subtest 'nobody is there, and then somebody' => sub {
 };
 
 subtest 'who does not share is by itself' => sub {
-	my $browser = Hub::Browser->start(kind => $kinds[0]);
+	my $browser = Hub::Browser->start(kind => $kind);
 	my @pages = map { $browser->open("$base/tab.html?session=own&transports=websocket&own=1&name=p$_") } 1 .. 2;
 	$_->until('hub.status === "joined" && hub.userCount === 2') for @pages;
 	pass('two clients');

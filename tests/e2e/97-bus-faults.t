@@ -220,4 +220,26 @@ subtest 'failover to a replica' => sub {
 	$_->stop for @two;
 };
 
+subtest 'acks that wait for a replica' => sub {
+	my ($one, $two) = map { Hub::Redis->start } 1 .. 2;
+	$two->cli('REPLICAOF', $one->{host}, $one->{port});
+	wait_for { $one->cli(qw(INFO replication)) =~ /state=online/ } 'the replica to follow';
+	my $waits = $one->hub(args => [ '--bus-wait', 1 ]);
+	my $by = $waits->unix;
+	$by->join_session('waits', echo => JSON::PP::false);
+	my ($seq, $refused) = publish($by, 'waits', 100);
+	is(scalar keys %$seq, 100, 'with one they come');
+	is($two->cli(qw(HGET hub:{waits} head)), 100, 'when it has them');
+	$two->freeze;
+	$by->send({ type => 'said', msg_id => 'z' });
+	is($by->wait_type('error')->{data}{code}, 'unavailable', 'without one who publishes is told');
+	$two->thaw;
+	wait_for {
+		$by->send({ type => 'said', msg_id => 'z' });
+		my $m = $by->next;
+		return $m->{type} eq 'ack' && $m->{seq} == 101;
+	} 'the same message to be acknowledged';
+	$waits->stop;
+};
+
 done_testing;

@@ -27,11 +27,21 @@ sub list {
 	return $c->wait_type('presence');
 }
 
+# Until a member is told of all of these, and of nobody else.
+sub knows {
+	my ($c, @others) = @_;
+	becomes {
+		my $list = list($c);
+		my @ids = sort map { $_->{client_id} } @{ $list->{members} };
+		return "@ids" eq join(' ', sort map { $_->{id} } $c, @others) && $list->{user_count} == @ids;
+	} 'who is there is known';
+}
+
 subtest 'coming and going' => sub {
 	my $x = $hub[0]->member('ws', 'room');
 	is($x->{joined}{user_count}, 1, 'one is there');
 	my $y = $hub[1]->member('unix', 'room');
-	is($y->{joined}{user_count}, 2, 'who joins elsewhere is the second');
+	knows($y, $x);
 	told($x, 'client_connected', $y->{id}, 2);
 	my $z = $hub[0]->member('unix', 'room');
 	is($z->{joined}{user_count}, 3, 'a third');
@@ -65,6 +75,9 @@ subtest 'to one' => sub {
 subtest 'one client, once' => sub {
 	my $x = $hub[0]->member('ws', 'once');
 	my $watch = $hub[1]->member('unix', 'once');
+	knows($watch, $x);
+	knows($x, $watch);
+	@{ $watch->{presence} } = ();
 	my $again = $hub[1]->client('ws');
 	my $joined = $again->join_session('once', resume => $x->{joined}{resume});
 	is($joined->{client_id}, $x->{id}, 'it comes back elsewhere');
@@ -146,7 +159,7 @@ subtest 'to a user' => sub {
 	is($_->wait_type('hello')->{n}, 1, 'each connection of a user gets it, wherever it is') for @bob;
 	$ann->send({ type => 'hello', to => '@carl', msg_id => 'x' });
 	is($ann->wait_type('error')->{data}{code}, 'not_member', 'but nobody is nobody');
-	like(json(list($bob[1])), qr/"user":"ann"/, 'presence tells of users elsewhere');
+	becomes { json(list($bob[1])) =~ /"user":"ann"/ } 'presence tells of users elsewhere';
 };
 
 subtest 'sent away, and banned' => sub {

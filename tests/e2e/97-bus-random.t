@@ -7,7 +7,7 @@ use Hub;
 use Hub::Redis;
 
 plan skip_all => Hub::Redis::missing() if Hub::Redis::missing();
-my $rounds = $ENV{HUB_TEST_ROUNDS} || 6;
+my $rounds = $ENV{HUB_TEST_ROUNDS} || 3;
 my $redis = Hub::Redis->start(keeps => 1);
 my @args = ('--history', 100_000, '--bus-node-timeout', 3);
 my @hub = map { $redis->hub(args => \@args) } 1 .. 3;

@@ -59,6 +59,8 @@ void bench_member_free(struct member *m)
 	free(m->streams);
 	free(m->seat);
 	free(m->view);
+	free(m->bases);
+	m->bases = NULL;
 	m->streams = NULL;
 	m->seat = NULL;
 	m->view = NULL;

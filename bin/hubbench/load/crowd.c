@@ -69,6 +69,9 @@ struct crowd *crowd_new(const struct run *r, const char *text)
 	w->side = p->crowd.world;
 	w->observers = p->crowd.observers;
 	w->step_s = r->npublishers / p->rate;
+	/* Every avatar moves as often as any other: what is older is not asked for. */
+	for (w->bases = p->o->delta ? 63 : 0; w->bases && w->bases < 16 * (uint64_t)r->npublishers;)
+		w->bases = 2 * w->bases + 1;
 	for (uint32_t i = 0; i < r->npublishers; i++) {
 		struct crowd_avatar *a = &w->avatar[i];
 
@@ -175,6 +178,8 @@ void crowd_joined(struct loop *l, struct member *m)
 
 	if (r->crowd && m->client < r->crowd->observers && !m->view)
 		m->view = need(calloc(r->npublishers ? r->npublishers : 1, sizeof(*m->view)));
+	if (m->view && r->crowd->bases && !m->bases)
+		m->bases = need(calloc(r->crowd->bases + 1, sizeof(*m->bases)));
 }
 
 static uint64_t due_of(const struct run *r, uint32_t publisher, uint64_t number)
@@ -196,6 +201,42 @@ static void observe(struct loop *l, struct member *m, const struct avatar_seen *
 		m->view[seen->publisher] = seen->number + 1;
 }
 
+/* An array in which there may be patches. */
+static void take_patches(struct loop *l, struct member *m, const char *p, const char *end)
+{
+	const struct run *r = l->run;
+	uint64_t most = r->crowd->bases, base;
+	struct avatar_seen seen;
+	const char *at, *q;
+	size_t len;
+
+	while (avatar_element(&p, end, &at, &len)) {
+		uint64_t seq = avatar_seq(at, len);
+
+		q = at;
+		if (*at == '[') {
+			if (!avatar_patch(at, len, &base, &seen.number) ||
+			    m->bases[base & most].seq != base)
+				continue;
+			seen.publisher = m->bases[base & most].publisher;
+			seen.moved = true;
+			observe(l, m, &seen);
+			m->bases[seq & most] = (struct crowd_base){seq, seen.publisher};
+			continue;
+		}
+		while (avatar_next(&r->script, &q, at + len, &seen)) {
+			if (seen.publisher >= r->npublishers)
+				continue;
+			if (seen.moved)
+				observe(l, m, &seen);
+			else
+				m->view[seen.publisher] = 0;
+			if (seen.moved && seq)
+				m->bases[seq & most] = (struct crowd_base){seq, seen.publisher};
+		}
+	}
+}
+
 bool crowd_take(struct loop *l, struct member *m, const char *p, size_t len)
 {
 	const struct run *r = l->run;
@@ -205,6 +246,10 @@ bool crowd_take(struct loop *l, struct member *m, const char *p, size_t len)
 
 	if (!m->view)
 		return avatar_next(&r->script, &p, end, &seen);
+	if (m->bases && len && *p == '[') {
+		take_patches(l, m, p, end);
+		return true;
+	}
 	while (avatar_next(&r->script, &p, end, &seen)) {
 		if (seen.publisher >= r->npublishers)
 			continue;
@@ -259,12 +304,18 @@ void crowd_sample(struct loop *l)
 			sample_one(l, m, i, l->now);
 }
 
+/* It should have been told that it is out of sight. */
+static bool is_ghost(const struct run *r, const struct member *m, uint32_t publisher)
+{
+	return m->view[publisher] && far_from(r, m, publisher) > 3 * m->area.r;
+}
+
 bool crowd_settled(const struct run *r, const struct member *m)
 {
 	if (!m->view)
 		return true;
 	for (uint32_t i = 0; i < r->npublishers; i++)
-		if (in_view(r, m, i) && m->view[i] != moves_of(r, i))
+		if (in_view(r, m, i) ? m->view[i] != moves_of(r, i) : is_ghost(r, m, i))
 			return false;
 	return true;
 }
@@ -282,6 +333,6 @@ void crowd_end(struct loop *l)
 			if (in_view(r, m, a))
 				l->missing += m->view[a] < moves_of(r, a);
 			else
-				l->ghosts += m->view[a] && far_from(r, m, a) > 2 * m->area.r;
+				l->ghosts += is_ghost(r, m, a);
 	}
 }

@@ -17,6 +17,12 @@ struct crowd_avatar {
 	uint64_t random;
 };
 
+/* A record that a patch may be of. */
+struct crowd_base {
+	uint64_t seq;
+	uint32_t publisher;
+};
+
 /* What a run's crowd has in common. */
 struct crowd {
 	struct crowd_avatar *avatar; /* of each publisher */
@@ -25,6 +31,7 @@ struct crowd {
 	uint32_t observers;	     /* the first of the clients */
 	char *head, *tail;	     /* what the dialect has around a move */
 	size_t head_len, tail_len;
+	uint64_t bases; /* of each observer, less 1: one less than a power of two; 0: no patches */
 };
 
 /* NULL: no memory. text is the dialect's message around "{mark}". */
@@ -57,7 +64,7 @@ void crowd_sample(struct loop *l);
 bool crowd_settled(const struct run *r, const struct member *m);
 
 /* At the end, when nothing moves: what observers know wrongly. In an area that is who is in it and
- * whose last move they do not know, and who is known and further away than twice as far as they
+ * whose last move they do not know, and who is known and further away than three times what they
  * see: a server's cells are to be no larger than that. */
 void crowd_end(struct loop *l);
 

@@ -136,6 +136,7 @@ struct member {
 	struct publisher *publisher;
 	struct seat *seat;	  /* NULL: the server gave none */
 	struct dialect_area area; /* of a crowd's: as the server was told last; r 0: all */
+	struct crowd_base *bases; /* where there are patches: whose record has which `seq` */
 	uint64_t *view; /* what an observer knows: of each avatar its newest move, plus 1 */
 };
 

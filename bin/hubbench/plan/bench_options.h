@@ -25,7 +25,7 @@ struct options {
 	int64_t slow;	   /* members that do not read for a while */
 	bool deflate;
 	double tick; /* seconds; UNSET: none. This and what follows: of a crowd */
-	bool batch, conflate, compact;
+	bool batch, conflate, compact, delta;
 	int64_t observers, world, area; /* UNSET: by default */
 	const char *play;
 	const char *speed; /* of play; NULL: its own */

@@ -100,21 +100,23 @@ static void check_upgrade(const struct plan *p, const struct options *o)
 
 static bool selects(const struct options *o)
 {
-	return o->tick >= 0 || o->batch || o->conflate || o->compact || o->area != UNSET;
+	return o->tick >= 0 || o->batch || o->conflate || o->compact || o->delta ||
+	       o->area != UNSET;
 }
 
 static void check_crowd(const struct plan *p, const struct options *o)
 {
 	if (!p->scenario->crowd && (selects(o) || o->observers != UNSET || o->world != UNSET))
-		err_die(EX_USAGE,
-			"--tick, --batch, --conflate, --compact, --area, --observers and --world: "
-			"for the scenario crowd only");
+		err_die(EX_USAGE, "--tick, --batch, --conflate, --compact, --delta, --area, "
+				  "--observers and --world: "
+				  "for the scenario crowd only");
 	if (selects(o) && !p->dialect->seq)
-		err_die(
-		    EX_USAGE,
-		    "--tick, --batch, --conflate, --compact and --area: for the hub dialect only");
-	if (o->compact && !o->batch)
-		err_die(EX_USAGE, "--compact needs --batch");
+		err_die(EX_USAGE, "--tick, --batch, --conflate, --compact, --delta and --area: for "
+				  "the hub dialect only");
+	if ((o->compact || o->delta) && !o->batch)
+		err_die(EX_USAGE, "--compact and --delta need --batch");
+	if (o->delta && o->tick <= 0)
+		err_die(EX_USAGE, "--delta needs --tick");
 	if (!p->scenario->crowd)
 		return;
 	if (o->poisson || p->closed || o->play || o->message || o->acks || o->no_echo)

@@ -34,6 +34,7 @@ static const struct field asked[] = {
     RESULT("batch", batch, FIELD_BOOL),
     RESULT("conflate", conflate, FIELD_BOOL),
     RESULT("compact", compact, FIELD_BOOL),
+    RESULT("delta", delta, FIELD_BOOL),
     RESULT("observers", observers, FIELD_U64),
     RESULT("world", world, FIELD_U64),
     RESULT("area", area, FIELD_U64),

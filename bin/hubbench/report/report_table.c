@@ -48,9 +48,10 @@ static void table_asked(FILE *out, const struct result *r)
 		table_line(out, "", "open model: %s messages/s due at %s instants",
 			   text_rate(r->rate).s, r->poisson ? "Poisson" : "fixed");
 	if (r->observers)
-		table_line(out, "", "a world of %s a side%s%s%s%s", text_count(r->world).s,
+		table_line(out, "", "a world of %s a side%s%s%s%s%s", text_count(r->world).s,
 			   r->batch ? ", in arrays" : "", r->conflate ? ", conflated" : "",
-			   r->compact ? ", compact" : "", r->deflate ? ", deflated" : "");
+			   r->compact ? ", compact" : "", r->delta ? ", as patches" : "",
+			   r->deflate ? ", deflated" : "");
 	if (r->area)
 		table_line(out, "", "areas that reach %s in each direction", text_count(r->area).s);
 	if (r->tick > 0)

@@ -114,5 +114,8 @@ double result_bytes_per_update(const struct result *r)
 
 double result_per_cpu(const struct result *r)
 {
-	return r->pids && r->server_cpu_s > 0 ? (double)r->delivered / r->server_cpu_s : NAN;
+	/* Of a crowd those of observers are counted; the others get as many each. */
+	double each = r->observers ? (double)r->clients_joined / (double)r->observers : 1;
+
+	return r->pids && r->server_cpu_s > 0 ? (double)r->delivered * each / r->server_cpu_s : NAN;
 }

@@ -87,7 +87,7 @@ struct result {
 	double speed;  /* so many times as fast as it was; 0: none */
 	bool deflate;
 	double tick; /* seconds; 0: none. This and what follows: of a crowd */
-	bool batch, conflate, compact;
+	bool batch, conflate, compact, delta;
 	uint64_t observers, world, area; /* area 0: all is seen */
 	double duration, warmup;	 /* seconds */
 	uint64_t seed;

@@ -93,6 +93,7 @@ void conditions_take(struct options *o, const struct options *said, const struct
 		o->batch = r->batch;
 		o->conflate = r->conflate;
 		o->compact = r->compact;
+		o->delta = r->delta;
 		o->observers = (int64_t)r->observers;
 		o->world = (int64_t)r->world;
 		if (r->area)

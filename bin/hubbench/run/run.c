@@ -392,6 +392,7 @@ static void describe(const struct run *run, struct result *r)
 		r->batch = p->o->batch;
 		r->conflate = p->o->conflate;
 		r->compact = p->o->compact;
+		r->delta = p->o->delta;
 		r->observers = p->crowd.observers;
 		r->world = (uint64_t)p->crowd.world;
 		r->area = (uint64_t)p->crowd.area;

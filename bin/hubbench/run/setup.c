@@ -66,6 +66,8 @@ static char *make_select(const struct options *o)
 		r |= buf_puts(&out, ",\"conflate\":true");
 	if (o->compact)
 		r |= buf_puts(&out, ",\"fields\":\"compact\"");
+	if (o->delta)
+		r |= buf_puts(&out, ",\"delta\":true");
 	r |= buf_put(&out, "", 1);
 	return need(r < 0 ? NULL : out.data);
 }

@@ -80,3 +80,75 @@ bool avatar_next(const struct script *s, const char **p, const char *end, struct
 	}
 	return false;
 }
+
+/* --- arrays of a hub's records */
+
+bool avatar_element(const char **p, const char *end, const char **from, size_t *len)
+{
+	const char *at = *p;
+	unsigned depth = 0;
+	bool text = false;
+
+	while (at < end && (*at == '[' || *at == ',') && at == *p)
+		at++;
+	for (*from = at; at < end; at++) {
+		if (text) {
+			if (*at == '\\')
+				at++;
+			else
+				text = *at != '"';
+		} else if (*at == '"') {
+			text = true;
+		} else if (*at == '{' || *at == '[') {
+			depth++;
+		} else if ((*at == '}' || *at == ']') && (!depth || !--depth)) {
+			at += *at == '}' || at > *from;
+			break;
+		}
+	}
+	if (at > end)
+		at = end;
+	*len = (size_t)(at - *from);
+	*p = at;
+	return *len > 1;
+}
+
+static uint64_t digits(const char *p, const char *end)
+{
+	uint64_t n = 0;
+
+	for (; p < end && *p >= '0' && *p <= '9'; p++)
+		n = n * 10 + (uint64_t)(*p - '0');
+	return n;
+}
+
+uint64_t avatar_seq(const char *p, size_t len)
+{
+	static const char name[] = "\"seq\":";
+	const char *end = p + len, *at = end;
+
+	while (at > p && (at[-1] == '}' || at[-1] == ']'))
+		at--;
+	while (at > p && at[-1] >= '0' && at[-1] <= '9')
+		at--;
+	if ((size_t)(at - p) < sizeof(name) - 1 ||
+	    memcmp(at - (sizeof(name) - 1), name, sizeof(name) - 1) != 0)
+		return 0;
+	return digits(at, end);
+}
+
+bool avatar_patch(const char *p, size_t len, uint64_t *base, uint64_t *number)
+{
+	static const char name[] = "\"n\":1";
+	const char *end = p + len, *at;
+
+	if (!len || *p != '[')
+		return false;
+	*base = digits(p + 1, end);
+	at = memmem(p, len, name, sizeof(name) - 1);
+	if (!at || end - (at + sizeof(name) - 1) < NUMBER_DIGITS)
+		return false;
+	at += sizeof(name) - 1;
+	*number = digits(at, at + NUMBER_DIGITS);
+	return *base > 0;
+}

@@ -38,4 +38,15 @@ struct avatar_seen {
 /* The next avatar of the run in [*p, end), behind which *p is moved. False: there is none. */
 bool avatar_next(const struct script *s, const char **p, const char *end, struct avatar_seen *seen);
 
+/* The next element of an array at *p, behind its bracket or the element before; *p is moved behind
+ * it. False at its end. */
+bool avatar_element(const char **p, const char *end, const char **from, size_t *len);
+
+/* The `seq` of a hub's record, or of a patch, whose last member that is; 0: it has none. */
+uint64_t avatar_seq(const char *p, size_t len);
+
+/* Reads a patch as a hub has it, [SEQ,{...}]: which record it changes, and the number that its
+ * avatar's move has then. False where it is none. */
+bool avatar_patch(const char *p, size_t len, uint64_t *base, uint64_t *number);
+
 #endif

@@ -129,7 +129,7 @@ void far_lose(struct link *l, struct far *f, bool deleted)
 
 bool far_is_unused(const struct far *f)
 {
-	return !f->calls && !f->due && !f->first && !f->asks && !f->asked &&
+	return !f->calls && !f->due && !f->wait_next && !f->first && !f->asks && !f->asked &&
 	       (f->step == FAR_LOST ||
 		(!f->flying && atomic_load_explicit(&f->session->refs, memory_order_acquire) == 1));
 }

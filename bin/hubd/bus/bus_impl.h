@@ -21,6 +21,7 @@
 #define BUS_PATIENCE_MS 10000 /* for which a record, or who asks, waits for Redis */
 #define BUS_FAILING_MS 3000   /* without an answer, after which Redis counts as failing */
 #define BUS_ANSWER_MS 15000   /* after which the connection is given up */
+#define BUS_WAIT_MS 2000      /* for replicas */
 #define BUS_TICK_MS 100
 #define BUS_LATE_MS 1000
 #define BUS_CHECK_MS 2000 /* between two looks at where a session is */
@@ -58,6 +59,7 @@ struct flight {
 	size_t n;
 	char id[BATCH_ID_MAX + 1];
 	bool doubtful; /* the connection went: it may have been done */
+	uint64_t seq;  /* it was: of the first; replicas are to have it, too */
 };
 
 struct far {
@@ -76,7 +78,8 @@ struct far {
 	bool flying;
 	bool due; /* in the link's list of those that may send */
 	struct far *due_next;
-	uint64_t pause_ms; /* nothing is sent before */
+	uint64_t pause_ms;     /* nothing is sent before */
+	struct far *wait_next; /* its flight waits for replicas */
 
 	uint64_t who;	/* the count of who is there elsewhere, of which this is told */
 	bool who_due;	/* it is to be asked once more, */
@@ -117,6 +120,7 @@ struct link {
 	unsigned attempt;
 	bool up;	   /* pub is: it speaks to a master that has the scripts */
 	bool said;	   /* that it is down */
+	bool refused;	   /* the last batch was, which was said */
 	uint64_t began_ms; /* the attempt, */
 	uint64_t again_ms; /* or when the next one is */
 	uint64_t pause_ms;
@@ -132,7 +136,8 @@ struct link {
 	size_t size, n;
 	struct far *all, *check_at;
 	struct far *due, **due_last;
-	uint64_t batches; /* so far */
+	struct far *waiting; /* for replicas */
+	uint64_t batches;    /* so far */
 	struct node node[BUS_NODES];
 	unsigned nnodes;
 	uint64_t beat_ms; /* when to say next that this one is there, */
@@ -188,6 +193,9 @@ void publish_due(struct link *l, struct far *f);
 /* The flight is there; or it is not, and will not be: then its records wait again, in front. */
 void publish_landed(struct link *l, struct far *f, uint64_t first);
 void publish_again(struct far *f);
+
+/* The flight ends: it may be there or not. */
+void publish_refuse(struct link *l, struct far *f, const char *why);
 
 /* Nothing waits any longer. */
 void publish_give_up(struct link *l, struct far *f, const char *why);

@@ -288,10 +288,60 @@ static void on_error(struct link *l, struct far *f, const char *error)
 {
 	bool full = strncmp(error, "OOM", 3) == 0;
 
-	err_log(ERR_WARN, "bus: session %s: %s", f->session->id, error);
+	err_log(l->refused ? ERR_DEBUG : ERR_WARN, "bus: session %s: %s", f->session->id, error);
+	l->refused = true;
 	publish_again(f);
 	publish_give_up(l, f, full ? "Redis has no memory left" : "Redis takes nothing");
 	f->pause_ms = clock_mono_ms() + PAUSE_MS;
+}
+
+/* Redis has it; what replicas have is told by a WAIT that was sent behind it. */
+static void on_done(struct link *l, struct far *f, uint64_t seq)
+{
+	if (l->refused)
+		err_log(ERR_INFO, "bus: Redis takes records again");
+	l->refused = false;
+	if (!l->bus->set->replicas) {
+		publish_landed(l, f, seq);
+		return;
+	}
+	f->flight.seq = seq;
+	f->wait_next = l->waiting;
+	l->waiting = f;
+}
+
+/* Answers come in order: those that wait now are those that it is about. */
+static void on_waited(struct link *l, struct call *call, const redisReply *reply)
+{
+	bool enough =
+	    reply && reply->type == REDIS_REPLY_INTEGER && reply->integer >= l->bus->set->replicas;
+	struct far *all = l->waiting, *f;
+
+	(void)call;
+	l->waiting = NULL;
+	while ((f = all) != NULL) {
+		all = f->wait_next;
+		f->wait_next = NULL;
+		if (!f->flying)
+			continue; /* it is lost */
+		if (enough) {
+			publish_landed(l, f, f->flight.seq);
+		} else {
+			f->flying = false;
+			publish_refuse(l, f, "too few replicas of Redis have it");
+		}
+		publish_due(l, f);
+	}
+}
+
+static void wait_for_replicas(struct link *l)
+{
+	char replicas[24], ms[24];
+	int n = snprintf(replicas, sizeof(replicas), "%jd", (intmax_t)l->bus->set->replicas);
+	int len = snprintf(ms, sizeof(ms), "%d", BUS_WAIT_MS);
+	const struct span words[] = {{"WAIT", 4}, {replicas, (size_t)n}, {ms, (size_t)len}};
+
+	call_words(l, on_waited, words, 3);
 }
 
 static void on_published(struct link *l, struct call *call, const redisReply *reply)
@@ -305,7 +355,7 @@ static void on_published(struct link *l, struct call *call, const redisReply *re
 	if (!reply)
 		f->flight.doubtful = true;
 	else if (strcmp(word, "ok") == 0)
-		publish_landed(l, f, number(reply->element[1]));
+		on_done(l, f, number(reply->element[1]));
 	else if (strcmp(word, "repeated") == 0)
 		on_repeated(l, f, reply);
 	else if (strcmp(word, "conflict") == 0)
@@ -339,6 +389,7 @@ void publish_all_due(struct link *l)
 {
 	struct far *f, *paused = NULL;
 	uint64_t now_ms = clock_mono_ms();
+	bool sent = false;
 
 	while ((f = l->due) != NULL) {
 		l->due = f->due_next;
@@ -353,7 +404,10 @@ void publish_all_due(struct link *l)
 			continue;
 		}
 		launch(l, f);
+		sent = true;
 	}
+	if (sent && l->bus->set->replicas && l->up)
+		wait_for_replicas(l);
 	while ((f = paused) != NULL) {
 		paused = f->due_next;
 		publish_due(l, f);

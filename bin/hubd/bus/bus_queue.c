@@ -79,6 +79,14 @@ static struct offer *end_list(struct link *l, struct offer *list, bool all, cons
 	return stays;
 }
 
+void publish_refuse(struct link *l, struct far *f, const char *why)
+{
+	struct offer *flying = f->flight.first;
+
+	f->flight.first = f->flight.last = NULL;
+	end_list(l, flying, true, why);
+}
+
 void publish_give_up(struct link *l, struct far *f, const char *why)
 {
 	bool all = f->step == FAR_LOST || l->stop;

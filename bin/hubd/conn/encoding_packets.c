@@ -91,6 +91,8 @@ struct event {
 	struct http1_span type; /* as written */
 	struct http1_span args;
 	struct span session;
+	struct http1_span at;		/* its seq where that is a string, with its quotes */
+	bool cut;			/* args is an object without that, and its brace */
 	char offset[2 * PLACE_MAX + 4]; /* a comma, and it in quotes; empty: none */
 	size_t offset_len;
 };
@@ -145,7 +147,11 @@ static void read_event(struct event *e, const char *text, size_t len)
 		json_scan(paths, text, len, m, &scan);
 	e->type = (struct http1_span){OTHER, sizeof(OTHER) - 1};
 	e->args = (struct http1_span){text, len};
+	e->cut = false;
 	e->offset_len = 0;
+	e->at = (struct http1_span){text + m[SEQ].start, 0};
+	if (m[SEQ].type == JSON_STRING)
+		e->at.len = m[SEQ].end - m[SEQ].start;
 	if (m[SESSION].type == JSON_STRING)
 		e->session = (struct span){text + m[SESSION].start + 1,
 					   m[SESSION].end - m[SESSION].start - 2};
@@ -153,6 +159,19 @@ static void read_event(struct event *e, const char *text, size_t len)
 		return;
 	e->type = (struct http1_span){text + m[TYPE].start, m[TYPE].end - m[TYPE].start};
 	e->args = find_args(text, len, m);
+}
+
+/* What is no record has where the client is in place of a seq. Clients take a string that stands
+ * last for that, the name of an event too, so that it has to be there where one would: then it is
+ * what they know already. */
+static void keep_offset(struct event *e)
+{
+	if (!e->at.len || e->at.len + 1 > sizeof(e->offset) ||
+	    (e->args.len && e->args.p[e->args.len - 1] != '"'))
+		return;
+	e->offset_len = 1 + e->at.len;
+	e->offset[0] = ',';
+	memcpy(e->offset + 1, e->at.p, e->at.len);
 }
 
 static int put_tail(struct buf *out, const struct event *e, struct http1_span args)
@@ -165,6 +184,8 @@ static int put_tail(struct buf *out, const struct event *e, struct http1_span ar
 		r = buf_puts(out, ",");
 	if (r == 0)
 		r = buf_put(out, args.p, args.len);
+	if (r == 0 && e->cut)
+		r = buf_puts(out, "}");
 	if (r == 0)
 		r = buf_put(out, e->offset, e->offset_len);
 	return r == 0 ? buf_puts(out, "]") : r;
@@ -202,7 +223,7 @@ static int put_event(struct buf *out, enum packet_carrier carrier, const struct 
 	bool main = e->session.len == sizeof(SOCKETIO_MAIN) - 1 &&
 		    memcmp(e->session.p, SOCKETIO_MAIN, e->session.len) == 0;
 	size_t len = 4 + (main ? 0 : e->session.len + 2) + e->type.len + (e->args.len > 0) +
-		     e->args.len + e->offset_len;
+		     e->args.len + e->cut + e->offset_len;
 	int r;
 
 	if (socketio_has_binary(e->args))
@@ -281,6 +302,12 @@ static int put_message(struct buf *out, enum packet_carrier carrier, const char 
 	if (!len || *text != '{')
 		return put_text(out, carrier, "4", 1, text, len);
 	read_event(&e, text, len);
+	if (e.at.len && e.args.p == text && e.at.p + e.at.len + 1 == text + len) {
+		e.cut = true;
+		e.args.len = (size_t)(e.at.p - text) - strlen(",\"seq\":");
+	} else {
+		keep_offset(&e);
+	}
 	return put_event(out, carrier, &e);
 }
 

@@ -296,6 +296,7 @@ static enum hub_code emit(struct act *a, const struct action *x)
 {
 	struct conn *c = a->conn;
 	struct span session = told_as(a, session_of(a, x));
+	const struct seat *seat = session.len ? seat_find(c, session) : NULL;
 	struct envelope e;
 	enum hub_code code = parse(a, x, &e);
 	struct buf *b;
@@ -307,6 +308,8 @@ static enum hub_code emit(struct act *a, const struct action *x)
 	r = buf_put(b, e.text, e.len - 1);
 	if (r == 0 && session.len)
 		r = buf_printf(b, ",\"session_id\":\"%.*s\"", (int)session.len, session.p);
+	if (r == 0 && seat && c->door->dialect->place)
+		r = c->door->dialect->place(b, seat);
 	conn_send_scratch(c, b, r == 0 ? buf_puts(b, "}") : r);
 	return HUB_OK;
 }

@@ -411,8 +411,8 @@ static enum hub_code send_back(struct conn *c, const char *text, size_t len)
 	.parting = socketio_parting, .error = socketio_error, .conflict = socketio_conflict,       \
 	.ack = socketio_ack, .reply = socketio_reply, .error_named = socketio_error_named,         \
 	.refusal = socketio_refusal, .gap = socketio_gap, .left = socketio_left,                   \
-	.skipped = socketio_skipped, .area_left = socketio_area_left, .forget = socketio_forget,   \
-	.restored = socketio_restored
+	.place = socketio_place, .skipped = socketio_skipped, .area_left = socketio_area_left,     \
+	.forget = socketio_forget, .restored = socketio_restored
 
 const struct dialect socketio_dialect = {DIALECT};
 const struct dialect socketio_dialect_presence = {DIALECT, .presence = socketio_presence,

@@ -109,6 +109,7 @@ int socketio_reply(struct buf *out, struct span session, struct span value, bool
 		   struct span address);
 int socketio_error_named(struct buf *out, const char *code, const char *message,
 			 struct span address);
+int socketio_place(struct buf *out, const struct seat *seat);
 int socketio_refusal(struct buf *out, const char *code, const char *message, struct span address);
 int socketio_gap(struct buf *out, const char *session, const char *above, uint64_t from,
 		 uint64_t to);

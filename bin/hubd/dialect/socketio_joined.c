@@ -20,7 +20,7 @@ static size_t put_place(const struct seat *seat, char *out)
 }
 
 /* The place of who is in rooms, as of the last record that he has had. */
-static int put_offset(struct buf *b, const struct seat *above)
+static int put_places(struct buf *b, const struct seat *above)
 {
 	const struct seat *last = above->trail ? trail_last(above) : above;
 	char room[PLACE_MAX] = "", text[PLACE_MAX];
@@ -28,7 +28,31 @@ static int put_offset(struct buf *b, const struct seat *above)
 	if (last != above)
 		put_place(last, room);
 	put_place(above, text);
-	return buf_printf(b, ",\"%s/%s\"", room, text);
+	return buf_printf(b, "\"%s/%s\"", room, text);
+}
+
+static int put_offset(struct buf *b, const struct seat *above)
+{
+	int r = buf_puts(b, ",");
+
+	return r == 0 ? put_places(b, above) : r;
+}
+
+/* As its seq, which is a number in records, and nobody else's to say. */
+int socketio_place(struct buf *out, const struct seat *seat)
+{
+	const struct seat *above = seat->above ? seat->above : seat;
+	struct socketio *io = socketio_of(seat->conn);
+	char text[PLACE_MAX];
+	int r;
+
+	if (!io || !io->offsets || (!above->rooms && above->m.catchup))
+		return 0;
+	r = buf_puts(out, ",\"seq\":");
+	if (r == 0 && above->rooms)
+		return put_places(out, above);
+	put_place(above, text);
+	return r == 0 ? buf_printf(out, "\"%s\"", text) : r;
 }
 
 /* A rule has put it into a room. */

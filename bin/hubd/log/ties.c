@@ -22,6 +22,8 @@ static void chain(struct ties *t, struct tie *tie)
 {
 	struct tie **bucket = bucket_of(t, tie->client);
 
+	if ((size_t)(bucket - t->table) < t->empty)
+		t->empty = (size_t)(bucket - t->table);
 	tie->next = *bucket;
 	tie->link = bucket;
 	if (tie->next)
@@ -56,6 +58,7 @@ static int table_grow(struct ties *t)
 	free(t->table);
 	t->table = more.table;
 	t->size = more.size;
+	t->empty = 0;
 	return 0;
 }
 
@@ -169,13 +172,11 @@ struct tie *ties_where(const struct ties *t, bool (*is)(uint64_t client, void *a
 	return NULL;
 }
 
-struct tie *ties_of_any(const struct ties *t)
+struct tie *ties_of_any(struct ties *t)
 {
-	size_t i = 0;
-
-	while (t->owned && i < t->size && !t->table[i])
-		i++;
-	return t->owned && i < t->size ? t->table[i] : NULL;
+	while (t->owned && t->empty < t->size && !t->table[t->empty])
+		t->empty++;
+	return t->owned && t->empty < t->size ? t->table[t->empty] : NULL;
 }
 
 struct tie *ties_due(const struct ties *t, uint64_t now_ms)

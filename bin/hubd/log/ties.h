@@ -24,6 +24,7 @@ struct ties {
 	struct tie **table; /* of those that are somebody's, by client, chained */
 	size_t size;	    /* a power of two, or 0 */
 	size_t owned;
+	size_t empty; /* so many of the table's first chains are */
 	struct tie **heap; /* of those that have a time: the first to end is the first */
 	size_t cap, timed;
 };
@@ -41,7 +42,7 @@ void ties_remove(struct ties *t, struct tie *tie);
  */
 struct tie *ties_of(const struct ties *t, uint64_t client);
 struct tie *ties_where(const struct ties *t, bool (*is)(uint64_t client, void *arg), void *arg);
-struct tie *ties_of_any(const struct ties *t);
+struct tie *ties_of_any(struct ties *t);
 
 /* One whose time has come, or NULL; and when the first one's does. */
 struct tie *ties_due(const struct ties *t, uint64_t now_ms);

@@ -29,8 +29,20 @@ static size_t weight(const struct direct *d)
 
 static void hand_over(struct member *m, const struct direct *d)
 {
+	struct conn *c = seat_of(m)->conn;
+	struct buf *b;
+	int r;
+
 	seat_of(m)->direct += (uint32_t)weight(d);
-	conn_send(seat_of(m)->conn, d->blob->text, d->blob->len);
+	if (!c->door->dialect->place) {
+		conn_send(c, d->blob->text, d->blob->len);
+		return;
+	}
+	b = worker_scratch(c->worker);
+	r = buf_put(b, d->blob->text, d->blob->len - 1); /* without the brace */
+	if (r == 0)
+		r = c->door->dialect->place(b, seat_of(m));
+	conn_send_scratch(c, b, r == 0 ? buf_puts(b, "}") : r);
 }
 
 /* One that has not read those before goes without: nobody is sent away for what others send. */

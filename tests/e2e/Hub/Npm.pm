@@ -23,7 +23,7 @@ sub runtime {
 	my $own = program($name);
 	return $own if $own;
 	my $modules = modules({ bun => 'bun@1.4.4', deno => 'deno@2.9.6' }->{$name}) or return;
-	for my $program (glob "$modules/\@oven/bun-linux-*/bin/bun $modules/\@deno/linux-*/deno") {
+	for my $program (glob "$modules/bun/bin/bun.exe $modules/\@deno/linux-*/deno") {
 		return $program if -x $program && run([ $program, '--version' ])->{status} == 0;
 	}
 	diag("npm's $name does not run here");

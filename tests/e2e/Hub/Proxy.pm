@@ -88,9 +88,9 @@ END
 	return $self->_run([ $program, '-e', 'stderr', '-p', $self->{dir}, '-c', $conf ]);
 }
 
-# {tcp}: where bytes are carried behind the PROXY protocol.
+# {tcp}: where bytes are carried behind the PROXY protocol. others => [ ports of two more hubs ].
 sub haproxy {
-	my ($class, $hub, $pem) = @_;
+	my ($class, $hub, $pem, %o) = @_;
 	my $program = program('haproxy') or return undef;
 	my $self = $class->_new('haproxy' . ($hub->{port} // ''), 'tcp');
 	my ($behind) = ($hub->{ready}{listen_proxy}[0] // '127.0.0.1:1') =~ /:(\d+)$/;
@@ -100,7 +100,9 @@ sub haproxy {
 		'bind :4443$', "bind $self->{tcp}",
 		'^\tserver hubd1 127\.0\.0\.1:4820', "\tserver hubd1 127.0.0.1:" . ($hub->{port} // 1),
 		'^\tserver hubd1 127\.0\.0\.1:4821', "\tserver hubd1 127.0.0.1:$behind",
-		'/etc/haproxy/hub\S+', $pem->{both}));
+		'/etc/haproxy/hub\S+', $pem->{both},
+		map { my $i = $_; ("^\t#server hubd$i 127\\.0\\.0\\.1:48\\d\\d", "\tserver hubd$i 127.0.0.1:$o{others}[ $i - 2 ]") }
+		    $o{others} ? (2, 3) : ()));
 	return $self->_run([ $program, '-db', '-f', $conf ]);
 }
 

@@ -76,11 +76,50 @@ static void they_are_found(void **state)
 	}
 }
 
+static void arrays_have_patches(void **state)
+{
+	static const char text[] =
+	    "[{\"key\":\"a\\\"]}\",\"x\":[1,{\"seq\":5}],\"seq\":12},[12,{\"n\":1000000043,\"seq\":"
+	    "13}],[13,{\"seq\":14}],{\"type\":\"skipped\",\"count\":3}]";
+	static const char *const want[] = {"{\"key\":\"a\\\"]}\",\"x\":[1,{\"seq\":5}],\"seq\":12}",
+					   "[12,{\"n\":1000000043,\"seq\":13}]",
+					   "[13,{\"seq\":14}]",
+					   "{\"type\":\"skipped\",\"count\":3}"};
+	static const uint64_t seqs[] = {12, 13, 14, 0};
+	const char *p = text, *from;
+	uint64_t base, number;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(want); i++) {
+		assert_true(avatar_element(&p, text + sizeof(text) - 1, &from, &len));
+		assert_int_equal(len, strlen(want[i]));
+		assert_memory_equal(from, want[i], len);
+		assert_int_equal(avatar_seq(from, len), seqs[i]);
+		assert_int_equal(avatar_patch(from, len, &base, &number), i == 1);
+	}
+	assert_int_equal(base, 13);
+	assert_false(avatar_element(&p, text + sizeof(text) - 1, &from, &len));
+	for (size_t n = 0; n < sizeof(text); n++) {
+		char *exact = test_malloc(n ? n : 1);
+
+		memcpy(exact, text, n);
+		p = exact;
+		while (avatar_element(&p, exact + n, &from, &len)) {
+			assert_true(from >= exact && from + len <= exact + n);
+			avatar_seq(from, len);
+			avatar_patch(from, len, &base, &number);
+		}
+		test_free(exact);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(moves_are_json),
 	    cmocka_unit_test(they_are_found),
+	    cmocka_unit_test(arrays_have_patches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

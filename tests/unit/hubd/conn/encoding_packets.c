@@ -145,6 +145,15 @@ static void messages_are_packets_or_events(void **state)
 						"bAQID\x1e"},
 	    {"3[{\"$base64\":\"AQID\"},{\"_placeholder\":true,\"num\":2}]",
 	     "43[{\"$base64\":\"AQID\"},{\"_placeholder\":true,\"num\":2}]\x1e"},
+	    /* Where the client is, where it would take something else for that. */
+	    {"{\"type\":\"a\",\"args\":[1,\"b\"]," HUB ",\"seq\":\"00000000001-2\"}",
+	     "42/match,[\"a\",1,\"b\",\"00000000001-2\"]\x1e"},
+	    {"{\"type\":\"a\",\"args\":[]," HUB ",\"seq\":\"/00000000001-2\"}",
+	     "42/match,[\"a\",\"/00000000001-2\"]\x1e"},
+	    {"{\"type\":\"a\",\"args\":[\"b\",[\"c\"]]," HUB ",\"seq\":\"00000000001-2\"}",
+	     "42/match,[\"a\",\"b\",[\"c\"]]\x1e"},
+	    {"{\"type\":\"a\",\"x\":\"b\"," HUB ",\"seq\":\"00000000001-2\"}",
+	     "42/match,[\"a\",{\"type\":\"a\",\"x\":\"b\"," HUB "}]\x1e"},
 	    {"{\"type\":\"psst\",\"to\":\"x\",\"data\":{\"a\":1}," HUB "}",
 	     "42/match,[\"psst\",{\"a\":1}]\x1e"},
 	};
