@@ -5,6 +5,8 @@ use Hub;
 use Hub::Flood;
 use Hub::Token;
 
+need_files(4096);
+
 subtest 'sessions' => sub {
 	my $hub = Hub->start(args => [ '--max-sessions', 100 ]);
 	my $first = $hub->member('unix', 'good-sessions');    # it is there before them
@@ -16,9 +18,10 @@ subtest 'sessions' => sub {
 };
 
 subtest 'connections' => sub {
-	my $hub = Hub->start(args => [ '--max-connections', 500 ]);
+	# So many that a newcomer has asked for something before all others behind him have come.
+	my $hub = Hub->start(args => [ '--max-connections', 3000 ]);
 	# Silent ones, and those who have said half of something.
-	my @flooders = map { knocker($hub, 300, $_) } '', "GET /heal";
+	my @flooders = map { knocker($hub, 1600, $_) } '', "GET /heal";
 	met($hub, 'hubd_refusals_total{reason="idle_evicted"}', 'connections');
 	beside($hub, 'connections', @flooders);
 	$hub->stop;

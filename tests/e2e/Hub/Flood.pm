@@ -61,8 +61,8 @@ sub ended {
 	}
 }
 
-# What those who behave show where the hub wants one.
-our $token;
+# What those who behave show where the hub wants one, and how many messages they send where nothing else is said.
+our ($token, $rounds) = (undef, 100);
 
 sub _member {
 	my ($hub, $transport, $session, %join) = @_;
@@ -74,11 +74,12 @@ sub _member {
 # A hundred who behave, in a session of their own: one says something now and then, and all get it. Returns what is
 # wrong, or ''.
 sub good_members {
-	my ($hub, $session, $name, $rounds) = @_;
+	my ($hub, $session, $name, $n_rounds) = @_;
+	$n_rounds ||= $rounds;
 	my $sender = _member($hub, 'ws', $session, echo => $no);
 	my @readers = map { _member($hub, $_ % 2 ? 'ws' : 'unix', $session) } 1 .. 99;
 	my @took;
-	for my $n (1 .. $rounds || 100) {
+	for my $n (1 .. $n_rounds) {
 		my $start = now();
 		$sender->send({ type => 'say', n => $n, msg_id => "m$n" });
 		wait_for {
@@ -93,7 +94,7 @@ sub good_members {
 		my @in = map { unjson($_) } @{ $c->{in} };
 		return "one was refused: $_->{data}{code}: $_->{data}{message}" for grep { $_->{type} eq 'error' } @in;
 		my @n = map { $_->{type} eq 'say' ? $_->{n} : () } @in;
-		return 'one missed something' if $c != $sender && "@n" ne join ' ', 1 .. ($rounds || 100);
+		return 'one missed something' if $c != $sender && "@n" ne join ' ', 1 .. $n_rounds;
 	}
 	return '';
 }
