@@ -28,6 +28,7 @@ enum {
 	M_RUN,
 	M_MAX_MESSAGE,
 	M_RETRY_AFTER,
+	M_FROM,
 	M_COUNT
 };
 
@@ -39,7 +40,8 @@ struct json_paths *client_message_paths(void)
 						   "reason",	"msg_id",	"epoch",
 						   "recovered", "snapshot",	"resume",
 						   "from_seq",	"to_seq",	"since",
-						   "run",	"max_message",	"data.retry_after"};
+						   "run",	"max_message",	"data.retry_after",
+						   "from"};
 
 	return json_paths_new(names, M_COUNT);
 }
@@ -178,6 +180,14 @@ enum client_said client_message_read(const struct json_paths *paths, const char 
 	m->seq = 0;
 	if (json_scan(paths, text, len, at, &scan) != JSON_OK)
 		return SAID_NOTHING;
+	/* Where the hub knows users, `user` stands behind it. */
+	if (at[M_FROM].type == JSON_STRING) {
+		m->kind = at[M_SEQ].type == JSON_NUMBER ? CLIENT_RECORD : CLIENT_DIRECT;
+		m->seq = read_number(text, &at[M_SEQ]);
+		m->from = text + at[M_FROM].start + 1;
+		m->from_len = at[M_FROM].end - at[M_FROM].start - 2;
+		return SAID_MEMBER;
+	}
 	copy_string(text, &at[M_TYPE], m->type, sizeof(m->type));
 	copy_string(text, &at[M_SESSION], a->session, sizeof(a->session));
 	copy_string(text, &at[M_PING_ID], a->ping_id, sizeof(a->ping_id));
