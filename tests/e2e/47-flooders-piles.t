@@ -6,6 +6,7 @@ use Hub::Flood;
 use Hub::Store;
 
 my $no = JSON::PP::false();
+$Hub::Flood::rounds = 50;
 
 subtest 'acks' => sub {
 	my $hub = store_hub(store_dir());
