@@ -199,6 +199,12 @@ sub cut {
 	my ($m, $hub) = @_;
 	take($m) if coin();
 	if (coin()) { $m->{c}->vanish } else { $m->{c}->abort }
+	come_back($m, $hub);
+}
+
+sub come_back {
+	my ($m, $hub) = @_;
+	$m->{cuts}++;
 	# What had come of an area is to be forgotten.
 	delete $m->{know}{ $_->{key} }{ $_->{type} } for $m->{entering} ? @{ $m->{entering}{had} } : ();
 	return begin($m, $hub) if !defined $m->{place} || coin(0.1);
@@ -304,7 +310,6 @@ sub one_round {
 				}
 				take($m);
 			}
-			$m->{cuts}++;
 			cut($m, $hub);
 		} elsif ($what < 0.95) {
 			$m->{c}->send({ type => 'session_leave' });
@@ -319,8 +324,15 @@ sub one_round {
 				%area = (area => new_area(), msg_id => "j$n");
 				$m->{asked} = { "j$n" => $area{area} };
 			}
-			my $j = $m->{c}->join_session($s, %{ $m->{how} }, %types, %area, echo => $m->{echo});
+			my $j = eval { $m->{c}->join_session($s, %{ $m->{how} }, %types, %area, echo => $m->{echo}) };
+			die $@ if !$j && ($m->{c}->closed // 0) != 1013;
 			take($m);
+			if (!$j) {
+				# It had not read what goes before the answer.
+				$m->{echo} ? come_back($m, $hub) : begin($m, $hub);
+				$m->{mine}{ $m->{id} } = 1;
+				next;
+			}
 			$m->{place} = $j->{seq} if defined $m->{place} && $j->{seq} > $m->{place};
 		}
 		$m->{conflates} ||= $_->{how}{conflate} for $m;
