@@ -113,8 +113,8 @@ struct dialect {
 	/* The client is about to join what a rule says it is not to come back to. NULL: that means
 	 * nothing. */
 	void (*forget)(struct conn *c);
-	/* Appends to the members of a message to the client, which is no record and about that seat,
-	 * where the client is, for the encoding. Returns 0 or -ENOMEM. NULL: nothing. */
+	/* Appends to the members of a message to the client, which is no record and about that
+	 * seat, where the client is, for the encoding. Returns 0 or -ENOMEM. NULL: nothing. */
 	int (*place)(struct buf *out, const struct seat *seat);
 	/* A rule refuses a join, with a code or NULL. NULL: rules are not asked. */
 	int (*refusal)(struct buf *out, const char *code, const char *message, struct span msg_id);

@@ -42,7 +42,7 @@ static bool is_odd(uint64_t client, void *arg)
 	return client % 2 == 1;
 }
 
-static void check(const struct ties *t, const struct model *m, uint64_t now_ms)
+static void check(struct ties *t, const struct model *m, uint64_t now_ms)
 {
 	unsigned owned[CLIENTS + 1] = {0}, any = 0, odd = 0, asked = 0;
 	const struct tie *found;
