@@ -72,8 +72,7 @@ static int choose(const struct joining *j, struct seat *seat)
 	bool stays = j->stays && !j->from.has_since, ok = true;
 	int r;
 
-	if (stays && seat->ahead >= seat->m.cursor &&
-	    !(seat->m.echo == j->echo && select_goes_on(seat->select, sel))) {
+	if (stays && seat->ahead >= seat->m.cursor) {
 		/* Who would get some of it twice otherwise gets all that it waits for. */
 		deliver_now(seat);
 		if (seat->ahead >= seat->m.cursor)

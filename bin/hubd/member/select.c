@@ -182,13 +182,6 @@ bool select_knows(const struct selection *had, const struct selection *sel)
 	       are_same(&had->wish.out, &sel->wish.out);
 }
 
-bool select_goes_on(const struct selection *had, const struct selection *sel)
-{
-	return had && sel && sel->wish.tick_ms && are_same(&had->wish.in, &sel->wish.in) &&
-	       are_same(&had->wish.out, &sel->wish.out) &&
-	       are_same(&had->wish.first, &sel->wish.first);
-}
-
 const struct area *select_area(const struct selection *sel)
 {
 	return sel && sel->wish.in_area ? &sel->wish.area : NULL;

@@ -96,9 +96,6 @@ const struct area *select_area(const struct selection *sel);
 /* Whether who had what the one wants has had all that the other wants; NULL is all. */
 bool select_knows(const struct selection *had, const struct selection *sel);
 
-/* Whether what has come ahead by the one is what comes ahead by the other. */
-bool select_goes_on(const struct selection *had, const struct selection *sel);
-
 /* Gives up a large text: whoever chooses what nobody else wants would have it made for himself. */
 void select_shrink(struct select_cache *cache);
 
