@@ -61,28 +61,39 @@ static bool does_speak(const struct run *r, const struct dialect *d)
 	return guess_answer(d, answer, len);
 }
 
+static void say_other(const struct dialect *d, char *what, size_t cap)
+{
+	snprintf(what, cap, "the server speaks %s: --dialect %s",
+		 d == &dialect_socketio ? "Socket.IO" : "hub(7)", d->name);
+}
+
 bool diagnose(const struct run *r, char *what, size_t cap)
 {
 	const struct dialect *own = r->dialect;
+	const char *path = r->target.url.path;
 
 	if (r->target.tls || r->target.tunnel || r->target.url.scheme == URL_UNIX)
 		return false;
-	/* A server may speak several: where the one it was asked in is among them, that is not it.
-	 */
+	/* A server may speak several: the path that it was asked at tells which was meant, and
+	 * where the one it was asked in is among them, that is not it. */
+	for (size_t i = 0; dialects[i]; i++)
+		if (dialects[i] != own && dialects[i]->path &&
+		    strcmp(path, dialects[i]->path) == 0 && strcmp(path, own->path) != 0 &&
+		    does_speak(r, dialects[i])) {
+			say_other(dialects[i], what, cap);
+			return true;
+		}
 	if (does_speak(r, own)) {
-		if (strcmp(r->target.url.path, own->path) == 0)
+		if (strcmp(path, own->path) == 0)
 			return false;
 		snprintf(what, cap, "the server speaks %s at the path %s", own->name, own->path);
 		return true;
 	}
-	for (size_t i = 0; dialects[i]; i++) {
-		if (dialects[i] == own || !does_speak(r, dialects[i]))
-			continue;
-		snprintf(what, cap, "the server speaks %s: --dialect %s",
-			 dialects[i] == &dialect_socketio ? "Socket.IO" : "hub(7)",
-			 dialects[i]->name);
-		return true;
-	}
+	for (size_t i = 0; dialects[i]; i++)
+		if (dialects[i] != own && does_speak(r, dialects[i])) {
+			say_other(dialects[i], what, cap);
+			return true;
+		}
 	return false;
 }
 
