@@ -246,6 +246,8 @@ use strict;
 use warnings;
 use Encode ();
 use Hub;
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
 use MIME::Base64 qw(decode_base64);
 
 # What an expression is worth in the page, once its promise is settled; dies where it throws.
@@ -278,6 +280,7 @@ sub errors { return @{ $_[0]{errors} } }
 # Takes a picture of what is seen, as a PNG file.
 sub picture {
 	my ($self, $file) = @_;
+	make_path(dirname($file));
 	return spew($file, decode_base64($self->{browser}->_picture($self)));
 }
 
