@@ -342,5 +342,6 @@ int main(void)
 	    cmocka_unit_test(there_is_room_for_what_does_not_shrink),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, make, drop);
 }

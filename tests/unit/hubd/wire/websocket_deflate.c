@@ -116,5 +116,6 @@ int main(void)
 	    cmocka_unit_test(who_offers_nothing_gets_nothing),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
