@@ -400,10 +400,11 @@ static void members_in_step_share_the_work(void **state)
 		peer_free(&p[i]);
 }
 
-/* Each stops in a chunk of its own, and goes on when all have stopped. */
+/* Each stops in a chunk of its own, which has room for little more than EACH records with their
+ * slots, and goes on when all have stopped. */
 static void members_that_lag_share_the_work(void **state)
 {
-	enum { N = 6, EACH = 400 };
+	enum { N = 6, EACH = 380 };
 	static const struct encoding counted = {.message = put_quoted, .record = put_counted};
 	static const struct door counting = PEER_DOOR(&counted, &stub_dialect);
 	struct member_stub st = {0};
