@@ -254,10 +254,11 @@ static void begin_turn(struct engine *en)
 {
 	enum turn_step step;
 
+	/* Whatever it was started for may have been done by now. */
+	uv_idle_stop(&en->idle);
 	if (!en->more && !en->own_mail)
 		return;
 	wake(en);
-	uv_idle_stop(&en->idle);
 	read_own_mail(en);
 	if (!en->more)
 		return;
