@@ -5,9 +5,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <uv.h>
 
 #include "base/clock.h"
 #include "hubd/loop_stub.h"
+#include "loop/poller.h"
 #include "unit.h"
 
 /* What happened, a letter each. */
@@ -128,6 +132,51 @@ static void a_worker_may_post_to_itself(void **state)
 	expect("abcdd");
 	loop_stub_free(&all);
 	expect("");
+}
+
+/* A descriptor whose events are answered by mail to itself. */
+static struct {
+	struct pollee pollee;
+	struct worker *w;
+	struct letter *letter;
+} asker;
+
+static void on_asked(struct pollee *p, uint32_t events)
+{
+	(void)p;
+	(void)events;
+	worker_post(asker.w, &asker.letter->mail);
+}
+
+/* No turn is to follow at once. */
+static void waits_then_drains(struct worker *w)
+{
+	assert_int_not_equal(uv_backend_timeout(worker_loop(w)), 0);
+	note('w');
+	worker_drain(w);
+}
+
+/* Wherever in the loop it was posted and read. */
+static void a_worker_rests_behind_its_own_mail(void **state)
+{
+	struct worker_hooks hooks = loop_stub_hooks();
+	struct workers all = {0};
+	struct letter l = letter(&all, 'a');
+	int fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	(void)state;
+	hooks.second = waits_then_drains;
+	loop_stub_workers(&all, 1, &hooks);
+	asker.w = all.at[0];
+	asker.letter = &l;
+	asker.pollee.ready = on_asked;
+	assert_true(fd >= 0);
+	assert_int_equal(poller_add(all.at[0], &asker.pollee, fd), 0);
+	worker_run(all.at[0]);
+	expect("aw");
+	poller_remove(all.at[0], fd);
+	close(fd);
+	loop_stub_free(&all);
 }
 
 #define POSTERS 3
@@ -530,6 +579,7 @@ int main(void)
 	    cmocka_unit_test(mail_is_read_in_order),
 	    cmocka_unit_test(mail_is_read_at_the_end),
 	    cmocka_unit_test(a_worker_may_post_to_itself),
+	    cmocka_unit_test(a_worker_rests_behind_its_own_mail),
 	    cmocka_unit_test(any_thread_may_post),
 	    cmocka_unit_test(lists_are_done_in_their_order),
 	    cmocka_unit_test(the_next_turn_comes_at_once),
