@@ -887,7 +887,11 @@ class Trunk {
 		this.#hub = new Hub(session, {
 			...options, shared: undefined, queue: Infinity, [TRUNK]: {...place, tell: (...what) => this.#tell(...what)},
 		});
-		this.#hub.on("status", (status, why) => status === "joined" || status === "behind" || this.#say({status, why: plain(why)}));
+		// That this tab goes is no end for the others: one of them goes on.
+		this.#hub.on("status", (status, why) => {
+			if (status === "closed") this.#say({status: "connecting"});
+			else if (status !== "joined" && status !== "behind") this.#say({status, why: plain(why)});
+		});
 		this.#say({hello: true});
 	}
 
