@@ -58,3 +58,18 @@ start_hub() {
 	HUB_URL=unix:$dir/hub.sock
 	export HUB_URL
 }
+
+# feed SESSION COMMAND...: what COMMAND prints is published in it; they end together.
+feed() {
+	session=$1
+	shift
+	mkfifo "$dir/feed.$session" 2>/dev/null || :
+	"$@" >"$dir/feed.$session" &
+	both=$!
+	"$build/hubcat" -p "$session" <"$dir/feed.$session" &
+	both="$both $!"
+	trap 'trap "" TERM; kill $both 2>/dev/null; wait; exit 0' TERM
+	wait $! || :
+	kill "${both% *}" 2>/dev/null || :
+	wait
+}
