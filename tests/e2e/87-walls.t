@@ -185,6 +185,23 @@ subtest 'connections of an address' => sub {
 	$hub->stop;
 };
 
+# Clients of Socket.IO that poll have no connection between their requests.
+subtest 'pollers of an address' => sub {
+	my $hub = hub(@trusting, '--max-per-address', 2);
+	my $path = '/socket.io/?EIO=4&transport=polling';
+	my $begin = sub { Hub::Http->fetch($hub, 'GET', $path, headers => [ of($_[0]) ]) };
+	my @got = map { $begin->('203.0.113.1') } 1 .. 3;
+	is_deeply([ map { $_->{status} } @got ], [ 200, 200, 503 ], 'one more is refused');
+	like($got[2]{body}, qr/"code":"hub_full".*your address has as many connections as it may/, 'in words');
+	is(refusals($hub, 'address_connections'), 1, 'counted');
+	is($begin->('203.0.113.2')->{status}, 200, 'others are not touched');
+	my ($sid) = $got[0]{body} =~ /"sid":"([^"]+)"/;
+	is(Hub::Http->fetch($hub, 'POST', "$path&sid=$sid", body => '1', headers => [ of('203.0.113.1') ])->{status}, 200, 'who closes');
+	becomes { $begin->('203.0.113.1')->{status} == 200 } 'makes room';
+	is($begin->('203.0.113.1')->{status}, 503, 'once');
+	$hub->stop;
+};
+
 subtest 'requests of an address' => sub {
 	my $hub = hub(@trusting, '--rate-requests', 1);
 	my @got = map { ask($hub, '/healthz', $loopback, of('203.0.113.1')) } 1 .. 20;
