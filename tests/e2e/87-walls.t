@@ -339,7 +339,17 @@ subtest 'errors' => sub {
 		is($c->{close_code}, 1008, "$name: with 1008");
 		cmp_ok($errors, '>=', $at_least - 5, "$name: after as many as the page says");
 	}
-	is($hub->health->{closed_errors}, 2, 'counted');
+	# The lines of a request count as messages do.
+	my $post = sub { Hub::Http->fetch($hub, 'POST', '/sessions/lines/records', headers => ['Content-Type: application/x-ndjson'], body => $_[0]) };
+	my $got = $post->("{\n" x 900 . qq({"type":"t"}\n) x 10);
+	is_deeply([ $got->{status}, scalar(() = $got->{body} =~ /"code":"bad_json"/g), scalar(() = $got->{body} =~ /"seq":\d/g) ], [ 200, 900, 10 ],
+		'a request with mistakes: what is good stands');
+	$got = $post->("{\n" x 3000);
+	my @lines = split /\n/, $got->{body};
+	like($lines[-1], qr/"code":"rate_limited","message":"too many errors"/, 'with too many it ends, and says so') or diag($got->{status});
+	cmp_ok(scalar @lines, '>=', 996, 'after as many');
+	cmp_ok(scalar @lines, '<', 3000, 'and no more');
+	is($hub->health->{closed_errors}, 3, 'counted');
 	# The Unix socket is trusted.
 	my $c = $hub->unix;
 	$c->send_text('{"type":"t"}') for 1 .. 3000;
