@@ -127,6 +127,7 @@ struct member {
 	bool slow;	   /* reads late, so that what it gets tells nothing of the server's time */
 	bool away;	   /* was a member, and comes back to be the same one */
 	bool broken;	   /* the server's log is another one: its numbers tell nothing */
+	bool late;	   /* came when something was published already */
 	bool refill;	   /* closed model: its publisher may have something to send */
 	uint64_t since_ns; /* of the state, or of the connection's */
 	uint64_t wake_ns;

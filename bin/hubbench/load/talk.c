@@ -207,6 +207,7 @@ static void take_joined(struct loop *l, struct member *m, const struct dialect_n
 	joined(l, m, true);
 	if (!back) {
 		m->streams->next = news->seq + 1;
+		m->late = atomic_load(&l->run->phase) != PHASE_CONNECT;
 		if (atomic_load(&l->run->phase) == PHASE_CONNECT)
 			atomic_store(&l->run->session[m->session].head, news->seq);
 		/* State records of before the join. */

@@ -91,7 +91,7 @@ static void compare_orders(const struct run *run, struct result *r)
 			const struct member *m = &l->members[i];
 			const struct session *s = &run->session[m->session];
 
-			if (m->broken || m->nstreams != 1 || m->streams->holes ||
+			if (m->broken || m->late || m->nstreams != 1 || m->streams->holes ||
 			    m->streams->next != s->head + s->published + m->foreign + 1)
 				continue;
 			if (!first[m->session])
