@@ -25,7 +25,9 @@
 #define FIELD(f) offsetof(struct options, f)
 
 static const struct opt options_table[] = {
-    CLIENT_ARGS(FIELD(hub)),
+    CLIENT_URL(FIELD(hub), OPT_LIST, urls,
+	       "the server: " CLIENT_URLS "; may be repeated: clients are spread over them"),
+    CLIENT_OTHER_ARGS(FIELD(hub)),
     {0, "scenario", "NAME", OPT_CHOICE, FIELD(scenario), 0, 0, scenario_names,
      "what is done; fanout where nothing is said"},
     {0, "dialect", "NAME", OPT_CHOICE, FIELD(dialect), 0, 0, dialect_names,
@@ -60,6 +62,8 @@ static const struct opt options_table[] = {
      "members/s that go, and others come, in the scenario churn"},
     {0, "slow", "N", OPT_INT, FIELD(slow), 1, 999999, NULL,
      "members that do not read for a while, in the scenario slow-reader"},
+    {0, "kill-node", "PID", OPT_INT, FIELD(kill_node), 2, INT32_MAX, NULL,
+     "in the scenario cluster: kill this process halfway"},
     {0, "deflate", NULL, OPT_TRUE, FIELD(deflate), 0, 0, NULL,
      "offer permessage-deflate; the server has to agree"},
     {0, "tick", "SECONDS", OPT_SECONDS, FIELD(tick), 0, 60, NULL,
@@ -111,12 +115,13 @@ static const struct opt options_table[] = {
 static const struct opt_program program = {
     .name = "hubbench",
     .synopsis =
-	"[-u URL] [--token-file FILE] [--header LINE] [--cert FILE] [--key FILE] [--proxy "
+	"[-u URL]... [--token-file FILE] [--header LINE] [--cert FILE] [--key FILE] [--proxy "
 	"HOST:PORT] "
 	"[--insecure] [--scenario NAME] [--dialect NAME] [-c N] [-s N] [--publishers N] [-r RATE] "
 	"[-b BYTES] [-d SECONDS] [--warmup SECONDS] [--ramp SECONDS|RATE/s] [--drain SECONDS] "
 	"[--poisson] [--closed N] [--coalesce SECONDS] [--acks] [--no-echo] [--threads N] "
-	"[--churn RATE] [--slow N] [--deflate] [--tick SECONDS] [--batch] [--conflate] [--compact] "
+	"[--churn RATE] [--slow N] [--kill-node PID] [--deflate] [--tick SECONDS] [--batch] "
+	"[--conflate] [--compact] "
 	"[--delta] [--area LENGTH] [--observers N] [--world LENGTH] [--play FILE] [--speed X] "
 	"[--message "
 	"TEXT] [--join TEXT] "
@@ -361,6 +366,8 @@ int main(int argc, char **argv)
 		err_die(EX_USAGE, "--report: a name ends with .svg or .html");
 	if (o.json && o.report && strcmp(o.json, o.report) == 0)
 		err_die(EX_USAGE, "--json and --report: the same file");
+	if (o.kill_node && kill((pid_t)o.kill_node, 0) < 0)
+		err_die(EX_UNAVAILABLE, "--kill-node: %d: %s", (int)o.kill_node, strerror(errno));
 	p.proc = o.pid ? &proc : NULL;
 	p.trace = o.play ? trace_read(o.play, o.rate ? p.rate : 0, p.speed, p.acks) : NULL;
 	p.json = o.json ? open_output("--json", o.json) : NULL;

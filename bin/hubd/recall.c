@@ -70,11 +70,19 @@ void recall_heard(const struct recall *to, struct span name, struct span value, 
 		unban(&r, name);
 		return;
 	}
+	if (kept_read_close(&st, value)) {
+		st.put_ended = kept_put_ended;
+		if (news)
+			steer_elsewhere(to->workers, &st);
+		return;
+	}
 	on_kept(&all, value, until_ms);
 	if (!news)
 		return;
 	for (size_t i = 0; kept_read_gone(&st, value, i); i++)
 		steer_elsewhere(to->workers, &st);
-	if (kept_read(&st, value) && st.verb == STEER_BAN)
+	if (kept_read(&st, value) && st.verb == STEER_BAN) {
+		st.put_ended = kept_put_ended;
 		steer_elsewhere(to->workers, &st);
+	}
 }

@@ -81,6 +81,8 @@ void client_args_read(struct client_args *a)
 	char why[300];
 	int status;
 
+	if (a->urls.n)
+		a->url_text = a->urls.item[0];
 	if (url_choose(&a->url, a->url_text, why, sizeof(why)) < 0)
 		err_die(EX_USAGE, "%s%s%s",
 			a->url_text && !strchr(a->url_text, '@') ? a->url_text : "-u", ": ", why);

@@ -12,6 +12,7 @@
 /* Zeroed at the start. */
 struct client_args {
 	const char *url_text;
+	struct opt_list urls;
 	struct opt_list headers;
 	const char *token_file, *cert, *key, *proxy;
 	bool insecure;
@@ -22,25 +23,28 @@ struct client_args {
 };
 
 /* Rows of a table; at: the offset of the struct client_args. */
-#define CLIENT_ARGS(at)                                                                          \
-	{'u',                                                                                    \
-	 "url",                                                                                  \
-	 "URL",                                                                                  \
+#define CLIENT_ARGS(at) \
+	CLIENT_URL(at, OPT_STRING, url_text, "the hub: " CLIENT_URLS), CLIENT_OTHER_ARGS(at)
+
+#define CLIENT_URLS "unix:/path, ws://host:port/ws, wss://... ($HUB_URL)"
+
+#define CLIENT_URL(at, kind, field, help)                                                        \
+	{                                                                                        \
+		'u', "url", "URL", kind, (at) + offsetof(struct client_args, field), 0, 0, NULL, \
+		    help                                                                         \
+	}
+
+/* All but the URL, of which a program may take several, into urls: the first is url_text, too. */
+#define CLIENT_OTHER_ARGS(at)                                                                    \
+	{0,                                                                                      \
+	 "token-file",                                                                           \
+	 "FILE",                                                                                 \
 	 OPT_STRING,                                                                             \
-	 (at) + offsetof(struct client_args, url_text),                                          \
+	 (at) + offsetof(struct client_args, token_file),                                        \
 	 0,                                                                                      \
 	 0,                                                                                      \
 	 NULL,                                                                                   \
-	 "the hub: unix:/path, ws://host:port/ws, wss://... ($HUB_URL)"},                        \
-	    {0,                                                                                  \
-	     "token-file",                                                                       \
-	     "FILE",                                                                             \
-	     OPT_STRING,                                                                         \
-	     (at) + offsetof(struct client_args, token_file),                                    \
-	     0,                                                                                  \
-	     0,                                                                                  \
-	     NULL,                                                                               \
-	     "show the token in FILE, which is read again for each connection"},                 \
+	 "show the token in FILE, which is read again for each connection"},                     \
 	    {0,                                                                                  \
 	     "header",                                                                           \
 	     "LINE",                                                                             \

@@ -145,9 +145,9 @@ my @args = ('--auth-key', $key, '--bus-node-timeout', 2);
 my @both = map { $redis->hub(args => \@args) } 1, 2;
 
 sub as {
-	my ($hub, $user, $session) = @_;
+	my ($hub, $user, $session, %join) = @_;
 	my $c = $hub->client('ws', protocol => 'hub, hub.token.' . Hub::Token::token({ sub => $user, hub => { join => ['*'], publish => ['*'], presence => JSON::PP::true } }));
-	$c->{joined} = $c->join_session($session);
+	$c->{joined} = $c->join_session($session, %join);
 	return $c;
 }
 
@@ -172,6 +172,21 @@ subtest 'sent away, and banned' => sub {
 	$operator->send({ type => 'connection_close', client_id => $client->{id} });
 	is($client->closed, 4403, 'a client that is elsewhere as well');
 	ok($bob->alive, 'others stay');
+	# By a session, and in words of the operator's; who was sent away is not who he was, wherever he comes back.
+	my @dora = map { as($_, 'dora', 'left') } @both;
+	my $back = sub { as($both[0], 'dora', 'left', resume => $_[0]{joined}{resume}) };
+	my $lost = as($both[1], 'dora', 'left');
+	$lost->vanish;
+	is($back->($lost)->{id}, $lost->{id}, 'who was lost is who he was');
+	my $watch = $both[0]->member('unix', 'away');
+	$operator->send({ type => 'connection_close', session_id => 'left', code => 4321, reason => 'closing time' });
+	is($_->closed, 4321, 'a session is emptied everywhere') for @dora;
+	is($dora[1]{close_reason}, 'closing time', 'with those words');
+	ok($_->alive, 'others stay') for $bob, $watch;
+	becomes { $back->($dora[1])->{id} ne $dora[1]{id} } 'who was sent away elsewhere is another one here';
+	my $erin = as($both[1], 'erin', 'left');
+	$operator->send({ type => 'connection_close', user => 'erin', session_id => 'left' });
+	is($erin->closed, 4403, 'a user in a session as well');
 	$operator->send({ type => 'ban_add', user => 'bob' });
 	is($bob->closed, 4403, 'who is banned at one hubd is sent away from all');
 	my $refused = sub {

@@ -89,9 +89,19 @@ static uint64_t delay(struct loop *l, const struct member *m)
 	return most / 2 + bench_io_random(&l->io) % (most / 2);
 }
 
+/* Any other than where it was. */
+static void go_elsewhere(struct loop *l, struct member *m)
+{
+	uint32_t nodes = l->run->plan->nodes;
+
+	if (nodes > 1)
+		m->node = (m->node + 1 + (uint32_t)(bench_io_random(&l->io) % (nodes - 1))) % nodes;
+}
+
 void bench_member_fail(struct loop *l, struct member *m, const char *why)
 {
 	load_error(l->run, "client %u: %s", m->client, why);
+	go_elsewhere(l, m);
 	if (m->state == MEMBER_JOINED || m->state == MEMBER_LEAVING) {
 		/* Who does not read has asked for it. */
 		l->unasked += !m->slow;

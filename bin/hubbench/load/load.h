@@ -72,8 +72,8 @@ struct run {
 	const struct options *o;
 	const struct dialect *dialect;
 	struct script script;
-	struct target target;
-	char *request; /* the HTTP upgrade, with {session} where the URL has it */
+	struct target target[OPT_LIST_MAX]; /* of each node */
+	char *request[OPT_LIST_MAX]; /* the HTTP upgrade, with {session} where the URL has it */
 	uint32_t clients, sessions, npublishers, threads;
 	uint32_t closed; /* messages in flight; 0: open model */
 	uint64_t coalesce_ns;
@@ -82,6 +82,7 @@ struct run {
 	bool echo;	 /* publishers get their own messages */
 	bool answered;	 /* the own message is the answer */
 	bool spread;	 /* a message has more than one receiver */
+	bool ordered;	 /* it is to be the same order at all */
 	struct timetable timetable;
 	struct template *messages; /* message i of all has the one of i mod nmessages */
 	size_t nmessages, message_max;
@@ -98,7 +99,7 @@ struct run {
 	 * the last two forward. */
 	uint64_t start_ns;
 	_Atomic uint64_t from_ns, to_ns;
-	uint64_t storm_ns, slow_from_ns, slow_to_ns; /* NEVER: not */
+	uint64_t storm_ns, kill_ns, slow_from_ns, slow_to_ns; /* NEVER: not */
 
 	/* What the server was heard to speak, where that is not what it was asked to; NULL:
 	 * nothing. */
@@ -120,19 +121,22 @@ enum member_state {
 };
 
 struct member {
-	struct bench_conn conn; /* stands first: epoll hands it out */
-	uint32_t client, session;
+	struct bench_conn conn;		/* stands first: epoll hands it out */
+	uint32_t client, session, node; /* where it is, or tries next */
 	uint8_t state, attempts;
 	bool slow;	   /* reads late, so that what it gets tells nothing of the server's time */
 	bool away;	   /* was a member, and comes back to be the same one */
 	bool broken;	   /* the server's log is another one: its numbers tell nothing */
+	bool late;	   /* came when something was published already */
 	bool refill;	   /* closed model: its publisher may have something to send */
 	uint64_t since_ns; /* of the state, or of the connection's */
 	uint64_t wake_ns;
 	uint64_t lost_ns; /* when it was lost; 0: it is here, and had a message since */
+	uint64_t try_ns;  /* since then: its first attempt to come back; 0: none */
 	struct stream *streams;
 	uint32_t nstreams;
 	uint64_t foreign; /* records of its session that are none of ours */
+	uint64_t order;	  /* which message has had which `seq`: the same at all that have all */
 	struct publisher *publisher;
 	struct seat *seat;	  /* NULL: the server gave none */
 	struct dialect_area area; /* of a crowd's: as the server was told last; r 0: all */
@@ -174,7 +178,7 @@ struct loop {
 	uint64_t wake_ns;			/* when the next idle one may want to open */
 	uint64_t churned;
 	uint32_t churn_at; /* who goes next */
-	bool stormed, slowed, publishing;
+	bool stormed, killed, slowed, publishing;
 
 	struct publisher **heap; /* by the instant of their next message */
 	uint32_t nheap;

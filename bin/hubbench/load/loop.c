@@ -3,6 +3,7 @@
 #include "load/loop.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,18 @@ static void storm(struct loop *l)
 			bench_member_drop(l, &l->members[i], l->now);
 }
 
+/* A signal goes to one process, from one thread. */
+static void kill_node(struct loop *l)
+{
+	pid_t pid = (pid_t)l->run->o->kill_node;
+
+	if (l->killed || l->index || l->now < l->run->kill_ns)
+		return;
+	l->killed = true;
+	if (kill(pid, SIGKILL) < 0)
+		load_error(l->run, "--kill-node: %d: %s", (int)pid, strerror(errno));
+}
+
 static void pause_slow(struct loop *l)
 {
 	const struct run *r = l->run;
@@ -129,6 +142,7 @@ static void loop_tick(struct loop *l, int phase)
 	if (l->publishing) {
 		churn(l);
 		storm(l);
+		kill_node(l);
 		pause_slow(l);
 	}
 	measure_snapshot(l, phase);
@@ -217,7 +231,7 @@ int loop_init(struct loop *l, struct run *r, unsigned index)
 	l->wake_ns = l->edge_ns = NEVER;
 	l->sample_ns = r->crowd ? 0 : NEVER;
 	pthread_mutex_init(&l->mutex, NULL);
-	err = bench_io_init(&l->io, &r->target, r->timetable.seed * 2 + 2 * index + 1);
+	err = bench_io_init(&l->io, r->timetable.seed * 2 + 2 * index + 1);
 	if (err < 0)
 		return err;
 	l->io.deflate = r->o->deflate;
@@ -234,6 +248,8 @@ int loop_init(struct loop *l, struct run *r, unsigned index)
 
 		bench_member_init(l, m, i, r->begin_ns + (uint64_t)at);
 		m->session = i % r->sessions;
+		/* Those of each session are everywhere. */
+		m->node = (i % r->sessions + i / r->sessions) % r->plan->nodes;
 		m->slow = i >= r->clients - r->plan->slow;
 		if (i < r->npublishers) {
 			m->publisher = &r->publisher[i];

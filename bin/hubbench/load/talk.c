@@ -26,8 +26,11 @@ static void joined(struct loop *l, struct member *m, bool timed)
 {
 	if (timed)
 		hist_add(&l->metric[METRIC_JOIN], l->now - m->since_ns);
-	if (m->away)
+	if (m->away) {
 		l->reconnects++;
+		hist_add(&l->metric[METRIC_BACK], l->now - m->try_ns);
+	}
+	m->try_ns = 0;
 	bench_member_set(l, m, MEMBER_JOINED);
 	m->attempts = 0;
 	bench_member_start_streams(l, m);
@@ -81,8 +84,8 @@ static void left(struct loop *l, struct member *m)
 	m->seat = NULL;
 	bench_member_set(l, m, MEMBER_LEAVING);
 	m->away = false;
-	m->lost_ns = 0;
-	m->foreign = 0;
+	m->lost_ns = m->try_ns = 0;
+	m->foreign = m->order = 0;
 	bench_member_drop(l, m, l->now);
 }
 
@@ -123,6 +126,16 @@ static void deliver(struct loop *l, struct member *m, const struct mark *mark)
 	}
 }
 
+/* A sum, so that it does not matter what came twice or late. */
+static void note_order(struct member *m, const struct mark *mark, uint64_t seq)
+{
+	uint64_t x = seq * 0x9e3779b97f4a7c15u ^ mark->number * 0xc2b2ae3d27d4eb4fu ^
+		     (uint64_t)mark->publisher << 40;
+
+	x = (x ^ x >> 31) * 0xbf58476d1ce4e5b9u;
+	m->order += x ^ x >> 29;
+}
+
 /* Whether the mark is of a publisher in the member's session. */
 static bool is_ours(const struct run *r, const struct member *m, const struct mark *mark)
 {
@@ -136,8 +149,11 @@ static void take_message(struct loop *l, struct member *m, const struct dialect_
 		l->audit.unknown++;
 	else if (m->broken)
 		l->counts.delivered++;
-	else if (stream_take(m->streams, news->seq, &l->audit) <= STREAM_LATE)
+	else if (stream_take(m->streams, news->seq, &l->audit) <= STREAM_LATE) {
+		if (l->run->ordered)
+			note_order(m, &news->mark, news->seq);
 		deliver(l, m, &news->mark);
+	}
 }
 
 /* Messages that publishers number; p: the first mark. */
@@ -191,6 +207,7 @@ static void take_joined(struct loop *l, struct member *m, const struct dialect_n
 	joined(l, m, true);
 	if (!back) {
 		m->streams->next = news->seq + 1;
+		m->late = atomic_load(&l->run->phase) != PHASE_CONNECT;
 		if (atomic_load(&l->run->phase) == PHASE_CONNECT)
 			atomic_store(&l->run->session[m->session].head, news->seq);
 		/* State records of before the join. */
@@ -337,7 +354,7 @@ static enum conn_step upgrade(struct loop *l, struct member *m)
 	enum conn_step step;
 	size_t len;
 	/* Where rooms are in the URL, the path has {session} in it. */
-	char *request = need(template_for_session(l->run->request, m->session, &len));
+	char *request = need(template_for_session(l->run->request[m->node], m->session, &len));
 
 	step = bench_conn_upgrade(&l->io, &m->conn, request, len);
 	free(request);
@@ -349,7 +366,7 @@ static void proceed(struct loop *l, struct member *m, enum conn_step step)
 {
 	if (step == CONN_CONNECTED) {
 		/* To the server: of a proxy's way there the first of two does not count. */
-		if (!l->io.target->tunnel || m->conn.tunnelled)
+		if (!m->conn.target->tunnel || m->conn.tunnelled)
 			end_step(l, m, METRIC_CONNECT);
 		step = bench_conn_secure(&l->io, &m->conn);
 	}
@@ -371,8 +388,10 @@ void talk_open(struct loop *l, struct member *m)
 	enum conn_step step;
 
 	l->now = clock_mono_ns();
+	if (m->away && !m->try_ns)
+		m->try_ns = l->now;
 	bench_member_set(l, m, MEMBER_CONNECTING);
-	step = bench_conn_open(&l->io, &m->conn, m->client, m->slow);
+	step = bench_conn_open(&l->io, &m->conn, &l->run->target[m->node], m->client, m->slow);
 	if (step == CONN_FULL) {
 		bench_member_drop(l, m, l->now + FULL_NS);
 		return;

@@ -21,9 +21,9 @@ enum { OPCODE_TEXT = 1, OPCODE_PONG = 10 };
 
 /* --- what is shared */
 
-int bench_io_init(struct bench_io *io, const struct target *t, uint64_t seed)
+int bench_io_init(struct bench_io *io, uint64_t seed)
 {
-	*io = (struct bench_io){.target = t, .random = seed};
+	*io = (struct bench_io){.random = seed};
 	io->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (io->epoll < 0)
 		return -errno;
@@ -203,17 +203,18 @@ enum conn_step bench_conn_send(struct bench_io *io, struct bench_conn *c, const 
 
 /* --- getting there */
 
-enum conn_step bench_conn_open(struct bench_io *io, struct bench_conn *c, uint32_t client,
-			       bool small_buffer)
+enum conn_step bench_conn_open(struct bench_io *io, struct bench_conn *c, const struct target *t,
+			       uint32_t client, bool small_buffer)
 {
 	bool done;
-	int fd = net_connect(io->target, client, small_buffer, &done);
+	int fd = net_connect(t, client, small_buffer, &done);
 
 	if (fd == -EAGAIN)
 		return CONN_FULL;
 	if (fd < 0)
 		return lost(io, "connect: %s", strerror(-fd));
 	c->fd = fd;
+	c->target = t;
 	c->state = CONN_CONNECTING;
 	watch(io, c);
 	return done ? CONN_CONNECTED : CONN_WAIT;
@@ -266,20 +267,20 @@ static enum conn_step ask_proxy(struct bench_io *io, struct bench_conn *c)
 
 	c->state = CONN_TUNNEL;
 	c->in.lines = true;
-	step = put_all(io, c, io->target->tunnel, strlen(io->target->tunnel));
+	step = put_all(io, c, c->target->tunnel, strlen(c->target->tunnel));
 	watch(io, c);
 	return step;
 }
 
 enum conn_step bench_conn_secure(struct bench_io *io, struct bench_conn *c)
 {
-	if (io->target->tunnel && !c->tunnelled)
+	if (c->target->tunnel && !c->tunnelled)
 		return ask_proxy(io, c);
-	if (!io->target->tls)
+	if (!c->target->tls)
 		return CONN_SECURE;
 	c->state = CONN_TLS;
 	watch(io, c);
-	c->tls = tls_new(io->target, c->fd);
+	c->tls = tls_new(c->target, c->fd);
 	return c->tls ? handshake(io, c) : lost(io, "TLS cannot be set up");
 }
 
@@ -289,7 +290,7 @@ enum conn_step bench_conn_upgrade(struct bench_io *io, struct bench_conn *c, con
 	enum conn_step step;
 
 	c->in.lines = true;
-	if (io->target->url.scheme == URL_UNIX) {
+	if (c->target->url.scheme == URL_UNIX) {
 		c->state = CONN_OPEN;
 		watch(io, c);
 		return CONN_STANDS;

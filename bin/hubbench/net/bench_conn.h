@@ -33,14 +33,14 @@ struct bench_conn {
 	bool paused;	 /* does not read */
 	bool blocked;	 /* the socket takes nothing of the next frame */
 	uint32_t out_len, out_at;
-	char *out; /* what the socket did not take of a frame */
+	char *out;		     /* what the socket did not take of a frame */
+	const struct target *target; /* since it was opened */
 	struct wsio in;
 	struct tls *tls;
 };
 
 /* What the connections of one thread share. */
 struct bench_io {
-	const struct target *target;
 	int epoll; /* hands out the struct bench_conn */
 	uint64_t random;
 	char *room;   /* what was read last, behind a space for what was left before it */
@@ -62,9 +62,9 @@ enum conn_step {
 	CONN_MESSAGE = 1 << 7,
 };
 
-/* Makes room and an epoll instance. t stays the caller's. Returns 0 or -errno; bench_io_free()
+/* Makes room and an epoll instance. Returns 0 or -errno; bench_io_free()
  * takes it in either case. */
-int bench_io_init(struct bench_io *io, const struct target *t, uint64_t seed);
+int bench_io_init(struct bench_io *io, uint64_t seed);
 void bench_io_free(struct bench_io *io);
 
 /* 48 bits. xorshift64*, by Sebastiano Vigna. */
@@ -83,10 +83,10 @@ void bench_conn_close(struct bench_conn *c);
 
 /* --- getting there: these may be called in this order only, each after the step before it */
 
-/* Begins to connect; client and small_buffer as in net_connect(). Returns CONN_WAIT,
- * CONN_CONNECTED, CONN_FULL or CONN_LOST. */
-enum conn_step bench_conn_open(struct bench_io *io, struct bench_conn *c, uint32_t client,
-			       bool small_buffer);
+/* Begins to connect; t, which stays, client and small_buffer as in net_connect(). Returns
+ * CONN_WAIT, CONN_CONNECTED, CONN_FULL or CONN_LOST. */
+enum conn_step bench_conn_open(struct bench_io *io, struct bench_conn *c, const struct target *t,
+			       uint32_t client, bool small_buffer);
 
 /* Begins TLS, or first asks the proxy: then CONN_CONNECTED comes once more. Returns CONN_WAIT,
  * CONN_SECURE (where the target has no TLS, too), or CONN_LOST. */

@@ -23,6 +23,7 @@ struct options {
 	const char *message, *join, *answer, *event, *room, *join_event, *space, *subprotocol;
 	const char *churn; /* members/s that leave and are replaced */
 	int64_t slow;	   /* members that do not read for a while */
+	int64_t kill_node; /* a process; 0: none */
 	bool deflate;
 	double tick; /* seconds; UNSET: none. This and what follows: of a crowd */
 	bool batch, conflate, compact, delta;

@@ -89,10 +89,19 @@ static void plan_numbers(struct plan *p, const struct options *o)
 		p->crowd.observers = p->clients;
 }
 
+static bool unix_node(const struct plan *p)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < p->nodes; i++)
+		any |= p->url[i].scheme == URL_UNIX;
+	return any;
+}
+
 /* What the request has in it beyond the URL. */
 static void check_upgrade(const struct plan *p, const struct options *o)
 {
-	if (p->url.scheme == URL_UNIX && (o->hub.headers.n || o->subprotocol))
+	if (unix_node(p) && (o->hub.headers.n || o->subprotocol))
 		err_die(EX_USAGE, "--header and --subprotocol: not over a Unix socket");
 	if (o->subprotocol && (!*o->subprotocol || strpbrk(o->subprotocol, "\r\n")))
 		err_die(EX_USAGE, "--subprotocol: a name");
@@ -137,7 +146,7 @@ static void plan_check(const struct plan *p, const struct options *o)
 		err_die(EX_USAGE, "--publishers: more publishers than clients");
 	if (p->slow + p->publishers > p->clients && p->slow)
 		err_die(EX_USAGE, "--slow: more than the clients that do not publish");
-	if (p->url.scheme == URL_UNIX && !d->unix_lines)
+	if (unix_node(p) && !d->unix_lines)
 		err_die(EX_USAGE, "--dialect %s: not over a Unix socket", d->name);
 	if (p->closed && (o->poisson || o->rate || o->play))
 		err_die(EX_USAGE, "--closed has no rate: it excludes -r, --poisson and --play");
@@ -160,8 +169,10 @@ static void plan_check(const struct plan *p, const struct options *o)
 	if (p->closed > WINDOW && p->acks)
 		err_die(EX_USAGE, "--closed: %d at most with acks", WINDOW);
 	check_crowd(p, o);
-	if (p->url.scheme == URL_UNIX && o->deflate)
+	if (unix_node(p) && o->deflate)
 		err_die(EX_USAGE, "--deflate: not over a Unix socket");
+	if (o->kill_node && !p->scenario->cluster)
+		err_die(EX_USAGE, "--kill-node: for the scenario cluster only");
 	if (o->churn && !p->scenario->churn)
 		err_die(EX_USAGE, "--churn: for the scenario churn only");
 	if (o->slow != UNSET && !p->scenario->slow)
@@ -169,33 +180,47 @@ static void plan_check(const struct plan *p, const struct options *o)
 	if (p->scenario->search && (!o->expect.n || p->closed || o->play))
 		err_die(EX_USAGE, "search needs --expect, and a rate: no --closed, no --play");
 	if (p->sessions > 1 && d->own_words && !p->scenario->echo &&
-	    !(o->join && strstr(o->join, "{session}")) && !strstr(p->url.path, "{session}"))
+	    !(o->join && strstr(o->join, "{session}")) && !strstr(p->url->path, "{session}"))
 		err_die(EX_USAGE,
 			"-s: the raw dialect needs {session} in --join or in the URL for that");
 }
 
 /* Paths of other servers are not /ws. */
-static void plan_path(struct plan *p, const char *text)
+static void plan_path(const struct plan *p, struct url *url, const char *text)
 {
 	const char *host = text ? strstr(text, "://") : NULL;
 
-	if (host && !strchr(host + 3, '/') && p->url.scheme != URL_UNIX)
-		snprintf(p->url.path, sizeof(p->url.path), "%s", p->dialect->path);
+	if (host && !strchr(host + 3, '/') && url->scheme != URL_UNIX)
+		snprintf(url->path, sizeof(url->path), "%s", p->dialect->path);
+}
+
+/* client_args_read() has read the first. */
+static void plan_nodes(struct plan *p, const struct client_args *hub)
+{
+	char why[300];
+
+	p->url[0] = hub->url;
+	p->nodes = hub->urls.n ? (uint32_t)hub->urls.n : 1;
+	plan_path(p, &p->url[0], hub->url_text ? hub->url_text : getenv("HUB_URL"));
+	for (uint32_t i = 1; i < p->nodes; i++) {
+		/* What is before an @ is nobody's business. */
+		if (url_parse(&p->url[i], hub->urls.item[i], why, sizeof(why)) < 0)
+			err_die(EX_USAGE, "%s: %s",
+				strchr(hub->urls.item[i], '@') ? "-u" : hub->urls.item[i], why);
+		plan_path(p, &p->url[i], hub->urls.item[i]);
+	}
 }
 
 void plan_make(struct plan *p, const struct options *o)
 {
-	const char *text = o->hub.url_text ? o->hub.url_text : getenv("HUB_URL");
-
 	memset(p, 0, sizeof(*p));
 	p->o = o;
 	p->scenario = &scenarios[o->scenario];
 	p->dialect = dialects[o->dialect];
 	p->seed = (uint64_t)o->seed;
-	p->url = o->hub.url;
-	plan_path(p, text);
+	plan_nodes(p, &o->hub);
 	/* What a publisher loses with its connection is sent again, so that the log has it once. */
-	p->acks = o->acks || (p->scenario->storm && p->dialect->resumes);
+	p->acks = o->acks || ((p->scenario->storm || p->scenario->cluster) && p->dialect->resumes);
 	plan_numbers(p, o);
 	plan_check(p, o);
 }

@@ -27,7 +27,8 @@ struct plan {
 	const struct options *o;
 	const struct scenario *scenario;
 	const struct dialect *dialect;
-	struct url url;
+	struct url url[OPT_LIST_MAX]; /* of the nodes: members are spread over them */
+	uint32_t nodes;
 	uint32_t clients, sessions, publishers, threads, slow, closed;
 	size_t bytes; /* 0: as the message comes */
 	double rate, churn, duration, warmup, drain, ramp_s, speed;

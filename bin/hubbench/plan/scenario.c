@@ -20,10 +20,11 @@ const struct scenario scenarios[] = {
     {"soak", 100, 1, 10, .rate = 100, .duration = 3600, .trend = true},
     {"search", 100, 1, 10, .rate = 100, .duration = 5, .search = true},
     {"crowd", 100, 1, PER_CLIENT, .client_rate = 20, .duration = 10, .crowd = true},
+    {"cluster", 1000, 1, 10, .rate = 100, .duration = 10, .cluster = true},
     {.name = NULL},
 };
 
 const char *const scenario_names[] = {
-    "fanout",	   "rooms", "echo", "players", "churn", "reconnect-storm",
-    "slow-reader", "idle",  "soak", "search",  "crowd", NULL,
+    "fanout", "rooms",	"echo",	 "players", "churn", "reconnect-storm", "slow-reader", "idle",
+    "soak",   "search", "crowd", "cluster", NULL,
 };

@@ -17,13 +17,14 @@ struct scenario {
 	double duration;     /* seconds */
 	const char *message; /* of the hub dialect; NULL: its own */
 
-	bool echo;   /* the own message that comes back is the answer to it */
-	bool churn;  /* members come and go */
-	bool storm;  /* all are dropped at once, halfway */
-	bool slow;   /* some members do not read for a while */
-	bool trend;  /* the server's memory is not to grow */
-	bool search; /* many runs, to find the highest rate */
-	bool crowd;  /* avatars walk about, and it is looked at what members know of them */
+	bool echo;    /* the own message that comes back is the answer to it */
+	bool churn;   /* members come and go */
+	bool storm;   /* all are dropped at once, halfway */
+	bool cluster; /* a node may be killed, halfway: its members come back elsewhere */
+	bool slow;    /* some members do not read for a while */
+	bool trend;   /* the server's memory is not to grow */
+	bool search;  /* many runs, to find the highest rate */
+	bool crowd;   /* avatars walk about, and it is looked at what members know of them */
 };
 
 /* The table, which ends with an entry without name; and its names, NULL at the end. */

@@ -29,6 +29,8 @@ static const struct field asked[] = {
     RESULT("no_echo", no_echo, FIELD_BOOL),
     RESULT("churn", churn, FIELD_DOUBLE),
     RESULT("slow", slow, FIELD_U64),
+    RESULT("nodes", nodes, FIELD_U64),
+    RESULT("kill_node", kill_node, FIELD_BOOL),
     RESULT("deflate", deflate, FIELD_BOOL),
     RESULT("tick_s", tick, FIELD_DOUBLE),
     RESULT("batch", batch, FIELD_BOOL),
@@ -77,6 +79,8 @@ static const struct field audit[] = {
     RESULT("reordered", audit.reordered, FIELD_U64),
     RESULT("withheld", audit.withheld, FIELD_U64),
     RESULT("unknown", audit.unknown, FIELD_U64),
+    RESULT("compared", audit.compared, FIELD_U64),
+    RESULT("differing", audit.differing, FIELD_U64),
     {0},
 };
 

@@ -47,6 +47,10 @@ static void table_asked(FILE *out, const struct result *r)
 	else if (r->rate > 0)
 		table_line(out, "", "open model: %s messages/s due at %s instants",
 			   text_rate(r->rate).s, r->poisson ? "Poisson" : "fixed");
+	if (r->nodes)
+		table_line(out, "", "clients are spread over %s nodes", text_count(r->nodes).s);
+	if (r->kill_node)
+		table_line(out, "", "a node is killed halfway");
 	if (r->observers)
 		table_line(out, "", "a world of %s a side%s%s%s%s%s", text_count(r->world).s,
 			   r->batch ? ", in arrays" : "", r->conflate ? ", conflated" : "",
@@ -154,6 +158,9 @@ static void table_audit(FILE *out, const struct result *r)
 		   text_count(a->duplicated).s);
 	table_line(out, "", "reordered %s, withheld behind a gap %s, unknown %s",
 		   text_count(a->reordered).s, text_count(a->withheld).s, text_count(a->unknown).s);
+	if (a->compared)
+		table_line(out, "", "%s members have all, %s of them in another order",
+			   text_count(a->compared).s, text_count(a->differing).s);
 }
 
 static void table_self(FILE *out, const struct result *r)

@@ -21,6 +21,7 @@ static const struct {
     [METRIC_STALE] = {"stale", "age of what is known"},
     [METRIC_BEHIND] = {"behind", "behind what there is"},
     [METRIC_RESUME] = {"resume", "resume"},
+    [METRIC_BACK] = {"back", "first try to be back"},
     [METRIC_LAG] = {"lag", "generator's own lag"},
 };
 

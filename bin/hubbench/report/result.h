@@ -26,6 +26,7 @@ enum metric {
 			* random instants; at best it is up to the time from one move to the next */
 	METRIC_BEHIND, /* the same: for how long there has been something newer; 0: not */
 	METRIC_RESUME, /* a lost connection until its first message after it is back */
+	METRIC_BACK,   /* the first attempt to come back until it is a member again */
 	METRIC_LAG,    /* the generator's own: how late it did what was due */
 	METRICS,
 };
@@ -39,8 +40,9 @@ struct audit_counts {
 	uint64_t expected;  /* published messages times their receivers */
 	uint64_t delivered; /* each once */
 	uint64_t lost, duplicated, reordered;
-	uint64_t withheld; /* behind a gap that the server announced */
-	uint64_t unknown;  /* what came and was no message of this run, answers aside */
+	uint64_t withheld;	      /* behind a gap that the server announced */
+	uint64_t compared, differing; /* members with all: and those that saw another order */
+	uint64_t unknown;	      /* what came and was no message of this run, answers aside */
 };
 
 /* One second of the run; rates are counts within it. */
@@ -81,10 +83,12 @@ struct result {
 	uint64_t closed; /* messages in flight a publisher; 0: open model */
 	double coalesce; /* seconds */
 	bool poisson, acks, no_echo;
-	double churn;  /* members/s that are replaced */
-	uint64_t slow; /* members that do not read for a while */
-	char *play;    /* the recording; NULL: none */
-	double speed;  /* so many times as fast as it was; 0: none */
+	double churn;	/* members/s that are replaced */
+	uint64_t slow;	/* members that do not read for a while */
+	uint64_t nodes; /* that clients are spread over; 0: one */
+	bool kill_node; /* one is killed halfway */
+	char *play;	/* the recording; NULL: none */
+	double speed;	/* so many times as fast as it was; 0: none */
 	bool deflate;
 	double tick; /* seconds; 0: none. This and what follows: of a crowd */
 	bool batch, conflate, compact, delta;

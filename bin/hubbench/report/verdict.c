@@ -54,6 +54,9 @@ static bool failed(struct result *r, const struct verdict_facts *f)
 		return say(r, VERDICT_FAILED, "%llu deliveries were lost without a word%s",
 			   (unsigned long long)r->audit.lost,
 			   f->cut_off ? ", or still under way when --drain ended" : "");
+	if (r->audit.differing)
+		return say(r, VERDICT_FAILED, "%llu members saw another order than others",
+			   (unsigned long long)r->audit.differing);
 	if (r->missing)
 		return say(r, VERDICT_FAILED, "observers do not know the last of %llu avatars%s",
 			   (unsigned long long)r->missing,
@@ -72,6 +75,12 @@ static bool failed(struct result *r, const struct verdict_facts *f)
 	if (r->clients_failed)
 		return say(r, VERDICT_FAILED, "%llu of %llu clients could not connect",
 			   (unsigned long long)r->clients_failed, (unsigned long long)r->clients);
+	if (f->cluster && f->away)
+		return say(r, VERDICT_FAILED, "%llu members did not come back",
+			   (unsigned long long)f->away);
+	if (f->cluster && r->audit.withheld)
+		return say(r, VERDICT_FAILED, "members missed %llu messages, as they were told",
+			   (unsigned long long)r->audit.withheld);
 	if (f->trend && grown > GROWTH_LEAST && grown > GROWTH_LIMIT * mean)
 		return say(r, VERDICT_FAILED,
 			   "the server's memory grew by %.0f MiB in the second half",
@@ -112,7 +121,7 @@ static bool saturated(struct result *r, const struct verdict_facts *f)
 		return say(r, VERDICT_SATURATED,
 			   "deliveries fell behind: %llu were under way at the end",
 			   (unsigned long long)f->behind);
-	if (f->unasked)
+	if (f->unasked && !f->cluster)
 		return say(r, VERDICT_SATURATED, "the server dropped members %llu times",
 			   (unsigned long long)f->unasked);
 	return false;

@@ -10,14 +10,17 @@ struct verdict_facts {
 	uint64_t unasked; /* members that the server dropped */
 	uint64_t broken;  /* members whose session is another one now */
 	uint64_t behind;  /* deliveries under way at the end of measuring */
+	uint64_t away;	  /* members that were lost, and are not back */
+	bool cluster;	  /* members are to be lost, but nothing else */
 	bool trend;	  /* the server's memory is not to grow */
 	bool cut_off;	  /* what is lost may have been under way when the wait for it ended */
 };
 
 /* Sets r->verdict and its reason. The first that applies:
  *
- * failed: messages were lost, and nobody said so; the server refused every single one; clients
- * could not connect; or, where the scenario looks at it, the server's memory grows.
+ * failed: messages were lost, and nobody said so; members saw them in different orders; the server
+ * refused every single one; clients could not connect; or, where the scenario looks at it, the
+ * server's memory grows, members do not come back, or were told that they have missed something.
  *
  * generator-bound: hubbench itself may have been the limit. Its busiest thread used more than 85 %
  * of a CPU in the middle one of all seconds; or, in the open model, 1 % of what it had to do was

@@ -42,8 +42,11 @@ uint64_t cores_shared(const struct run *r)
 {
 	const struct proc *p = r->plan->proc;
 	cpu_set_t own, servers, one;
+	bool here = false;
 
-	if ((!p && !is_here(&r->target)) || sched_getaffinity(0, sizeof(own), &own) < 0)
+	for (uint32_t i = 0; !p && i < r->plan->nodes && !here; i++)
+		here = is_here(&r->target[i]);
+	if ((!p && !here) || sched_getaffinity(0, sizeof(own), &own) < 0)
 		return 0;
 	if (!p)
 		return (uint64_t)CPU_COUNT(&own);

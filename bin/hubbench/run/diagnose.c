@@ -24,13 +24,13 @@ static bool wait_for(int fd, short events, uint64_t until_ms)
 /* The answer to a GET of that path, as far as it comes in time. Returns its length. */
 static size_t get(const struct run *r, const char *path, char *answer, size_t cap)
 {
-	const struct url *url = &r->target.url;
+	const struct url *url = &r->target->url;
 	uint64_t until = clock_mono_ms() + ASK_MS;
 	char request[1024];
 	size_t len = 0;
 	ssize_t n = 1;
 	bool done;
-	int fd = net_connect(&r->target, 0, false, &done);
+	int fd = net_connect(r->target, 0, false, &done);
 	int size = snprintf(request, sizeof(request),
 			    "GET %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nConnection: close\r\n\r\n", path,
 			    url->ipv6 ? "[" : "", url->host, url->ipv6 ? "]" : "", url->port);
@@ -70,9 +70,9 @@ static void say_other(const struct dialect *d, char *what, size_t cap)
 bool diagnose(const struct run *r, char *what, size_t cap)
 {
 	const struct dialect *own = r->dialect;
-	const char *path = r->target.url.path;
+	const char *path = r->target->url.path;
 
-	if (r->target.tls || r->target.tunnel || r->target.url.scheme == URL_UNIX)
+	if (r->target->tls || r->target->tunnel || r->target->url.scheme == URL_UNIX)
 		return false;
 	/* A server may speak several: the path that it was asked at tells which was meant, and
 	 * where the one it was asked in is among them, that is not it. */

@@ -38,16 +38,16 @@ static uint32_t source_ports(unsigned *low, unsigned *high)
 	return *high - *low + 1;
 }
 
-static int check_ports(struct run *r, char *why, size_t cap)
+static int check_ports(const struct run *r, struct target *t, char *why, size_t cap)
 {
 	unsigned low, high;
 	uint32_t ports = source_ports(&low, &high);
 
 	/* A tenth is left for those that still close. */
-	if (r->target.url.scheme == URL_UNIX || r->clients <= ports - ports / 10)
+	if (t->url.scheme == URL_UNIX || r->clients <= ports - ports / 10)
 		return 0;
-	if (r->target.loopback) {
-		r->target.per_source = ports - ports / 10;
+	if (t->loopback) {
+		t->per_source = ports - ports / 10;
 		return 0;
 	}
 	snprintf(why, cap,
@@ -62,5 +62,7 @@ int preflight(struct run *r, char *why, size_t cap)
 	int status =
 	    check_descriptors((uint64_t)r->clients + r->threads + DESCRIPTORS_OWN, why, cap);
 
-	return status ? status : check_ports(r, why, cap);
+	for (uint32_t i = 0; i < r->plan->nodes && status == 0; i++)
+		status = check_ports(r, &r->target[i], why, cap);
+	return status;
 }

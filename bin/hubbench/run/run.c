@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "load/loop.h"
@@ -292,6 +293,7 @@ static void set_times(struct run *r)
 	atomic_store(&r->from_ns, from);
 	atomic_store(&r->to_ns, from + span);
 	r->storm_ns = p->scenario->storm ? from + span / 2 : NEVER;
+	r->kill_ns = p->o->kill_node ? from + span / 2 : NEVER;
 	r->slow_from_ns = p->scenario->slow ? from + span / 10 : NEVER;
 	r->slow_to_ns = p->scenario->slow ? from + span / 10 * 6 : NEVER;
 }
@@ -367,9 +369,17 @@ static void describe(const struct run *run, struct result *r)
 {
 	const struct plan *p = run->plan;
 	char text[URL_TEXT_MAX];
+	struct buf urls = {0};
 
-	url_format(&p->url, text, sizeof(text));
-	r->url = need(strdup(text));
+	for (uint32_t i = 0; i < p->nodes; i++) {
+		url_format(&p->url[i], text, sizeof(text));
+		if (buf_printf(&urls, "%s%s", i ? " " : "", text) < 0)
+			err_die(EX_OSERR, "out of memory");
+	}
+	need(buf_put(&urls, "", 1) < 0 ? NULL : urls.data);
+	r->url = urls.data;
+	r->nodes = p->nodes > 1 ? p->nodes : 0;
+	r->kill_node = p->o->kill_node != 0;
 	r->scenario = need(strdup(p->scenario->name));
 	r->dialect = need(strdup(p->dialect->name));
 	r->label = p->o->label ? need(strdup(p->o->label)) : NULL;

@@ -182,8 +182,9 @@ static void make_publishers(struct run *r)
 	}
 }
 
-/* The upgrade, with the token where there is one. Returns 0, or an exit status after saying why. */
-static int make_request(struct run *r)
+/* The upgrades, with the token where there is one. Returns 0, or an exit status after saying why.
+ */
+static int make_requests(struct run *r)
 {
 	static const char name[] = "Authorization: Bearer ";
 	const char *lines[OPT_LIST_MAX + 1];
@@ -200,9 +201,9 @@ static int make_request(struct run *r)
 	}
 	if (status)
 		err_log(ERR_ERROR, "%s", why);
-	else
-		r->request = need(
-		    upgrade_request(&r->plan->url, r->o->subprotocol, r->o->deflate, lines, n));
+	for (uint32_t i = 0; i < r->plan->nodes && !status; i++)
+		r->request[i] = need(
+		    upgrade_request(&r->plan->url[i], r->o->subprotocol, r->o->deflate, lines, n));
 	return status;
 }
 
@@ -214,7 +215,7 @@ int setup_run(struct run *r, const struct plan *p)
 					.key = hub->key,
 					.proxy = hub->transport.proxy};
 	char why[300];
-	int status;
+	int status = 0;
 
 	memset(r, 0, sizeof(*r));
 	r->plan = p;
@@ -235,10 +236,13 @@ int setup_run(struct run *r, const struct plan *p)
 	r->echo = !p->o->no_echo;
 	r->answered = p->scenario->echo;
 	r->spread = p->clients > p->sessions && p->publishers && !p->scenario->crowd;
+	r->ordered = (p->nodes > 1 || p->scenario->cluster) && p->dialect->seq;
 	pthread_mutex_init(&r->error_mutex, NULL);
-	status = net_resolve(&r->target, &p->url, &net, why, sizeof(why));
-	/* In the closed model nothing is due, and a window is to go out at once. */
-	r->target.shallow = !r->closed;
+	for (uint32_t i = 0; i < p->nodes && status == 0; i++) {
+		status = net_resolve(&r->target[i], &p->url[i], &net, why, sizeof(why));
+		/* In the closed model nothing is due, and a window is to go out at once. */
+		r->target[i].shallow = !r->closed;
+	}
 	if (status == 0)
 		status = preflight(r, why, sizeof(why));
 	if (status != 0) {
@@ -246,7 +250,7 @@ int setup_run(struct run *r, const struct plan *p)
 		return status;
 	}
 	make_script(r);
-	status = make_request(r);
+	status = make_requests(r);
 	if (status != 0)
 		return status;
 	if (p->scenario->crowd)
@@ -277,13 +281,15 @@ void setup_free(struct run *r)
 	for (size_t i = 0; i < r->nmessages; i++)
 		template_free(&r->messages[i]);
 	json_paths_free(r->script.paths);
-	net_release(&r->target);
+	for (uint32_t i = 0; i < OPT_LIST_MAX; i++) {
+		net_release(&r->target[i]);
+		free(r->request[i]);
+	}
 	pthread_mutex_destroy(&r->error_mutex);
 	free(r->loop);
 	free(r->publisher);
 	free(r->session);
 	free(r->messages);
-	free(r->request);
 	crowd_free(r->crowd);
 	free((char *)(uintptr_t)r->script.select);
 	free(r->script.join);

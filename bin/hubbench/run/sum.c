@@ -29,6 +29,7 @@ static void add_loop(struct result *r, struct loop *l, struct verdict_facts *f)
 	f->behind += l->counts.delivered - l->at_to.delivered;
 	for (uint32_t i = 0; i < l->nmembers; i++) {
 		f->broken += l->members[i].broken;
+		f->away += l->members[i].away && l->members[i].state != MEMBER_JOINED;
 		if (!l->run->crowd)
 			bench_member_audit(l, &l->members[i], false);
 	}
@@ -76,6 +77,30 @@ static void drop_unlogged(const struct run *run, struct result *r)
 		}
 	}
 	free(end);
+}
+
+/* Members of a session that have had all from the first one on, and nothing is missing. */
+static void compare_orders(const struct run *run, struct result *r)
+{
+	const struct member **first = need(calloc(run->sessions, sizeof(*first)));
+
+	for (unsigned t = 0; t < run->threads; t++) {
+		const struct loop *l = &run->loop[t];
+
+		for (uint32_t i = 0; i < l->nmembers; i++) {
+			const struct member *m = &l->members[i];
+			const struct session *s = &run->session[m->session];
+
+			if (m->broken || m->late || m->nstreams != 1 || m->streams->holes ||
+			    m->streams->next != s->head + s->published + m->foreign + 1)
+				continue;
+			if (!first[m->session])
+				first[m->session] = m;
+			r->audit.compared++;
+			r->audit.differing += m->order != first[m->session]->order;
+		}
+	}
+	free(first);
 }
 
 /* The first and the last delivery of each message, over all threads. */
@@ -145,12 +170,16 @@ static double busiest(const struct run *run, const struct result *r)
 
 void sum_up(struct run *run, struct result *r)
 {
-	struct verdict_facts f = {.trend = run->plan->scenario->trend, .cut_off = run->cut_off};
+	struct verdict_facts f = {.trend = run->plan->scenario->trend,
+				  .cluster = run->plan->scenario->cluster,
+				  .cut_off = run->cut_off};
 
 	r->seconds = (double)(run->to_ns - run->from_ns) / 1e9;
 	memcpy(r->first_error, run->first_error, sizeof(r->first_error));
 	if (run->dialect->seq && !run->crowd)
 		drop_unlogged(run, r);
+	if (run->ordered && !run->crowd)
+		compare_orders(run, r);
 	for (unsigned i = 0; i < run->threads; i++)
 		add_loop(r, &run->loop[i], &f);
 	r->audit.expected = r->audit.delivered + r->audit.lost + r->audit.withheld;

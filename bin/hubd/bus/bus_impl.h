@@ -163,6 +163,13 @@ struct bus {
 	struct link link[];
 };
 
+/* Whether something that began at from_ms has lasted for longer than ms. Where that is behind now_ms,
+ * which may have been read before, it has not. */
+static inline bool bus_lasts(uint64_t now_ms, uint64_t from_ms, int64_t ms)
+{
+	return (int64_t)(now_ms - from_ms) > ms;
+}
+
 /* --- bus_call.c */
 
 struct call *call_new(struct far *f,

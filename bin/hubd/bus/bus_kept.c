@@ -16,20 +16,35 @@ static void on_kept(struct link *l, struct call *call, const redisReply *reply)
 	job_end(call->job, reply && reply->type == REDIS_REPLY_INTEGER ? 0 : -EIO);
 }
 
-/* `NODE UNTIL LENGTH NAME VALUE`. */
-static void tell(struct link *l, const struct archive_job *job)
+/* `NODE UNTIL LENGTH NAME VALUE`. Returns 0 or -ENOMEM. */
+static int put_news(struct link *l, const struct archive_job *job, struct buf *out)
 {
 	struct buf *b = &l->scratch;
+	int r;
 
 	b->len = 0;
-	if (buf_printf(b, "%016jx %ju %zu ", (uintmax_t)l->bus->node, (uintmax_t)job->until_ms,
-		       job->name.len) == 0 &&
-	    buf_put(b, job->name.p, job->name.len) == 0 &&
-	    buf_put(b, job->value.p, job->value.len) == 0) {
+	r = buf_printf(b, "%016jx %ju %zu ", (uintmax_t)l->bus->node, (uintmax_t)job->until_ms,
+		       job->name.len);
+	if (r == 0)
+		r = buf_put(b, job->name.p, job->name.len);
+	if (r == 0)
+		r = buf_put(b, job->value.p, job->value.len);
+	if (r == 0) {
 		const struct span words[] = {{"PUBLISH", 7}, kept_key, {b->data, b->len}};
 
-		call_words(l, call_ignored, words, 3);
+		r = redis_put(out, words, 3);
 	}
+	return r;
+}
+
+static void tell(struct link *l, const struct archive_job *job)
+{
+	struct call *call = call_new(NULL, call_ignored);
+
+	if (call && put_news(l, job, &call->command) == 0)
+		link_call(l, call);
+	else
+		call_free(call);
 }
 
 void kept_job(struct link *l, struct archive_job *job)
@@ -39,11 +54,13 @@ void kept_job(struct link *l, struct archive_job *job)
 	int r = call ? 0 : -EIO;
 
 	b->len = 0;
-	if (r == 0)
+	if (r == 0 && job->passes)
+		r = put_news(l, job, &call->command);
+	else if (r == 0)
 		r = buf_printf(b, "%ju ", (uintmax_t)job->until_ms);
-	if (r == 0)
+	if (r == 0 && !job->passes)
 		r = buf_put(b, job->value.p, job->value.len);
-	if (r == 0) {
+	if (r == 0 && !job->passes) {
 		const struct span words[] = {
 		    {job->value.len ? "HSET" : "HDEL", 4}, kept_key, job->name, {b->data, b->len}};
 
@@ -55,7 +72,8 @@ void kept_job(struct link *l, struct archive_job *job)
 		return;
 	}
 	call->job = job;
-	tell(l, job); /* first: the job may be gone when the call has been made */
+	if (!job->passes)
+		tell(l, job); /* first: the job may be gone when the call has been made */
 	link_call(l, call);
 }
 

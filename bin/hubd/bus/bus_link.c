@@ -94,8 +94,8 @@ static void set_failing(struct link *l, uint64_t now_ms)
 	const char *why = NULL;
 
 	if (!l->up)
-		why = now_ms - l->down_ms > 1000 ? unreachable : NULL;
-	else if (l->calls && now_ms - l->calls->sent_ms > BUS_FAILING_MS)
+		why = bus_lasts(now_ms, l->down_ms, 1000) ? unreachable : NULL;
+	else if (l->calls && bus_lasts(now_ms, l->calls->sent_ms, BUS_FAILING_MS))
 		why = silent;
 	atomic_store_explicit(&l->failing, why, memory_order_relaxed);
 }
@@ -215,11 +215,13 @@ static void tick(struct link *l, uint64_t now_ms)
 		begin(l, now_ms);
 	else if (l->up && l->sub.step == REDIS_CLOSED)
 		link_begin_sub(l);
-	else if (!l->up && l->pub.step != REDIS_CLOSED && now_ms - l->began_ms > BUS_HELLO_MS)
+	else if (!l->up && l->pub.step != REDIS_CLOSED &&
+		 bus_lasts(now_ms, l->began_ms, BUS_HELLO_MS))
 		link_fail(l, l->calls ? silent : "the connection takes too long");
-	else if (l->up && l->calls && now_ms - l->calls->sent_ms > BUS_ANSWER_MS)
+	else if (l->up && l->calls && bus_lasts(now_ms, l->calls->sent_ms, BUS_ANSWER_MS))
 		link_fail(l, silent);
-	else if (l->sub.step != REDIS_CLOSED && now_ms - l->sub.heard_ms > BUS_ANSWER_MS)
+	else if (l->sub.step != REDIS_CLOSED &&
+		 bus_lasts(now_ms, l->sub.heard_ms, BUS_ANSWER_MS))
 		link_fail(l, silent);
 	ping(l, now_ms);
 	set_failing(l, now_ms);
@@ -242,13 +244,9 @@ static void to_flush(struct link *l, struct redis_conn *c)
 static bool turn(struct link *l, uint64_t *tick_ms)
 {
 	struct pollfd fds[3] = {{.fd = l->wake_fd, .events = POLLIN}};
-	uint64_t now_ms = clock_mono_ms(), until_ms;
+	uint64_t now_ms, until_ms;
 	bool stop;
 
-	if (now_ms >= *tick_ms) {
-		tick(l, now_ms);
-		*tick_ms = now_ms + BUS_TICK_MS;
-	}
 	publish_all_due(l);
 	to_flush(l, &l->pub);
 	to_flush(l, &l->sub);
@@ -263,6 +261,12 @@ static bool turn(struct link *l, uint64_t *tick_ms)
 	/* Those that were polled, and no others. */
 	serve(l, l->pub.fd == fds[1].fd ? fds[1].revents : 0,
 	      l->sub.fd == fds[2].fd ? fds[2].revents : 0);
+	/* Behind what has come: where this process stood still, the answers lay there. */
+	now_ms = clock_mono_ms();
+	if (now_ms >= *tick_ms) {
+		tick(l, now_ms);
+		*tick_ms = now_ms + BUS_TICK_MS;
+	}
 	return stop;
 }
 

@@ -228,7 +228,7 @@ void far_checks(struct link *l, uint64_t now_ms)
 			continue;
 		}
 		here_mend(l, f);
-		if (f->missed || now_ms - f->looked_ms >= BUS_CHECK_MS)
+		if (f->missed || bus_lasts(now_ms, f->looked_ms, BUS_CHECK_MS))
 			far_look(l, f);
 	}
 }

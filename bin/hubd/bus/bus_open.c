@@ -392,7 +392,7 @@ static void late(struct archive_job **list, uint64_t now_ms)
 	struct archive_job *job;
 
 	while ((job = *list) != NULL) {
-		if ((int64_t)(now_ms - job->since_ms) <= BUS_PATIENCE_MS) {
+		if (!bus_lasts(now_ms, job->since_ms, BUS_PATIENCE_MS)) {
 			list = &job->next;
 			continue;
 		}

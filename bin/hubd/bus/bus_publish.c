@@ -424,7 +424,7 @@ void publish_timeouts(struct link *l, uint64_t now_ms)
 	for (struct far *f = l->all; f; f = f->next) {
 		const struct offer *o = f->flying && f->flight.first ? f->flight.first : f->first;
 
-		if (o && !o->stays && (int64_t)(now_ms - o->since_ms) > BUS_PATIENCE_MS)
+		if (o && !o->stays && bus_lasts(now_ms, o->since_ms, BUS_PATIENCE_MS))
 			publish_give_up(l, f, "Redis does not answer");
 	}
 }

@@ -25,6 +25,41 @@ static int put_limits(struct buf *b, const struct whom *w, const struct session_
 	return r == 0 ? buf_puts(b, "}") : r;
 }
 
+#define CLOSE "{\"code\":" /* so it begins, and nothing else does */
+
+static int put_string(struct buf *b, const char *name, const char *text, size_t len)
+{
+	int r = len ? buf_printf(b, ",\"%s\":", name) : 0;
+
+	return r == 0 && len ? buf_put_json(b, text, len) : r;
+}
+
+/* As it was asked for. */
+static int put_close(struct buf *b, const struct steering *st)
+{
+	const struct whom *w = &st->whom;
+	char network[NETWORK_TEXT] = "", id[ID_LEN + 1] = "";
+	int r = buf_printf(b, CLOSE "%d", (int)st->code);
+
+	if (w->has_client)
+		id_text(w->client, id);
+	if (w->has_network)
+		network_text(&w->network, network);
+	if (r == 0)
+		r = put_string(b, "reason", st->reason, strlen(st->reason));
+	if (r == 0)
+		r = put_string(b, "client_id", id, strlen(id));
+	if (r == 0)
+		r = put_string(b, "user", w->user.text, w->user.len);
+	if (r == 0)
+		r = put_string(b, "jti", w->jti.text, w->jti.len);
+	if (r == 0)
+		r = put_string(b, "address", network, strlen(network));
+	if (r == 0)
+		r = put_string(b, "session_id", w->session, w->session_len);
+	return r == 0 ? buf_puts(b, "}") : r;
+}
+
 int kept_put(struct buf *name, struct buf *value, const struct steering *st,
 	     const struct session_limits *limits)
 {
@@ -38,6 +73,10 @@ int kept_put(struct buf *name, struct buf *value, const struct steering *st,
 	char network[NETWORK_TEXT];
 	int r;
 
+	if (st->verb == STEER_CLOSE) {
+		r = buf_puts(name, "close");
+		return r == 0 ? put_close(value, st) : r;
+	}
 	if (st->verb == STEER_LIMIT) {
 		r = buf_printf(name, "limits %.*s", (int)w->session_len, w->session);
 		return r == 0 && session_is_limited(limits) ? put_limits(value, w, limits) : r;
@@ -127,7 +166,8 @@ int kept_read_ended(struct ended *ended, struct span value, uint64_t ttl_ms)
 	return 1;
 }
 
-bool kept_read(struct steering *st, struct span value)
+/* All fields of a value, of one verb; of STEER_BAN that may turn out to be STEER_LIMIT. */
+static bool read_order(struct steering *st, enum steer_verb verb, struct span value)
 {
 	struct steering_reading r;
 	struct json_scan scan;
@@ -139,12 +179,12 @@ bool kept_read(struct steering *st, struct span value)
 	if (json_scan(NULL, value.p, value.len, NULL, &scan) != JSON_OK || scan.type != JSON_OBJECT)
 		return false;
 	json_walk_begin(&w, value.p + scan.start, scan.end - scan.start);
-	steering_begin(&r, STEER_BAN);
+	steering_begin(&r, verb);
 	while (!why && json_walk_next(&w, &item)) {
 		bool number = item.type == JSON_NUMBER;
 		int n = number ? 0 : json_item_text(&item, text, sizeof(text));
 
-		if (!r.seen && json_item_is(&item, "session_id"))
+		if (verb == STEER_BAN && !r.seen && json_item_is(&item, "session_id"))
 			r.st.verb = STEER_LIMIT;
 		if (n < 0 || (!number && item.type != JSON_STRING))
 			return false;
@@ -157,6 +197,17 @@ bool kept_read(struct steering *st, struct span value)
 		why = steering_end(&r);
 	*st = r.st;
 	return !why;
+}
+
+bool kept_read(struct steering *st, struct span value)
+{
+	return read_order(st, STEER_BAN, value);
+}
+
+bool kept_read_close(struct steering *st, struct span value)
+{
+	return value.len > sizeof(CLOSE) && memcmp(value.p, CLOSE, sizeof(CLOSE) - 1) == 0 &&
+	       read_order(st, STEER_CLOSE, value);
 }
 
 /* One field, as steering has it. */

@@ -25,6 +25,10 @@ int kept_read_ended(struct ended *ended, struct span value, uint64_t ttl_ms);
 bool kept_read_name(struct steering *st, struct span name);
 bool kept_read_gone(struct steering *st, struct span value, size_t i);
 
+/* Reads whom another hub sends away just now: STEER_CLOSE. False where it is about something else.
+ */
+bool kept_read_close(struct steering *st, struct span value);
+
 /* Reads what it says: st->verb is STEER_BAN or STEER_LIMIT. False for what is none. */
 bool kept_read(struct steering *st, struct span value);
 

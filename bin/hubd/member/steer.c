@@ -133,6 +133,7 @@ static bool begin(struct order *o)
 		return o->st.from_worker < o->conn->worker->all->n;
 	case STEER_CLOSE:
 		end_named(o);
+		order_tell(o);
 		return true;
 	case STEER_BAN:
 		return ban(o);

@@ -1,6 +1,7 @@
 /* How an order ends: what is kept of it, where an archive can, and what is said of it. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -85,6 +86,7 @@ void order_fail(struct order *o, enum hub_code code, const char *why)
 	o->result.why = why;
 }
 
+#define NOT_TOLD "the other hubs were not told"
 #define NOT_KEPT "it holds until the hub ends: the store cannot keep it"
 
 static void end_deletion(struct order *o)
@@ -130,6 +132,7 @@ static void ask(struct order *o, struct archive *a, uint64_t until_ms)
 {
 	o->job = (struct archive_job){.done = {.run = order_archived},
 				      .worker = o->conn->worker,
+				      .passes = o->st.verb == STEER_CLOSE && !o->kept_ended,
 				      .what = ARCHIVE_KEEP,
 				      .name = {o->name.data, o->name.len},
 				      .value = {o->value.data, o->value.len},
@@ -149,6 +152,57 @@ void order_keep(struct order *o, uint64_t until_ms)
 		order_fail(o, HUB_INTERNAL, NOT_KEPT);
 	else
 		ask(o, a, until_ms);
+}
+
+void order_tell(struct order *o)
+{
+	struct archive *a = o->conn->worker->members->registry->env->archive;
+	uint64_t client;
+
+	if (!a || !a->offer || !o->st.put_kept || order_user(o).len || order_client(o, &client))
+		return;
+	if (a->failing(a) || o->st.put_kept(&o->name, &o->value, &o->st, &o->result.limits) < 0)
+		order_fail(o, HUB_INTERNAL, NOT_TOLD);
+	else
+		ask(o, a, 0);
+}
+
+/* --- the same of another hub's */
+
+static void free_elsewhere(struct order *o)
+{
+	buf_free(&o->name);
+	buf_free(&o->value);
+	buf_free(&o->clients);
+	free(o);
+}
+
+static void on_kept_elsewhere(struct worker *w, struct mail *mail)
+{
+	(void)w;
+	free_elsewhere(order_of_job(mail));
+}
+
+/* Those that were sent away here are not to come back as who they were anywhere. */
+void order_end_elsewhere(struct order *o, struct worker *w)
+{
+	struct archive *a = w->members->registry->env->archive;
+	uint64_t ttl_ms = w->conns->resume_ms;
+
+	if (!a || !o->st.put_ended || !o->clients.len || o->forgets ||
+	    o->st.put_ended(&o->name, &o->value, (struct span){0},
+			    (const uint64_t *)(void *)o->clients.data,
+			    o->clients.len / sizeof(uint64_t), o->ended_ms) < 0) {
+		free_elsewhere(o);
+		return;
+	}
+	o->job = (struct archive_job){.done = {.run = on_kept_elsewhere},
+				      .worker = w,
+				      .what = ARCHIVE_KEEP,
+				      .name = {o->name.data, o->name.len},
+				      .value = {o->value.data, o->value.len},
+				      .until_ms = ttl_ms ? o->ended_ms + ttl_ms : 0};
+	a->ask(a, &o->job);
 }
 
 /* Whose tokens have died, as long as these would have lived; once. A user's name stands for all of
@@ -191,7 +245,7 @@ void order_home(struct order *o)
 	if (o->st.verb == STEER_DELETE)
 		end_deletion(o);
 	else if (o->asked && o->job.status < 0)
-		order_fail(o, HUB_INTERNAL, NOT_KEPT);
+		order_fail(o, HUB_INTERNAL, o->job.passes ? NOT_TOLD : NOT_KEPT);
 	o->asked = false;
 	if (keep_ended(o))
 		return;

@@ -52,6 +52,12 @@ void order_archived(struct worker *w, struct mail *mail);
  * when it does. */
 void order_keep(struct order *o, uint64_t until_ms);
 
+/* Hubs beside this one are to do the same now, where they do not hear of it by what is kept. */
+void order_tell(struct order *o);
+
+/* It was another hub's, and has come to its end at w. */
+void order_end_elsewhere(struct order *o, struct worker *w);
+
 /* The user whose tokens it ends by his name, or nobody (empty); the client, of the same kind. */
 struct span order_user(const struct order *o);
 bool order_client(const struct order *o, uint64_t *client);

@@ -174,8 +174,7 @@ static void on_visit(struct worker *w, struct mail *mail)
 		return;
 	}
 	if (!o->conn) {
-		buf_free(&o->clients);
-		free(o);
+		order_end_elsewhere(o, w);
 		return;
 	}
 	mail->run = on_home;

@@ -44,6 +44,8 @@ struct archive_job {
 	size_t max;		 /* at most so many bytes of them, but at least one record */
 	struct span name, value; /* ARCHIVE_KEEP; borrowed until it is done, */
 	uint64_t until_ms;	 /* and for how long, in ms since 1970; 0: for ever */
+	bool passes; /* the same: only other hubs are told, those that are there now; for an
+		      * archive that numbers */
 
 	int status;    /* 0, -EIO, -EAGAIN (it may be there later) or -ENOMEM; ARCHIVE_READ: -ESTALE
 			  where `from` is not kept */

@@ -2,6 +2,7 @@
  * a socket: its states, and what is counted of it. */
 #include "load/talk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -46,6 +47,7 @@ static void scene_begin(struct scene *s)
 
 	memset(s, 0, sizeof(*s));
 	s->plan.o = &s->o;
+	s->plan.nodes = 1;
 	r->plan = &s->plan;
 	r->o = &s->o;
 	r->dialect = &dialect_hub;
@@ -264,6 +266,38 @@ static void not_let_in(void **state)
 	scene_end(&s);
 }
 
+/* What a member has seen, once two messages have come under these numbers. */
+static uint64_t order_of(uint64_t first, uint64_t seq, uint64_t other, uint64_t other_seq)
+{
+	struct scene s;
+	char text[32];
+	uint64_t order;
+
+	scene_begin(&s);
+	s.run.ordered = true;
+	server_says(&s, "{\"type\":\"session_associated\",\"seq\":0,\"epoch\":\"e\"}");
+	snprintf(text, sizeof(text), ",\"seq\":%u}", (unsigned)seq);
+	server_sends(&s, first, text);
+	snprintf(text, sizeof(text), ",\"seq\":%u}", (unsigned)other_seq);
+	server_sends(&s, other, text);
+	order = s.m->order;
+	assert_int_equal(s.m->streams->next, 3);
+	scene_end(&s);
+	return order;
+}
+
+static void knows_in_which_order(void **state)
+{
+	uint64_t order = order_of(0, 1, 1, 2);
+
+	(void)state;
+	assert_int_equal(order_of(0, 1, 1, 2), order);
+	/* Late is not otherwise. */
+	assert_int_equal(order_of(1, 2, 0, 1), order);
+	assert_int_not_equal(order_of(1, 1, 0, 2), order);
+	assert_int_not_equal(order_of(0, 1, 2, 2), order);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -272,6 +306,7 @@ int main(void)
 	    cmocka_unit_test(comes_back),
 	    cmocka_unit_test(leaves),
 	    cmocka_unit_test(not_let_in),
+	    cmocka_unit_test(knows_in_which_order),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -27,8 +27,9 @@ static void pair_open(struct pair *p, enum bench_conn_state state, enum url_sche
 
 	memset(p, 0, sizeof(*p));
 	p->target.url.scheme = scheme;
-	assert_int_equal(bench_io_init(&p->io, &p->target, 1), 0);
+	assert_int_equal(bench_io_init(&p->io, 1), 0);
 	bench_conn_init(&p->c);
+	p->c.target = &p->target;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	p->c.fd = fds[0];
 	p->c.state = (uint8_t)state;

@@ -64,6 +64,17 @@ static void what_fails(void **state)
 	r->clients_failed = 1;
 	assert_int_equal(judge(r, none), VERDICT_FAILED);
 	assert_int_equal(judge(good_run(), (struct verdict_facts){.broken = 1}), VERDICT_FAILED);
+	assert_int_equal(judge(good_run(), (struct verdict_facts){.cluster = true, .away = 1}),
+			 VERDICT_FAILED);
+	r = good_run();
+	r->audit.differing = 1;
+	assert_int_equal(judge(r, none), VERDICT_FAILED);
+	r = good_run();
+	r->audit.withheld = 1;
+	assert_int_equal(judge(r, (struct verdict_facts){.cluster = true}), VERDICT_FAILED);
+	r = good_run();
+	r->audit.withheld = 1;
+	assert_int_equal(judge(r, (struct verdict_facts){.away = 1}), VERDICT_OK);
 	/* Before all else. */
 	r = good_run();
 	r->audit.lost = 1;
@@ -139,6 +150,8 @@ static void the_server(void **state)
 	assert_int_equal(judge(good_run(), (struct verdict_facts){.unsent = 1}), VERDICT_SATURATED);
 	assert_int_equal(judge(good_run(), (struct verdict_facts){.unasked = 1}),
 			 VERDICT_SATURATED);
+	assert_int_equal(judge(good_run(), (struct verdict_facts){.cluster = true, .unasked = 1}),
+			 VERDICT_OK);
 	assert_int_equal(judge(good_run(), (struct verdict_facts){.behind = 101}),
 			 VERDICT_SATURATED);
 	assert_int_equal(judge(good_run(), (struct verdict_facts){.behind = 99}), VERDICT_OK);
