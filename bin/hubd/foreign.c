@@ -13,12 +13,21 @@
 
 #define WHY_MAX 256
 
-/* What was heard, on its way to the worker. */
+/* What was heard, on its way to the worker, and then in the line there. */
 struct heard {
 	struct mail mail; /* first */
+	struct heard *next;
 	struct foreign *foreign;
-	size_t sessions, len;
-	char text[]; /* the sessions, then the message */
+	const char *why;	  /* it is not taken, by some of its sessions */
+	size_t at, sessions, len; /* at: of the sessions, the next one */
+	char text[];		  /* the sessions, then the message */
+};
+
+/* A question about the next session of the first in the line. */
+struct asked {
+	struct archive_job job; /* first */
+	struct foreign *foreign;
+	struct session *used; /* it is to be read; NULL: whether there is one */
 };
 
 /* So that a record of a type that hub7 takes for itself is one there, too. */
@@ -59,41 +68,139 @@ static enum hub_code publish(struct foreign *f, struct worker *w, struct session
 	return code;
 }
 
-/* Of a session that is there; who would join another one later would not have heard it either. */
-static enum hub_code publish_to(struct foreign *f, struct worker *w, struct span name,
-				const struct envelope *e)
+/* The next session is done with. */
+static void next_session(struct heard *h, const char *why)
 {
-	struct session *s = registry_find(f->registry, name);
-	enum hub_code code = HUB_OK;
+	h->at += strlen(h->text + h->at) + 1;
+	if (why)
+		h->why = why;
+}
 
-	if (!s)
-		return HUB_OK;
-	if (!s->env->archive || !session_wants_image(s))
-		code = publish(f, w, s, e);
+/* Of a session that is used, and loaded. */
+static void publish_to(struct foreign *f, struct worker *w, struct heard *h, struct session *s)
+{
+	struct span message = {h->text + h->sessions, h->len};
+	const char *why = NULL;
+	struct buf marked = {0};
+	struct envelope e;
+
+	if (read_message(&e, &marked, message) != HUB_OK)
+		why = "an event that is no message";
+	else if (publish(f, w, s, &e) != HUB_OK)
+		why = "an event that its session does not take";
+	buf_free(&marked);
 	registry_release(f->registry, s, worker_now_ms(w));
-	return code;
+	next_session(h, why);
+}
+
+static void answered(struct worker *w, struct mail *mail);
+
+/* Asks about s, which is a reference that is given up. */
+static void ask(struct foreign *f, struct worker *w, struct session *s, struct session *used)
+{
+	struct asked *a = malloc(sizeof(*a));
+
+	if (!a) {
+		session_unref(s);
+		if (used)
+			registry_release(f->registry, used, worker_now_ms(w));
+		next_session(f->first, "out of memory");
+		return;
+	}
+	*a = (struct asked){
+	    .job = {.done = {.run = answered}, .worker = w, .session = s, .what = ARCHIVE_OPEN},
+	    .foreign = f,
+	    .used = used};
+	f->asking = true;
+	s->env->archive->ask(s->env->archive, &a->job);
+}
+
+/* Of one that is used. */
+static void load(struct foreign *f, struct worker *w, struct session *s)
+{
+	if (s->env->archive && session_wants_image(s))
+		ask(f, w, session_ref(s), s);
+	else
+		publish_to(f, w, f->first, s);
+}
+
+/* Of a session that there is, here or, with a bus, anywhere; who joins another one later would not
+ * have heard it either. */
+static void look_for(struct foreign *f, struct worker *w)
+{
+	const struct session_env *env = f->registry->env;
+	struct heard *h = f->first;
+	struct span name = {h->text + h->at, strlen(h->text + h->at)};
+	struct session *s = registry_find(f->registry, name);
+
+	if (s) {
+		load(f, w, s);
+		return;
+	}
+	s = env->archive && env->archive->offer ? session_new(env, name) : NULL;
+	if (!s) {
+		next_session(h, NULL);
+		return;
+	}
+	s->loaded = true; /* it is not to be read, but asked for */
+	ask(f, w, s, NULL);
+}
+
+/* Goes on with the line until something is to be asked: so all of a session stays in order. */
+static void go_on(struct foreign *f, struct worker *w)
+{
+	struct heard *h;
+
+	while (!f->asking && (h = f->first) != NULL) {
+		if (h->at < h->sessions) {
+			look_for(f, w);
+			continue;
+		}
+		f->first = h->next;
+		bridge_taken(f->bridge, h->len, h->why);
+		free(h);
+	}
+}
+
+static void answered(struct worker *w, struct mail *mail)
+{
+	struct asked *a = (struct asked *)mail;
+	struct foreign *f = a->foreign;
+	struct span name = {f->first->text + f->first->at, strlen(f->first->text + f->first->at)};
+	enum hub_code code;
+	struct session *s;
+
+	f->asking = false;
+	session_unref(a->job.session);
+	if (a->used && a->job.status == 0) {
+		publish_to(f, w, f->first, a->used);
+	} else if (a->used) {
+		registry_release(f->registry, a->used, worker_now_ms(w));
+		next_session(f->first, "the session cannot be reached");
+	} else if (a->job.status == 0 && a->job.found) {
+		s = registry_use(f->registry, name, &code);
+		if (s)
+			load(f, w, s);
+		else
+			next_session(f->first, "the hub has as many sessions as it allows");
+	} else {
+		next_session(f->first, a->job.status ? "the session cannot be reached" : NULL);
+	}
+	free(a);
+	go_on(f, w);
 }
 
 static void on_heard(struct worker *w, struct mail *mail)
 {
 	struct heard *h = (struct heard *)mail;
-	struct span message = {h->text + h->sessions, h->len};
-	const char *name = h->text, *end = h->text + h->sessions;
-	struct buf marked = {0};
-	struct envelope e;
-	enum hub_code code = read_message(&e, &marked, message), one;
-	bool good = code == HUB_OK;
+	struct foreign *f = h->foreign;
 
-	for (; good && name < end; name += strlen(name) + 1) {
-		one = publish_to(h->foreign, w, (struct span){name, strlen(name)}, &e);
-		code = one == HUB_OK ? code : one;
-	}
-	bridge_taken(h->foreign->bridge, h->len,
-		     code == HUB_OK ? NULL
-		     : good	    ? "an event that its session does not take"
-				    : "an event that is no message");
-	buf_free(&marked);
-	free(h);
+	if (f->first)
+		f->last->next = h;
+	else
+		f->first = h;
+	f->last = h;
+	go_on(f, w);
 }
 
 void foreign_heard(void *arg, struct span sessions, struct span message)

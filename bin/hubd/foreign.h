@@ -2,11 +2,13 @@
 #ifndef HUBD_FOREIGN_H
 #define HUBD_FOREIGN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "json/envelope.h"
 
 struct bridge;
+struct heard;
 struct registry;
 struct session;
 struct worker;
@@ -17,6 +19,9 @@ struct foreign {
 	struct registry *registry;
 	struct workers *workers;
 	uint64_t sender; /* whose its records are: a client's id that no client has */
+	/* What was heard, in its order; on the first worker. */
+	struct heard *first, *last;
+	bool asking; /* the archive about its first */
 };
 
 /* As bridge_settings.heard, with a struct foreign: on the first worker the message becomes a record

@@ -473,14 +473,21 @@ static int open_bus(struct hub *hub)
 static int open_bridge(struct hub *hub)
 {
 	const struct hub_options *opt = &hub->opt;
+	unsigned char hash[crypto_generichash_BYTES];
 	int status = 0;
 
 	hub->foreign = (struct foreign){.registry = &hub->registry, .workers = &hub->workers};
-	randombytes_buf(&hub->foreign.sender, sizeof(hub->foreign.sender));
+	/* The same at all hubs that share the secret. */
+	crypto_generichash(hash, sizeof(hash), (const unsigned char *)"foreign", 7, hub->secret,
+			   sizeof(hub->secret));
+	memcpy(&hub->foreign.sender, hash, sizeof(hub->foreign.sender));
 	hub->bridge_settings = (struct bridge_settings){.prefix = opt->bus_socketio,
 							.url = opt->bus_socketio_redis,
 							.ca = opt->bus_ca,
 							.max_message = (size_t)opt->max_message,
+							.shared = opt->bus.n > 0,
+							.secret = hub->secret,
+							.secret_len = sizeof(hub->secret),
 							.event = encoding_event,
 							.heard = foreign_heard,
 							.arg = &hub->foreign};

@@ -355,12 +355,6 @@ static int together(const struct hub_options *opt, char *why, size_t cap)
 	if (opt->store && opt->bus.n)
 		return clash(opt, "store", "bus", "store and bus do not go together: Redis keeps",
 			     why, cap);
-	if (opt->bus_socketio && opt->bus.n) {
-		clash(opt, "bus-socketio", "bus",
-		      "bus-socketio and bus do not go together: each hub would hear all events",
-		      why, cap);
-		return EX_CONFIG;
-	}
 	if (opt->bus_socketio && !prefix_ok(opt->bus_socketio))
 		return clash(opt, "bus-socketio", "bus-socketio",
 			     "bus-socketio must be 1 to 128 bytes of printable ASCII", why, cap);

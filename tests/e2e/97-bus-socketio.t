@@ -232,12 +232,58 @@ subtest 'Redis goes and comes' => sub {
 	} 'and hears';
 };
 
-close $_->{proc}{stdin} for @node;
-$_->{proc}->wait for @node;
 $hub->stop;
 
-my $refused = Hub->refuses('--bus-socketio', 'x', '--bus', $redis->url);
-is($refused->{status}, 78, 'beside --bus it is refused');
-like($refused->{err}, qr/bus-socketio and bus do not go together/, 'and why');
+subtest 'several hubs that share sessions' => sub {
+	my @hub = map { $redis->hub(args => [ '--bus-socketio', $prefix, '--bus-socketio-redis', $redis->url ]) } 1 .. 3;
+	my $key = "hub:socketio:$prefix";
+	becomes { $redis->cli('GET', $key) } 'one has the lease';
+	my @c = map { my $c = $_->unix; $c->join_session('match'); $c } @hub;
+	my $far = $hub[2]->unix;
+	$far->join_session('main~blue');
+	my $n = 0;
+	my $round = sub {
+		my (@members) = @_;
+		becomes {
+			command($node[0], 'emit', nsp => '/match', event => [ 'begin', ++$n ]);
+			return grep { /"type":"begin"/ } @{ $members[0]{in} };
+		} 'it hears';
+		my ($first, $last) = (++$n, $n + 30);
+		command($node[1], 'emit', nsp => '/match', event => [ 'count', $_ ]) for $first .. $last;
+		$n = $last;
+		for my $c (@members) {
+			wait_for { grep { /"type":"count","args":\[$last\]/ } @{ $c->{in} } } 'the last';
+			is(join(',', map { /"type":"count","args":\[(\d+)\]/ } @{ $c->{in} }), join(',', $first .. $last), 'each once, in order');
+			@{ $c->{in} } = ();
+		}
+		for my $i (0 .. $#members) {
+			$members[$i]->send({ type => 'told', args => [ ++$n ] });
+			my $mine = $n;
+			for my $node (@node) {
+				lines($node, sub { json($_[0]{event} // []) eq qq(["told",$mine]) });
+			}
+		}
+	};
+	$round->(@c);
+	command($node[1], 'emit', nsp => '/', rooms => ['blue'], event => [ 'far', 1 ]);
+	is_deeply(record($far), { type => 'far', args => [1] }, 'also where the one that hears has not that session');
+	for my $left (1, 0) {
+		my $gone = pop @hub;
+		pop @c;
+		$left ? do { $gone->{proc}->kill('KILL'); $gone->forget } : $gone->stop;
+		becomes { $redis->cli('GET', $key) } 'one has the lease still, or another';
+		$round->(@c);
+	}
+	my @seen = map { json($_->{event}) } grep { ($_->{to} // '') eq 'match0' && $_->{event}[0] eq 'told' } map { unjson($_) } slurp($node[0]{proc}{out}) =~ /^(.*)\n/mg;
+	my %seen;
+	$seen{$_}++ for @seen;
+	is_deeply([ grep { $seen{$_} != 1 } keys %seen ], [], 'servers were told each once');
+	$_->stop for @hub;
+	is($redis->cli('GET', $key), '', 'who ends gives it back');
+};
+
+close $_->{proc}{stdin} for @node;
+$_->{proc}->wait for @node;
+
 is(Hub->refuses('--bus-socketio', 'x', '--bus-socketio-redis', 'http://x')->{status}, 78, 'so is what is no Redis');
 done_testing;

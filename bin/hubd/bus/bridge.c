@@ -28,8 +28,17 @@
 #define SILENT_MS 15000	  /* without a word, after which it is given up */
 #define AGAIN_MS 200	  /* to the next attempt, twice as long each time, */
 #define AGAIN_MAX_MS 2000
-#define SAY_MS 10000 /* between two words about what is dropped */
-#define END_MS 1000  /* for what is left to leave */
+#define SAY_MS 10000  /* between two words about what is dropped */
+#define LEASE_MS 3000 /* for which one hubd hears for all */
+#define RENEW_MS 1000
+#define LEASE_KEY "hub:socketio:"
+#define END_MS 1000 /* for what is left to leave */
+
+/* KEYS: the lease; ARGV: who wants it, for how many ms. Whether he has it. */
+static const char lease_script[] = "local holder = redis.call('GET', KEYS[1])\n"
+				   "if holder and holder ~= ARGV[1] then return 'no' end\n"
+				   "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
+				   "return 'yes'\n";
 
 /* A record on its way. */
 struct told {
@@ -63,6 +72,10 @@ struct bridge {
 	bool up, said;
 	uint64_t began_ms, again_ms, pause_ms, tick_ms, say_ms;
 	uint64_t dropped_said;
+	char holder[24];		    /* of a lease: this hubd */
+	bool asked, listens;		    /* for the lease; it has said so to Redis */
+	uint64_t asked_ms;		    /* when it was asked for last */
+	uint64_t lease_ms;		    /* until when it holds it */
 	struct buf channel, message, event; /* to work in */
 };
 
@@ -158,7 +171,8 @@ static void fail(struct bridge *b, const char *why)
 	if (!b->said || err_shows(ERR_DEBUG))
 		err_log(ERR_WARN, "bus-socketio %s: %s; trying again", where, reason);
 	b->said = true;
-	b->up = false;
+	b->up = b->asked = b->listens = false;
+	b->lease_ms = b->asked_ms = 0;
 	redis_conn_close(&b->pub);
 	redis_conn_close(&b->sub);
 	b->attempt++;
@@ -192,26 +206,34 @@ static int put_auth(struct bridge *b, struct redis_conn *c)
 	return redis_put(&c->out, words, n);
 }
 
-/* What a connection begins with. */
-static int greet(struct bridge *b, struct redis_conn *c)
+/* Begins to listen, or ends it. */
+static int put_listen(struct bridge *b, const char *command)
 {
-	static const struct span role[] = {{"ROLE", 4}};
-	struct span words[3] = {{"PSUBSCRIBE", 10}};
+	struct span words[3] = {{command, strlen(command)}};
 	struct buf all = {0}, requests = {0};
-	int r = put_auth(b, c);
+	int r = adapter_pattern(&all, b->set->prefix, "#/");
 
-	if (c == &b->pub)
-		return r == 0 && b->url.nhosts > 1 ? redis_put(&c->out, role, 1) : r;
-	if (r == 0)
-		r = adapter_pattern(&all, b->set->prefix, "#/");
 	if (r == 0)
 		r = adapter_pattern(&requests, b->set->prefix, "-request#/");
 	words[1] = (struct span){all.data, all.len};
 	words[2] = (struct span){requests.data, requests.len};
 	if (r == 0)
-		r = redis_put(&c->out, words, 3);
+		r = redis_put(&b->sub.out, words, 3);
 	buf_free(&all);
 	buf_free(&requests);
+	return r;
+}
+
+/* What a connection begins with. */
+static int greet(struct bridge *b, struct redis_conn *c)
+{
+	static const struct span role[] = {{"ROLE", 4}};
+	int r = put_auth(b, c);
+
+	if (r == 0 && c == &b->pub && b->url.nhosts > 1)
+		r = redis_put(&c->out, role, 1);
+	if (r == 0 && c == &b->sub && !b->set->shared)
+		r = put_listen(b, "PSUBSCRIBE");
 	return r;
 }
 
@@ -224,6 +246,54 @@ static void set_up(struct bridge *b)
 	b->said = false;
 	b->up = true;
 	b->pause_ms = 0;
+}
+
+/* --- the lease */
+
+static int put_lease(struct bridge *b, uint64_t now_ms)
+{
+	char key[sizeof(LEASE_KEY) + 128], ms[24];
+	int n = snprintf(key, sizeof(key), LEASE_KEY "%s", b->set->prefix);
+	int len = snprintf(ms, sizeof(ms), "%d", LEASE_MS);
+	const struct span words[] = {
+	    {"EVAL", 4},      {lease_script, sizeof(lease_script) - 1}, {"1", 1},
+	    {key, (size_t)n}, {b->holder, strlen(b->holder)},		{ms, (size_t)len}};
+
+	b->asked = true;
+	b->asked_ms = now_ms;
+	return redis_put(&b->pub.out, words, 6);
+}
+
+static void on_lease(struct bridge *b, bool has)
+{
+	int r = 0;
+
+	b->asked = false;
+	b->lease_ms = has ? b->asked_ms + LEASE_MS : 0;
+	if (has != b->listens)
+		r = put_listen(b, has ? "PSUBSCRIBE" : "PUNSUBSCRIBE");
+	b->listens = has;
+	if (r < 0)
+		fail(b, "out of memory");
+	else if (!b->up)
+		set_up(b);
+}
+
+/* Another one hears as soon as this one has gone. */
+static void put_release(struct bridge *b)
+{
+	static const char script[] = "if redis.call('GET', KEYS[1]) == ARGV[1] then\n"
+				     "return redis.call('DEL', KEYS[1]) end\n";
+	char key[sizeof(LEASE_KEY) + 128];
+	int n = snprintf(key, sizeof(key), LEASE_KEY "%s", b->set->prefix);
+	const struct span words[] = {{"EVAL", 4},
+				     {script, sizeof(script) - 1},
+				     {"1", 1},
+				     {key, (size_t)n},
+				     {b->holder, strlen(b->holder)}};
+
+	if (b->listens && b->pub.step == REDIS_OPEN)
+		redis_put(&b->pub.out, words, 5);
 }
 
 /* --- what is heard */
@@ -276,6 +346,9 @@ static void hear(struct bridge *b, struct span channel, struct span bytes)
 	struct adapter_heard heard;
 	int r;
 
+	/* Another one may hear by now: what came before that this one could not take in time. */
+	if (b->set->shared && clock_mono_ms() >= b->lease_ms)
+		return;
 	b->message.len = 0;
 	r = adapter_read(bytes, (struct span){b->uid, ADAPTER_UID}, &heard, &b->message,
 			 b->set->max_message);
@@ -307,7 +380,7 @@ static void on_sub_reply(struct bridge *b, const redisReply *reply)
 		fail(b, reply->str);
 	else if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 3)
 		return; /* of AUTH, or PING */
-	else if (is_word(e[0], "psubscribe") && ++b->patterns == 2)
+	else if (is_word(e[0], "psubscribe") && ++b->patterns == 2 && !b->set->shared)
 		set_up(b);
 	else if (reply->elements == 4 && is_word(e[0], "pmessage") &&
 		 e[2]->type == REDIS_REPLY_STRING && e[3]->type == REDIS_REPLY_STRING)
@@ -323,8 +396,10 @@ static void on_pub_reply(struct bridge *b, const redisReply *reply)
 	if (reply->type == REDIS_REPLY_ARRAY && reply->elements &&
 	    !is_word(reply->element[0], "master"))
 		fail(b, "it is a replica");
-	else if (reply->type == REDIS_REPLY_ERROR && !b->up)
-		fail(b, reply->str);
+	else if (reply->type == REDIS_REPLY_ERROR && (!b->up || b->set->shared))
+		fail(b, reply->str); /* which may have been of the lease */
+	else if (reply->type == REDIS_REPLY_STRING)
+		on_lease(b, strcmp(reply->str, "yes") == 0);
 	else if (reply->type == REDIS_REPLY_ERROR)
 		drop(b, refused);
 }
@@ -458,6 +533,9 @@ static void tick(struct bridge *b, uint64_t now_ms)
 	else if (open && (redis_put(&b->pub.out, b->url.nhosts > 1 ? role : ping, 1) < 0 ||
 			  redis_put(&b->sub.out, ping, 1) < 0))
 		fail(b, "out of memory");
+	else if (open && b->set->shared && !b->asked && now_ms >= b->asked_ms + RENEW_MS &&
+		 put_lease(b, now_ms) < 0)
+		fail(b, "out of memory");
 	say_dropped(b, now_ms);
 }
 
@@ -517,6 +595,8 @@ static void *bridge_thread(void *arg)
 	end_ms = clock_mono_ms() + END_MS;
 	while (b->up && is_over(b, &rest) && rest && clock_mono_ms() < end_ms)
 		turn(b);
+	put_release(b);
+	io(b, &b->pub, 0);
 	redis_conn_close(&b->pub);
 	redis_conn_close(&b->sub);
 	return NULL;
@@ -524,10 +604,20 @@ static void *bridge_thread(void *arg)
 
 /* --- beginning and end */
 
+/* One for all hubds that share the secret. */
+static void uid_of(struct bridge *b)
+{
+	unsigned char hash[32];
+	char hex[2 * sizeof(hash) + 1];
+
+	crypto_generichash(hash, sizeof(hash), (const unsigned char *)LEASE_KEY,
+			   sizeof(LEASE_KEY) - 1, b->set->secret, b->set->secret_len);
+	sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
+	memcpy(b->uid, hex, ADAPTER_UID);
+}
+
 struct bridge *bridge_new(const struct bridge_settings *set, int *status)
 {
-	static const char letters[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 	struct bridge *b = calloc(1, sizeof(*b));
 	char why[200] = "out of memory";
 
@@ -538,8 +628,9 @@ struct bridge *bridge_new(const struct bridge_settings *set, int *status)
 	b->pub.fd = b->sub.fd = -1;
 	b->last = &b->first;
 	pthread_mutex_init(&b->lock, NULL);
-	for (int i = 0; i < ADAPTER_UID; i++)
-		b->uid[i] = letters[randombytes_uniform(sizeof(letters) - 1)];
+	uid_of(b);
+	snprintf(b->holder, sizeof(b->holder), "%08x%08x", randombytes_random(),
+		 randombytes_random());
 	b->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (b->wake_fd < 0) {
 		snprintf(why, sizeof(why), "%s", strerror(errno));

@@ -3,10 +3,14 @@
  * and wait for no answer of it.
  *
  * A thread of its own with two connections, one that publishes and one that hears. What is told
- * while Redis is away waits, within bounds; what is said there meanwhile is not heard. */
+ * while Redis is away waits, within bounds; what is said there meanwhile is not heard.
+ *
+ * Of hubds that share their sessions each tells what was published there, and one hears: the one
+ * that holds the lease, a key in that Redis, which it renews. All have one uid. */
 #ifndef HUBD_BRIDGE_H
 #define HUBD_BRIDGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +27,9 @@ struct bridge_settings {
 	const char *url;
 	const char *ca; /* a file of certificates that are trusted; NULL: the system's */
 	size_t max_message;
+	bool shared;		     /* there are other hubds with the same sessions, */
+	const unsigned char *secret; /* and this */
+	size_t secret_len;
 	/* The name and the arguments of a record's event, as JSON; borrowed from the record. */
 	void (*event)(const char *record, size_t len, struct span *name, struct span *args);
 	/* An event, as a message, for these sessions, each with a NUL behind it; borrowed. It is to

@@ -89,8 +89,8 @@ struct session_env {
 	size_t state_bytes, client_bytes; /* of them, the same; 0: no end */
 	uint32_t presence_limit;	  /* members up to which each coming and going is told */
 	bool retains; /* keeps records with an ack for members that will be overtaken */
-	/* Is told of what is published here, in order, under the session's lock; NULL: nobody is.
-	 */
+	/* Is told of what is published here, in order, under the session's lock or by the archive
+	 * that has numbered it; NULL: nobody is. */
 	void (*published)(void *arg, const struct session *s, struct span body, uint64_t seq);
 	void *arg;
 };
