@@ -185,6 +185,23 @@ subtest 'connections of an address' => sub {
 	$hub->stop;
 };
 
+# Clients of Socket.IO that poll have no connection between their requests.
+subtest 'pollers of an address' => sub {
+	my $hub = hub(@trusting, '--max-per-address', 2);
+	my $path = '/socket.io/?EIO=4&transport=polling';
+	my $begin = sub { Hub::Http->fetch($hub, 'GET', $path, headers => [ of($_[0]) ]) };
+	my @got = map { $begin->('203.0.113.1') } 1 .. 3;
+	is_deeply([ map { $_->{status} } @got ], [ 200, 200, 503 ], 'one more is refused');
+	like($got[2]{body}, qr/"code":"hub_full".*your address has as many connections as it may/, 'in words');
+	is(refusals($hub, 'address_connections'), 1, 'counted');
+	is($begin->('203.0.113.2')->{status}, 200, 'others are not touched');
+	my ($sid) = $got[0]{body} =~ /"sid":"([^"]+)"/;
+	is(Hub::Http->fetch($hub, 'POST', "$path&sid=$sid", body => '1', headers => [ of('203.0.113.1') ])->{status}, 200, 'who closes');
+	becomes { $begin->('203.0.113.1')->{status} == 200 } 'makes room';
+	is($begin->('203.0.113.1')->{status}, 503, 'once');
+	$hub->stop;
+};
+
 subtest 'requests of an address' => sub {
 	my $hub = hub(@trusting, '--rate-requests', 1);
 	my @got = map { ask($hub, '/healthz', $loopback, of('203.0.113.1')) } 1 .. 20;
@@ -322,7 +339,17 @@ subtest 'errors' => sub {
 		is($c->{close_code}, 1008, "$name: with 1008");
 		cmp_ok($errors, '>=', $at_least - 5, "$name: after as many as the page says");
 	}
-	is($hub->health->{closed_errors}, 2, 'counted');
+	# The lines of a request count as messages do.
+	my $post = sub { Hub::Http->fetch($hub, 'POST', '/sessions/lines/records', headers => ['Content-Type: application/x-ndjson'], body => $_[0]) };
+	my $got = $post->("{\n" x 900 . qq({"type":"t"}\n) x 10);
+	is_deeply([ $got->{status}, scalar(() = $got->{body} =~ /"code":"bad_json"/g), scalar(() = $got->{body} =~ /"seq":\d/g) ], [ 200, 900, 10 ],
+		'a request with mistakes: what is good stands');
+	$got = $post->("{\n" x 3000);
+	my @lines = split /\n/, $got->{body};
+	like($lines[-1], qr/"code":"rate_limited","message":"too many errors"/, 'with too many it ends, and says so') or diag($got->{status});
+	cmp_ok(scalar @lines, '>=', 996, 'after as many');
+	cmp_ok(scalar @lines, '<', 3000, 'and no more');
+	is($hub->health->{closed_errors}, 3, 'counted');
 	# The Unix socket is trusted.
 	my $c = $hub->unix;
 	$c->send_text('{"type":"t"}') for 1 .. 3000;

@@ -239,10 +239,15 @@ void conn_error(struct conn *c, enum hub_code code, const char *message, struct 
 
 void conn_error_made(struct conn *c, enum hub_code code, struct buf *b, int r)
 {
+	conn_send_scratch(c, b, r);
+	conn_error_said(c, code);
+}
+
+void conn_error_said(struct conn *c, enum hub_code code)
+{
 	unsigned strikes;
 
 	counter_add_at(&c->worker->counters, errors, code, 1);
-	conn_send_scratch(c, b, r);
 	if (c->door->trusted || c->closing)
 		return;
 	if (!meter_error(c, !is_hubs_own(code), &strikes))

@@ -192,6 +192,10 @@ void conn_error(struct conn *c, enum hub_code code, const char *message, struct 
  * scratch. */
 void conn_error_made(struct conn *c, enum hub_code code, struct buf *b, int r);
 
+/* An error was answered, by whatever: it is counted, and who makes too many is slowed, or sent away
+ * with CLOSE_POLICY. */
+void conn_error_said(struct conn *c, enum hub_code code);
+
 /* Hands encoded bytes to the door. True where more may be written. */
 bool conn_write(struct conn *c, const void *data, size_t len);
 

@@ -68,11 +68,21 @@ static uint64_t hash(const struct shares *s, char kind, const void *data, size_t
 	return h ? h : 1;
 }
 
-uint64_t shares_address(const struct shares *s, const struct address *a)
+static uint64_t hash_address(const struct shares *s, char kind, const struct address *a)
 {
 	struct network n = network_around(a);
 
-	return hash(s, 'a', n.ip, sizeof(n.ip));
+	return hash(s, kind, n.ip, sizeof(n.ip));
+}
+
+uint64_t shares_address(const struct shares *s, const struct address *a)
+{
+	return hash_address(s, 'a', a);
+}
+
+uint64_t shares_pollers(const struct shares *s, const struct address *a)
+{
+	return hash_address(s, 'p', a);
 }
 
 uint64_t shares_user(const struct shares *s, struct span user)

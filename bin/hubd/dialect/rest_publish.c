@@ -156,7 +156,6 @@ static int put_answer(struct rest_publisher *p, struct rest_wait *d)
 	if (code == HUB_OK)
 		return rest_ack(&d->text, p->session->id, d->wait.seq, msg_id, d->line);
 	p->failed = code;
-	counter_add_at(&p->conn->worker->counters, errors, code, 1);
 	if (code == HUB_CONFLICT)
 		return rest_conflict(&d->text, d->wait.seq, msg_id, d->line);
 	return rest_error(&d->text, hub_code_name(code), d->wait.why ? d->wait.why : "refused",
@@ -167,6 +166,8 @@ static void on_numbered(struct worker *w, struct mail *mail)
 {
 	struct rest_wait *d = (struct rest_wait *)mail;
 	struct rest_publisher *p = d->publisher;
+	enum hub_code code = d->wait.code;
+	struct conn *c;
 
 	(void)w;
 	session_unref(d->wait.session);
@@ -174,11 +175,15 @@ static void on_numbered(struct worker *w, struct mail *mail)
 		free(d);
 		return;
 	}
+	c = p->conn;
 	d->known = true;
-	if (put_answer(p, d) < 0)
-		conn_close(p->conn, CLOSE_INTERNAL, "out of memory");
-	else
-		send_known(p);
+	if (put_answer(p, d) < 0) {
+		conn_close(c, CLOSE_INTERNAL, "out of memory");
+		return;
+	}
+	send_known(p); /* d may be no more */
+	if (code != HUB_OK)
+		conn_error_said(c, code);
 }
 
 static struct rest_wait *new_due(struct rest_publisher *p, struct span msg_id)
@@ -252,8 +257,8 @@ static void fail(struct rest_publisher *p, enum hub_code code, const char *why, 
 	struct buf *b = worker_scratch(p->conn->worker);
 
 	p->failed = code;
-	counter_add_at(&p->conn->worker->counters, errors, code, 1);
 	answer(p, 0, b, rest_error(b, hub_code_name(code), why, msg_id, p->line));
+	conn_error_said(p->conn, code);
 }
 
 static void conflict(struct rest_publisher *p, uint64_t seq, struct span msg_id)
@@ -261,8 +266,8 @@ static void conflict(struct rest_publisher *p, uint64_t seq, struct span msg_id)
 	struct buf *b = worker_scratch(p->conn->worker);
 
 	p->failed = HUB_CONFLICT;
-	counter_add_at(&p->conn->worker->counters, errors, HUB_CONFLICT, 1);
 	answer(p, 0, b, rest_conflict(b, seq, msg_id, p->line));
+	conn_error_said(p->conn, HUB_CONFLICT);
 }
 
 static void acknowledge(struct rest_publisher *p, uint64_t seq, struct span msg_id)

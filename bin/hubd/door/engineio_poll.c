@@ -31,6 +31,7 @@ struct engineio_polls {
 					      * separator behind each */
 	struct address peer;		     /* who has opened the session */
 	bool counts;			     /* for that address: gate_counts() */
+	share share;			     /* of its address */
 	bool released;			     /* no GET is to wait */
 	bool ends;			     /* the next GET is the last */
 };
@@ -351,6 +352,7 @@ static void drop_polls(struct engineio *e)
 		p->post->http->head.keep_alive &= p->post->complete;
 		answer_post(p, p->post->complete ? 200 : 400);
 	}
+	shares_drop(e->conn->worker->conns->shares, p->share);
 	atomic_fetch_sub_explicit(&d->polling, 1, memory_order_relaxed);
 	buf_free(&p->payload);
 	free(p);
@@ -435,19 +437,29 @@ static const struct engineio_carrier poll_carrier = {
 void engineio_poll_begin(struct http *h, struct identity *id)
 {
 	struct worker *w = h->stream->worker;
-	struct engineio_polls *p = calloc(1, sizeof(*p));
-	struct engineio *e = p ? engineio_new(w, &poll_carrier, id, false) : NULL;
+	struct engineio_polls *p;
+	struct engineio *e;
 	struct answer a = {.status = 200, .type = "text/plain; charset=UTF-8"};
+	struct address peer;
+	bool counts = gate_counts(h->stream, &peer);
+	share at = SHARE_NONE;
 	struct buf *b;
 
+	if (counts && !gate_polls(h, &peer, &at))
+		return;
+	p = calloc(1, sizeof(*p));
+	e = p ? engineio_new(w, &poll_carrier, id, false) : NULL;
 	if (!e) {
+		shares_drop(w->conns->shares, at);
 		free(p);
 		http_answer(h, http_error(503, NULL, "out of memory"));
 		return;
 	}
 	e->polls = p;
 	e->conn->blocked = true;
-	p->counts = gate_counts(h->stream, &p->peer);
+	p->peer = peer;
+	p->counts = counts;
+	p->share = at;
 	atomic_fetch_add_explicit(&w->doors->polling, 1, memory_order_relaxed);
 	b = worker_scratch(w);
 	if (engineio_put_hello(e, b) < 0)

@@ -66,18 +66,23 @@ static void say(enum journal_event event, const struct address *a, const char *w
 			    "%s", what);
 }
 
-/* Returns 0 or -EBUSY after saying so. */
-static int take_share(struct worker *w, const struct address *a, share *at)
+/* Of the holder, who is that address in one way or another. Returns 0 or -EBUSY after saying so. */
+static int take_share(struct worker *w, const struct address *a, uint64_t holder, share *at)
 {
 	const struct conn_settings *set = w->conns;
 
 	*at = SHARE_NONE;
 	if (!set->max_per_address)
 		return 0;
-	if (shares_take(set->shares, shares_address(set->shares, a), set->max_per_address, at) == 0)
+	if (shares_take(set->shares, holder, set->max_per_address, at) == 0)
 		return 0;
 	say(JOURNAL_share, a, "its address has as many connections as it may");
 	return -EBUSY;
+}
+
+static int take_connection(struct worker *w, const struct address *a, share *at)
+{
+	return take_share(w, a, shares_address(w->conns->shares, a), at);
 }
 
 /* Returns 0, or in how many seconds it may ask again. */
@@ -113,7 +118,7 @@ bool gate_accept(struct worker *w, struct arrival *a)
 	if (!counts(w) || a->kind != LISTEN_TCP || !peer->known || address_is_loopback(peer) ||
 	    trust_has(w->doors->set->trust, peer))
 		return true;
-	a->crowded = take_share(w, peer, &a->share) < 0;
+	a->crowded = take_connection(w, peer, &a->share) < 0;
 	if (a->crowded && !w->doors->set->tls) {
 		counter_add_at(&w->counters, refused, why, 1);
 		return false;
@@ -154,6 +159,14 @@ static bool refuse(struct http *h, int status, enum count_refusal counted, const
 	return false;
 }
 
+bool gate_polls(struct http *h, const struct address *a, share *at)
+{
+	struct worker *w = h->stream->worker;
+
+	return take_share(w, a, shares_pollers(w->conns->shares, a), at) == 0 ||
+	       refuse(h, 503, REFUSED_ADDRESS, CROWDED, 1);
+}
+
 /* A request that did not come with its connection. False where it has been answered, or ended. */
 static bool count_request(struct http *h, unsigned *retry_s)
 {
@@ -168,7 +181,7 @@ static bool count_request(struct http *h, unsigned *retry_s)
 		return a.known;
 	}
 	if (s->by_proxy && s->share == SHARE_NONE) {
-		if (take_share(s->worker, &a, &at) < 0)
+		if (take_connection(s->worker, &a, &at) < 0)
 			return refuse(h, 503, REFUSED_ADDRESS, CROWDED, 1);
 		s->share = at & SHARE_MASK;
 	}

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "auth/globs.h"
+#include "conn/shares.h"
 
 struct address;
 struct arrival;
@@ -41,6 +42,10 @@ void gate_left(struct worker *w, const struct arrival *a);
 /* Whose address a stream counts for; false: for nobody's. Those of the machine itself do not count,
  * nor those of trusted proxies, but for whom these speak. */
 bool gate_counts(const struct stream *s, struct address *a);
+
+/* Counts a client that polls for its address, beside that one's connections, until
+ * shares_drop(). Else it is answered, and h may be no more. */
+bool gate_polls(struct http *h, const struct address *a, share *at);
 
 /* Whether the request that h->head has may be served; else it is answered, and h may be no more.
  * Without hosts, what came to an address of the loopback must call that by a name that nobody else

@@ -57,10 +57,12 @@ static void posting_close(struct conn *c, enum close_code code, const char *reas
 		return;
 	if (!p->over)
 		p->x.http->head.keep_alive = false; /* nobody reads on */
-	if (code == CLOSE_RESTART && p->x.streams) {
+	/* The last line says so. */
+	if ((code == CLOSE_RESTART || code == CLOSE_POLICY) && p->x.streams) {
 		struct buf *b = worker_scratch(c->worker);
+		const char *name = code == CLOSE_RESTART ? "shutting_down" : "rate_limited";
 
-		if (rest_error(b, "shutting_down", reason, (struct span){0}, 0) == 0 &&
+		if (rest_error(b, name, reason, (struct span){0}, 0) == 0 &&
 		    buf_puts(b, "\n") == 0)
 			posting_write(c, b->data, b->len);
 		worker_scratch_done(c->worker, b);

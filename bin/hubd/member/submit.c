@@ -34,9 +34,8 @@ static void send_refusal(struct seat *seat, const struct ack *ack)
 
 	if (seat->ordered && hub_code_passes(code))
 		seat->held = true;
-	counter_add_at(&c->worker->counters, errors, code, 1);
-	conn_send_scratch(
-	    c, b,
+	conn_error_made(
+	    c, code, b,
 	    code == HUB_CONFLICT && dialect->conflict
 		? dialect->conflict(b, ack->wait.seq, msg_id)
 		: dialect->error(b, code, ack->wait.why ? ack->wait.why : "refused", msg_id));
