@@ -17,13 +17,16 @@
 #include "auth/resume.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "bus/bridge.h"
 #include "bus/bus.h"
+#include "conn/encoding.h"
 #include "dialect/hub7.h"
 #include "door/doors.h"
 #include "door/engineio.h"
 #include "door/listener.h"
 #include "door/stream.h"
 #include "door/www.h"
+#include "foreign.h"
 #include "listening.h"
 #include "loop/journal.h"
 #include "member/absent.h"
@@ -52,6 +55,8 @@ struct hub {
 	struct store *store; /* NULL: nothing outlives hubd */
 	struct bus_settings bus_settings;
 	struct bus *bus; /* NULL: it is alone */
+	struct bridge_settings bridge_settings;
+	struct foreign foreign; /* without a bridge: there is none */
 	struct recall recall;
 	struct bans *bans;
 	struct ended *ended;
@@ -84,6 +89,8 @@ static void second(struct worker *w)
 		return;
 	registry_expire(registry, w);
 	registry_sweep(registry, worker_now_ms(w));
+	if (registry->env->published)
+		foreign_second(registry->env->arg, w);
 	service_notify("STATUS=%u connections, %zu sessions%s", workers_connections(w->all),
 		       registry_count(registry),
 		       workers_silent_ms(w) < service_watchdog_ms() / 2 ? "\nWATCHDOG=1" : "");
@@ -311,6 +318,8 @@ static void settle(struct hub *hub)
 	    .client_bytes = (size_t)opt->client_bytes,
 	    .presence_limit = (uint32_t)opt->presence_limit,
 	    .retains = opt->slow == SLOW_RESYNC,
+	    .published = hub->foreign.bridge ? foreign_published : NULL,
+	    .arg = &hub->foreign,
 	};
 	if (registry_init(&hub->registry, &hub->env, (size_t)opt->max_sessions,
 			  (uint64_t)(opt->session_ttl * 1000)) < 0)
@@ -363,6 +372,33 @@ static int open_bus(struct hub *hub)
 	return status;
 }
 
+/* What other servers of Socket.IO are told and heard by. Returns 0 or an exit status. */
+static int open_bridge(struct hub *hub)
+{
+	const struct hub_options *opt = &hub->opt;
+	unsigned char hash[crypto_generichash_BYTES];
+	int status = 0;
+
+	hub->foreign = (struct foreign){.registry = &hub->registry, .workers = &hub->workers};
+	/* The same at all hubs that share the secret. */
+	crypto_generichash(hash, sizeof(hash), (const unsigned char *)"foreign", 7, hub->secret,
+			   sizeof(hub->secret));
+	memcpy(&hub->foreign.sender, hash, sizeof(hub->foreign.sender));
+	hub->bridge_settings = (struct bridge_settings){.prefix = opt->bus_socketio,
+							.url = opt->bus_socketio_redis,
+							.ca = opt->bus_ca,
+							.max_message = (size_t)opt->max_message,
+							.shared = opt->bus.n > 0,
+							.secret = hub->secret,
+							.secret_len = sizeof(hub->secret),
+							.event = encoding_event,
+							.heard = foreign_heard,
+							.arg = &hub->foreign};
+	if (opt->bus_socketio)
+		hub->foreign.bridge = bridge_new(&hub->bridge_settings, &status);
+	return status;
+}
+
 /* Takes what only root may have, sockets and keys, then is somebody else. Returns 0 or an exit
  * status. */
 static int prepare(struct hub *hub, struct listeners *ls)
@@ -405,6 +441,8 @@ static int prepare(struct hub *hub, struct listeners *ls)
 		status = open_store(hub);
 	if (status == 0)
 		status = open_bus(hub);
+	if (status == 0)
+		status = open_bridge(hub);
 	settings_fix(hub->settings, &hub->fixed);
 	if (status == 0 && !hub->opt.user)
 		status = listening_open(&hub->opt, ls);
@@ -431,9 +469,13 @@ static int serve(struct hub *hub)
 	} else if (hub->bus && bus_start(hub->bus, &hub->env, &hub->registry) < 0) {
 		err_log(ERR_ERROR, "cannot start a thread");
 		status = EX_OSERR;
+	} else if (hub->foreign.bridge && bridge_start(hub->foreign.bridge) < 0) {
+		err_log(ERR_ERROR, "cannot start a thread");
+		status = EX_OSERR;
 	} else {
 		status = run(hub, ls);
 	}
+	bridge_stop(hub->foreign.bridge);
 	bus_stop(hub->bus);
 	if (store_stop(hub->store) < 0 && status == 0)
 		status = EX_IOERR;
@@ -447,6 +489,7 @@ fail_prepare:
 	listeners_stop(ls);
 	store_free(hub->store);
 	bus_free(hub->bus);
+	bridge_free(hub->foreign.bridge);
 	settings_unref(hub->settings);
 	settings_unref(hub->first);
 	json_paths_free(hub->fixed.fields);

@@ -128,6 +128,10 @@ static const struct opt options[] = {
      "replicas of Redis that have a record before its ack (0)"},
     {0, "bus-node-timeout", "SECONDS", OPT_SECONDS, AT(bus_node_timeout), 1, 3600, NULL,
      "silence after which the members of another hubd are gone (10)"},
+    {0, "bus-socketio", "PREFIX", OPT_STRING, AT(bus_socketio), 0, 0, NULL,
+     "share events with servers of Socket.IO that use this key in Redis (with none)"},
+    {0, "bus-socketio-redis", "URL", OPT_STRING, AT(bus_socketio_redis), 0, 0, NULL,
+     "where these have their Redis (redis://127.0.0.1)"},
     {0, "store", "FILE", OPT_STRING, AT(store), 0, 0, NULL,
      "keep sessions in this SQLite database (nothing outlives hubd)"},
     {0, "sync", "HOW", OPT_CHOICE, AT(sync), 0, 0, sync_choices,
@@ -282,6 +286,7 @@ static void defaults(struct hub_options *opt)
 	    .session_ttl = 3600,
 	    .resume_ttl = 30 * 86400,
 	    .bus_node_timeout = 10,
+	    .bus_socketio_redis = "redis://127.0.0.1",
 	    .store_max = (int64_t)16 << 30,
 	    .slow_after = 2,
 	    .presence_limit = 100,
@@ -324,6 +329,16 @@ static int clash(const struct hub_options *opt, const char *a, const char *b, co
 	return file ? EX_CONFIG : EX_USAGE;
 }
 
+static bool prefix_ok(const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	for (size_t i = 0; i < n; i++)
+		if (prefix[i] <= ' ' || prefix[i] > '~')
+			return false;
+	return n > 0 && n <= 128;
+}
+
 /* What each option alone cannot tell. Returns 0 or an exit status with the reason in why. */
 static int together(const struct hub_options *opt, char *why, size_t cap)
 {
@@ -340,6 +355,9 @@ static int together(const struct hub_options *opt, char *why, size_t cap)
 	if (opt->store && opt->bus.n)
 		return clash(opt, "store", "bus", "store and bus do not go together: Redis keeps",
 			     why, cap);
+	if (opt->bus_socketio && !prefix_ok(opt->bus_socketio))
+		return clash(opt, "bus-socketio", "bus-socketio",
+			     "bus-socketio must be 1 to 128 bytes of printable ASCII", why, cap);
 	if (!opt->tls_cert != !opt->tls_key)
 		return clash(opt, "tls-cert", "tls-key", "tls-cert and tls-key need each other",
 			     why, cap);

@@ -44,6 +44,7 @@ struct hub_options {
 	const char *rules, *rules_test;
 	struct opt_list bus;
 	const char *bus_ca;
+	const char *bus_socketio, *bus_socketio_redis;
 	double bus_node_timeout;
 	int64_t bus_wait;
 	const char *store;

@@ -50,6 +50,7 @@ void publish_due(struct link *l, struct far *f)
 
 void publish_landed(struct link *l, struct far *f, uint64_t first)
 {
+	const struct session_env *env = l->bus->env;
 	struct flight t = f->flight;
 	struct offer *o;
 
@@ -57,6 +58,8 @@ void publish_landed(struct link *l, struct far *f, uint64_t first)
 	f->flight.first = f->flight.last = NULL;
 	while ((o = t.first) != NULL) {
 		t.first = o->next;
+		if (env->published && !o->heard)
+			env->published(env->arg, o->session, (struct span){o->text, o->len}, first);
 		publish_end(l, o, HUB_OK, first++, NULL);
 	}
 }

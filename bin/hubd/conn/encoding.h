@@ -34,4 +34,7 @@ enum packet_carrier {
  * client comes back. Not with a record_log's place NULL. */
 extern const struct encoding encoding_packets[PACKET_CARRIERS][2];
 
+/* The event of a record, as JSON: its name, and its arguments with commas between. Borrows. */
+void encoding_event(const char *text, size_t len, struct span *name, struct span *args);
+
 #endif

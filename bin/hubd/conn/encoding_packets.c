@@ -161,6 +161,15 @@ static void read_event(struct event *e, const char *text, size_t len)
 	e->args = find_args(text, len, m);
 }
 
+void encoding_event(const char *text, size_t len, struct span *name, struct span *args)
+{
+	struct event e;
+
+	read_event(&e, text, len);
+	*name = (struct span){e.type.p, e.type.len};
+	*args = (struct span){e.args.p, e.args.len};
+}
+
 /* What is no record has where the client is in place of a seq. Clients take a string that stands
  * last for that, the name of an event too, so that it has to be there where one would: then it is
  * what they know already. */

@@ -141,6 +141,12 @@ enum count_by { BY_NOTHING, BY_DOOR, BY_REASON, BY_RESULT, BY_STEER, BY_KIND, BY
 	  "Times that a banned user, address or token was turned away.")                         \
 	X(steered, BY_STEER, TOTAL, "hubd_steered_closes_total",                                 \
 	  "Connections that an operator has ended, by what he did.")                             \
+	X(bridge_told, BY_NOTHING, TOTAL, "hubd_socketio_told_total",                            \
+	  "Records told to other servers of Socket.IO.")                                         \
+	X(bridge_heard, BY_NOTHING, TOTAL, "hubd_socketio_heard_total",                          \
+	  "Records made of what these broadcast.")                                               \
+	X(bridge_dropped, BY_NOTHING, TOTAL, "hubd_socketio_dropped_total",                      \
+	  "Records and events that did not get to these, or from them.")                         \
 	X(memory, BY_KIND, NOW, "hubd_memory_bytes", "Memory that hubd has taken, by what for.")
 
 /* Numbers for each value of their label, in its order. */

@@ -66,6 +66,7 @@ struct offer {
 	struct terms terms;
 	struct slot tags; /* all but its place, `key` and `seq` */
 	bool stays;	  /* it waits for as long as it takes */
+	bool heard;	  /* publication.heard */
 	/* Not 0: it is no record, but news for the other hubs: 'j': tags.sender has joined, as
 	 * `version`; the body is what it says of itself, the key whose it is; 'l': it has left;
 	 * 't': the body is for that client, 'u': for those of the user that is the key. */

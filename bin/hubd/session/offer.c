@@ -20,6 +20,7 @@ struct offer *offer_new(struct session *s, const struct publication *p, uint64_t
 			    .wait = p->wait,
 			    .since_ms = now_ms,
 			    .terms = p->terms,
+			    .heard = p->heard,
 			    .tags = p->tags,
 			    .len = (uint32_t)p->body.len,
 			    .key_len = (uint32_t)key.len,

@@ -136,6 +136,8 @@ static enum hub_code append(struct session *s, struct publication *p, uint64_t n
 		dedup_add(&s->dedup, p->tags.sender, p->tags.msg, *seq);
 	if (s->log.last != last)
 		session_trim(s, now_ms);
+	if (env->published && !p->heard)
+		env->published(env->arg, s, p->body, *seq);
 	return HUB_OK;
 }
 

@@ -89,6 +89,10 @@ struct session_env {
 	size_t state_bytes, client_bytes; /* of them, the same; 0: no end */
 	uint32_t presence_limit;	  /* members up to which each coming and going is told */
 	bool retains; /* keeps records with an ack for members that will be overtaken */
+	/* Is told of what is published here, in order, under the session's lock or by the archive
+	 * that has numbered it; NULL: nobody is. */
+	void (*published)(void *arg, const struct session *s, struct span body, uint64_t seq);
+	void *arg;
 };
 
 /* A cursor in the session's log. */
@@ -457,6 +461,7 @@ struct publication {
 	struct stored_wait *wait;
 	bool trusted; /* the sender has no share of the state's records, but all */
 	bool member;  /* it is in the session: state may be its own */
+	bool heard;   /* where env->published() tells it to */
 	struct terms terms;
 	uint64_t current; /* set for HUB_CONFLICT: the seq of the key's last record; 0: none */
 };
