@@ -214,18 +214,23 @@ sub cut {
 sub come_back {
 	my ($m, $hub) = @_;
 	$m->{cuts}++;
-	# What had come of an area is to be forgotten.
-	delete $m->{know}{ $_->{key} }{ $_->{type} } for $m->{entering} ? @{ $m->{entering}{had} } : ();
+	# What had come of an area is to be forgotten, and that is asked for again before any other: what was to be forgotten
+	# for its sake is gone.
+	my $entering = $m->{entering};
+	delete $m->{know}{ $_->{key} }{ $_->{type} } for $entering ? @{ $entering->{had} } : ();
 	return begin($m, $hub) if !defined $m->{place} || coin(0.1);
 	$m->{c} = connection($hub);
 	my $j = enter($m, since => $m->{place}, ($m->{ahead} > $m->{place} ? (ahead => $m->{ahead}) : ()), epoch => $m->{epoch},
 		coin(0.8) ? (resume => $m->{resume}) : ());
 	$m->{wrong} = "not recovered: " . ($j->{reason} // '') if !$j->{recovered};
+	return if !$entering;
+	move($m, 'again', $entering->{area});
+	wait_for { take($m); !$m->{entering} && !$m->{asked}{again} } 'all of its area', undef, $m->{c};
 }
 
 sub move {
-	my ($m, $id) = @_;
-	my $area = new_area();
+	my ($m, $id, $area) = @_;
+	$area //= new_area();
 	$m->{asked}{$id} = $area;
 	$m->{c}->send({ type => 'interest', area => $area, msg_id => $id });
 }
@@ -338,6 +343,7 @@ sub one_round {
 			$m->{c}{in} = [];
 			enter($m);
 		} else {
+			my $before = $m->{how};
 			$m->{how} = how();
 			$m->{conflates} ||= $m->{how}{conflate};
 			my %types = $m->{types} ? (types => $m->{types}) : ();
@@ -351,7 +357,8 @@ sub one_round {
 			take($m);
 			push @{ $m->{trace} }, 'joins again ' . json({ %{ $m->{how} }, %types, %area }) . ': ' . json($j);
 			if (!$j) {
-				# It had not read what goes before the answer.
+				# It had not read what goes before the answer, and comes back as it was.
+				$m->{how} = $before;
 				$m->{echo} ? come_back($m, $hub) : begin($m, $hub);
 				$m->{mine}{ $m->{id} } = 1;
 				next;
