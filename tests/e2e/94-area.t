@@ -204,5 +204,44 @@ subtest 'a state out of the store' => sub {
 	$h->stop;
 };
 
+subtest 'a past out of the store' => sub {
+	my $h = store_hub(store_dir(), args => [ @args, '--history', 4, '--history-bytes', 0, '--slow-after', 0 ]);
+	my $p = $h->member('unix', 's', echo => $false);
+	my $c = $h->client('ws');
+	my $area = { x => 5, y => 5, r => 5 };
+	my $j = $c->join_session('s', area => $area);
+	$p->send(pos_('a', 1, 1), pos_('b', 2, 2), { type => 'box', key => 'c', at => { x => 1, z => 1 } });
+	$p->sync;
+	wait_for { @{ $c->{in} } >= 3 } 'what is near', undef, $c;
+	my $seq = unjson($c->{in}[-1])->{seq};
+	$c->vanish;
+	# What moves in, out, about, away, and is no state; then so much that no memory has it.
+	$p->send(pos_('a', 500, 1), pos_('d', 500, 1), pos_('d', 3, 3), pos_('b', 4, 4), { type => 'pos', key => 'e' }, { type => 'say' },
+		{ type => 'box', key => 'c', at => { x => 900, z => 1 } }, { type => 'box_gone', key => 'b' });
+	$p->send(pos_("far$_", 900, 900, long => '.' x 1000)) for 1 .. 300;
+	$p->sync;
+	$c = $h->client('ws');
+	my $back = $c->join_session('s', area => $area, since => $seq, epoch => $j->{epoch}, resume => $j->{resume});
+	is($back->{recovered}, $true, 'is there');
+	my @got = split / /, got($p, $c);
+	is(join(' ', grep { !/far/ } @got), '-pos.a -pos.d pos.d pos.b pos.e say -box.c box_gone.b', 'as far as it is of the area');
+	is(scalar(grep { /^pos\.far/ } @got), 0, 'and the rest is not');
+	# It goes on from there.
+	$p->send(pos_('a', 2, 2), pos_('d', 900, 900));
+	is(got($p, $c), 'pos.a -pos.d', 'as if it had been there');
+	# Another area while it reads.
+	$c->vanish;
+	$c = $h->client('ws');
+	$c->send({ type => 'session_associate', session_id => 's', area => $area, since => $seq, epoch => $j->{epoch} },
+		{ type => 'interest', area => { x => 900, y => 900, r => 1 }, msg_id => 'i' });
+	wait_for { grep { /"type":"area_entered"/ } @{ $c->{in} } } 'the other area', undef, $c;
+	@got = split / /, got($p, $c);
+	my ($entered) = grep { $got[$_] =~ /^entered/ } 0 .. $#got;
+	is($got[$entered], 'entered:301', 'it has that behind the past');
+	like($got[ $entered - 1 ], qr/^-pos\.(?:a|d)$/, 'which is all told before');
+	is(scalar(grep { /^pos\.(?:far\d+|d)$/ } @got[ $entered + 1 .. $#got ]), 301, 'and all that stands there');
+	$h->stop;
+};
+
 $hub->stop;
 done_testing();

@@ -2,7 +2,7 @@
 # that goes with them, and let state end; against a plain list of all records: at the end each knows what it is due, and
 # what is no state it had once.
 #
-# HUB_TEST_SEED repeats a run, HUB_TEST_ROUNDS makes it longer.
+# HUB_TEST_SEED repeats a run, HUB_TEST_ROUNDS makes it longer: two runs each, of one hub and of one with a store.
 use strict;
 use warnings;
 use Hub;
@@ -103,12 +103,20 @@ sub records {
 
 # --- a member that selects
 
+sub connection {
+	my ($hub) = @_;
+	my $how = int rand 3;
+	return $how == 0 ? $hub->client('unix') : $hub->client('ws', $how == 1 ? () : (deflate => 1));
+}
+
 sub enter {
 	my ($m, %more) = @_;
 	$m->{how} = how() if coin() && !exists $more{since};
+	$m->{conflates} ||= $m->{how}{conflate};
 	my %types = $m->{types} ? (types => $m->{types}) : ();
 	my %area = $m->{area} ? (area => $m->{area}) : ();
 	my $j = $m->{c}->join_session($m->{s}, %{ $m->{how} }, %types, %area, echo => $m->{echo}, %more);
+	push @{ $m->{trace} }, 'joins ' . json({ %{ $m->{how} }, %types, %area, %more }) . ': ' . json($j);
 	$m->{id} = $j->{client_id};
 	$m->{resume} = $j->{resume};
 	$m->{epoch} = $j->{epoch};
@@ -124,7 +132,7 @@ sub enter {
 
 sub begin {
 	my ($m, $hub) = @_;
-	$m->{c} = $hub->client(any('ws', 'unix'));
+	$m->{c} = connection($hub);
 	enter($m);
 }
 
@@ -161,7 +169,7 @@ sub take_one {
 	}
 	return if $m->{ended};
 	$m->{by_seq}{ $r->{seq} } = $r;
-	$m->{n}{ $r->{seq} } = $r->{n};
+	$m->{text}{ $r->{seq} } = json($r);
 	apply($m->{know}, $r);
 	if ($m->{left}) {
 		$m->{place} = $m->{from} if !--$m->{left};
@@ -186,6 +194,7 @@ sub take_one {
 
 sub take {
 	my ($m) = @_;
+	push @{ $m->{trace} }, @{ $m->{c}{in} };
 	for my $message (map { unjson($_) } splice @{ $m->{c}{in} }) {
 		if (ref $message eq 'HASH' && $message->{type} eq 'ahead') {
 			take_one($m, $_, 1) for records($m, $message->{records});
@@ -205,18 +214,23 @@ sub cut {
 sub come_back {
 	my ($m, $hub) = @_;
 	$m->{cuts}++;
-	# What had come of an area is to be forgotten.
-	delete $m->{know}{ $_->{key} }{ $_->{type} } for $m->{entering} ? @{ $m->{entering}{had} } : ();
+	# What had come of an area is to be forgotten, and that is asked for again before any other: what was to be forgotten
+	# for its sake is gone.
+	my $entering = $m->{entering};
+	delete $m->{know}{ $_->{key} }{ $_->{type} } for $entering ? @{ $entering->{had} } : ();
 	return begin($m, $hub) if !defined $m->{place} || coin(0.1);
-	$m->{c} = $hub->client(any('ws', 'unix'));
+	$m->{c} = connection($hub);
 	my $j = enter($m, since => $m->{place}, ($m->{ahead} > $m->{place} ? (ahead => $m->{ahead}) : ()), epoch => $m->{epoch},
 		coin(0.8) ? (resume => $m->{resume}) : ());
 	$m->{wrong} = "not recovered: " . ($j->{reason} // '') if !$j->{recovered};
+	return if !$entering;
+	move($m, 'again', $entering->{area});
+	wait_for { take($m); !$m->{entering} && !$m->{asked}{again} } 'all of its area', undef, $m->{c};
 }
 
 sub move {
-	my ($m, $id) = @_;
-	my $area = new_area();
+	my ($m, $id, $area) = @_;
+	$area //= new_area();
 	$m->{asked}{$id} = $area;
 	$m->{c}->send({ type => 'interest', area => $area, msg_id => $id });
 }
@@ -231,7 +245,20 @@ sub speak {
 		{ type => 'pos', %at }, { type => 'pos', %at }, { type => 'pos', %at }, { type => 'hat', key => $key, n => $n },
 		{ type => 'say', n => $n }, { type => 'x', n => $n }, { type => 'pos', %at, own => $true },
 		{ type => 'hat', key => $key, n => $n, ttl => 0.01 }, { type => 'state_deleted', key => $key },
-		{ type => 'pos', %at, if_seq => 0 }));
+		{ type => 'pos', %at, if_seq => 0 }, { type => 'pos', %at, newer => $true, timestamp => 1000 + int rand 100 }));
+}
+
+# What was taken on a condition.
+sub lawful {
+	my ($log) = @_;
+	my %state;
+	for my $r (@$log) {
+		my ($last) = sort { $b->{seq} <=> $a->{seq} } values %{ $state{ $r->{key} // '' } // {} };
+		return "record $r->{seq} was to be the first of its key" if defined $r->{if_seq} && $last;
+		return "record $r->{seq} is older than $last->{seq}" if $r->{newer} && $last && $last->{timestamp} >= $r->{timestamp};
+		apply(\%state, $r);
+	}
+	return '';
 }
 
 # What it is due, out of all records.
@@ -264,7 +291,7 @@ sub check {
 	my $missing = 0;
 	for my $r (@due) {
 		my $n = delete $had{ $r->{seq} } // 0;
-		return "record $r->{seq} is $m->{n}{$r->{seq}}, not $r->{n}" if $n && ($m->{n}{ $r->{seq} } // '') ne ($r->{n} // '');
+		return "record $r->{seq} is $m->{text}{$r->{seq}}, not " . json($r) if $n && $m->{text}{ $r->{seq} } ne json($r);
 		next if $n == 1;
 		return "record $r->{seq} $n times" if $n || !($set{ $r->{type} } && $m->{conflates} || $m->{areas} && $r->{type} =~ /^(?:pos|state_deleted)$/);
 		$missing++;
@@ -280,13 +307,12 @@ sub check {
 my ($patches, $moves) = (0, 0);
 
 sub one_round {
-	my ($hub, $s, $trims) = @_;
+	my ($hub, $s) = @_;
 	my $all = $hub->member('unix', $s);
 	@hows = map { new_how() } 1, 2;
 	my @wishes = map { any(@types) } 1, 2;
 	my @m = map {
-		# Who has an area is not helped by a store.
-		my $area = !$trims && coin() ? new_area() : undef;
+		my $area = coin() ? new_area() : undef;
 		{ s => $s, types => any(@wishes), echo => $area || coin(0.7) ? $true : $false, how => how(), area => $area, areas => $area }
 	} 1 .. 6;
 	begin($_, $hub) for @m;
@@ -317,28 +343,30 @@ sub one_round {
 			$m->{c}{in} = [];
 			enter($m);
 		} else {
+			my $before = $m->{how};
 			$m->{how} = how();
+			$m->{conflates} ||= $m->{how}{conflate};
 			my %types = $m->{types} ? (types => $m->{types}) : ();
 			my %area;
 			if ($m->{areas}) {
 				%area = (area => new_area(), msg_id => "j$n");
-				$m->{asked} = { "j$n" => $area{area} };
+				$m->{asked}{"j$n"} = $area{area};
 			}
 			my $j = eval { $m->{c}->join_session($s, %{ $m->{how} }, %types, %area, echo => $m->{echo}) };
 			die $@ if !$j && ($m->{c}->closed // 0) != 1013;
 			take($m);
+			push @{ $m->{trace} }, 'joins again ' . json({ %{ $m->{how} }, %types, %area }) . ': ' . json($j);
 			if (!$j) {
-				# It had not read what goes before the answer.
+				# It had not read what goes before the answer, and comes back as it was.
+				$m->{how} = $before;
 				$m->{echo} ? come_back($m, $hub) : begin($m, $hub);
 				$m->{mine}{ $m->{id} } = 1;
 				next;
 			}
 			$m->{place} = $j->{seq} if defined $m->{place} && $j->{seq} > $m->{place};
 		}
-		$m->{conflates} ||= $_->{how}{conflate} for $m;
 		$_->{mine}{ $_->{id} } = 1 for $m;
 	}
-	$_->{conflates} ||= $_->{how}{conflate} for @m;
 	# All that was said is logged, what ends has ended, and areas are where they are.
 	$_->{areas} && move($_, 'last') for @m;
 	$_->{c}->send({ type => 'ping', ping_id => 'last' }) for @m;
@@ -347,27 +375,42 @@ sub one_round {
 		wait_for { !$m->{areas} || grep { /"msg_id":"last"/ } @{ $m->{c}{in} } } 'its area', undef, map { $_->{c} } @m;
 	}
 	@{ $_->{c}{in} } = grep { !/"type":"(?:pong|error)"/ } @{ $_->{c}{in} } for @m;
+	# Who has gone owns nothing.
+	my (@log, %state);
+	my $hear = sub {
+		for my $r (grep { $_->{from} && $_->{seq} } map { unjson($_) } splice @{ $all->{in} }) {
+			push @log, $r;
+			apply(\%state, $r);
+		}
+	};
+	my $is_ghost = sub { my ($r) = @_; return $r->{own} && !grep { $_->{id} eq $r->{from} } @m };
+	wait_for { $hear->(); !grep { $is_ghost->($_) } map { values %$_ } values %state } 'what is of those who have gone to go', undef, $all,
+	    map { $_->{c} } @m;
 	my $p = $hub->member('unix', $s);
 	$p->send({ type => 'end' });
-	my @log;
 	my $end = sub { return $_[0] && $_[0] =~ /"type":"end"/ };
-	wait_for { $end->($all->{in}[-1]) || grep { $end->($_) } @{ $all->{in} } } 'all records', undef, $all, map { $_->{c} } @m;
+	wait_for { $hear->(); grep { $_->{type} eq 'end' } @log } 'all records', undef, $all, map { $_->{c} } @m;
 	wait_for { !grep { my $m = $_; !grep { $end->($_) } @{ $m->{c}{in} } } @m } 'the end', undef, map { $_->{c} } @m;
 	take($_) for @m;
 	# What came behind the end is of no interest.
-	@log = grep { $_->{from} && $_->{seq} } map { unjson($_) } @{ $all->{in} };
 	my ($last) = map { $_->{seq} } grep { $_->{type} eq 'end' } @log;
-	my @wrong = grep { $_ } map { check($_, [ grep { $_->{seq} <= $last } @log ]) } @m;
+	@log = grep { $_->{seq} <= $last } @log;
+	my @wrong = grep { $_ } lawful(\@log);
+	for my $m (@m) {
+		my $wrong = check($m, \@log) or next;
+		push @wrong, $wrong;
+		diag(join "\n", @{ $m->{trace} }, '', map { json($_) } @log);
+	}
 	$patches += $_->{patches} // 0 for @m;
 	return join '; ', @wrong;
 }
 
-my @args = ('--area', "pos=x,y,$size");
+my @args = ('--area', "pos=x,y,$size", '--deflate', '--deflate-min', 1);
 my $hub = Hub->start(args => [@args]);
 my $store = store_hub(store_dir(), args => [ @args, '--history', 4, '--history-bytes', 0, '--slow-after', 0 ]);
 for my $n (1 .. $rounds) {
 	for my $h ($hub, $store) {
-		my $wrong = one_round($h, "r$n", $h == $store);
+		my $wrong = one_round($h, "r$n");
 		is($wrong, '', "round $n" . ($h == $store ? ', with a store' : '')) or last;
 	}
 }

@@ -22,10 +22,9 @@ static void flush_queue(struct conn *c)
 		direct_taken(c);
 }
 
-/* Where records are is not known of what only the archive has. */
 static bool has_archive(const struct seat *seat)
 {
-	return seat->m.session->env->archive != NULL && !select_area(seat->select);
+	return seat->m.session->env->archive != NULL;
 }
 
 /* --- from the archive */
@@ -39,10 +38,11 @@ struct reading {
 
 static void have_read(struct worker *w, struct mail *mail);
 
-/* Asks for the seat's next records, up to where the log has them. Returns 0, then they come later,
- * or -ENOMEM. */
+/* Asks for the seat's next records, up to where the log has them, or it has another area. Returns
+ * 0, then they come later, or -ENOMEM. */
 static int read_back(struct seat *seat, uint64_t tail)
 {
+	uint64_t turn = interest_at(seat);
 	struct session *s = seat->m.session;
 	struct reading *r = NULL;
 
@@ -55,7 +55,7 @@ static int read_back(struct seat *seat, uint64_t tail)
 				      .session = session_ref(s),
 				      .what = ARCHIVE_READ,
 				      .from = seat->m.cursor,
-				      .to = tail - 1,
+				      .to = turn < tail ? turn : tail - 1,
 				      .max = READ_BYTES},
 			      .conn = seat->conn,
 			      .client = seat->m.client,
@@ -150,7 +150,8 @@ static bool overtaken(struct conn *c, struct seat *seat)
 	return false;
 }
 
-/* Gets the cursor into the log. True where it is there and more may be written. */
+/* Gets the cursor into the log, or to where the seat has another area. True where it is there and
+ * more may be written. */
 static bool reach_log(struct conn *c, struct seat *seat, const struct log_view *view)
 {
 	for (;;) {
@@ -169,7 +170,7 @@ static bool reach_log(struct conn *c, struct seat *seat, const struct log_view *
 		}
 		if (seat->m.catchup && !catch_up(c, seat))
 			return false;
-		if (seat->m.cursor >= view->tail)
+		if (seat->m.cursor >= view->tail || seat->m.cursor > interest_at(seat))
 			return true;
 		if (seat->reading || (has_archive(seat) && read_back(seat, view->tail) == 0))
 			return false;
@@ -451,11 +452,15 @@ static void have_read(struct worker *w, struct mail *mail)
 		seat->reading = false;
 		/* Else it was moved meanwhile. */
 		if (m->cursor == r->job.from && !m->catchup) {
+			if (chunk && select_area(seat->select))
+				session_find_places(s, chunk, r->job.n);
 			if (chunk &&
-			    member_catch_up(m, chunk, r->job.n, m->echo ? 0 : m->client) == 0)
+			    member_catch_up(m, chunk, r->job.n, m->echo ? 0 : m->client) == 0) {
+				m->catchup->first = m->cursor;
 				m->cursor += r->job.n;
-			else
+			} else {
 				overtaken(c, seat);
+			}
 			chunk = NULL;
 		}
 		c->flush_seats = true;

@@ -108,6 +108,14 @@ static void turn(const struct joining *j, struct seat *seat)
 		conn_close(seat->conn, CLOSE_INTERNAL, "out of memory");
 }
 
+/* Up to there it has had all: what was read for it may not have been written yet. */
+static uint64_t place_of(const struct seat *seat)
+{
+	const struct catchup *up = seat->m.catchup;
+
+	return up && up->first ? up->first + up->at - 2 : seat->m.cursor - 1;
+}
+
 static void answer(struct joining *j, struct seat *seat, struct session_joined *joined)
 {
 	struct conn *c = j->conn;
@@ -119,7 +127,7 @@ static void answer(struct joining *j, struct seat *seat, struct session_joined *
 			   r == -EAGAIN ? "too slow: it has not read what it is to get first"
 					: "out of memory");
 	if (j->stays && !j->from.has_since)
-		joined->seq = seat->m.cursor - 1;
+		joined->seq = place_of(seat);
 	know(j, seat, joined);
 	if (seat->select && joined->snapshot)
 		joined->snapshot =

@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "json/keys.h"
 #include "session/session.h"
+#include "wire/wsframe.h"
 
 struct entering {
 	const struct state_entry **at;
@@ -81,4 +83,45 @@ int session_enter(struct session *s, const struct area *from, const struct area 
 	if (g.status < 0)
 		log_free(&log);
 	return g.status;
+}
+
+static void find_place(const struct keys *keys, const char *text, size_t len, struct slot *slot)
+{
+	static const enum record_class classes[] = {[KEY_NONE] = RECORD_PLAIN,
+						    [KEY_BAD] = RECORD_PLAIN,
+						    [KEY_SET] = RECORD_SET,
+						    [KEY_OWN] = RECORD_SET,
+						    [KEY_DELETE] = RECORD_DELETE};
+	char room[ENVELOPE_KEY_MAX], why[1];
+	struct span key, written;
+	struct envelope e;
+
+	if (envelope_parse(&e, text, len, why, sizeof(why)) != HUB_OK)
+		return;
+	slot->class = classes[keys_find(keys, &e, room, &key, &written, &slot->area)] & 3;
+	slot->before = slot->class == RECORD_SET ? AREA_ANYWHERE : AREA_NOWHERE;
+	slot->type_at = (uint32_t)(e.type_written.p - text) & 0x3fffffff;
+	slot->type_len = (unsigned)e.type_written.len & 0xfff;
+	slot->key_at = written.len ? (uint32_t)(written.p - text) : 0;
+	slot->key_len = (uint16_t)written.len;
+}
+
+void session_find_places(const struct session *s, struct chunk *chunk, uint64_t n)
+{
+	const struct keys *keys = s->env->keys;
+	const struct chunk *c = chunk;
+
+	if (!keys || !keys_have_areas(keys))
+		return;
+	for (uint64_t i = 1; i <= n; i++) {
+		struct slot *slot;
+		const unsigned char *frame;
+		size_t header;
+
+		c = chunk_find(c, i);
+		slot = (struct slot *)(uintptr_t)chunk_slot(c, i - c->first);
+		frame = c->data + slot->offset;
+		header = wsframe_header_len(frame);
+		find_place(keys, (const char *)frame + header, slot->len - header, slot);
+	}
 }

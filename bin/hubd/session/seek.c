@@ -78,7 +78,7 @@ int member_catch_up(struct member *m, struct chunk *chunk, uint64_t n, uint64_t 
 		chunk_unref(chunk);
 		return -ENOMEM;
 	}
-	*m->catchup = (struct catchup){chunk, 1, n, skip};
+	*m->catchup = (struct catchup){.chunk = chunk, .at = 1, .n = n, .skip = skip};
 	return 0;
 }
 
@@ -94,7 +94,7 @@ void member_drop_catchup(struct member *m)
 static bool must_ask(const struct session *s, const struct session_from *from)
 {
 	return s->env->archive && !from->opened &&
-	       (!s->loaded || (from->has_since && !from->area && from->since + 1 < s->log.tail) ||
+	       (!s->loaded || (from->has_since && from->since + 1 < s->log.tail) ||
 		/* It was ahead on another hub. */
 		(from->has_since && from->since > s->log.head && s->env->archive->offer) ||
 		/* What is left may begin anywhere. */
@@ -170,8 +170,7 @@ enum hub_code session_seek_locked(struct session *s, struct member *m,
 	out->ask = must_ask(s, from);
 	if (out->ask)
 		return HUB_OK;
-	if (from->has_since && !from->area && from->since + 1 < tail && from->opened &&
-	    from->stored < tail)
+	if (from->has_since && from->since + 1 < tail && from->opened && from->stored < tail)
 		tail = from->stored;
 	m->cursor = s->log.head + 1;
 	if (from->has_since)

@@ -142,6 +142,8 @@ struct catchup {
 	uint64_t at;	     /* the number of the next one */
 	uint64_t n;
 	uint64_t skip; /* no records of this sender; 0: all */
+	uint64_t
+	    first; /* seq of its first one, where they stand before the cursor; 0: they do not */
 };
 
 /* One worker's part of a session, made when it is first needed. */
@@ -443,6 +445,11 @@ struct session_entered {
 int session_enter(struct session *s, const struct area *from, const struct area *to,
 		  void (*each)(struct state_look look, void *arg), void *arg,
 		  struct session_entered *out);
+
+/* Tags the n records of a chain that an archive has read with where they are, and their key and
+ * type; where those were that they replace nobody knows any more: AREA_ANYWHERE. The chain is
+ * nobody's else. */
+void session_find_places(const struct session *s, struct chunk *chunk, uint64_t n);
 
 /* Gives a member records to get before its next one. Takes chunk. Returns 0 or -ENOMEM. */
 int member_catch_up(struct member *m, struct chunk *chunk, uint64_t n, uint64_t skip);

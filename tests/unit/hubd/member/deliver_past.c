@@ -133,6 +133,31 @@ static void a_seat_may_move_while_it_reads(void **state)
 	peer_free(&q);
 }
 
+/* What was read and not written yet is still to come: where it is, is before that. */
+static void who_joins_again_hears_where_it_is(void **state)
+{
+	struct member_stub st = {.s.env.limits = SMALL_LOG};
+	struct peer p, q;
+	uint64_t tail;
+
+	(void)state;
+	start_with_past(&st, &p, &q);
+	tail = log_tail(&st);
+	go_back(&st, &q, "join a since=5");
+	q.stalled = true;
+	stub_say(&st, &q, "leave b"); /* the answer is what it does not take */
+	assert_true(q.conn->blocked);
+	stub_read(&st, 6, tail - 1, 10);
+	stub_say(&st, &q, "join a");
+	stub_resume(&q);
+	assert_true(peer_has(&q, "joined a seq=5 users=2\ntext,\"seq\":6}\n") ||
+		    peer_has(&q, "joined a seq=5 users=2\nold,\"seq\":6}\n"));
+	stub_fails(&st, -EIO);
+	member_stub_end(&st);
+	peer_free(&p);
+	peer_free(&q);
+}
+
 static void a_connection_may_go_while_it_reads(void **state)
 {
 	struct member_stub st = {.s.env.limits = SMALL_LOG};
@@ -160,6 +185,7 @@ int main(void)
 	    cmocka_unit_test(a_stalled_reader_is_not_read_for),
 	    cmocka_unit_test(what_the_archive_lost_makes_it_slow),
 	    cmocka_unit_test(a_seat_may_move_while_it_reads),
+	    cmocka_unit_test(who_joins_again_hears_where_it_is),
 	    cmocka_unit_test(a_connection_may_go_while_it_reads),
 	};
 
