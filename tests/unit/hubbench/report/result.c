@@ -116,7 +116,7 @@ static struct result *sample_full(void)
 
 	r->interrupted = true;
 	r->errors = 7;
-	r->audit = (struct audit_counts){10, 9, 8, 7, 6, 5, 4};
+	r->audit = (struct audit_counts){10, 9, 8, 7, 6, 5, .unknown = 4};
 	strcpy(r->first_error, "rate_limited: \"slow\" down\n");
 	r->verdict = VERDICT_GENERATOR_BOUND;
 	r->checks = calloc(1, sizeof(*r->checks));
