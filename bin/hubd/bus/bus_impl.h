@@ -24,10 +24,12 @@
 #define BUS_WAIT_MS 2000      /* for replicas */
 #define BUS_TICK_MS 100
 #define BUS_LATE_MS 1000
-#define BUS_CHECK_MS 2000 /* between two looks at where a session is */
-#define BUS_CHECKS 100	  /* of them in a tick */
-#define BUS_HELLO_MS 5000 /* to get up */
-#define BUS_AGAIN_MS 200  /* to the next attempt, twice as long each time, */
+#define BUS_CHECK_MS \
+	2000 /* between two looks at where a session is, twice as long each time that */
+#define BUS_CHECK_MAX_MS 16000 /* nothing has come */
+#define BUS_CHECKS 100	       /* of them in a tick */
+#define BUS_HELLO_MS 5000      /* to get up */
+#define BUS_AGAIN_MS 200       /* to the next attempt, twice as long each time, */
 #define BUS_AGAIN_MAX_MS 2000
 #define BUS_KEPT BUS_PREFIX "kept"				 /* a hash and a channel */
 #define BUS_NAME (sizeof(BUS_PREFIX) + ENVELOPE_SESSION_MAX + 8) /* of a key */
@@ -89,6 +91,7 @@ struct far {
 	bool looking;
 	bool missed; /* something came that is not here: a look is to follow */
 	uint64_t looked_ms;
+	int64_t check_ms; /* to the next look; 0: as at first */
 	struct archive_job
 	    *asks; /* who wants to know where it is, before the look that is under way */
 	struct archive_job *asked; /* the same: when that one is done */
@@ -163,8 +166,8 @@ struct bus {
 	struct link link[];
 };
 
-/* Whether something that began at from_ms has lasted for longer than ms. Where that is behind now_ms,
- * which may have been read before, it has not. */
+/* Whether something that began at from_ms has lasted for longer than ms. Where that is behind
+ * now_ms, which may have been read before, it has not. */
 static inline bool bus_lasts(uint64_t now_ms, uint64_t from_ms, int64_t ms)
 {
 	return (int64_t)(now_ms - from_ms) > ms;

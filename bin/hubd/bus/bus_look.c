@@ -50,6 +50,7 @@ static enum taken take(struct link *l, struct far *f, const struct batch_head *h
 	if (!decode(l, head) || session_take(f->session, l->in, head->n) < 0)
 		return BROKEN;
 	f->head += head->n;
+	f->check_ms = 0;
 	memcpy(f->last, head->id.p, head->id.len);
 	f->last[head->id.len] = '\0';
 	if (f->flying && f->flight.doubtful && is_span(head->id, f->flight.id))
@@ -123,6 +124,9 @@ static void take_looked(struct link *l, struct far *f, const redisReply *reply, 
 {
 	uint64_t head = strtoull(element(reply, 1), NULL, 10), before = f->head;
 	struct batch_head batch;
+
+	if (head == from && f->check_ms < BUS_CHECK_MAX_MS)
+		f->check_ms = f->check_ms ? 2 * f->check_ms : 2 * BUS_CHECK_MS;
 
 	if (strtoull(element(reply, 0), NULL, 16) != f->session->epoch || !element(reply, 0)[0]) {
 		err_log(ERR_WARN, "bus: session %s is another one in Redis; it begins anew",
@@ -228,7 +232,8 @@ void far_checks(struct link *l, uint64_t now_ms)
 			continue;
 		}
 		here_mend(l, f);
-		if (f->missed || bus_lasts(now_ms, f->looked_ms, BUS_CHECK_MS))
+		if (f->missed ||
+		    bus_lasts(now_ms, f->looked_ms, f->check_ms ? f->check_ms : BUS_CHECK_MS))
 			far_look(l, f);
 	}
 }
