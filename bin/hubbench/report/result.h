@@ -40,9 +40,10 @@ struct audit_counts {
 	uint64_t expected;  /* published messages times their receivers */
 	uint64_t delivered; /* each once */
 	uint64_t lost, duplicated, reordered;
-	uint64_t withheld;	      /* behind a gap that the server announced */
-	uint64_t compared, differing; /* members with all: and those that saw another order */
-	uint64_t unknown;	      /* what came and was no message of this run, answers aside */
+	uint64_t withheld; /* behind a gap that the server announced */
+	uint64_t unknown;  /* what came and was no message of this run, answers aside */
+	/* Members that have all; and those of them that saw another order than the first. */
+	uint64_t compared, differing;
 };
 
 /* One second of the run; rates are counts within it. */

@@ -220,8 +220,7 @@ static void tick(struct link *l, uint64_t now_ms)
 		link_fail(l, l->calls ? silent : "the connection takes too long");
 	else if (l->up && l->calls && bus_lasts(now_ms, l->calls->sent_ms, BUS_ANSWER_MS))
 		link_fail(l, silent);
-	else if (l->sub.step != REDIS_CLOSED &&
-		 bus_lasts(now_ms, l->sub.heard_ms, BUS_ANSWER_MS))
+	else if (l->sub.step != REDIS_CLOSED && bus_lasts(now_ms, l->sub.heard_ms, BUS_ANSWER_MS))
 		link_fail(l, silent);
 	ping(l, now_ms);
 	set_failing(l, now_ms);

@@ -116,7 +116,7 @@ static struct result *sample_full(void)
 
 	r->interrupted = true;
 	r->errors = 7;
-	r->audit = (struct audit_counts){10, 9, 8, 7, 6, 5, .unknown = 4};
+	r->audit = (struct audit_counts){10, 9, 8, 7, 6, 5, 4, 3, 2};
 	strcpy(r->first_error, "rate_limited: \"slow\" down\n");
 	r->verdict = VERDICT_GENERATOR_BOUND;
 	r->checks = calloc(1, sizeof(*r->checks));
@@ -158,6 +158,7 @@ static void test_what_is_written_reads_back(void **state)
 	assert_string_equal(back->first_error, r->first_error);
 	assert_int_equal(back->verdict, VERDICT_GENERATOR_BOUND);
 	assert_int_equal(back->audit.reordered, 6);
+	assert_int_equal(back->audit.differing, 2);
 	assert_int_equal(back->trials[1].verdict, VERDICT_SATURATED);
 	assert_int_equal(back->series[6].p99_ns, 120000000);
 	free(before);
@@ -308,6 +309,7 @@ static void test_the_table_says_all_of_it(void **state)
 	    "  uncorrected, from send       499,800   347 us   981 us  1.18 ms",
 	    "lost 8, duplicated 7,",
 	    "reordered 6, withheld behind a gap 5, unknown 4",
+	    "3 members have all, 2 of them in another order",
 	    "busiest thread 41.0 % of a CPU",
 	    "2.05 KiB a client",
 	    "768,923 deliveries per CPU-second",
