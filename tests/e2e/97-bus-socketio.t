@@ -68,11 +68,13 @@ sub record {
 	return $got;
 }
 
-# Any bytes into a channel.
+# Any bytes into channels: pairs of these.
 sub publish {
-	my ($channel, $bytes) = @_;
-	return $redis->cli('EVAL', "return redis.call('publish', KEYS[1], (ARGV[1]:gsub('..', function(h) return string.char(tonumber(h, 16)) end)))",
-		1, $channel, unpack 'H*', $bytes);
+	my (@pairs) = @_;
+	my $script = 'for i = 1, #ARGV, 2 do redis.call("publish", ARGV[i], (ARGV[i + 1]:gsub("..", function(h)'
+	    . ' return string.char(tonumber(h, 16)) end))) end return 1';
+	my $i = 0;
+	return is($redis->cli('EVAL', $script, 0, map { $i++ % 2 ? unpack 'H*', $_ : $_ } @pairs), 1, 'into Redis');
 }
 
 # Nothing is under way to a client any more.
@@ -204,13 +206,10 @@ subtest 'what is no message' => sub {
 	my @bad = ('', 'x', '{', '{"type":7}', "\x93", "\x93\xa1a\xc0\xc0", "\xdd\xff\xff\xff\xff", "\xdf\x7f\xff\xff\xff\xa1a", "\xc1", ("\x91" x 5000) . "\xc0",
 		"\x93\xa1a\x83\xa4type\x02\xa4data\x91\xa1e\xa3nsp\xa5/safe\x80\xc0", "\x93\xa1a\x83\xa4type\x02\xa4data\xc0\xa3nsp\xa5/safe\x80",
 		"\x93\xa1a\x83\xa4type\x02\xa4data\x92\xa1e" . ("\x91" x 70) . "\xc0\xa3nsp\xa5/safe\x80", "\x93\xa1a\x83\xa4type\x02\xa4data\x92\xa1e\xdb\xff\xff\xff\xff");
-	for my $bad (@bad) {
-		publish("$prefix$_", $bad) for '#/safe#', '#/safe#blue#', '-request#/safe#';
-	}
+	publish(map { my $bad = $_; map { ("$prefix$_" => $bad) } '#/safe#', '#/safe#blue#', '-request#/safe#' } @bad);
 	my $good = "\x93\xa1a\x83\xa4type\x02\xa4data\x92\xa4good\x07\xa3nsp\xa5/safe\x81\xa5rooms\x90";
-	publish("appXX#/safe#", $good =~ s/good/evil/r);
-	publish("$prefix#/other#", $good =~ s/good/evil/r);
-	publish("$prefix#/safe#", $good);
+	my $evil = $good =~ s/good/evil/r;
+	publish('appXX#/safe#' => $evil, "$prefix#/other#" => $evil, "$prefix#/safe#" => $good);
 	is_deeply(record($c), { type => 'good', args => [7] }, 'harms nothing');
 	becomes { ($hub->get('/metrics')->{body} =~ /^hubd_socketio_dropped_total (\d+)/m)[0] >= @bad } 'and is counted';
 	becomes { $hub->log_text =~ /bus-socketio: \d+ dropped, the last: / } 'and said';
