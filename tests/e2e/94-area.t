@@ -218,13 +218,17 @@ subtest 'a past out of the store' => sub {
 	# What moves in, out, about, away, and is no state; then so much that no memory has it.
 	$p->send(pos_('a', 500, 1), pos_('d', 500, 1), pos_('d', 3, 3), pos_('b', 4, 4), { type => 'pos', key => 'e' }, { type => 'say' },
 		{ type => 'box', key => 'c', at => { x => 900, z => 1 } }, { type => 'box_gone', key => 'b' });
-	$p->send(pos_("far$_", 900, 900, long => '.' x 1000)) for 1 .. 300;
+	$p->send(pos_("far$_", 900, 900, long => '.' x 1000)) for 1 .. 200;
+	$p->send({ type => 'kept', msg_id => 'kept' });
+	$p->wait_type('ack');
+	# What is kept makes room.
+	$p->send(pos_("far$_", 900, 900, long => '.' x 1000)) for 201 .. 300;
 	$p->sync;
 	$c = $h->client('ws');
 	my $back = $c->join_session('s', area => $area, since => $seq, epoch => $j->{epoch}, resume => $j->{resume});
 	is($back->{recovered}, $true, 'is there');
 	my @got = split / /, got($p, $c);
-	is(join(' ', grep { !/far/ } @got), '-pos.a -pos.d pos.d pos.b pos.e say -box.c box_gone.b', 'as far as it is of the area');
+	is(join(' ', grep { !/far|kept/ } @got), '-pos.a -pos.d pos.d pos.b pos.e say -box.c box_gone.b', 'as far as it is of the area');
 	is(scalar(grep { /^pos\.far/ } @got), 0, 'and the rest is not');
 	# It goes on from there.
 	$p->send(pos_('a', 2, 2), pos_('d', 900, 900));

@@ -1,5 +1,5 @@
-/* Invariant: the list runs from the lowest seq to the highest; an entry is in the list exactly when
- * it has a frame. */
+/* Invariant: the list runs from the lowest seq to the highest; an entry is in the list, and among
+ * those of its sender, exactly when it has a frame. */
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -127,14 +127,37 @@ static void list_append(struct state *s, struct state_entry *e)
 	s->latest = e;
 }
 
+/* --- by sender */
+
+static void sender_add(struct state *s, struct state_entry *e)
+{
+	struct state_entry **link = &s->senders[e->sender & (s->size - 1)];
+
+	e->alike = *link;
+	e->alike_link = link;
+	if (e->alike)
+		e->alike->alike_link = &e->alike;
+	*link = e;
+}
+
+static void sender_remove(struct state_entry *e)
+{
+	*e->alike_link = e->alike;
+	if (e->alike)
+		e->alike->alike_link = e->alike_link;
+	e->alike_link = NULL;
+}
+
 /* Takes *link out of the table and frees it. */
 static void entry_remove(struct state *s, struct state_entry **link)
 {
 	struct state_entry *e = *link;
 
 	*link = e->hash_next;
-	if (e->seq)
+	if (e->seq) {
 		list_remove(s, e);
+		sender_remove(e);
+	}
 	if (e->tie)
 		state_untie(s, e);
 	if (e->spot)
@@ -157,9 +180,13 @@ static int table_grow(struct state *s)
 {
 	size_t size = s->size ? 2 * s->size : TABLE_MIN, i;
 	struct state_entry **table = calloc(size, sizeof(*table));
+	struct state_entry **senders = calloc(size, sizeof(*senders));
 
-	if (!table)
+	if (!table || !senders) {
+		free(table);
+		free(senders);
 		return s->size ? 0 : -ENOMEM; /* chains may just grow longer */
+	}
 	for (i = 0; i < s->size; i++) {
 		while (s->table[i]) {
 			struct state_entry *e = s->table[i];
@@ -169,10 +196,14 @@ static int table_grow(struct state *s)
 			table[e->hash & (size - 1)] = e;
 		}
 	}
-	state_count(s, size * sizeof(*table), s->size * sizeof(*table));
+	state_count(s, 2 * size * sizeof(*table), 2 * s->size * sizeof(*table));
 	free(s->table);
+	free(s->senders);
 	s->table = table;
+	s->senders = senders;
 	s->size = size;
+	for (struct state_entry *e = s->oldest; e; e = e->newer)
+		sender_add(s, e);
 	return 0;
 }
 
@@ -192,9 +223,10 @@ void state_free(struct state *s)
 	for (i = 0; i < s->size; i++)
 		while (s->table[i])
 			entry_remove(s, &s->table[i]);
-	state_count(s, 0, s->size * sizeof(*s->table));
+	state_count(s, 0, 2 * s->size * sizeof(*s->table));
 	free(s->table);
-	s->table = NULL;
+	free(s->senders);
+	s->table = s->senders = NULL;
 	s->size = 0;
 	state_bonds_free(s);
 	state_cells_free(s);
@@ -223,6 +255,9 @@ static struct state_entry *entry_room(struct state *s, struct state_entry **link
 	if (moved->seq) {
 		*(moved->older ? &moved->older->newer : &s->oldest) = moved;
 		*(moved->newer ? &moved->newer->older : &s->latest) = moved;
+		*moved->alike_link = moved;
+		if (moved->alike)
+			moved->alike->alike_link = &moved->alike;
 	}
 	return moved;
 }
@@ -272,6 +307,12 @@ static const struct state_entry *find(const struct state *s, uint64_t hash, stru
 	return e;
 }
 
+/* The first of those among which all of a sender's are. */
+static const struct state_entry *of_sender(const struct state *s, uint64_t sender)
+{
+	return s->size ? s->senders[sender & (s->size - 1)] : NULL;
+}
+
 bool state_is_share(const struct state *s, uint64_t sender, uint64_t hash, struct span key,
 		    struct span type, size_t max)
 {
@@ -282,7 +323,7 @@ bool state_is_share(const struct state *s, uint64_t sender, uint64_t hash, struc
 		return false;
 	if (find(s, hash, key, type))
 		return false;
-	for (e = s->latest; e && n < max; e = e->older)
+	for (e = of_sender(s, sender); e && n < max; e = e->alike)
 		n += e->sender == sender;
 	return n == max;
 }
@@ -303,7 +344,7 @@ bool state_is_large(const struct state *s, uint64_t sender, uint64_t hash, struc
 	if (!sender)
 		return bytes + size > max;
 	bytes = 0;
-	for (e = s->latest; e && bytes + size <= max; e = e->older)
+	for (e = of_sender(s, sender); e && bytes + size <= max; e = e->alike)
 		bytes += e->sender == sender ? entry_size(e) : 0;
 	return bytes + size > max;
 }
@@ -314,13 +355,16 @@ void state_set(struct state *s, struct state_entry *e, uint64_t seq, uint64_t se
 	drop_snapshot(s);
 	memcpy(e->data + e->key_len + e->type_len, frame, len);
 	e->len = (uint32_t)len;
-	e->sender = sender;
 	if (e->tie)
 		state_untie(s, e);
-	if (e->seq)
+	if (e->seq) {
 		list_remove(s, e);
+		sender_remove(e);
+	}
+	e->sender = sender;
 	e->seq = seq;
 	list_append(s, e);
+	sender_add(s, e);
 }
 
 void state_abandon(struct state *s, struct state_entry *e)

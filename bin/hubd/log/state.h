@@ -16,9 +16,10 @@ struct state_entry;
 
 /* Under the session's lock, all of it. */
 struct state {
-	struct state_entry **table; /* by key, chained; NULL while there is no state */
-	size_t size;		    /* a power of two */
-	size_t n, bytes;	    /* of all entries */
+	struct state_entry **table;   /* by key, chained; NULL while there is no state */
+	struct state_entry **senders; /* those with a frame by sender, the same */
+	size_t size;		      /* a power of two */
+	size_t n, bytes;	      /* of all entries */
 	struct state_entry *oldest, *latest;
 	struct log_memory *memory; /* borrowed; the entries count there */
 	unsigned char hash_key[16];
@@ -61,13 +62,14 @@ uint64_t state_hash(const struct state *s, struct span key);
 struct state_entry *state_reserve(struct state *s, uint64_t hash, struct span key, struct span type,
 				  size_t len, size_t max, bool full);
 
-/* Whether it would be one more for a sender that has max of the records already. Looks at all of
- * them only where there are so many. */
+/* Whether it would be one more for a sender that has max of the records already. Looks at those of
+ * the sender, where there are so many. */
 bool state_is_share(const struct state *s, uint64_t sender, uint64_t hash, struct span key,
 		    struct span type, size_t max);
 
 /* The same for bytes of memory, with a frame of len bytes for (key, type): whether those of a
- * sender, or, with 0, of all, would be more than max. Looks at all only where there are so many. */
+ * sender, or, with 0, of all, would be more than max. Looks at the sender's where there are so
+ * many. */
 bool state_is_large(const struct state *s, uint64_t sender, uint64_t hash, struct span key,
 		    struct span type, size_t len, size_t max);
 

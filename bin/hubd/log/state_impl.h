@@ -10,8 +10,9 @@
 struct state_entry {
 	struct state_entry *hash_next;
 	struct state_entry *older, *newer;
-	uint64_t hash; /* of the key */
-	uint64_t seq;  /* 0: has no frame yet */
+	struct state_entry *alike, **alike_link; /* others of senders alike; link NULL: no frame */
+	uint64_t hash;				 /* of the key */
+	uint64_t seq;				 /* 0: has no frame yet */
 	uint64_t sender;
 	struct tie *tie;	 /* or NULL: it is bound to nothing */
 	struct state_spot *spot; /* or NULL: it has no place */

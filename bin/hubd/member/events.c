@@ -179,5 +179,6 @@ void members_free(struct worker *w)
 		free(w->members->cache[i].end);
 	}
 	buf_free(&w->members->some);
+	buf_free(&w->members->own.bytes);
 	deflation_free(&w->members->deflation);
 }

@@ -20,6 +20,7 @@ void sift_free(struct sift *s)
 	free(s->node);
 	free(s->table);
 	free(s->everyone);
+	free(s->chosen);
 	*s = (struct sift){.from = s->to, .to = s->to};
 }
 
@@ -193,21 +194,25 @@ static int make_index(struct sift *s)
 	return 0;
 }
 
-/* Appends one, as it is to that area. */
-static int put(const struct sift *s, size_t at, const struct area *area, uint64_t from, uint64_t to,
-	       struct buf *out)
+/* Chooses one, as it is to that area. Returns 0 or -ENOMEM. */
+static int choose(struct sift *s, size_t at, const struct area *area, uint64_t from, uint64_t to)
 {
-	struct picked p = s->at[at];
-	enum select_want want = area ? select_is_in(area, p.slot) : SELECT_WANTED;
+	const struct picked *p = &s->at[at];
+	enum select_want want = area ? select_is_in(area, p->slot) : SELECT_WANTED;
+	uint32_t *chosen;
 
-	if (p.seq < from || p.seq >= to || want == SELECT_NOT)
+	if (p->seq < from || p->seq >= to || want == SELECT_NOT)
 		return 0;
-	p.left = want == SELECT_LEFT;
-	return buf_put(out, (const char *)&p, sizeof(p));
+	chosen = reserve(s->chosen, sizeof(*chosen), s->nchosen, &s->chosen_cap);
+	if (!chosen)
+		return -ENOMEM;
+	s->chosen = chosen;
+	s->chosen[s->nchosen++] = (uint32_t)at << 1 | (want == SELECT_LEFT);
+	return 0;
 }
 
-static int put_cell(const struct sift *s, uint32_t cell, const struct area *area, uint64_t from,
-		    uint64_t to, struct buf *out)
+static int choose_cell(struct sift *s, uint32_t cell, const struct area *area, uint64_t from,
+		       uint64_t to)
 {
 	int r = 0;
 
@@ -219,39 +224,47 @@ static int put_cell(const struct sift *s, uint32_t cell, const struct area *area
 		/* One that goes from cell to cell within is there twice. */
 		if (s->at[node->at].slot->area == cell ||
 		    !area_has(area, s->at[node->at].slot->area))
-			r = put(s, node->at, area, from, to, out);
+			r = choose(s, node->at, area, from, to);
 	}
 	return r;
 }
 
 static int older(const void *a, const void *b)
 {
-	const struct picked *x = a, *y = b;
+	const uint32_t *x = a, *y = b;
 
-	return x->seq < y->seq ? -1 : x->seq > y->seq;
+	return *x < *y ? -1 : *x > *y;
 }
 
 int sift_pick(struct sift *s, const struct selection *sel, uint64_t from, uint64_t to,
 	      struct buf *out)
 {
 	const struct area *area = select_area(sel);
-	size_t i, n;
 	uint64_t at = 0;
 	uint32_t cell;
+	size_t i;
 	int r = 0;
 
+	s->nchosen = 0;
 	if (!area || area_count(area) > s->n) {
 		for (i = find(s, from); r == 0 && i < s->n && s->at[i].seq < to; i++)
-			r = put(s, i, area, from, to, out);
-		return r;
+			r = choose(s, i, area, from, to);
+	} else {
+		r = make_index(s);
+		while (r == 0 && (cell = area_next(area, &at)) != AREA_ANYWHERE)
+			r = choose_cell(s, cell, area, from, to);
+		for (i = 0; r == 0 && i < s->neveryone; i++)
+			r = choose(s, s->everyone[i], area, from, to);
+		if (s->nchosen > 1) /* numbers are as the records are */
+			qsort(s->chosen, s->nchosen, sizeof(*s->chosen), older);
 	}
-	r = make_index(s);
-	while (r == 0 && (cell = area_next(area, &at)) != AREA_ANYWHERE)
-		r = put_cell(s, cell, area, from, to, out);
-	for (i = 0; r == 0 && i < s->neveryone; i++)
-		r = put(s, s->everyone[i], area, from, to, out);
-	n = out->len / sizeof(struct picked);
-	if (r == 0 && n > 1)
-		qsort(out->data, n, sizeof(struct picked), older);
+	if (r == 0)
+		r = buf_reserve(out, s->nchosen * sizeof(struct picked));
+	for (i = 0; r == 0 && i < s->nchosen; i++) {
+		struct picked p = s->at[s->chosen[i] >> 1];
+
+		p.left = s->chosen[i] & 1;
+		r = buf_put(out, (const char *)&p, sizeof(p));
+	}
 	return r;
 }

@@ -47,6 +47,8 @@ struct sift {
 	size_t nnodes, nodes_cap, size;
 	uint32_t *everyone; /* numbers of those that concern all */
 	size_t neveryone, everyone_cap;
+	uint32_t *chosen; /* of the last pick: numbers, times two, and one more of what has left */
+	size_t nchosen, chosen_cap;
 };
 
 void sift_free(struct sift *s);

@@ -491,6 +491,70 @@ static void any_order_of_things_agrees_with_the_model(void **arg)
 	free(held.entry);
 }
 
+/* Whatever becomes of records, the next one is refused to those who have as many, or as much, and
+ * to nobody else. */
+static void each_sender_has_its_share(void **state)
+{
+	enum { PEOPLE = 5, THINGS = 40, SHARE = 6, TIMES = 20000 };
+	struct log_memory memory = {.max = SIZE_MAX};
+	uint64_t of[THINGS] = {0};
+	size_t len[THINGS] = {0}, refused = 0;
+	static unsigned char frame[FRAME_MAX];
+	struct state s;
+
+	(void)state;
+	state_init(&s, &memory);
+	for (uint64_t seq = 1; seq <= TIMES; seq++) {
+		uint64_t sender = 1 + pick(PEOPLE), hash;
+		uint32_t i = pick(THINGS);
+		size_t n = 0, bytes = 0, wants = 1 + pick(800);
+		struct state_entry *e;
+		bool one_more;
+		char key[8];
+
+		snprintf(key, sizeof(key), "k%02u", i);
+		if (pick(8) == 0) {
+			drop(&s, key);
+			of[i] = len[i] = 0;
+			continue;
+		}
+		hash = state_hash(&s, span(key));
+		for (uint32_t k = 0; k < THINGS; k++) {
+			n += of[k] == sender;
+			bytes += of[k] == sender && k != i ? len[k] : 0;
+		}
+		one_more = !of[i] && n >= SHARE;
+		assert_int_equal(state_is_share(&s, sender, hash, span(key), span("t"), SHARE),
+				 one_more);
+		/* What an entry takes beside its frame, as the state itself says. */
+		if (s.n && len[i] < wants && (bytes + wants) > 4000) {
+			size_t mine = of[i] == sender ? n : n + 1, over = 0;
+
+			for (uint32_t k = 0; k < THINGS; k++)
+				over += len[k];
+			over = (s.bytes - 2 * s.size * sizeof(void *) - over) / s.n;
+			assert_int_equal(state_is_large(&s, sender, hash, span(key), span("t"),
+							wants, 4000 + mine * over),
+					 true);
+			assert_int_equal(state_is_large(&s, sender, hash, span(key), span("t"),
+							wants, bytes + wants + mine * over),
+					 false);
+		}
+		if (one_more) {
+			refused++;
+			continue;
+		}
+		e = reserve(&s, key, span("t"), wants, THINGS, false);
+		assert_non_null(e);
+		state_set(&s, e, seq, sender, frame, 1);
+		of[i] = sender;
+		len[i] = len[i] > wants ? len[i] : wants;
+	}
+	assert_true(refused > 100);
+	state_free(&s);
+	assert_int_equal(atomic_load(&memory.used), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -503,6 +567,7 @@ int main(void)
 	    cmocka_unit_test(entries_may_move),
 	    cmocka_unit_test(snapshots_stay_as_they_were),
 	    cmocka_unit_test(any_order_of_things_agrees_with_the_model),
+	    cmocka_unit_test(each_sender_has_its_share),
 	};
 
 	if (sodium_init() < 0)

@@ -169,12 +169,13 @@ static void patches_make_what_was_logged(void **state)
 				if (p->slot->class == RECORD_DELETE || (last && later))
 					continue;
 				if (p->patch.len) {
+					const char *brace = memchr(p->patch.p, '{', p->patch.len);
+
 					/* It is of the one that there was. */
 					assert_int_equal(strtoull(p->patch.p + 1, NULL, 10),
 							 seq[key]);
-					buf_put(&patch, strchr(p->patch.p, '{'),
-						p->patch.len -
-						    (size_t)(strchr(p->patch.p, '{') - p->patch.p));
+					buf_put(&patch, brace,
+						p->patch.len - (size_t)(brace - p->patch.p));
 					buf_puts(&patch, "}");
 					assert_int_equal(json_merge_apply(&made, known[key].data,
 									  known[key].len,
