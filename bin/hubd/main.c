@@ -391,6 +391,7 @@ static int open_bridge(struct hub *hub)
 							.shared = opt->bus.n > 0,
 							.secret = hub->secret,
 							.secret_len = sizeof(hub->secret),
+							.lease_ms = hub->bus_settings.node_ms,
 							.event = encoding_event,
 							.heard = foreign_heard,
 							.arg = &hub->foreign};

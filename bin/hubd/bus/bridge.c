@@ -28,9 +28,7 @@
 #define SILENT_MS 15000	  /* without a word, after which it is given up */
 #define AGAIN_MS 200	  /* to the next attempt, twice as long each time, */
 #define AGAIN_MAX_MS 2000
-#define SAY_MS 10000  /* between two words about what is dropped */
-#define LEASE_MS 3000 /* for which one hubd hears for all */
-#define RENEW_MS 1000
+#define SAY_MS 10000 /* between two words about what is dropped */
 #define LEASE_KEY "hub:socketio:"
 #define END_MS 1000 /* for what is left to leave */
 
@@ -254,7 +252,7 @@ static int put_lease(struct bridge *b, uint64_t now_ms)
 {
 	char key[sizeof(LEASE_KEY) + 128], ms[24];
 	int n = snprintf(key, sizeof(key), LEASE_KEY "%s", b->set->prefix);
-	int len = snprintf(ms, sizeof(ms), "%d", LEASE_MS);
+	int len = snprintf(ms, sizeof(ms), "%ju", (uintmax_t)b->set->lease_ms);
 	const struct span words[] = {
 	    {"EVAL", 4},      {lease_script, sizeof(lease_script) - 1}, {"1", 1},
 	    {key, (size_t)n}, {b->holder, strlen(b->holder)},		{ms, (size_t)len}};
@@ -269,7 +267,7 @@ static void on_lease(struct bridge *b, bool has)
 	int r = 0;
 
 	b->asked = false;
-	b->lease_ms = has ? b->asked_ms + LEASE_MS : 0;
+	b->lease_ms = has ? b->asked_ms + b->set->lease_ms : 0;
 	if (has != b->listens)
 		r = put_listen(b, has ? "PSUBSCRIBE" : "PUNSUBSCRIBE");
 	b->listens = has;
@@ -533,8 +531,8 @@ static void tick(struct bridge *b, uint64_t now_ms)
 	else if (open && (redis_put(&b->pub.out, b->url.nhosts > 1 ? role : ping, 1) < 0 ||
 			  redis_put(&b->sub.out, ping, 1) < 0))
 		fail(b, "out of memory");
-	else if (open && b->set->shared && !b->asked && now_ms >= b->asked_ms + RENEW_MS &&
-		 put_lease(b, now_ms) < 0)
+	else if (open && b->set->shared && !b->asked &&
+		 now_ms >= b->asked_ms + b->set->lease_ms / 4 && put_lease(b, now_ms) < 0)
 		fail(b, "out of memory");
 	say_dropped(b, now_ms);
 }

@@ -30,6 +30,7 @@ struct bridge_settings {
 	bool shared;		     /* there are other hubds with the same sessions, */
 	const unsigned char *secret; /* and this */
 	size_t secret_len;
+	uint64_t lease_ms; /* for which one of them hears for all, from when it has said so last */
 	/* The name and the arguments of a record's event, as JSON; borrowed from the record. */
 	void (*event)(const char *record, size_t len, struct span *name, struct span *args);
 	/* An event, as a message, for these sessions, each with a NUL behind it; borrowed. It is to
