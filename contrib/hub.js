@@ -933,9 +933,9 @@ class Trunk {
 	}
 
 	// A tab begins where it was, if all that it has missed is still here.
-	#serve(to, {epoch, seq}) {
+	#serve(to, {epoch, seq, n}) {
 		const at = this.#hub[PLACE](), {gap, recent} = at;
-		const say = (name, ...what) => this.#say({to, name, what});
+		const say = (name, ...what) => this.#say({to, n, name, what});
 		if (epoch === at.epoch && (seq >= at.seq || seq >= recent.behind)) {
 			say("begin", this.#how({recovered: true}));
 			for (const m of recent.records) if (m.seq > seq) say("record", m);
@@ -964,11 +964,14 @@ const GONE = new Set(["closed", "failed", "gave_up", "restarted"]); // of a Trun
 const plain = (error) => error && {code: error.code, message: error.message, retryAfter: error.retryAfter, status: error.status};
 const whole = (why) => why && new HubError(why.code, why.message, why.retryAfter, why.status);
 
+let joins = 0; // of all links
+
 function overTab(link, about) {
 	const {tabs: {id, channel}, epoch, seq} = about;
 	const asked = new Map();
-	let begun = false, asks = 0;
+	let begun = false, asks = 0, joined;
 	const say = (what) => channel.postMessage({tab: id, ...what});
+	const join = () => say({join: {epoch, seq, n: joined = ++joins}});
 	const ask = (what) => new Promise((...waits) => (asked.set(++asks, waits), say({ask: what, n: asks})));
 	const closed = (why, of) => link.closed(Object.assign(whole(why) ?? new HubError("lost", "another tab has the connection"), {of}));
 	clearTimeout(link.patience); // the tab with the connection has its own
@@ -984,15 +987,15 @@ function overTab(link, about) {
 	};
 	channel.onmessage = ({data: {trunk, to, hello, status, why, name, what, n, value}}) => {
 		if (!trunk || (to && to !== id)) return;
-		if (name === "begin" && to) begun = true;
+		if (name === "begin" && to) begun = n === joined; // an earlier one's, and the last one's comes
 		if (name) return begun && link[name](...what);
 		if (n) return why ? asked.get(n)?.[1](whole(why)) : asked.get(n)?.[0](value);
 		if (status === "failed") return closed(why, status);
 		if (begun) return closed(why, "lost");
-		if (hello) say({join: {epoch, seq}});
+		if (hello) join();
 		else link.says(status, whole(why));
 	};
-	say({join: {epoch, seq}});
+	join();
 }
 
 const LINKS = {websocket: overWebSocket, sse: overEvents, poll: overPoll, tab: overTab};

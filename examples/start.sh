@@ -1,6 +1,9 @@
 # What the run of an application needs, by `. start.sh`: a hub of its own, and programs that are kept running. $build
 # is where the programs are, and $dir a folder of its own, which is removed at the end.
 
+# What start_hub leaves there; a second hub needs a folder of its own.
+at=$dir
+
 clean_up() {
 	trap '' HUP INT TERM
 	# The hub, which was the first, goes last: the others may have something left for it.
@@ -42,20 +45,20 @@ part() {
 }
 
 hub_once() {
-	exec "$build/hubd" --listen "127.0.0.1:$(cat "$dir/port" 2>/dev/null || echo 0)" --socket "$dir/hub.sock" \
-	    --drain 0 --log-level warn --ready-fd 3 "$@" 3>"$dir/ready"
+	exec "$build/hubd" --listen "127.0.0.1:$(cat "$at/port" 2>/dev/null || echo 0)" --socket "$at/hub.sock" \
+	    --drain 0 --log-level warn --ready-fd 3 "$@" 3>"$at/ready"
 }
 
-# start_hub ARGUMENT...: hubd with these on a free port, which is in $dir/port, and at HUB_URL; it comes back there.
+# start_hub ARGUMENT...: hubd with these on a free port, which is in $at/port, and at HUB_URL; it comes back there.
 start_hub() {
 	part hub_once "$@"
-	until [ -s "$dir/ready" ]; do
+	until [ -s "$at/ready" ]; do
 		kill -0 "$part" 2>/dev/null || exit 1
 		sleep 0.1
 	done
-	port=$(sed 's/.*"127\.0\.0\.1:\([0-9]*\)".*/\1/' "$dir/ready")
-	echo "$port" >"$dir/port"
-	HUB_URL=unix:$dir/hub.sock
+	port=$(sed 's/.*"127\.0\.0\.1:\([0-9]*\)".*/\1/' "$at/ready")
+	echo "$port" >"$at/port"
+	HUB_URL=unix:$at/hub.sock
 	export HUB_URL
 }
 

@@ -23,7 +23,8 @@ enum {
 	BANANAS = 60,
 	ROUND = 180 * HZ, /* who has most bananas at its end wins, or who has so many as the goal */
 	SILENT = 90 * HZ, /* who says nothing for so long is out */
-	LARGE = 8192 /* bytes of a state, above which it goes out at a quarter of this a tick */
+	LARGE = 8192,	  /* bytes of a state, above which it goes out less often: so that */
+	TOTAL = 1 << 20	  /* states take so many bytes a tick, of all players together */
 };
 
 struct player {
@@ -245,7 +246,7 @@ static void tell(void)
 			printf("%s%d,%d", i ? "," : "", (int)bananas[i].x, (int)bananas[i].y);
 		printf("],");
 		bytes = list(true);
-		next = now + 1 + (bytes > LARGE ? (uint64_t)bytes / (LARGE / 4) : 0);
+		next = now + 1 + (bytes > LARGE ? (uint64_t)bytes * (uint64_t)here / TOTAL : 0);
 	}
 	puts("}");
 }

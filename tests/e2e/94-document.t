@@ -1,6 +1,6 @@
 # Not under sanitizers.
 # The document that many edit: its rules by themselves, its text under every order of edits, and the whole, as one
-# command starts it, in real browsers: edits at once, one window without a network, who may not, and the store.
+# command starts it, in real browsers: edits at once, one window without a network, who may not, the store, and a hub and a window that are killed.
 use strict;
 use warnings;
 use Hub;
@@ -130,6 +130,21 @@ SKIP: {
 		$text = $now->('bob')->{text};
 		is(length $text, 302 + length('ANN IS HERE  ANN STAYSBOB IS AWAY  BOB WRITES') + 25 * 5 + 5 * 3, 'nothing lost and nothing twice');
 
+		# The hub is killed while edits are on their way.
+		for my $i (1 .. 2) {
+			my ($pid) = slurp($run->{out}) =~ /.*^The hub is process (\d+)\.$/ms;
+			my $before = @{ $report->{ann} };
+			$type->('bob', map { [ "k$i-$_ ", 0.5 ] } 1 .. 5);
+			$type->('ann', [ "l$i ", 0.5 ]);
+			$until->("kill $i", sub { $now->('bob')->{done} >= @{ $steps{bob} } - 2 });
+			kill 'KILL', $pid;
+			$until->('who writes is told', sub { grep { $_->{state} =~ /^offline|^no connection/ } @{ $report->{ann} }[ $before .. $#{ $report->{ann} } ] });
+			$same->("kill $i: the same again", qw(ann bob));
+		}
+		is(length $now->('bob')->{text}, length($text) + 2 * (25 + 3), 'nothing lost and nothing twice');
+		$text = $now->('bob')->{text};
+		$until->('both are there again', sub { 2 == grep { ($now->($_)->{people} // '') eq 'ann, bob' } qw(ann bob) });
+
 		# Who may less, and who may nothing.
 		$open->('cy', $port);
 		$same->('who comes late has all of it', qw(ann bob cy));
@@ -144,6 +159,9 @@ SKIP: {
 		$web->close(delete $browser{cy});
 		$until->('and who has gone', sub { $now->('ann')->{people} eq 'ann, bob' });
 		unlike($now->('ann')->{text}, qr/CY/, 'the text is as it was');
+		(delete $browser{bob})->kill('KILL');
+		$until->('whose window is killed is gone', sub { $now->('ann')->{people} eq 'ann' });
+		is($now->('ann')->{text}, $text, 'and what he wrote is there');
 		$web->close($_) for values %browser;
 		$log = $now->('ann')->{log};
 		is_deeply([ @$log[ 0 .. $#all ] ], \@all, 'the log has only grown');

@@ -405,6 +405,38 @@ END
 	}
 };
 
+# Both what it asked before and what it asks because of a new connection reach the tab that has it.
+subtest 'a tab that asks twice to join' => sub {
+	my $proc = node(<<'END', "http://127.0.0.1:$hub->{port}", $transports[-1]);
+const [url, transport] = args, options = {url, transports: [transport], shared: true, ...brief};
+let given = false;
+const request = (name, how, f) => given ? f() : new Promise(() => {});
+Object.defineProperty(globalThis, "navigator", {value: {onLine: true, locks: {request}}, configurable: true});
+const Channel = BroadcastChannel, held = [];
+// The first is under way until there is somebody, the second until the first is answered.
+globalThis.BroadcastChannel = class extends Channel {
+	constructor(name) {
+		super(name);
+		this.addEventListener("message", ({data: {hello, name, to}}) => (hello || (to && name === "begin")) && held.length && super.postMessage(held.shift()));
+	}
+	postMessage(what) { what.join ? held.push(what) : super.postMessage(what); }
+};
+const late = new Hub("twice", options);
+late.on("reset", (why) => say("reset", why));
+late.on("record", ({n}) => say("record", n));
+globalThis.BroadcastChannel = Channel;
+given = true;
+const first = new Hub("twice", options);
+await until(() => late.status === "joined" && first.status === "joined");
+for (let n = 1; n <= 3; n++) await first.publish({type: "t", n});
+await until(() => late.seq === 3);
+say("left", held.length);
+process.exit(0);
+END
+	is($proc->wait, 0, 'it ends');
+	is(slurp($proc->{out}), "record 1\nrecord 2\nrecord 3\nleft 0\n", 'and begins once');
+};
+
 subtest 'the example of the page' => sub {
 	my ($script) = slurp(root() . '/man/hub.js.3') =~ m{^(import \{Hub\} from "/usr/local.*?)^\.Ed}ms;
 	$script =~ s{/usr/local/share/hub/hub\.js}{root() . '/contrib/hub.js'}e or die "no module\n";

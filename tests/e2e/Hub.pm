@@ -160,7 +160,7 @@ sub spawn {
 		my $ok = eval {
 			_become(0, '<', $in);
 			_become(1, '>', $out);
-			_become(2, '>', $err);
+			_become(2, '>>', $err);
 			fcntl $_, F_SETFD, 0 for @{ $o{pass} || [] };
 			exec { $command->[0] } @$command;
 		};

@@ -29,10 +29,11 @@ sub start {
 	return $self;
 }
 
-# Arguments with which Chromium has WebGL, drawn by the CPU, and windows that nobody sees go on as those that one does.
+# Arguments with which a kind has WebGL, drawn by the CPU, and windows that nobody sees go on as those that one does.
 sub webgl {
-	return qw(--use-angle=swiftshader --enable-unsafe-swiftshader --disable-renderer-backgrounding),
-	    qw(--disable-backgrounding-occluded-windows --disable-background-timer-throttling);
+	my ($kind) = @_;
+	return $kind && $kind ne 'chromium' ? () : qw(--use-angle=swiftshader --enable-unsafe-swiftshader --disable-renderer-backgrounding
+	    --disable-backgrounding-occluded-windows --disable-background-timer-throttling);
 }
 
 # One command, and its result; dies where the browser refuses it.
@@ -67,13 +68,13 @@ sub close {
 }
 
 # A new tab with that address, once it has been loaded. size => [width, height]; before => a script that runs before
-# those of each page in it (Chromium).
+# those of each page in it.
 sub open {
 	my ($self, $url, %o) = @_;
 	my $page = bless { browser => $self, url => $url, errors => [] }, 'Hub::Browser::Page';
 	$page->{id} = $self->_new_tab($page);
 	$self->{pages}{ $page->{id} } = $page;
-	$self->_ask($page, 'Page.addScriptToEvaluateOnNewDocument', { source => $o{before} }) if $o{before};
+	$self->_before($page, $o{before}) if $o{before};
 	$self->_size($page, @{ $o{size} }) if $o{size};
 	$self->_go($page, $url);
 	$page->until('document.readyState === "complete"', 'the page to be loaded');
@@ -115,6 +116,11 @@ sub _new_tab {
 sub _ask {
 	my ($self, $page, $method, $params) = @_;
 	return $self->command($method, $params, sessionId => $page->{session});
+}
+
+sub _before {
+	my ($self, $page, $script) = @_;
+	$self->_ask($page, 'Page.addScriptToEvaluateOnNewDocument', { source => $script });
 }
 
 sub _go {
@@ -160,6 +166,26 @@ sub _close {
 	delete $self->{sessions}{ $page->{session} };
 }
 
+# Presses, moves or lets go the button of the mouse at each of these points.
+sub _mouse {
+	my ($self, $page, @steps) = @_;
+	for my $step (@steps) {
+		my ($what, $x, $y) = @$step;
+		$self->_ask($page, 'Input.dispatchMouseEvent',
+			{ type => { down => 'mousePressed', move => 'mouseMoved', up => 'mouseReleased' }->{$what}, x => $x, y => $y, button => 'left', buttons => $what eq 'up' ? 0 : 1, clickCount => 1 });
+	}
+}
+
+sub _key {
+	my ($self, $page, $code, $down) = @_;
+	$self->_ask($page, 'Input.dispatchKeyEvent', { type => $down ? 'rawKeyDown' : 'keyUp', code => $code, key => $code });
+}
+
+sub _type {
+	my ($self, $page, $text) = @_;
+	$self->_ask($page, 'Input.insertText', { text => $text });
+}
+
 # Ends the process of the page, without a word to anybody. Pages of one site may share it.
 sub _crash {
 	my ($self, $page) = @_;
@@ -194,6 +220,11 @@ sub _start {
 	$self->{ws} = Hub::Client->ws($port, path => '/session');
 	$self->command('session.new', { capabilities => {} });
 	$self->command('session.subscribe', { events => ['log.entryAdded'] });
+}
+
+sub _before {
+	my ($self, $page, $script) = @_;
+	$self->command('script.addPreloadScript', { functionDeclaration => "() => {\n$script\n}", contexts => [ $page->{id} ] });
 }
 
 sub _new_tab {
@@ -235,6 +266,34 @@ sub _picture {
 sub _close {
 	my ($self, $page) = @_;
 	$self->command('browsingContext.close', { context => $page->{id} });
+}
+
+sub _act {
+	my ($self, $page, %what) = @_;
+	$self->command('input.performActions', { context => $page->{id}, actions => [ \%what ] });
+}
+
+sub _mouse {
+	my ($self, $page, @steps) = @_;
+	my @do = map {
+		my ($what, $x, $y) = @$_;
+		({ type => 'pointerMove', x => int $x, y => int $y }, $what eq 'move' ? () : { type => $what eq 'up' ? 'pointerUp' : 'pointerDown', button => 0 })
+	} @steps;
+	$self->_act($page, type => 'pointer', id => 'mouse', parameters => { pointerType => 'mouse' }, actions => \@do);
+}
+
+# WebDriver's names of keys that write nothing.
+my %keys = (ArrowLeft => "\x{e012}", ArrowUp => "\x{e013}", ArrowRight => "\x{e014}", ArrowDown => "\x{e015}");
+
+sub _key {
+	my ($self, $page, $code, $down) = @_;
+	my $key = $keys{$code} // lc $code =~ s/^Key//r;
+	$self->_act($page, type => 'key', id => 'keys', actions => [ { type => $down ? 'keyDown' : 'keyUp', value => $key } ]);
+}
+
+sub _type {
+	my ($self, $page, $text) = @_;
+	$self->_act($page, type => 'key', id => 'keys', actions => [ map { my $key = $_; map { { type => $_, value => $key } } qw(keyDown keyUp) } split //, $text ]);
 }
 
 # Nothing here ends a page without a word.
@@ -303,44 +362,35 @@ sub crash {
 	delete $self->{browser}{pages}{ $self->{id} };
 }
 
-# --- what a person does; in Chromium
-
-sub _mouse {
-	my ($self, $type, $x, $y) = @_;
-	$self->{browser}->_ask($self, 'Input.dispatchMouseEvent',
-		{ type => $type, x => $x, y => $y, button => 'left', buttons => $type eq 'mouseReleased' ? 0 : 1, clickCount => 1 });
-}
+# --- what a person does
 
 # On what a selector names, or at a point.
 sub click {
 	my ($self, $x, $y) = @_;
 	($x, $y) = @{ $self->eval("(({x, y, width, height}) => [x + width / 2, y + height / 2])(document.querySelector('$x').getBoundingClientRect())") }
 	    unless defined $y;
-	$self->_mouse($_, $x, $y) for qw(mousePressed mouseReleased);
+	$self->{browser}->_mouse($self, [ down => $x, $y ], [ up => $x, $y ]);
 }
 
 sub drag {
 	my ($self, $from, $to) = @_;
-	$self->_mouse('mousePressed', @$from);
-	for my $part (1 .. 8) {
-		$self->_mouse('mouseMoved', map { $from->[$_] + ($to->[$_] - $from->[$_]) * $part / 8 } 0, 1);
-	}
-	$self->_mouse('mouseReleased', @$to);
+	my $way = sub { my ($part) = @_; return map { $from->[$_] + ($to->[$_] - $from->[$_]) * $part / 8 } 0, 1 };
+	$self->{browser}->_mouse($self, [ down => @$from ], (map { [ move => $way->($_) ] } 1 .. 8), [ up => @$to ]);
 }
 
 # Holds down a key, or lets it go: by its code, such as ArrowLeft.
 sub key {
 	my ($self, $code, $down) = @_;
-	$self->{browser}->_ask($self, 'Input.dispatchKeyEvent', { type => $down ? 'rawKeyDown' : 'keyUp', code => $code, key => $code });
+	$self->{browser}->_key($self, $code, $down);
 }
 
 sub type {
 	my ($self, $selector, $text) = @_;
 	$self->eval("document.querySelector('$selector').focus()");
-	$self->{browser}->_ask($self, 'Input.insertText', { text => $text });
+	$self->{browser}->_type($self, $text);
 }
 
-# Whether the browser has no network for it.
+# Whether the browser has no network for it; Chromium.
 sub offline {
 	my ($self, $off) = @_;
 	$self->{browser}->_ask($self, 'Network.enable');

@@ -52,16 +52,23 @@ sub kill_child {
 	kill 'KILL', @pids;
 }
 
+# Its hub, or the one that has that folder.
 sub kill_hub {
-	my ($self) = @_;
-	my ($pid) = slurp("$self->{dir}/ready") =~ /"pid":(\d+)/ or die "no hub\n";
+	my ($self, $folder) = @_;
+	my ($pid) = slurp(join '/', $self->{dir}, $folder // (), 'ready') =~ /"pid":(\d+)/ or die "no hub\n";
 	kill 'KILL', $pid;
 }
 
-# The body of a GET.
+# The port of the hub that has that folder.
+sub port {
+	my ($self, $folder) = @_;
+	return slurp("$self->{dir}/$folder/port") =~ s/\n//r;
+}
+
+# The body of a GET, of that port or of its hub.
 sub get {
-	my ($self, $path) = @_;
-	my $hub = bless { host => '127.0.0.1', port => $self->{port} }, 'Hub';
+	my ($self, $path, $port) = @_;
+	my $hub = bless { host => '127.0.0.1', port => $port // $self->{port} }, 'Hub';
 	return $hub->get($path)->{body};
 }
 
