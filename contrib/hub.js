@@ -66,8 +66,7 @@ export class Hub {
 	#held = false; // something was refused for now
 	#maxMessage = Infinity;
 	#area; #wanted; // of which it has had all, and which it is to have
-	#entering; // {area, left, had}: state of it that comes
-	#asked = new Map(); // msg_id => area
+	#moving; // {area, msg_id, left}: to which it moves; left: of its state that is still to come
 	#ahead = 0; // what does not wait has come up to there
 	#bases; // seq => record of the mirror, for patches; undefined: none are wanted
 	#partial; // not all records come: their numbers have holes
@@ -153,9 +152,7 @@ export class Hub {
 			this.#epoch = this.#seq = this.#place = undefined;
 			return void this.#connect();
 		}
-		const msg_id = `area-${++this.#count}`;
-		this.#asked.set(msg_id, area);
-		link.send(JSON.stringify({type: "interest", session_id: this.#session, area, msg_id}));
+		if (!this.#moving) this.#move();
 	}
 
 	// Who is there: {user_count, members}.
@@ -225,7 +222,7 @@ export class Hub {
 			ahead: told("ahead", (m) => this.#before(m)), base: (seq) => this.#bases?.get(seq),
 			// Of what it has not had there are no patches: all of it, and without.
 			anew: mine(() => { this.#bases = this.#epoch = this.#seq = this.#place = undefined; this.#connect(); }),
-			area: this.#epoch === undefined ? this.#wanted : this.#area, wanted: () => this.#wanted,
+			area: this.#epoch === undefined ? this.#wanted : this.#area, has: () => this.#area,
 			wish: (area) => ({...this.#options.select, area, delta: this.#bases && true}),
 		});
 		link.patience = setTimeout(() => link.closed(new HubError("silent", "it does not answer")), answer);
@@ -317,6 +314,7 @@ export class Hub {
 			for (const records of this.#mirror.values()) records.clear();
 			this.#bases?.clear();
 			this.#ahead = 0;
+			this.#moving = undefined;
 			this.#recent.records = [];
 			if (this.#known) this.#emit("reset", reason ?? "again");
 			this.#known = true;
@@ -325,7 +323,8 @@ export class Hub {
 			this.#better = setTimeout(() => this.#try_better(), this.#betterWait);
 		this.#become("behind");
 		if (recovered) this.#caught_up();
-		if (this.#wanted !== this.#area) this.interest(this.#wanted);
+		if (this.#moving || this.#wanted !== this.#area)
+			link.kind === "websocket" ? this.#move() : this.interest(this.#wanted);
 	}
 
 	#arrive(epoch, seq, place) {
@@ -345,7 +344,7 @@ export class Hub {
 	}
 
 	#record(m, place) {
-		if (this.#entering) return this.#enter(m);
+		if (this.#moving?.left) return this.#enter(m);
 		const p = m.msg_id !== undefined && this.#pending.get(m.msg_id);
 		// It was sent as another client, so that the hub would not know it for the same.
 		if (p && !p.sent && p.by && p.by !== this.#link.writer) this.#answered(p, {type: "ack", msg_id: m.msg_id, session_id: m.session_id, seq: m.seq});
@@ -368,21 +367,32 @@ export class Hub {
 		this.#emit("record", m);
 	}
 
-	// The state of an area that has moved.
-	#enter(m) {
-		const {area, had} = this.#entering;
-		had.push(m);
-		this.#take_state(m, true);
-		if (!--this.#entering.left) this.#area = area, this.#entering = undefined;
+	// One at a time. Who was cut off meanwhile asks for the same one again, before any other: what it was to forget for
+	// its sake it does not know any more.
+	#move() {
+		if (!this.#moving && (this.#wanted === this.#area || this.#link.held)) return;
+		const area = this.#moving ? this.#moving.area : this.#wanted, msg_id = `area-${++this.#count}`;
+		this.#moving = {area, msg_id, left: 0};
+		this.#link.send(JSON.stringify({type: "interest", session_id: this.#session, area, msg_id}));
 	}
 
 	#entered(m) {
-		const area = m.msg_id === undefined ? this.#wanted : this.#asked.get(m.msg_id);
-		this.#asked.delete(m.msg_id);
-		if (m.overtaken) return;
-		if (m.snapshot) this.#entering = {area, left: m.snapshot, had: []};
-		else if (this.#entering) this.#entering.area = area; // the same cells
-		else this.#area = area;
+		if (m.msg_id !== this.#moving?.msg_id) return;
+		this.#moving.left = m.snapshot;
+		if (!m.snapshot) this.#moved();
+	}
+
+	// The state of the area to which it moves.
+	#enter(m) {
+		this.#take_state(m, true);
+		if (!--this.#moving.left) this.#moved();
+	}
+
+	#moved() {
+		this.#area = this.#moving.area;
+		this.#moving = undefined;
+		this.#go_on();
+		if (this.transport) this.#move();
 	}
 
 	#left({left}) {
@@ -425,7 +435,7 @@ export class Hub {
 		if (m.user_count !== undefined) this.userCount = m.user_count;
 		if (m.type === "ack" && p) this.#answered(p, m);
 		else if (m.type === "error" && p) this.#refused(p, m.data);
-		else if (m.type === "error") this.#emit("error", new HubError(m.data.code, m.data.message), m);
+		else if (m.type === "error") this.#failed(m);
 		else if (m.type === "gap") this.#lost(m);
 		else if (m.type === "resume_token") this.#resume = m.resume;
 		else if (m.type === "area_left") this.#left(m);
@@ -433,6 +443,13 @@ export class Hub {
 		else if (m.type === "skipped") this.#emit("skipped", m.count);
 		else if (m.type === "version_status") m.match || this.#emit("version", m.js_version);
 		else if (/^client_(dis)?connected$|^connection_status$/.test(m.type)) this.#emit("presence", m);
+	}
+
+	#failed(m) {
+		this.#emit("error", new HubError(m.data.code, m.data.message), m);
+		if (!this.#moving || m.msg_id !== this.#moving.msg_id) return;
+		this.#moving = undefined; // it stays where it is
+		this.#go_on();
 	}
 
 	#lost(m) {
@@ -470,11 +487,12 @@ export class Hub {
 			this.#at = this.#options.transports.indexOf("websocket");
 			return void this.#connect();
 		}
-		if (!this.#held || link.held) return;
+		if (!this.#held || link.held || this.#moving) return;
 		link.held = setTimeout(() => link.again(() => {
 			link.held = undefined;
 			this.#held = false;
 			this.#flush();
+			this.#move();
 		}), this.#options.firstWait * (0.5 + Math.random() / 2));
 	}
 
@@ -613,7 +631,7 @@ async function overWebSocket(link, about) {
 	link.publish = (list) => list.forEach((p) => socket.send(p.text));
 	link.ping = () => new Promise((...waits) => (asked.pong.push(waits), say({type: "ping"})));
 	link.presence = () => new Promise((...waits) => (asked.presence.push(waits), say({type: "presence", session_id: session, msg_id: "presence"})));
-	link.again = (f) => { again = f; say({...link.wish(link.wanted()), type: "session_associate", session_id: session, ordered: true}); };
+	link.again = (f) => { again = f; say({...link.wish(link.has()), type: "session_associate", session_id: session, ordered: true}); };
 
 	const associated = (m) => {
 		if (joined) {

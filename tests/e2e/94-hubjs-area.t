@@ -18,7 +18,21 @@ my $script = spew(scratch() . '/area.mjs', <<"END");
 import {Hub} from "$root/contrib/hub.js";
 const [url, how] = process.argv.slice(2);
 const sockets = [];
-class Cut extends WebSocket { constructor(...what) { super(...what); sockets.push(this); } }
+let third; // where it goes when it is cut off between what it is to forget for a move and the rest of that
+class Cut extends WebSocket {
+	constructor(...what) {
+		super(...what);
+		sockets.push(this);
+		this.addEventListener("message", (event) => {
+			if (this.dead) return event.stopImmediatePropagation();
+			if (!third || !event.data.includes('"area_left"')) return;
+			const area = third;
+			this.dead = true;
+			third = undefined;
+			setTimeout(() => { hub.interest(area); this.close(4999); });
+		});
+	}
+}
 const hub = new Hub("s", {url, WebSocket: Cut, transports: ["websocket"], firstWait: 5, longestWait: 20, select: {area: {x: 5, y: 5, r: 10}, tick: 10, batch: true, ...JSON.parse(how)}});
 const say = (...words) => console.log(words.join(" "));
 const keys = () => [...hub.state("pos")].map(([key, m]) => key + ":" + m.n).sort().join(",");
@@ -32,6 +46,7 @@ process.stdin.on("data", (text) => {
 	for (const line of all) {
 		if (line === "cut") sockets.at(-1)?.close(4999);
 		else if (line === "keys") say("keys", keys());
+		else if (line.startsWith("third ")) third = JSON.parse(line.slice(6));
 		else hub.interest(JSON.parse(line));
 	}
 });
@@ -56,8 +71,8 @@ for my $how ('{}', '{"delta":true}', '{"delta":true,"conflate":true,"fields":"co
 		$at{$key} = { type => 'pos', key => $key, n => $n, x => rand 60, y => rand 60, long => 'long ' x 40 };
 		$p->send($at{$key});
 		$p->send({ type => 'say', n => $n }) if $n % 5 == 0;
-		$ask->(json({ x => rand 60, y => rand 60, r => 10 })) if $n % 9 == 0;
-		$ask->('cut') if $n % 23 == 0;
+		$ask->(json({ x => rand 60, y => rand 60, r => 10 })) if $n % 3 == 0;
+		$ask->('cut') if $n % 7 == 0;
 		$p->sync if $n % 10 == 0;
 	}
 	$ask->('{"x":25,"y":25,"r":10}');
@@ -72,6 +87,30 @@ for my $how ('{}', '{"delta":true}', '{"delta":true,"conflate":true,"fields":"co
 	pass("$how: the mirror is what stands there");
 	is(slurp($proc->{err}), '', 'and nothing went wrong');
 	$proc->kill('TERM') if $proc->can('kill');
+}
+# What was forgotten for a move that did not come to its end is known again, also where the next one would have kept it.
+{
+	my $p = $hub->member('unix', 's', echo => $false);
+	$p->send({ type => 'pos', key => 'stays', n => 1, x => 8, y => 5 });
+	$p->send({ type => 'pos', key => "k$_", n => 0, x => 900, y => 900 }) for 0 .. 19;
+	$p->sync;
+	my $proc = spawn([ @node, $script, "http://$hub->{host}:$hub->{port}", '{"tick":0,"batch":false}' ], in => 'pipe');
+	my $ask = sub { syswrite $proc->{stdin}, "$_[0]\n" };
+	my $knows = sub {
+		my ($since) = @_;
+		my $tries = 0;
+		wait_for {
+			$ask->('keys') if $tries++ % 20 == 0;
+			slurp($proc->{out}) =~ /$since.*^keys stays:1$/ms;
+		} 'the mirror to have it';
+	};
+	$knows->('');
+	$ask->('third {"x":15,"y":5,"r":10}');
+	$ask->('{"x":105,"y":5,"r":10}');
+	said($proc, qr/^left pos stays$/m);
+	$knows->('^left pos stays$');
+	pass('a third area, after a cut');
+	is(slurp($proc->{err}), '', 'and nothing went wrong');
 }
 $hub->stop;
 done_testing();
