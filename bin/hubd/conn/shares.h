@@ -42,7 +42,8 @@ void shares_free(struct shares *s); /* NULL is fine */
 
 /* Who it is. The address is known, and counts with all that network_around() it. */
 uint64_t shares_address(const struct shares *s, const struct address *a);
-uint64_t shares_pollers(const struct shares *s, const struct address *a); /* those of it that poll */
+uint64_t shares_pollers(const struct shares *s,
+			const struct address *a); /* those of it that poll */
 uint64_t shares_user(const struct shares *s, struct span user);
 
 /* Counts a connection of the holder, who may have max. Returns 0 with *at, to be given back by

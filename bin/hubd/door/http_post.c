@@ -62,8 +62,7 @@ static void posting_close(struct conn *c, enum close_code code, const char *reas
 		struct buf *b = worker_scratch(c->worker);
 		const char *name = code == CLOSE_RESTART ? "shutting_down" : "rate_limited";
 
-		if (rest_error(b, name, reason, (struct span){0}, 0) == 0 &&
-		    buf_puts(b, "\n") == 0)
+		if (rest_error(b, name, reason, (struct span){0}, 0) == 0 && buf_puts(b, "\n") == 0)
 			posting_write(c, b->data, b->len);
 		worker_scratch_done(c->worker, b);
 		code = CLOSE_NORMAL;
