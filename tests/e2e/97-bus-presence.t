@@ -128,6 +128,67 @@ subtest 'a hubd that was only slow' => sub {
 	told($x, 'client_disconnected', $y->{id}, 1);
 };
 
+# Long before the others say that it is gone, its client is somewhere else. Whoever asks Redis who is where hears of that
+# alone, also of a Redis that was started again with what it had been told before.
+subtest 'who comes from a hubd that was killed' => sub {
+	my $own = Hub::Redis->start;
+	my ($here, $there) = map { $own->hub(args => [ '--bus-node-timeout', 60 ]) } 1, 2;
+	my $watch = $here->member('unix', 'moved');
+	my $x = $there->member('ws', 'moved');
+	told($watch, 'client_connected', $x->{id}, 2);
+	$own->cli('SAVE');
+	$there->{proc}->kill('KILL');
+	$there->forget;
+	my $y = $here->client('ws');
+	is($y->join_session('moved', resume => $x->{joined}{resume})->{client_id}, $x->{id}, 'it comes back elsewhere');
+	# It is asked who is where, and behind that a message has its ack.
+	my $settled = sub {
+		my $asked = sub { $own->cli(qw(INFO commandstats)) =~ /cmdstat_hgetall:calls=(\d+)/ ? $1 : 0 };
+		my $before = $asked->();
+		$_[0]->();
+		wait_for { $asked->() > $before } 'Redis to be asked';
+		$watch->send({ type => 'there', msg_id => $_[1] });
+		return $watch->wait_type('ack');
+	};
+	$settled->(sub { $own->cli(qw(CLIENT KILL TYPE pubsub)) }, 'a');
+	$y->sync;
+	ok($y->alive, 'and stays, though Redis still had it where it was');
+	is(list($watch)->{user_count}, 2, 'there once');
+	my $z = $own->hub;
+	is($z->member('unix', 'moved')->{joined}{user_count}, 3, 'for a hubd that comes, too');
+	$_->stop for $z, $here;
+};
+
+subtest 'Redis comes back with what it was told before' => sub {
+	my $own = Hub::Redis->start;
+	my ($here, $there) = map { $own->hub(args => [ '--bus-node-timeout', 60 ]) } 1, 2;
+	my $watch = $here->member('unix', 'moved');
+	my $x = $there->member('ws', 'moved');
+	told($watch, 'client_connected', $x->{id}, 2);
+	$own->cli('SAVE');
+	$there->{proc}->kill('KILL');
+	$there->forget;
+	my $y = $here->client('ws');
+	is($y->join_session('moved', resume => $x->{joined}{resume})->{client_id}, $x->{id}, 'it comes back elsewhere');
+	becomes { $own->cli('HGET', 'hub:{moved}:here', 'v') > 2 } 'and Redis is told';
+	$own->down;
+	$own->up;
+	becomes { $own->cli('PUBSUB', 'CHANNELS') =~ /moved/ } 'it is listened to again';
+	my $n = 0;
+	becomes {
+		my ($id, $answer) = 'm' . $n++;
+		$watch->send({ type => 'there', msg_id => $id });
+		wait_for { ($answer) = grep { /^\{"type":"(?:ack|error)".*"msg_id":"$id"/ } @{ $watch->{in} } } 'an answer';
+		$answer =~ /"ack"/;
+	} 'and works';
+	$y->sync;
+	ok($y->alive, 'the client stays');
+	is(list($watch)->{user_count}, 2, 'there once');
+	my $z = $own->hub;
+	is($z->member('unix', 'moved')->{joined}{user_count}, 3, 'for a hubd that comes, too');
+	$_->stop for $z, $here;
+};
+
 subtest 'Redis is cut, or away' => sub {
 	my ($x, $y) = map { $_->member('unix', 'cut') } @hub;
 	told($x, 'client_connected', $y->{id}, 2);

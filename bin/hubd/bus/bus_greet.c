@@ -19,6 +19,7 @@ void link_begin_sub(struct link *l)
 
 static void set_up(struct link *l)
 {
+	bool anew = !l->greeted;
 	char where[400];
 
 	redis_url_text(&l->url, l->attempt, where, sizeof(where));
@@ -28,7 +29,7 @@ static void set_up(struct link *l)
 	l->up = l->greeted = true;
 	l->down_ms = 0;
 	l->pause_ms = 0;
-	far_resume_all(l);
+	far_resume_all(l, anew);
 	if (l->sub.step == REDIS_CLOSED)
 		link_begin_sub(l);
 }

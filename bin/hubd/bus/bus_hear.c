@@ -70,7 +70,7 @@ void hear(struct link *l, const redisReply *reply)
 			   (struct span){reply->element[2]->str, (size_t)reply->element[2]->len});
 }
 
-void far_resume_all(struct link *l)
+void far_resume_all(struct link *l, bool anew)
 {
 	struct far *f, *next;
 
@@ -80,6 +80,8 @@ void far_resume_all(struct link *l)
 			open_far(l, f);
 		else if (f->step == FAR_OPEN)
 			far_look(l, f);
+		if (anew)
+			session_unheard(f->session);
 		f->declare = true;
 		publish_due(l, f);
 	}

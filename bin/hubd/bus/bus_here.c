@@ -57,13 +57,14 @@ static struct call *here_call(struct link *l, struct far *f, uint64_t node, cons
 	return NULL;
 }
 
-static int put_client(struct buf *b, uint64_t client, struct span said)
+/* known: as `=` of here.lua. */
+static int put_client(struct buf *b, uint64_t client, bool known, struct span said)
 {
-	char id[ID_WORD + 1];
+	char id[1 + ID_WORD + 1] = "=";
 	int r;
 
-	id_word(client, id);
-	r = redis_put_arg(b, id, ID_WORD);
+	id_word(client, id + known);
+	r = redis_put_arg(b, id, ID_WORD + known);
 	return r == 0 ? redis_put_arg(b, said.p, said.len) : r;
 }
 
@@ -74,7 +75,7 @@ static void tell(struct link *l, struct far *f, const struct offer *o)
 	l->scratch.len = 0;
 	if (call &&
 	    (put_said(&l->scratch, o->version, offer_key(o), (struct span){o->text, o->len}) < 0 ||
-	     put_client(&call->command, o->tags.sender,
+	     put_client(&call->command, o->tags.sender, false,
 			(struct span){l->scratch.data, o->news == 'j' ? l->scratch.len : 0}) < 0)) {
 		call_free(call);
 		call = NULL;
@@ -142,7 +143,8 @@ static void put_member(const struct member *m, void *arg)
 	if (d->status == 0)
 		d->status = put_said(&said, m->version, user, info);
 	if (d->status == 0)
-		d->status = put_client(&d->words, m->client, (struct span){said.data, said.len});
+		d->status = put_client(&d->words, m->client, session_has_told(m),
+				       (struct span){said.data, said.len});
 	d->n++;
 	buf_free(&said);
 }
@@ -298,8 +300,10 @@ void here_read(struct link *l, struct far *f, const redisReply *reply, size_t i)
 			continue;
 		}
 		b->len = 0;
-		if (buf_put(b, name->str, (size_t)name->len) == 0 && buf_put(b, " ", 1) == 0 &&
-		    buf_put(b, said->str, (size_t)said->len) == 0)
+		/* As it is told: NODE CLIENT and the rest. */
+		if (said->len > ID_WORD && buf_put(b, said->str, ID_WORD + 1) == 0 &&
+		    buf_put(b, name->str, (size_t)name->len) == 0 &&
+		    buf_put(b, said->str + ID_WORD, (size_t)said->len - ID_WORD) == 0)
 			take_joined(l, f, (struct span){b->data, b->len});
 	}
 	session_away_end(f->session);
@@ -345,7 +349,7 @@ static void end_node(struct link *l, uint64_t node)
 			continue;
 		call = here_call(l, f, node, "l", v.n);
 		for (size_t i = 0; call && i < v.n && r == 0; i++)
-			r = put_client(&call->command, v.clients[i], (struct span){"", 0});
+			r = put_client(&call->command, v.clients[i], false, (struct span){"", 0});
 		if (call && r == 0)
 			link_call(l, call);
 		else

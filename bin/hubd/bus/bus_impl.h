@@ -278,8 +278,9 @@ void open_timeouts(struct link *l, uint64_t now_ms);
 /* A message, or the answer to a subscription. */
 void hear(struct link *l, const redisReply *reply);
 
-/* The publishing connection is there again. */
-void far_resume_all(struct link *l);
+/* The publishing connection is there again; anew: to another Redis, or one that was started again,
+ * which may have forgotten what it was told last. */
+void far_resume_all(struct link *l, bool anew);
 
 /* --- bus_fail.c */
 

@@ -145,6 +145,18 @@ void session_heard(struct session *s, uint32_t version)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void session_unheard(struct session *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->heard = s->version - INT32_MAX;
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool session_has_told(const struct member *m)
+{
+	return (int32_t)(m->version - m->session->heard) <= 0;
+}
+
 size_t session_each_away(struct session *s, uint64_t node,
 			 void (*each)(const struct away *a, void *arg), void *arg)
 {

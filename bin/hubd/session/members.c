@@ -184,7 +184,7 @@ bool session_replaced_away(struct session *s, uint64_t client)
 	const struct member *m = session_client(s, client);
 
 	for (; m; m = m->hash_next)
-		if (m->client == client && (int32_t)(m->version - s->heard) > 0)
+		if (m->client == client && !session_has_told(m))
 			return false;
 	replace(s, client, NULL);
 	return true;

@@ -628,6 +628,13 @@ void session_away_begin(struct session *s);
 void session_away_end(struct session *s);
 void session_heard(struct session *s, uint32_t version);
 
+/* What the other hubs were told of the members here may be forgotten: it is said anew, and those
+ * here have come later than what is heard then. */
+void session_unheard(struct session *s);
+
+/* Whether the other hubs were told of m. Under the lock. */
+bool session_has_told(const struct member *m);
+
 /* Calls each() for those that are at that hub, or, 0, at any, under the lock; returns how many. */
 size_t session_each_away(struct session *s, uint64_t node,
 			 void (*each)(const struct away *a, void *arg), void *arg);
