@@ -21,7 +21,7 @@ subtest 'hub.conf' => sub {
 	my %value = map { /^#?([a-z-]+)(?: = (.+))?$/ ? ($1 => $2 // 'on') : () } split /\n/, $conf;
 	is_deeply([ sort keys %value ], [ sort @names ], 'it has every option');
 	for my $name (sort keys %value) {
-		next if $name =~ /^(?:listen-proxy|trust-proxy|host|origin|cors|www|tls-cert|tls-key|socket|workers|max-connections|max-polling|socketio-echo|client-version|store|bus|bus-ca|keys|rules|user|auth-\w+|allow-query-token|insecure|deflate|area)$/;
+		next if $name =~ /^(?:listen-proxy|trust-proxy|host|origin|cors|www|tls-cert|tls-key|socket|workers|max-connections|max-polling|socketio-echo|client-version|store|bus|bus-ca|bus-socketio|bus-socketio-redis|keys|rules|user|auth-\w+|allow-query-token|insecure|deflate|area)$/;
 		is($value{$name} =~ s/(?<=\d)s$//r, $default{$name}, "$name: the default");
 	}
 
