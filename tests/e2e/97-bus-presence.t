@@ -108,6 +108,7 @@ subtest 'a hubd is killed' => sub {
 	my $z = $third->member('unix', 'killed');
 	$y->send({ type => 'set', key => 'k', own => JSON::PP::true, msg_id => 'a' });
 	$y->wait_type('ack');
+	knows($x, $y, $z);
 	$third->{proc}->kill('KILL');
 	$third->forget;
 	becomes { list($x)->{user_count} // 0; json(list($x)) !~ /$y->{id}|$z->{id}/ } 'its members are gone';
