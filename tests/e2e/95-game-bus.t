@@ -1,9 +1,0 @@
-# Not under sanitizers.
-# Long.
-# The same as 95-game.t, in a town of two hubs with a Redis between them.
-use strict;
-use warnings;
-use FindBin;
-
-$ENV{HUB_TEST_BUS} = 1;
-do("$FindBin::Bin/95-game.t") or die $@ || $!;
