@@ -74,6 +74,7 @@ static void set_up(struct run *r, struct plan *p, struct options *o, const struc
 	memset(p, 0, sizeof(*p));
 	memset(o, 0, sizeof(*o));
 	p->o = o;
+	p->nodes = 1;
 	r->plan = p;
 	r->o = o;
 	r->dialect = p->dialect = d;
