@@ -157,6 +157,7 @@ static void it_goes_on_with_the_next_connection(void **state)
 	}
 	assert_int_equal(meter_waits(m, worker_now_ms(t.w), count_one, &told), 0);
 	meter_end(m);
+	peer_free(&next);
 	/* And it ends at any time. */
 	peer_open(&next, t.w, &outside);
 	meter_slow(next.conn, 60000, "a test");
