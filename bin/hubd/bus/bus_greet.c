@@ -150,25 +150,11 @@ static void on_greeted(struct link *l, struct call *call, const redisReply *repl
 		link_fail(l, reply->str);
 }
 
-/* The words of AUTH; how many, 0: there is no password. */
-static size_t auth_words(const struct redis_url *u, struct span words[3])
-{
-	size_t n = 0;
-
-	if (!u->password[0])
-		return 0;
-	words[n++] = (struct span){"AUTH", 4};
-	if (u->user[0])
-		words[n++] = (struct span){u->user, strlen(u->user)};
-	words[n++] = (struct span){u->password, strlen(u->password)};
-	return n;
-}
-
 void link_greeting(struct link *l)
 {
 	static const struct span info[] = {{"INFO", 4}};
 	struct span words[3];
-	size_t n = auth_words(&l->url, words);
+	size_t n = redis_url_auth(&l->url, words);
 	char db[12];
 
 	if (n)
@@ -185,7 +171,7 @@ void link_greeting(struct link *l)
 void link_sub_opened(struct link *l)
 {
 	struct span words[3];
-	size_t n = auth_words(&l->url, words);
+	size_t n = redis_url_auth(&l->url, words);
 
 	if (n)
 		redis_put(&l->sub.out, words, n);

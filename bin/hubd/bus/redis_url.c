@@ -157,3 +157,16 @@ void redis_url_text(const struct redis_url *u, unsigned host, char *out, size_t 
 		snprintf(out, cap, "%s://%s%s%s:%s", u->tls ? "rediss" : "redis", v6 ? "[" : "",
 			 h->name, v6 ? "]" : "", h->port);
 }
+
+size_t redis_url_auth(const struct redis_url *u, struct span words[REDIS_AUTH_WORDS])
+{
+	size_t n = 0;
+
+	if (!u->password[0])
+		return 0;
+	words[n++] = (struct span){"AUTH", 4};
+	if (u->user[0])
+		words[n++] = (struct span){u->user, strlen(u->user)};
+	words[n++] = (struct span){u->password, strlen(u->password)};
+	return n;
+}

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "json/envelope.h"
+
 #define REDIS_HOSTS_MAX 8
 #define REDIS_TEXT_MAX 256
 
@@ -28,5 +30,10 @@ int redis_url_parse(struct redis_url *u, const char *text, char *why, size_t cap
 
 /* For messages, without the password. */
 void redis_url_text(const struct redis_url *u, unsigned host, char *out, size_t cap);
+
+#define REDIS_AUTH_WORDS 3
+
+/* The words of AUTH, borrowed; how many, 0: there is no password. */
+size_t redis_url_auth(const struct redis_url *u, struct span words[REDIS_AUTH_WORDS]);
 
 #endif
