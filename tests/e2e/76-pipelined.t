@@ -72,6 +72,15 @@ subtest 'heads of long answers' => sub {
 	$hub->stop;
 };
 
+subtest 'of who has gone' => sub {
+	my $hub = Hub->start(workers => 1);
+	my $c = Hub::Http->open($hub, unix => 1);
+	together($c, 'POST', ("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n") x 300, messages(1, 3));
+	$c->vanish;
+	becomes { $hub->health->{records} == 3 } 'what he said is kept';
+	$hub->stop;
+};
+
 # --- what a connection may do in a time, it may over all of its requests
 
 subtest 'rates' => sub {

@@ -343,6 +343,10 @@ void http_serve(struct http *h)
 			engineio_serve(h);
 		return;
 	}
+	if (h->stream->deaf && READ & 1u << h->head.method) {
+		http_answered(h, false); /* who has gone is read to the end, for what he says */
+		return;
+	}
 	route = find_route(path, &names);
 	if (h->head.content_length > HTTP_BODY_MAX && !takes_body(h, route))
 		http_answer(h, http_error(413, NULL, "nothing here takes such a body"));

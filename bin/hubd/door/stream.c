@@ -14,6 +14,7 @@
 #include "door/tls.h"
 
 #define STEP_NS 1000000		   /* of a turn that are one stream's, about */
+#define TURN_NS 4000000		   /* of a turn: then each stream does one thing more */
 #define LINGER_S 2		   /* for the peer to end as well */
 #define LINGER_BYTES (1024 * 1024) /* that it may still send */
 
@@ -333,11 +334,11 @@ static bool drop(struct stream *s, size_t len)
 bool stream_yields(struct stream *s)
 {
 	struct doors *d = s->worker->doors;
-	uint64_t now = clock_mono_ns();
+	uint64_t now = clock_mono_ns(), all = worker_turn_ns(s->worker) + TURN_NS;
 
 	/* Most have only one thing to do. */
 	if (!d->step_ns)
-		d->step_ns = now + STEP_NS;
+		d->step_ns = now + STEP_NS < all ? now + STEP_NS : all;
 	s->yields = now > d->step_ns;
 	return s->yields;
 }

@@ -15,6 +15,7 @@
 
 #define TICK_MS 1000
 #define POLL_EVENTS 256	    /* taken at a time */
+#define STREAMS_NS 2000000   /* of a turn, for streams that have more to read */
 #define DRAIN_LAST_MS 1500  /* behind the drain time: for peers to take what is due to them */
 #define DRAIN_GRACE_MS 3000 /* then to answer the close, until so much behind it */
 
@@ -51,7 +52,7 @@ struct engine {
 	uint64_t wall_ms; /* of this turn, once it was asked for */
 	uint64_t busy_ns; /* since when it has been handling events; 0: it waits for them */
 	uint64_t drain_start_ms;
-	bool started, draining;
+	bool started, draining, ending;
 };
 
 /* Whose loop runs in this thread. */
@@ -174,21 +175,41 @@ bool worker_later(struct worker *w, enum turn_step step, struct turn_entry *e)
 	return true;
 }
 
+/* While it is active the loop does not wait; turns stop it. */
+static void on_idle(uv_idle_t *handle)
+{
+	(void)handle;
+}
+
+/* What is left of a list: first of the next turn's, so that all have theirs, one after the other. */
+static void put_off(struct engine *en, enum turn_step step)
+{
+	struct turn_entry **last = &en->list[step];
+
+	while (*last != &en->end)
+		last = &(*last)->next;
+	*last = en->next[step];
+	en->next[step] = en->list[step];
+	en->list[step] = &en->end;
+	uv_idle_start(&en->idle, on_idle);
+	en->more = true;
+}
+
+/* Streams do strangers' work, of which there may be any: it has a part of a turn. */
 static void run_list(struct engine *en, enum turn_step step)
 {
+	bool bounded = step == TURN_STREAMS && !en->ending;
+	uint64_t until = bounded ? clock_mono_ns() + STREAMS_NS : UINT64_MAX;
+
 	while (en->list[step] != &en->end) {
 		struct turn_entry *e = en->list[step];
 
 		en->list[step] = e->next;
 		e->next = NULL;
 		en->hooks->step[step](&en->w, e);
+		if (bounded && en->list[step] != &en->end && clock_mono_ns() > until)
+			put_off(en, step);
 	}
-}
-
-/* While it is active the loop does not wait; turns stop it. */
-static void on_idle(uv_idle_t *handle)
-{
-	(void)handle;
 }
 
 bool worker_next_turn(struct worker *w, enum turn_step step, struct turn_entry *e)
@@ -537,6 +558,7 @@ void worker_free(struct worker *w)
 	struct engine *en = engine_of(w);
 	unsigned i;
 
+	en->ending = true;
 	if (en->started) {
 		/* Mail may bring what is to be ended, and ending may bring mail. */
 		do {

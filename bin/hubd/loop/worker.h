@@ -3,7 +3,8 @@
  *
  * A turn of the loop: the doors read, and what they read is appended to logs; then, once, each
  * thing that was put on one of the turn's lists meanwhile is done, list by list, until all are
- * empty.
+ * empty; what is left of TURN_STREAMS after some milliseconds waits for the next turn, which comes
+ * first to what has waited.
  *
  * A worker is new, then running (worker_run()), then draining (worker_drain(): its connections are
  * sent away), then stopped. Posting mail is the only way to reach into another worker. */

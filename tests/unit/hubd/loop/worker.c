@@ -360,6 +360,51 @@ static void the_last_turns_do_what_is_left(void **state)
 	trace.len = 0;
 }
 
+#define READERS 20
+
+static void read_slowly(struct worker *w, struct turn_entry *e)
+{
+	struct todo *t = (struct todo *)e;
+	uint64_t until = clock_mono_ms() + 2;
+
+	note(t->what);
+	while (clock_mono_ms() < until)
+		;
+	if (t->times-- > 0)
+		worker_next_turn(w, TURN_STREAMS, e);
+}
+
+/* Streams that all have more to read do not keep the loop from looking for others, and each has its part. */
+static void readers_share_a_turn(void **state)
+{
+	struct worker_hooks hooks = loop_stub_hooks();
+	struct todo t[READERS];
+	struct workers all = {0};
+	size_t done = 0;
+
+	(void)state;
+	hooks.step[TURN_STREAMS] = read_slowly;
+	loop_stub_workers(&all, 1, &hooks);
+	for (int i = READERS; i-- > 0;) {
+		t[i] = (struct todo){.what = (char)('a' + i), .times = 3};
+		worker_later(all.at[0], TURN_STREAMS, &t[i].e);
+	}
+	while (trace.len < READERS * 4) {
+		assert_int_equal(done ? uv_backend_timeout(worker_loop(all.at[0])) : 0, 0);
+		stub_round(all.at[0]);
+		/* Before the loop looks for events, and behind that. */
+		assert_in_range(trace.len - done, 1, 4);
+		done = trace.len;
+	}
+	/* Whom it is has no order, but nobody comes again before all others have. */
+	for (size_t i = 0; i < done; i += READERS)
+		for (int k = 0; k < READERS; k++)
+			assert_non_null(memchr(trace.data + i, 'a' + k, READERS));
+	trace.len = 0;
+	loop_stub_free(&all);
+	assert_int_equal(trace.len, 0);
+}
+
 static void texts_are_made_one_in_another(void **state)
 {
 	struct worker_hooks hooks = loop_stub_hooks();
@@ -584,6 +629,7 @@ int main(void)
 	    cmocka_unit_test(lists_are_done_in_their_order),
 	    cmocka_unit_test(the_next_turn_comes_at_once),
 	    cmocka_unit_test(the_last_turns_do_what_is_left),
+	    cmocka_unit_test(readers_share_a_turn),
 	    cmocka_unit_test(texts_are_made_one_in_another),
 	    cmocka_unit_test(the_time_stands_still_within_a_turn),
 	    cmocka_unit_test(seconds_are_told),
