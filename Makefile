@@ -175,7 +175,7 @@ lint:
 lint-objects: $(patsubst %.c,$(BUILD)/obj/%.o,$(src) $(tool_src)) $(units:$(BUILD)/%=$(BUILD)/obj/%.o) \
     $(patsubst %.c,$(BUILD)/obj/%.o,$(shell find tests/fuzz examples/game -name '*.c'))
 
-bench: all
+bench: all $(tools)
 	@tests/bench/run $(BUILD)
 
 # The peers that come from npm.
@@ -186,7 +186,7 @@ bench-peers:
 	@cd $(BUILD)/bench/peers && npm install --no-audit --no-fund --no-package-lock --loglevel=error
 
 # hubbench's figures beside those of another generator.
-bench-check: all
+bench-check: all $(tools)
 	@tests/bench/check $(BUILD)
 
 conformance: $(BUILD)/tests/conformance/wire
