@@ -69,9 +69,8 @@ struct crowd *crowd_new(const struct run *r, const char *text)
 	w->side = p->crowd.world;
 	w->observers = p->crowd.observers;
 	w->step_s = r->npublishers / p->rate;
-	/* Every avatar moves as often as any other: what is older is not asked for. */
-	for (w->bases = p->o->delta ? 63 : 0; w->bases && w->bases < 16 * (uint64_t)r->npublishers;)
-		w->bases = 2 * w->bases + 1;
+	for (w->bases = p->o->delta; w->bases && w->bases < r->npublishers;)
+		w->bases *= 2;
 	for (uint32_t i = 0; i < r->npublishers; i++) {
 		struct crowd_avatar *a = &w->avatar[i];
 
@@ -179,7 +178,7 @@ void crowd_joined(struct loop *l, struct member *m)
 	if (r->crowd && m->client < r->crowd->observers && !m->view)
 		m->view = need(calloc(r->npublishers ? r->npublishers : 1, sizeof(*m->view)));
 	if (m->view && r->crowd->bases && !m->bases)
-		m->bases = need(calloc(r->crowd->bases + 1, sizeof(*m->bases)));
+		m->bases = need(calloc(r->crowd->bases, sizeof(*m->bases)));
 }
 
 static uint64_t due_of(const struct run *r, uint32_t publisher, uint64_t number)
@@ -201,12 +200,43 @@ static void observe(struct loop *l, struct member *m, const struct avatar_seen *
 		m->view[seen->publisher] = seen->number + 1;
 }
 
+static uint32_t *bases_at(const struct run *r, struct member *m, uint64_t seq)
+{
+	return &m->bases[seq & (r->crowd->bases - 1)].list;
+}
+
+static void set_base(const struct run *r, struct member *m, uint32_t publisher, uint64_t seq)
+{
+	struct crowd_base *b = &m->bases[publisher];
+	uint32_t *link = bases_at(r, m, b->seq);
+
+	while (b->seq && *link != publisher + 1)
+		link = &m->bases[*link - 1].next;
+	if (b->seq)
+		*link = b->next;
+	link = bases_at(r, m, seq);
+	b->seq = seq;
+	b->next = *link;
+	*link = publisher + 1;
+}
+
+/* Whose record a patch is of. False: nobody's that is known. */
+static bool base_of(const struct run *r, struct member *m, uint64_t seq, uint32_t *publisher)
+{
+	for (uint32_t i = *bases_at(r, m, seq); i; i = m->bases[i - 1].next)
+		if (m->bases[i - 1].seq == seq) {
+			*publisher = i - 1;
+			return true;
+		}
+	return false;
+}
+
 /* An array in which there may be patches. */
 static void take_patches(struct loop *l, struct member *m, const char *p, const char *end)
 {
 	const struct run *r = l->run;
-	uint64_t most = r->crowd->bases, base;
 	struct avatar_seen seen;
+	uint64_t base;
 	const char *at, *q;
 	size_t len;
 
@@ -216,12 +246,11 @@ static void take_patches(struct loop *l, struct member *m, const char *p, const 
 		q = at;
 		if (*at == '[') {
 			if (!avatar_patch(at, len, &base, &seen.number) ||
-			    m->bases[base & most].seq != base)
+			    !base_of(r, m, base, &seen.publisher))
 				continue;
-			seen.publisher = m->bases[base & most].publisher;
 			seen.moved = true;
 			observe(l, m, &seen);
-			m->bases[seq & most] = (struct crowd_base){seq, seen.publisher};
+			set_base(r, m, seen.publisher, seq);
 			continue;
 		}
 		while (avatar_next(&r->script, &q, at + len, &seen)) {
@@ -232,7 +261,7 @@ static void take_patches(struct loop *l, struct member *m, const char *p, const 
 			else
 				m->view[seen.publisher] = 0;
 			if (seen.moved && seq)
-				m->bases[seq & most] = (struct crowd_base){seq, seen.publisher};
+				set_base(r, m, seen.publisher, seq);
 		}
 	}
 }

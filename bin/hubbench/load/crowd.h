@@ -17,10 +17,11 @@ struct crowd_avatar {
 	uint64_t random;
 };
 
-/* A record that a patch may be of. */
+/* Which record of a publisher a patch may be of, and a list of a table by these numbers. */
 struct crowd_base {
-	uint64_t seq;
-	uint32_t publisher;
+	uint64_t seq;  /* 0: none */
+	uint32_t next; /* of the same list: the publisher + 1; 0: it is the last one */
+	uint32_t list; /* the first one of the list with this place in the table; the same */
 };
 
 /* What a run's crowd has in common. */
@@ -31,7 +32,7 @@ struct crowd {
 	uint32_t observers;	     /* the first of the clients */
 	char *head, *tail;	     /* what the dialect has around a move */
 	size_t head_len, tail_len;
-	uint64_t bases; /* of each observer, less 1: one less than a power of two; 0: no patches */
+	uint64_t bases; /* of each observer: a power of two; 0: no patches */
 };
 
 /* NULL: no memory. text is the dialect's message around "{mark}". */

@@ -140,7 +140,7 @@ struct member {
 	struct publisher *publisher;
 	struct seat *seat;	  /* NULL: the server gave none */
 	struct dialect_area area; /* of a crowd's: as the server was told last; r 0: all */
-	struct crowd_base *bases; /* where there are patches: whose record has which `seq` */
+	struct crowd_base *bases; /* of each publisher, where there are patches */
 	uint64_t *view; /* what an observer knows: of each avatar its newest move, plus 1 */
 };
 
