@@ -236,6 +236,11 @@ subtest 'publishing' => sub {
 	}
 	is(post('new', '{"type":"x"}', "Content-Type: $_")->{status}, 200, "of type $_")
 	    for 'Application/JSON; charset=utf-8', 'application/ndjson', 'application/jsonl;x=y';
+	$a = post('new', '{"type":"x"}', $json, 'Content-Encoding: gzip');
+	is("$a->{status} " . code($a), '415 unsupported_type', 'nothing is unpacked');
+	is(post('new', '{"type":"x"}', $json, 'Content-Encoding: Identity')->{status}, 200, 'where nothing is packed');
+	$a = Hub::Http->fetch($hub, 'POST', '/sessions/new/records', headers => [$json]);
+	is("$a->{status} " . code($a), '411 length_required', 'with a length');
 	is(post('new', '{"type":"x"}', $json, 'Hub-Client: ' . 'x' x 65)->{status}, 400, 'a client whose name is too long');
 };
 

@@ -153,6 +153,7 @@ subtest 'refusals' => sub {
 	for my $case (
 		[ bad_request => 400, "GET / HTTP/1.1\r\n\r\n" ], [ not_found => 404, "GET /nothing $host\r\n" ],
 		[ method_not_allowed => 405, "DELETE /metrics $host\r\n" ],
+		[ length_required => 411, "POST /sessions/s/records ${host}\r\n" ],
 		[ body_too_large => 413, "POST / ${host}Content-Length: 1000000\r\n\r\n" ],
 		[ target_too_long => 414, 'GET /' . 'x' x 2000 . " $host\r\n" ],
 		[ expectation_failed => 417, "GET / ${host}Expect: more\r\n\r\n" ],

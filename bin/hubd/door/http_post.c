@@ -373,6 +373,11 @@ void http_post(struct http *h, struct span session)
 	struct posting *p;
 	bool single;
 
+	if (!h->head.chunked && !http1_field(&h->head, "content-length", NULL)) {
+		http_answer(h, http_error(411, NULL,
+					  "a body must come with Content-Length, or be chunked"));
+		return;
+	}
 	if (!content_kind(&h->head, &single)) {
 		http_answer(h, http_error(415, NULL,
 					  "Content-Type must be application/x-ndjson, or "

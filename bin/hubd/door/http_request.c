@@ -90,11 +90,12 @@ static const char *code_of(int status)
 		int status;
 		const char *code;
 	} codes[] = {
-	    {401, "unauthorized"},	 {403, "forbidden"},	    {404, "not_found"},
-	    {405, "method_not_allowed"}, {408, "timeout"},	    {413, "too_large"},
-	    {414, "too_large"},		 {415, "unsupported_type"}, {421, "misdirected"},
-	    {426, "upgrade_required"},	 {429, "rate_limited"},	    {431, "too_large"},
-	    {501, "not_implemented"},	 {503, "internal"},	    {505, "unsupported_version"},
+	    {401, "unauthorized"},	  {403, "forbidden"},	     {404, "not_found"},
+	    {405, "method_not_allowed"},  {408, "timeout"},	     {413, "too_large"},
+	    {411, "length_required"},	  {414, "too_large"},	     {415, "unsupported_type"},
+	    {421, "misdirected"},	  {426, "upgrade_required"}, {429, "rate_limited"},
+	    {431, "too_large"},		  {501, "not_implemented"},  {503, "internal"},
+	    {505, "unsupported_version"},
 	};
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)

@@ -314,12 +314,25 @@ bool http_routes_has(const char *path)
 	return find_route(span, &names) != NULL;
 }
 
+/* With a coding other than none (RFC 9110 section 8.4): nobody here undoes it. */
+static bool is_encoded(const struct http1_head *head)
+{
+	struct http1_span fields = head->fields, name, value, coding;
+
+	while (http1_next(&fields, &name, &value))
+		while (http1_is(name, "content-encoding") && http1_element(&value, &coding))
+			if (coding.len && !http1_is(coding, "identity"))
+				return true;
+	return false;
+}
+
 void http_serve(struct http *h)
 {
 	const struct door_settings *set = h->stream->worker->doors->set;
 	struct http1_span path = h->head.target.path;
 	const struct route *route;
 	struct path_names names;
+	struct answer refusal;
 
 	h->has_body = h->head.chunked || h->head.content_length;
 	h->cors = NULL;
@@ -330,6 +343,16 @@ void http_serve(struct http *h)
 		return;
 	if (misdirected(h)) {
 		http_answer(h, http_error(421, NULL, "TLS is not spoken here"));
+		return;
+	}
+	if (h->head.method == HTTP1_CONNECT) {
+		http_answer(h, http_error(501, NULL, "this hub is no proxy"));
+		return;
+	}
+	if (h->has_body && is_encoded(&h->head)) {
+		refusal = http_error(415, NULL, "a body must come without Content-Encoding");
+		refusal.fields = "Accept-Encoding: identity\r\n";
+		http_answer(h, refusal);
 		return;
 	}
 	if (h->head.method == HTTP1_OPTIONS && path.len == 1 && *path.p == '*') {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "door/credentials.h"
@@ -55,12 +56,13 @@ bool ws_check(struct http *h, struct http1_span *key)
 	const char *why;
 	int status = websocket_check(&h->head, key, &why);
 	struct answer a;
+	char text[120];
 
 	if (status == 0)
 		return true;
-	a = http_error(status, NULL,
-		       status == 426 ? "this is a WebSocket endpoint"
-				     : "this is no WebSocket handshake");
+	snprintf(text, sizeof(text), "this is %s: %s",
+		 status == 426 ? "a WebSocket endpoint" : "no WebSocket handshake", why);
+	a = http_error(status, NULL, text);
 	a.upgrade = status == 426;
 	a.close = status == 400;
 	http_answer(h, a);

@@ -39,6 +39,7 @@
 	X(REFUSED_PATH, "not_found", 404)                                               \
 	X(REFUSED_METHOD, "method_not_allowed", 405)                                    \
 	X(REFUSED_LATE, "header_timeout", 408)                                          \
+	X(REFUSED_LENGTH, "length_required", 411)                                       \
 	X(REFUSED_BODY, "body_too_large", 413)                                          \
 	X(REFUSED_TARGET, "target_too_long", 414)                                       \
 	X(REFUSED_TYPE, "unsupported_type", 415)                                        \

@@ -98,6 +98,41 @@ static bool take_offer(struct websocket_deflate *d, struct http1_span offer)
 	return true;
 }
 
+/* A token, and parameters of whose values each is one, or one in quotes. */
+static bool is_extension(struct http1_span offer)
+{
+	struct http1_span part, name, value;
+	bool first = true;
+
+	while (next_part(&offer, &part)) {
+		name = first ? part : name_of(part, &value);
+		if (!name.len || !http1_all(name.p, name.len, HTTP1_TOKEN))
+			return false;
+		if (!first && value.p &&
+		    (!value.len || !http1_all(value.p, value.len, HTTP1_TOKEN)))
+			return false;
+		first = false;
+	}
+	return true;
+}
+
+bool websocket_extensions_valid(const struct http1_head *head)
+{
+	struct http1_span fields = head->fields, name, value, offer;
+	bool some = false;
+
+	while (http1_next(&fields, &name, &value)) {
+		if (!http1_is(name, "sec-websocket-extensions"))
+			continue;
+		while (http1_element(&value, &offer)) {
+			if (offer.len && !is_extension(offer))
+				return false;
+			some |= offer.len > 0;
+		}
+	}
+	return some || !http1_field(head, "sec-websocket-extensions", NULL);
+}
+
 struct websocket_deflate websocket_deflate_agree(const struct http1_head *head)
 {
 	struct http1_span fields = head->fields, name, value, offer;

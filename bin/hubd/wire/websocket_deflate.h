@@ -14,6 +14,10 @@ struct websocket_deflate {
 	bool named; /* the client asked for that */
 };
 
+/* Whether what is in Sec-WebSocket-Extensions, where there is any, is a list of extensions with
+ * their parameters (RFC 6455 section 9.1): else the handshake is none. */
+bool websocket_extensions_valid(const struct http1_head *head);
+
 /* Takes the first of the client's offers (section 5.1) that is one and can be kept. Not taken are
  * offers with parameters that are unknown, twice, or of values that they cannot have, those with a
  * server window of 8 bits, and whatever else is in the fields: then it goes on without. */

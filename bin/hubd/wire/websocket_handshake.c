@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "wire/websocket_deflate.h"
+
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 section 1.3 */
 
 static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -79,6 +81,9 @@ int websocket_check(const struct http1_head *head, struct http1_span *key, const
 		return 400;
 	*why = "a Sec-WebSocket-Protocol that is none";
 	if (!protocols_valid(head))
+		return 400;
+	*why = "a Sec-WebSocket-Extensions that is none";
+	if (!websocket_extensions_valid(head))
 		return 400;
 	*why = NULL;
 	return 0;
