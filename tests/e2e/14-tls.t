@@ -44,6 +44,19 @@ my $https = run([ @client, '-ign_eof' ],
 like($https->{out}, qr{^HTTP/1\.1 200}, 'healthz through TLS');
 like($https->{out}, qr/"status":"ok"/, 'whole');
 
+# What openssl's client prefers first counts for nothing, but for ChaCha20.
+for my $case (
+	[ 'TLS_AES_128_GCM_SHA256', '-ciphersuites', 'TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256' ],
+	[ 'TLS_CHACHA20_POLY1305_SHA256', '-ciphersuites', 'TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256' ],
+	[ 'ECDHE-ECDSA-AES128-GCM-SHA256', '-tls1_2' ],
+	[ 'ECDHE-ECDSA-AES256-GCM-SHA384', '-tls1_2', '-cipher', 'ECDHE-ECDSA-AES256-GCM-SHA384' ],
+	[ 'ECDHE-ECDSA-CHACHA20-POLY1305', '-tls1_2', '-cipher', 'ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256' ])
+{
+	my ($want, @how) = @$case;
+	my $shown = run([ 'openssl', 's_client', '-CAfile', $cert, @how, '-connect', "127.0.0.1:$hub->{port}" ], in => '');
+	like($shown->{out}, qr/^New, TLSv1\.[23], Cipher is \Q$want\E$/m, "the cipher: $want");
+}
+
 my @cat = ($hub->hubcat([])->[0], '-u', "wss://127.0.0.1:$hub->{port}/ws", '-p', '--no-reconnect', 's');
 my $cat = run(\@cat, in => qq({"type":"cat"}\n), env => { SSL_CERT_FILE => $cert });
 is($cat->{status}, 0, 'hubcat over wss://') or diag($cat->{err});

@@ -14,8 +14,10 @@
 #include <sys/socket.h>
 
 /* Forward secrecy and authenticated encryption only (RFC 9325 section 4.2); TLS 1.3 has no others.
- */
-#define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
+ * Of AES first the shorter key, which is as good here and takes a third less time; whoever prefers
+ * ChaCha20, as machines without AES in hardware do, gets that. */
+#define CIPHERS "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
+#define CIPHERSUITES "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
 static const unsigned char http1[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
@@ -42,7 +44,8 @@ struct tls *tls_load(const char *cert, const char *key, char *why, size_t cap)
 
 	ERR_clear_error();
 	if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_cipher_list(ctx, CIPHERS) != 1)
+	    SSL_CTX_set_cipher_list(ctx, CIPHERS) != 1 ||
+	    SSL_CTX_set_ciphersuites(ctx, CIPHERSUITES) != 1)
 		file = "OpenSSL";
 	else if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
 		file = cert;
@@ -61,7 +64,7 @@ struct tls *tls_load(const char *cert, const char *key, char *why, size_t cap)
 	 * whole.
 	 */
 	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION |
-				     SSL_OP_CIPHER_SERVER_PREFERENCE);
+				     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	return (struct tls *)ctx;
