@@ -8,7 +8,9 @@
 #include "dialect/hub7.h"
 #include "dialect/message.h"
 #include "member/member.h"
+#include "session/publish.h"
 #include "session/registry.h"
+#include "session/stored.h"
 #include "wire/id.h"
 
 #define WHY_MAX 256

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "session/archive.h"
+#include "session/stored.h"
+
 #define FIXED 60 /* bytes before a record's texts */
 
 /* --- numbers, the lowest byte first */

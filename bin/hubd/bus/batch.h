@@ -10,7 +10,9 @@
 
 #include "base/buf.h"
 #include "json/envelope.h"
-#include "session/session.h"
+
+struct incoming;
+struct offer;
 
 #define BATCH_RECORDS 1000 /* at most */
 #define BATCH_ID_MAX 40

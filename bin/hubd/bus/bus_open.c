@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "bus/bus_impl.h"
+#include "session/stored.h"
 #include "wire/wsframe.h"
 
 static const char *text_of(const redisReply *reply, size_t i)

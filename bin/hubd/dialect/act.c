@@ -6,6 +6,8 @@
 #include "dialect/act_impl.h"
 #include "dialect/hub7.h"
 #include "dialect/message.h"
+#include "session/publish.h"
+#include "session/seek.h"
 #include "wire/id.h"
 #include "wire/log_place.h"
 

@@ -7,6 +7,7 @@
 #include "dialect/act.h"
 #include "dialect/act_impl.h"
 #include "dialect/hub7.h"
+#include "session/seek.h"
 #include "wire/id.h"
 #include "wire/log_place.h"
 

@@ -5,6 +5,7 @@
 #include "dialect/act.h"
 #include "dialect/message.h"
 #include "json/json.h"
+#include "session/publish.h"
 #include "wire/id.h"
 
 #define WHY_MAX 256 /* bytes of an error's message */

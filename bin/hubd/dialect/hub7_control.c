@@ -5,6 +5,7 @@
 #include "dialect/hub7.h"
 #include "json/json.h"
 #include "member/watch.h"
+#include "session/members.h"
 #include "wire/blob.h"
 #include "wire/id.h"
 

@@ -8,6 +8,8 @@
 #include "dialect/hub7.h"
 #include "dialect/message.h"
 #include "dialect/rest.h"
+#include "session/publish.h"
+#include "session/stored.h"
 #include "wire/id.h"
 
 #define PENDING_MAX (64 * 1024) /* bytes of answers that wait, at which no more is read */

@@ -12,6 +12,7 @@
 #include "dialect/message.h"
 #include "json/json.h"
 #include "member/absent.h"
+#include "session/publish.h"
 #include "wire/id.h"
 
 #define WHY_MAX 256 /* bytes of an error's message */

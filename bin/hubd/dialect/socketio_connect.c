@@ -13,6 +13,7 @@
 #include "dialect/socketio.h"
 #include "json/json.h"
 #include "member/absent.h"
+#include "session/seek.h"
 #include "wire/id.h"
 #include "wire/log_place.h"
 

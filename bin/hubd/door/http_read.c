@@ -12,6 +12,7 @@
 #include "dialect/rest.h"
 #include "door/exchange.h"
 #include "member/watch.h"
+#include "session/seek.h"
 #include "wire/log_place.h"
 #include "wire/sse.h"
 

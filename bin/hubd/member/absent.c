@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "member/member.h"
+#include "session/members.h"
 
 #define BUCKETS 4096 /* a power of two */
 

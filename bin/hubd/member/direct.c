@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "member/member.h"
+#include "session/away.h"
+#include "session/members.h"
 #include "wire/id.h"
 
 /* Bytes on their way to one worker, each receiver counted. */

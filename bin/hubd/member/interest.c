@@ -7,6 +7,7 @@
 
 #include "member/member.h"
 #include "member/select.h"
+#include "session/seek.h"
 
 struct interest {
 	struct selection *to;	   /* a reference: what was asked for last; NULL with !asked */

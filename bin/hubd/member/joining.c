@@ -6,6 +6,8 @@
 
 #include "member/member.h"
 #include "member/trail.h"
+#include "session/members.h"
+#include "session/seek.h"
 
 #define SEAT_NUMBERS ((1u << SEAT_NUMBER_BITS) - 1)
 #define MSG_ID_ROOM (6 * ENVELOPE_MSG_ID_MAX + 2) /* all of it escaped, and its quotes */

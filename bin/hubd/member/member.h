@@ -24,8 +24,13 @@
 #include "conn/conn.h"
 #include "conn/deflation.h"
 #include "member/select.h"
+#include "session/members.h"
 #include "session/registry.h"
+#include "session/seek.h"
 #include "session/session.h"
+
+struct publication;
+struct published;
 
 #define SEATS_MAX 64 /* sessions of one connection */
 #define SEAT_NUMBER_BITS 28

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "member/member.h"
+#include "session/members.h"
+#include "session/seek.h"
 #include "wire/blob.h"
 
 static enum hub_code refuse(struct conn *c, enum hub_code code, const char *right,

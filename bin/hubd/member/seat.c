@@ -7,6 +7,7 @@
 #include "member/member.h"
 #include "member/trail.h"
 #include "member/watch.h"
+#include "session/members.h"
 
 static bool is_called(const struct seat *seat, struct span id)
 {

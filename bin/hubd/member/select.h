@@ -13,12 +13,14 @@
 #include "base/buf.h"
 #include "conn/conn.h"
 #include "conn/deflation.h"
+#include "json/area.h"
 #include "json/envelope.h"
 #include "log/log.h"
 #include "member/delta.h"
 #include "member/sift.h"
 #include "member/span_key.h"
-#include "session/session.h"
+
+struct session;
 
 #define SELECT_TICK_MAX 60000 /* ms */
 #define SELECT_VERDICTS 64

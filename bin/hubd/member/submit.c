@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "member/member.h"
+#include "session/members.h"
+#include "session/publish.h"
+#include "session/stored.h"
 
 #define ACKS_MAX 4096 /* due to one seat at which it is slowed; refused at twice as many */
 

@@ -5,6 +5,7 @@
 
 #include "member/member.h"
 #include "member/select.h"
+#include "session/members.h"
 
 static struct pace **bucket_of(struct worker *w, const struct session *s)
 {

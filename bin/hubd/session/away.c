@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "session/session.h"
+#include "session/session_impl.h"
 
 #define TABLE_MIN 16
 

@@ -1,10 +1,10 @@
 /* Invariant: a shard that was made stays until the session is freed, so that its mail and its place
  * in a turn's list can live in it. */
-#include "session/session.h"
-
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "session/session_impl.h"
 
 #define TABLE_MIN 4u
 

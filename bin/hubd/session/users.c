@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "session/session.h"
+#include "session/session_impl.h"
 
 #define TABLE_MIN 8
 

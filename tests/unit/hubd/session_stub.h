@@ -10,8 +10,12 @@
 #include <string.h>
 
 #include "hubd/loop_stub.h"
+#include "session/members.h"
+#include "session/publish.h"
 #include "session/registry.h"
+#include "session/seek.h"
 #include "session/session.h"
+#include "session/stored.h"
 
 #define STUB_WORKERS 8
 #define STUB_TOLD_MAX 256 /* kept of what a worker was told; all is counted */

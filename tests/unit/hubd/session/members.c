@@ -1,9 +1,12 @@
 /* Who is a member, who finds whom, and what workers are told of it. */
+#include "session/members.h"
+
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "hubd/session_stub.h"
+#include "session/seek.h"
 #include "session/session.h"
 #include "unit.h"
 
