@@ -1,8 +1,7 @@
 /* What a message means: control types go to their handler, all others into a session's log, or to
  * the clients they name. */
-#include "dialect/hub7.h"
-
 #include "dialect/act.h"
+#include "dialect/hub7_impl.h"
 #include "dialect/message.h"
 #include "json/json.h"
 #include "session/publish.h"

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "dialect/hub7.h"
+#include "dialect/hub7_impl.h"
 #include "json/json.h"
 #include "member/watch.h"
 #include "session/members.h"

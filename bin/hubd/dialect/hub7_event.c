@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "dialect/act.h"
-#include "dialect/hub7.h"
+#include "dialect/hub7_impl.h"
 
 enum hub_code hub7_on_event(struct conn *c, const struct envelope *e, const struct rules_file *f)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dialect/hub7.h"
+#include "dialect/hub7_impl.h"
 #include "dialect/message.h"
 #include "dialect/rest.h"
 #include "session/publish.h"

@@ -1,7 +1,5 @@
 /* What a packet means: an event becomes a record, which others see by whatever door. Invariant:
  * while attachments are awaited nothing else is taken. */
-#include "dialect/socketio.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +8,7 @@
 #include "dialect/act.h"
 #include "dialect/hub7.h"
 #include "dialect/message.h"
+#include "dialect/socketio_impl.h"
 #include "json/json.h"
 #include "member/absent.h"
 #include "session/publish.h"
