@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "dialect/hub7_impl.h"
 #include "json/json.h"
-#include "member/watch.h"
 #include "session/members.h"
 #include "wire/blob.h"
 #include "wire/id.h"

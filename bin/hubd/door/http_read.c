@@ -11,7 +11,6 @@
 #include "dialect/hub7.h"
 #include "dialect/rest.h"
 #include "door/exchange.h"
-#include "member/watch.h"
 #include "session/seek.h"
 #include "wire/log_place.h"
 #include "wire/sse.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "member/member.h"
+#include "member/member_impl.h"
 #include "member/span.h"
 #include "member/trail.h"
 #include "member/watch.h"

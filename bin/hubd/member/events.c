@@ -1,6 +1,6 @@
 /* What sessions tell: of new records, of who came and went, of connections that are replaced, and
  * of new sessions. A text is made once for all members of a worker that speak alike. */
-#include "member/member.h"
+#include "member/member_impl.h"
 #include "member/watch.h"
 #include "session/members.h"
 

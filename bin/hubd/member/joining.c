@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "member/member.h"
+#include "member/member_impl.h"
 #include "member/trail.h"
 #include "session/members.h"
 #include "session/seek.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "member/member.h"
+#include "member/member_impl.h"
 #include "session/members.h"
 #include "session/publish.h"
 #include "session/stored.h"

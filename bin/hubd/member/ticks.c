@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "member/member.h"
-#include "member/select.h"
+#include "member/member_impl.h"
+#include "member/select_impl.h"
 #include "session/members.h"
 
 static struct pace **bucket_of(struct worker *w, const struct session *s)
