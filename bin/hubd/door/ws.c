@@ -8,7 +8,7 @@
 
 #include "conn/encoding.h"
 #include "dialect/hub7.h"
-#include "door/gate.h"
+#include "door/gate_impl.h"
 #include "door/peer.h"
 #include "door/stream.h"
 #include "member/member.h"

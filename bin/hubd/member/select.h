@@ -22,7 +22,6 @@ struct seat;
 struct selection;
 
 #define SELECT_TICK_MAX 60000 /* ms */
-#define SELECT_VERDICTS 64
 
 struct select_types {
 	struct globs list; /* n 0: any, or none */
@@ -43,9 +42,6 @@ struct select_wish {
 };
 
 #define SELECT_BUCKETS 256
-#define SELECT_CACHES 4
-#define SELECT_CACHES_AREA 2 /* of them are used where there is an area */
-#define SELECT_KEEP 65536    /* bytes of a text that are kept for the next one */
 
 /* What was made of records [from, to), where `from` stands in the chunk of the key. */
 struct select_cache {

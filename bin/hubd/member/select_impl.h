@@ -18,6 +18,11 @@ struct session;
 
 /* --- select.c */
 
+#define SELECT_VERDICTS 64
+#define SELECT_CACHES 4
+#define SELECT_CACHES_AREA 2 /* of them are used where there is an area */
+#define SELECT_KEEP 65536    /* bytes of a text that are kept for the next one */
+
 struct selection {
 	struct selection *next, **link; /* the worker's, of a bucket */
 	uint32_t refs;
