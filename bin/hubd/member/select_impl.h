@@ -128,11 +128,6 @@ struct pace {
 	uint64_t at_ms; /* where due */
 };
 
-/* That of a session's members on w with that selection, which has a tick, for one whose next record
- * is `from`: a new reference. NULL: no memory. */
-struct pace *pace_get(struct worker *w, struct session *s, struct selection *sel, uint64_t from);
-void pace_unref(struct pace *p); /* NULL is fine */
-
 /* The first one of a session, and the next one; NULL: that was the last. */
 struct pace *pace_first(struct worker *w, const struct session *s);
 struct pace *pace_next(struct pace *p);
