@@ -208,8 +208,7 @@ static bool again(struct joining *j)
 	struct session *old = j->session, *s;
 	enum hub_code code;
 
-	s = registry_use(j->conn->worker->members->registry, (struct span){old->id, old->id_len},
-			 &code);
+	s = registry_use(j->conn->worker->members->registry, session_name(old), &code);
 	if (!s)
 		return false;
 	release(j);
@@ -288,8 +287,7 @@ static bool is_gone(const struct joining *j)
 
 static void join_or_move(struct joining *j)
 {
-	struct seat *seat =
-	    seat_find_any(j->conn, (struct span){j->session->id, j->session->id_len});
+	struct seat *seat = seat_find_any(j->conn, session_name(j->session));
 
 	if (j->above && is_gone(j)) {
 		release(j);

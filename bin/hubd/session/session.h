@@ -74,6 +74,8 @@ struct session_events {
 	void (*sessions)(struct worker *w);
 };
 
+#define SESSION_HASH_KEY_LEN 16 /* crypto_shorthash() */
+
 /* What all sessions share; constant once they exist, but for what `memory` counts. */
 struct session_env {
 	struct log_limits limits;
@@ -92,6 +94,7 @@ struct session_env {
 	 * that has numbered it; NULL: nobody is. */
 	void (*published)(void *arg, const struct session *s, struct span body, uint64_t seq);
 	void *arg;
+	unsigned char hash_key[SESSION_HASH_KEY_LEN]; /* session_hash(); random */
 };
 
 /* One worker's part of a session, made when it is first needed. */
@@ -167,6 +170,16 @@ struct session {
 	char id[ENVELOPE_SESSION_MAX + 1];
 	_Atomic(struct shard *) shard[]; /* one per worker, or NULL */
 };
+
+/* Borrowed. */
+static inline struct span session_name(const struct session *s)
+{
+	return (struct span){s->id, s->id_len};
+}
+
+/* A hash of a name that comes from outside, a session's or a user's: nobody there can tell which
+ * others have the same. */
+uint64_t session_hash(const struct session_env *env, struct span name);
 
 /* --- life: session.c */
 
