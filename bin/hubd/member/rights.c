@@ -172,7 +172,7 @@ static void review(struct conn *c)
 	const char *why;
 
 	for (seat = c->seats; seat && !c->closing; seat = next) {
-		struct span session = {seat->m.session->id, seat->m.session->id_len};
+		struct span session = session_name(seat->m.session);
 		bool blind = member_may(c, RIGHT_READ, session, (struct span){0}, &why) != HUB_OK;
 		enum hub_code code = member_may(c, RIGHT_JOIN, session, (struct span){0}, &why);
 
