@@ -8,7 +8,9 @@
 #include "dialect/hub7.h"
 #include "dialect/message.h"
 #include "member/member.h"
+#include "session/publish.h"
 #include "session/registry.h"
+#include "session/stored.h"
 #include "wire/id.h"
 
 #define WHY_MAX 256
@@ -49,7 +51,7 @@ static enum hub_code publish(struct foreign *f, struct worker *w, struct session
 {
 	struct publication p = {.tags = {.sender = f->sender}, .trusted = true, .heard = true};
 	char from[ID_LEN + 1], key[ENVELOPE_KEY_MAX];
-	struct span session = {s->id, s->id_len};
+	struct span session = session_name(s);
 	enum hub_code code = HUB_INTERNAL;
 	struct published out;
 	const char *why;
@@ -223,7 +225,7 @@ void foreign_published(void *arg, const struct session *s, struct span body, uin
 {
 	const struct foreign *f = arg;
 
-	bridge_tell(f->bridge, (struct span){s->id, s->id_len}, body, seq);
+	bridge_tell(f->bridge, session_name(s), body, seq);
 }
 
 void foreign_second(struct foreign *f, struct worker *w)

@@ -22,9 +22,7 @@
 #include "conn/encoding.h"
 #include "dialect/hub7.h"
 #include "door/doors.h"
-#include "door/engineio.h"
 #include "door/listener.h"
-#include "door/stream.h"
 #include "door/www.h"
 #include "foreign.h"
 #include "listening.h"
@@ -321,6 +319,7 @@ static void settle(struct hub *hub)
 	    .published = hub->foreign.bridge ? foreign_published : NULL,
 	    .arg = &hub->foreign,
 	};
+	randombytes_buf(hub->env.hash_key, sizeof(hub->env.hash_key));
 	if (registry_init(&hub->registry, &hub->env, (size_t)opt->max_sessions,
 			  (uint64_t)(opt->session_ttl * 1000)) < 0)
 		err_die(EX_OSERR, "out of memory");

@@ -118,9 +118,6 @@ void client_lost(struct client *c, enum transport_loss loss, int close_code, con
 /* Drops the connection, and goes on as one that lost it. */
 void client_lose(struct client *c, enum transport_loss loss, const char *reason);
 
-/* Ends CLOSED as unreachable, after a connection that serves nothing. */
-void client_give_up(struct client *c, const char *reason);
-
 /* Adds a control line; loses the connection where there is no memory. */
 void client_say(struct client *c, const char *line);
 

@@ -156,7 +156,8 @@ void client_lose(struct client *c, enum transport_loss loss, const char *reason)
 	client_lost(c, loss, 0, reason);
 }
 
-void client_give_up(struct client *c, const char *reason)
+/* Ends CLOSED as unreachable, after a connection that serves nothing. */
+static void give_up(struct client *c, const char *reason)
 {
 	c->transport.kind->drop(&c->transport);
 	client_because(c, reason);
@@ -402,7 +403,7 @@ void client_resend_due(struct client *c)
 		return;
 	c->due = true;
 	if (limit && uv_now(c->loop) - c->trouble_ms >= limit)
-		client_give_up(c, "the hub takes no messages for now");
+		give_up(c, "the hub takes no messages for now");
 	else
 		client_resend(c);
 }

@@ -7,7 +7,7 @@
 #include "json/json_walk.h"
 
 struct members {
-	struct json_item at[2 * JSON_MERGE_MEMBERS]; /* a patch may drop all, and set as many */
+	struct json_item at[JSON_MERGE_MEMBERS];
 	size_t n;
 };
 
@@ -30,8 +30,7 @@ static bool is_skipped(const struct json_item *item, const char *const *skip)
 }
 
 /* Returns 0 or -EINVAL. */
-static int collect(struct members *m, const char *text, size_t len, size_t max,
-		   const char *const *skip)
+static int collect(struct members *m, const char *text, size_t len, const char *const *skip)
 {
 	struct json_walk walk;
 	struct json_item item;
@@ -39,7 +38,7 @@ static int collect(struct members *m, const char *text, size_t len, size_t max,
 	m->n = 0;
 	json_walk_begin(&walk, text, len);
 	while (json_walk_next(&walk, &item)) {
-		if (item.name_escaped || m->n == max || find(m, &item))
+		if (item.name_escaped || m->n == JSON_MERGE_MEMBERS || find(m, &item))
 			return -EINVAL;
 		if (!is_skipped(&item, skip))
 			m->at[m->n++] = item;
@@ -89,10 +88,10 @@ int json_merge_diff(struct buf *out, const char *before, size_t before_len, cons
 {
 	struct members a, b;
 	size_t start = out->len;
-	int r = collect(&a, before, before_len, JSON_MERGE_MEMBERS, skip);
+	int r = collect(&a, before, before_len, skip);
 
 	if (r == 0)
-		r = collect(&b, now, now_len, JSON_MERGE_MEMBERS, skip);
+		r = collect(&b, now, now_len, skip);
 	for (size_t i = 0; r == 0 && i < b.n; i++) {
 		const struct json_item *was = find(&a, &b.at[i]);
 
@@ -104,45 +103,4 @@ int json_merge_diff(struct buf *out, const char *before, size_t before_len, cons
 		if (!find(&b, &a.at[i]))
 			r = put(out, start, &a.at[i], "null", 4);
 	return r;
-}
-
-/* Appends a member as the patch makes it; was is that of the target, or NULL. */
-static int put_patched(struct buf *out, size_t start, const struct json_item *was,
-		       const struct json_item *patch)
-{
-	bool deeper = was && was->type == JSON_OBJECT;
-	int r;
-
-	if (patch->type == JSON_NULL)
-		return 0;
-	if (patch->type != JSON_OBJECT)
-		return put(out, start, patch, patch->value, patch->len);
-	r = put(out, start, patch, "", 0);
-	return r == 0 ? json_merge_apply(out, deeper ? was->value : "{}", deeper ? was->len : 2,
-					 patch->value, patch->len)
-		      : r;
-}
-
-int json_merge_apply(struct buf *out, const char *target, size_t target_len, const char *patch,
-		     size_t patch_len)
-{
-	struct members a, b;
-	int r = collect(&a, target, target_len, 2 * JSON_MERGE_MEMBERS, NULL);
-	size_t start;
-
-	if (r == 0)
-		r = collect(&b, patch, patch_len, 2 * JSON_MERGE_MEMBERS, NULL);
-	if (r == 0)
-		r = buf_puts(out, "{");
-	start = out->len;
-	for (size_t i = 0; r == 0 && i < a.n; i++) {
-		const struct json_item *with = find(&b, &a.at[i]);
-
-		r = with ? put_patched(out, start, &a.at[i], with)
-			 : put(out, start, &a.at[i], a.at[i].value, a.at[i].len);
-	}
-	for (size_t i = 0; r == 0 && i < b.n; i++)
-		if (!find(&a, &b.at[i]))
-			r = put_patched(out, start, NULL, &b.at[i]);
-	return r == 0 ? buf_puts(out, "}") : r;
 }

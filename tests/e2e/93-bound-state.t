@@ -20,8 +20,6 @@ sub keys_of {
 	return join ' ', sort map { unjson($_)->{key} // unjson($_)->{name} // '' } split /\n/, $a->{body};
 }
 
-sub seqs_of { return join ' ', map { $_->{seq} // $_->{type} } @_ }
-
 for my $t ('ws', 'unix') {
 	subtest "a member goes, over $t" => sub {
 		my $s = "goes.$t";

@@ -4,6 +4,7 @@
 
 #include "report/chart.h"
 #include "report/chart_impl.h"
+#include "report/second.h"
 
 #define HITS_MAX 600 /* seconds up to which each has its figures where the mouse is */
 
@@ -14,29 +15,9 @@ static double second_due(const struct result_second *s)
 	return (double)s->due;
 }
 
-static double second_sent(const struct result_second *s)
-{
-	return (double)s->sent;
-}
-
 static double second_backlog(const struct result_second *s)
 {
 	return (double)s->backlog;
-}
-
-static double second_delivered(const struct result_second *s)
-{
-	return (double)s->delivered;
-}
-
-static double second_p50(const struct result_second *s)
-{
-	return (double)s->p50_ns;
-}
-
-static double second_p99(const struct result_second *s)
-{
-	return (double)s->p99_ns;
 }
 
 static double second_max(const struct result_second *s)
@@ -70,7 +51,7 @@ static const struct {
 	bool log;
 	struct {
 		const char *cls, *name;
-		double (*value)(const struct result_second *s);
+		second_figure *value;
 	} lines[3];
 } charts[] = {
     [CHART_MESSAGES] = {"Messages a second",

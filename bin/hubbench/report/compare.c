@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "report/fields.h"
+#include "report/second.h"
 #include "report/units.h"
 
 #define SECONDS_LEAST 4 /* of a run, to tell its noise */
@@ -111,29 +112,6 @@ static struct text change_text(double before, double now)
 
 /* --- noise */
 
-/* A figure of each second. */
-typedef double of_second(const struct result_second *s);
-
-static double second_sent(const struct result_second *s)
-{
-	return (double)s->sent;
-}
-
-static double second_delivered(const struct result_second *s)
-{
-	return (double)s->delivered;
-}
-
-static double second_p50(const struct result_second *s)
-{
-	return (double)s->p50_ns;
-}
-
-static double second_p99(const struct result_second *s)
-{
-	return (double)s->p99_ns;
-}
-
 static int by_size(const void *a, const void *b)
 {
 	const double *left = a, *right = b;
@@ -143,7 +121,7 @@ static int by_size(const void *a, const void *b)
 
 /* How far the seconds of a run are apart: half of them are within this share of their median. NAN:
  * there are too few whole ones that count. */
-static double noise_of(const struct result *r, of_second *figure)
+static double noise_of(const struct result *r, second_figure *figure)
 {
 	double *values = calloc(r->nseries + 1, sizeof(*values)), noise = NAN;
 	size_t n = 0;
@@ -161,7 +139,7 @@ static double noise_of(const struct result *r, of_second *figure)
 }
 
 /* Of the noisier run. */
-static double noise(const struct sides *s, of_second *figure)
+static double noise(const struct sides *s, second_figure *figure)
 {
 	double a = noise_of(s->before, figure), b = noise_of(s->now, figure);
 
@@ -180,7 +158,7 @@ static struct text number_text(double n)
 
 /* figure: what the noise is of; NULL: nothing that is known second by second. */
 static void compare_noisy(const struct sides *s, const char *name, text_of *text, double before,
-			  double now, of_second *figure)
+			  double now, second_figure *figure)
 {
 	char difference[48] = "", around[24] = "";
 	double share = figure ? noise(s, figure) : NAN;
@@ -228,7 +206,7 @@ static void compare_latencies(const struct sides *s)
 	static const struct {
 		const char *name;
 		double percent;
-		of_second *second;
+		second_figure *second;
 	} points[] = {{"p50", 50, second_p50},
 		      {"p99", 99, second_p99},
 		      {"p99.9", 99.9, NULL},

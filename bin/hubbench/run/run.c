@@ -54,7 +54,8 @@ struct watch {
 
 /* --- waiting */
 
-bool run_wait(int signal_fd, uint64_t until_ns)
+/* Waits until the instant (CLOCK_MONOTONIC, ns), or until a signal comes; true where one came. */
+static bool signal_until(int signal_fd, uint64_t until_ns)
 {
 	struct pollfd fd = {.fd = signal_fd, .events = POLLIN};
 	struct signalfd_siginfo info;
@@ -73,7 +74,7 @@ bool run_wait(int signal_fd, uint64_t until_ns)
 
 static void wait_until(struct watch *w, uint64_t until_ns)
 {
-	if (run_wait(w->run.plan->signal_fd, until_ns)) {
+	if (signal_until(w->run.plan->signal_fd, until_ns)) {
 		w->at_once = w->stopped;
 		w->stopped = true;
 		w->r->interrupted = true;

@@ -15,7 +15,4 @@
  * status after saying why: there is no result then. One at a time. */
 int run_once(const struct plan *p, struct result *r);
 
-/* Waits until the instant (CLOCK_MONOTONIC, ns), or until a signal comes; true where one came. */
-bool run_wait(int signal_fd, uint64_t until_ns);
-
 #endif

@@ -15,12 +15,11 @@
 #include "speak/script.h"
 
 #define AVATAR_TYPE "avatar"
-#define AVATAR_MOVES_MAX 1000000000u
 #define AVATAR_LEN_MAX 200 /* bytes of a move without its pad */
 
 struct avatar_move {
 	uint32_t publisher;
-	uint64_t number; /* below AVATAR_MOVES_MAX */
+	uint64_t number; /* below 10^9 */
 	uint32_t x, z;	 /* hundredths */
 };
 

@@ -23,7 +23,6 @@
 #define MARK_LATE 12
 #define MARK_DUE_BASE 1000000000000000000u
 #define MARK_LATE_MAX 999999999999u
-#define MARK_PUBLISHERS_MAX 1000000u
 
 struct mark {
 	uint64_t number, due, late;

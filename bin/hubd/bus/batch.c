@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "session/archive.h"
+#include "session/stored.h"
+
 #define FIXED 60 /* bytes before a record's texts */
 
 /* --- numbers, the lowest byte first */
@@ -97,7 +100,8 @@ bool batch_next(struct span *records, struct incoming *in, uint64_t *ttl_ms)
 
 /* --- the head */
 
-bool batch_word(struct span *s, struct span *word)
+/* Takes a word of at most BATCH_ID_MAX bytes, and the space or line feed behind it. */
+static bool take_word(struct span *s, struct span *word)
 {
 	size_t n = 0;
 
@@ -115,7 +119,7 @@ bool batch_number(struct span *s, unsigned base, uint64_t *n)
 {
 	struct span word;
 
-	if (!batch_word(s, &word) || word.len > 19)
+	if (!take_word(s, &word) || word.len > 19)
 		return false;
 	*n = 0;
 	for (size_t i = 0; i < word.len; i++) {
@@ -135,10 +139,10 @@ bool batch_read(struct span bytes, struct batch_head *head)
 {
 	struct span r;
 
-	if (!batch_word(&bytes, &r) || r.len != 1 || *r.p != 'r' ||
+	if (!take_word(&bytes, &r) || r.len != 1 || *r.p != 'r' ||
 	    !batch_number(&bytes, 16, &head->epoch) || !batch_number(&bytes, 10, &head->first) ||
-	    !batch_number(&bytes, 10, &head->n) || !batch_word(&bytes, &head->before) ||
-	    !batch_word(&bytes, &head->id))
+	    !batch_number(&bytes, 10, &head->n) || !take_word(&bytes, &head->before) ||
+	    !take_word(&bytes, &head->id))
 		return false;
 	head->records = bytes;
 	return head->first > 0 && head->n > 0 && head->n <= BATCH_RECORDS;

@@ -10,7 +10,9 @@
 
 #include "base/buf.h"
 #include "json/envelope.h"
-#include "session/session.h"
+
+struct incoming;
+struct offer;
 
 #define BATCH_RECORDS 1000 /* at most */
 #define BATCH_ID_MAX 40
@@ -23,8 +25,7 @@ struct batch_head {
 	struct span records;
 };
 
-/* Takes a word of at most BATCH_ID_MAX bytes, or a number, and the space or line feed behind it. */
-bool batch_word(struct span *s, struct span *word);
+/* Takes a number, and the space or line feed behind it. */
 bool batch_number(struct span *s, unsigned base, uint64_t *n);
 
 /* Reads one. False where it is none. */

@@ -8,23 +8,14 @@
 
 #define TABLE_MIN 64
 
-static uint64_t hash_of(const char *p, size_t n)
+static struct far **bucket_of(struct link *l, struct span name)
 {
-	uint64_t hash = UINT64_C(14695981039346656037);
-
-	while (n--)
-		hash = (hash ^ (unsigned char)*p++) * UINT64_C(1099511628211);
-	return hash;
-}
-
-static struct far **bucket_of(struct link *l, const char *name, size_t n)
-{
-	return &l->table[hash_of(name, n) & (l->size - 1)];
+	return &l->table[session_hash(l->bus->env, name) & (l->size - 1)];
 }
 
 struct far *far_find(struct link *l, struct span name)
 {
-	struct far *f = l->size ? *bucket_of(l, name.p, name.len) : NULL;
+	struct far *f = l->size ? *bucket_of(l, name) : NULL;
 
 	while (f &&
 	       (f->session->id_len != name.len || memcmp(f->session->id, name.p, name.len) != 0))
@@ -44,7 +35,7 @@ static bool grow(struct link *l)
 	l->size = size;
 	for (size_t i = 0; i < before; i++) {
 		while ((f = old[i]) != NULL) {
-			struct far **bucket = bucket_of(l, f->session->id, f->session->id_len);
+			struct far **bucket = bucket_of(l, session_name(f->session));
 
 			old[i] = f->hash_next;
 			f->hash_next = *bucket;
@@ -57,7 +48,7 @@ static bool grow(struct link *l)
 
 static void table_remove(struct link *l, struct far *f)
 {
-	struct far **at = bucket_of(l, f->session->id, f->session->id_len);
+	struct far **at = bucket_of(l, session_name(f->session));
 
 	while (*at && *at != f)
 		at = &(*at)->hash_next;
@@ -74,12 +65,12 @@ struct far *far_new(struct link *l, struct session *s)
 	if (!f)
 		return NULL;
 	/* One of its name that was deleted. */
-	other = far_find(l, (struct span){s->id, s->id_len});
+	other = far_find(l, session_name(s));
 	if (other)
 		far_lose(l, other, true);
 	f->session = session_ref(s);
 	strcpy(f->last, "-");
-	bucket = bucket_of(l, s->id, s->id_len);
+	bucket = bucket_of(l, session_name(s));
 	f->hash_next = *bucket;
 	*bucket = f;
 	l->n++;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bus/bus_impl.h"
+#include "session/away.h"
 
 /* --- what is heard */
 

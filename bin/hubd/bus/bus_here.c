@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "bus/bus_impl.h"
+#include "session/away.h"
 #include "wire/id.h"
 
 #define ID_WORD 16 /* of a node or a client, in hexadecimal */

@@ -16,6 +16,8 @@
 #include "bus/redis_conn.h"
 #include "bus/redis_url.h"
 #include "bus/scripts.h"
+#include "session/session.h"
+#include "session/stored.h"
 
 #define BUS_PREFIX "hub:"
 #define BUS_PATIENCE_MS 10000 /* for which a record, or who asks, waits for Redis */

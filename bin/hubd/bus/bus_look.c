@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "bus/bus_impl.h"
+#include "session/stored.h"
 
 #define LOOK_ENTRIES "64" /* of the log at a time: 16 MiB at most */
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "bus/bus_impl.h"
+#include "session/stored.h"
 #include "wire/wsframe.h"
 
 static const char *text_of(const redisReply *reply, size_t i)
@@ -336,7 +337,7 @@ static void on_deleted(struct link *l, struct call *call, const redisReply *repl
 
 static void ask_delete(struct link *l, struct archive_job *job)
 {
-	struct far *f = far_find(l, (struct span){job->session->id, job->session->id_len});
+	struct far *f = far_find(l, session_name(job->session));
 	struct call *call = call_new(NULL, on_deleted);
 	char channel[BUS_NAME];
 

@@ -1,5 +1,6 @@
 /* What waits for Redis: records on their way, and who asks. */
 #include "bus/bus_impl.h"
+#include "session/stored.h"
 
 /* --- records */
 

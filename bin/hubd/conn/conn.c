@@ -1,12 +1,11 @@
 /* Invariant: what is in `out` leaves before anything else is written; a connection is in the wheel
  * until it is freed. */
-#include "conn/conn.h"
-
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "conn/conn_impl.h"
 #include "wire/blob.h"
 
 #define OUT_MAX (1024 * 1024) /* bytes at which a peer counts as slow, beside one message */

@@ -148,21 +148,11 @@ void conn_progress(struct conn *c); /* some of what the door held back has left 
 void conn_gone(struct conn *c);	    /* the door has let go */
 void conn_replaced(struct conn *c); /* the same, and another goes on: nothing is said of it */
 
-/* --- within the room */
+/* --- where it is, and how much it may hold */
 
-/* Counts it as the user's. Returns 0 or -EBUSY. */
-int conn_share_take(struct conn *c, const struct identity *id);
-void conn_self_free(struct conn *c); /* at its end: it is nobody any more */
-void conn_check(struct conn *c);     /* looks at its timers, which may be due earlier now */
-struct conn_input *conn_input(struct conn *c); /* made where there is none; NULL: no memory */
-void conn_input_shrink(struct conn *c);	       /* gives it up where nothing is in it */
-void conn_input_free(struct conn *c);
-void conn_set_paused(struct conn *c); /* something has changed that pauses it or not */
 /* Where the client is, behind the proxies that are trusted; not known where it has no address, or
  * the door has let go. */
 void conn_peer(struct conn *c, struct address *a);
-/* The same where it counts for that address; else false. */
-bool conn_counts(struct conn *c, struct address *a);
 
 /* Whether a connection that comes to hold so many bytes has more than its part, and that where the
  * connections of its worker hold all that they may: then it is one too many. It is counted. Who has

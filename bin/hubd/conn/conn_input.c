@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "conn/conn.h"
+#include "conn/conn_impl.h"
 
 struct conn_input *conn_input(struct conn *c)
 {

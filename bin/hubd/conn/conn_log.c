@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "conn/conn.h"
+#include "conn/conn_impl.h"
 #include "wire/address.h"
 
 static const char *const doors[] = {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conn/conn.h"
+#include "conn/conn_impl.h"
 #include "wire/blob.h"
 
 struct conn_self *conn_self(struct conn *c)

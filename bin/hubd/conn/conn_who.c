@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conn/conn.h"
+#include "conn/conn_impl.h"
 
 int conn_identify(struct conn *c, struct identity *id)
 {

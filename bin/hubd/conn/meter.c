@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "conn/conn.h"
+#include "conn/conn_impl.h"
 
 #define NS 1000000000ULL
 #define LOOKS 5 /* whether a new meter is needed no more: who only joins has it for 50 ms */

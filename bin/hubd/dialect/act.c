@@ -6,6 +6,8 @@
 #include "dialect/act_impl.h"
 #include "dialect/hub7.h"
 #include "dialect/message.h"
+#include "session/publish.h"
+#include "session/seek.h"
 #include "wire/id.h"
 #include "wire/log_place.h"
 
@@ -237,8 +239,8 @@ static enum hub_code publish_in(struct act *a, const struct action *x, const str
 
 	id_text(c->id, from);
 	a->why = "out of memory";
-	if (envelope_record(e, b, (struct span){s->id, s->id_len}, worker_wall_ms(w),
-			    (struct span){from, ID_LEN}, identity_user(id)) == 0) {
+	if (envelope_record(e, b, session_name(s), worker_wall_ms(w), (struct span){from, ID_LEN},
+			    identity_user(id)) == 0) {
 		p.body = (struct span){b->data, b->len};
 		code = message_record(w, e, room, &p, &a->why);
 		if (code != HUB_OK)
@@ -289,7 +291,7 @@ static struct span told_as(const struct act *a, struct span session)
 	if (!seat)
 		return a->session;
 	s = seat->above ? seat->above->m.session : seat->m.session;
-	return (struct span){s->id, s->id_len};
+	return session_name(s);
 }
 
 static enum hub_code emit(struct act *a, const struct action *x)

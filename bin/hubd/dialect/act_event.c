@@ -7,6 +7,7 @@
 #include "dialect/act.h"
 #include "dialect/act_impl.h"
 #include "dialect/hub7.h"
+#include "session/seek.h"
 #include "wire/id.h"
 #include "wire/log_place.h"
 
@@ -163,7 +164,7 @@ static void end(struct conn *c, struct span session, unsigned code, const char *
 
 static struct span session_of(const struct seat *seat)
 {
-	return (struct span){seat->m.session->id, seat->m.session->id_len};
+	return session_name(seat->m.session);
 }
 
 void act_ending(struct conn *c)

@@ -8,7 +8,8 @@
 #include "conn/conn.h"
 #include "member/member.h"
 #include "rules/rules.h"
-#include "session/session.h"
+
+struct session;
 
 struct act {
 	struct conn *conn;

@@ -1,10 +1,10 @@
 /* What a message means: control types go to their handler, all others into a session's log, or to
  * the clients they name. */
-#include "dialect/hub7.h"
-
 #include "dialect/act.h"
+#include "dialect/hub7_impl.h"
 #include "dialect/message.h"
 #include "json/json.h"
+#include "session/publish.h"
 #include "wire/id.h"
 
 #define WHY_MAX 256 /* bytes of an error's message */
@@ -79,10 +79,8 @@ static enum hub_code on_message(struct conn *c, struct envelope *e)
 	if (c->worker->hub7->auth && e->has_user &&
 	    (code = envelope_own_user(e, text, sizeof(text))) != HUB_OK)
 		return hub7_fail(c, e, code, text);
-	if (e->to.p &&
-	    (code = member_may(c, RIGHT_PUBLISH,
-			       (struct span){seat->m.session->id, seat->m.session->id_len}, e->type,
-			       &why)) != HUB_OK)
+	if (e->to.p && (code = member_may(c, RIGHT_PUBLISH, session_name(seat->m.session), e->type,
+					  &why)) != HUB_OK)
 		return hub7_fail(c, e, code, why);
 	if (seat->held && tags.acked)
 		return hub7_fail(c, e, HUB_HELD, "an earlier message was refused for now");
@@ -90,9 +88,8 @@ static enum hub_code on_message(struct conn *c, struct envelope *e)
 		tags.msg = dedup_hash(c->worker->hub7->secret, c->id, e->msg_id);
 	id_text(c->id, from);
 	b = worker_scratch(c->worker);
-	if (envelope_record(e, b, (struct span){seat->m.session->id, seat->m.session->id_len},
-			    worker_wall_ms(c->worker), (struct span){from, ID_LEN},
-			    identity_user(id)) < 0)
+	if (envelope_record(e, b, session_name(seat->m.session), worker_wall_ms(c->worker),
+			    (struct span){from, ID_LEN}, identity_user(id)) < 0)
 		code = hub7_fail(c, e, HUB_INTERNAL, "out of memory");
 	else if (e->to.p)
 		code = on_direct(c, e, seat, b, &tags);

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "dialect/hub7.h"
+#include "dialect/hub7_impl.h"
 #include "json/json.h"
-#include "member/watch.h"
+#include "session/members.h"
 #include "wire/blob.h"
 #include "wire/id.h"
 
@@ -176,9 +176,7 @@ enum hub_code hub7_on_presence(struct conn *c, const struct envelope *e)
 
 	if (!seat)
 		return code;
-	code = member_may(c, RIGHT_PRESENCE,
-			  (struct span){seat->m.session->id, seat->m.session->id_len},
-			  (struct span){0}, &why);
+	code = member_may(c, RIGHT_PRESENCE, session_name(seat->m.session), (struct span){0}, &why);
 	if (code != HUB_OK)
 		return hub7_fail(c, e, code, why);
 	b = worker_scratch(c->worker);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "dialect/act.h"
-#include "dialect/hub7.h"
+#include "dialect/hub7_impl.h"
 
 enum hub_code hub7_on_event(struct conn *c, const struct envelope *e, const struct rules_file *f)
 {
@@ -28,7 +28,7 @@ enum hub_code hub7_on_event(struct conn *c, const struct envelope *e, const stru
 	if (seat && seat->held && e->msg_id.p)
 		return hub7_fail(c, e, HUB_HELD, "an earlier message was refused for now");
 	if (seat)
-		event.session = (struct span){seat->m.session->id, seat->m.session->id_len};
+		event.session = session_name(seat->m.session);
 	b = worker_scratch(c->worker);
 	if (envelope_strip(e, b) < 0) {
 		code = hub7_fail(c, e, HUB_INTERNAL, "out of memory");

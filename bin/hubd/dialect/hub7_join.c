@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "dialect/comeback.h"
-#include "dialect/hub7.h"
+#include "dialect/hub7_impl.h"
 #include "dialect/wish.h"
 #include "json/json.h"
 #include "wire/id.h"

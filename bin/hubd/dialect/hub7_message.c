@@ -1,7 +1,7 @@
 /* What all handlers of messages need: the fields, the seat, the answer that says no. */
 #include <stdio.h>
 
-#include "dialect/hub7.h"
+#include "dialect/hub7_impl.h"
 #include "json/json.h"
 
 #define WHY_MAX 256 /* bytes of an error's message */

@@ -1,7 +1,7 @@
 /* What operators ask by messages. */
 #include <string.h>
 
-#include "dialect/hub7.h"
+#include "dialect/hub7_impl.h"
 #include "dialect/kept.h"
 #include "dialect/steering.h"
 #include "json/json_walk.h"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dialect/hub7.h"
+#include "dialect/hub7_impl.h"
 #include "wire/id.h"
 
 /* With a number, where it has a name. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "json/json_walk.h"
+#include "session/limits.h"
 #include "wire/id.h"
 
 #define ENDED "{\"ended_ms\":" /* so it begins, and nothing else does */

@@ -7,6 +7,7 @@
 #include "json/keys.h"
 #include "json/terms.h"
 #include "member/member.h"
+#include "session/publish.h"
 #include "wire/blob.h"
 
 /* --- records */

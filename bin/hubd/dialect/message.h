@@ -6,7 +6,9 @@
 #include <stdbool.h>
 
 #include "conn/conn.h"
-#include "session/session.h"
+
+struct publication;
+struct session;
 
 /* Fills p's type, key and tags (all that come from the message) for a record whose body is
  * envelope_record()'s. The key may lie in room. Returns HUB_OK, or HUB_BAD_FIELD with why. */

@@ -9,6 +9,7 @@
 
 #include "conn/conn.h"
 #include "member/member.h"
+#include "session/seek.h"
 #include "wire/http1_chars.h"
 
 #define REST_WAIT_MAX 60     /* seconds */

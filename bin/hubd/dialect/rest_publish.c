@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dialect/hub7.h"
+#include "dialect/hub7_impl.h"
 #include "dialect/message.h"
 #include "dialect/rest.h"
+#include "session/publish.h"
+#include "session/stored.h"
 #include "wire/id.h"
 
 #define PENDING_MAX (64 * 1024) /* bytes of answers that wait, at which no more is read */
@@ -352,7 +354,7 @@ static void publish(struct rest_publisher *p, struct envelope *e)
 
 	if (tags.acked)
 		tags.msg = dedup_hash(w->hub7->secret, p->client, e->msg_id);
-	code = member_may(p->conn, RIGHT_PUBLISH, (struct span){s->id, s->id_len}, e->type, &why);
+	code = member_may(p->conn, RIGHT_PUBLISH, session_name(s), e->type, &why);
 	if (code == HUB_OK && w->hub7->auth && e->has_user &&
 	    (code = envelope_own_user(e, text, sizeof(text))) != HUB_OK)
 		why = text;
@@ -362,8 +364,8 @@ static void publish(struct rest_publisher *p, struct envelope *e)
 		return;
 	}
 	id_text(p->client, from);
-	if (envelope_record(e, b, (struct span){s->id, s->id_len}, worker_wall_ms(w),
-			    (struct span){from, ID_LEN}, identity_user(id)) < 0)
+	if (envelope_record(e, b, session_name(s), worker_wall_ms(w), (struct span){from, ID_LEN},
+			    identity_user(id)) < 0)
 		fail(p, HUB_INTERNAL, "out of memory", e->msg_id);
 	else if (e->to.p)
 		publish_direct(p, e, b, &tags);

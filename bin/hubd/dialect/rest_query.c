@@ -7,6 +7,7 @@
 #include "auth/resume.h"
 #include "dialect/hub7.h"
 #include "dialect/rest.h"
+#include "session/seek.h"
 #include "wire/http1_target.h"
 #include "wire/id.h"
 #include "wire/log_place.h"

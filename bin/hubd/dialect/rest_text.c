@@ -2,7 +2,7 @@
  */
 #include <string.h>
 
-#include "dialect/hub7.h"
+#include "dialect/hub7_impl.h"
 #include "dialect/rest.h"
 #include "wire/id.h"
 

@@ -1,7 +1,5 @@
 /* What a packet means: an event becomes a record, which others see by whatever door. Invariant:
  * while attachments are awaited nothing else is taken. */
-#include "dialect/socketio.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +8,10 @@
 #include "dialect/act.h"
 #include "dialect/hub7.h"
 #include "dialect/message.h"
+#include "dialect/socketio_impl.h"
 #include "json/json.h"
 #include "member/absent.h"
+#include "session/publish.h"
 #include "wire/id.h"
 
 #define WHY_MAX 256 /* bytes of an error's message */
@@ -69,7 +69,7 @@ static enum hub_code on_ruled(struct conn *c, struct seat *seat, const struct en
 	struct act_event event = {.file = f,
 				  .event = e->type,
 				  .own_fields = true,
-				  .session = {seat->m.session->id, seat->m.session->id_len},
+				  .session = session_name(seat->m.session),
 				  .msg_id = address,
 				  .acked = acked};
 	struct buf *b = worker_scratch(c->worker);
@@ -95,7 +95,7 @@ static enum hub_code publish(struct conn *c, struct seat *seat, struct buf *mess
 			     bool *told)
 {
 	const struct identity *id = conn_identity(c);
-	struct span session = {seat->m.session->id, seat->m.session->id_len};
+	struct span session = session_name(seat->m.session);
 	struct publication p = {.tags = {.sender = c->id, .acked = acked}};
 	char from[ID_LEN + 1], key[ENVELOPE_KEY_MAX];
 	const struct rules *rules = c->worker->hub7->rules;

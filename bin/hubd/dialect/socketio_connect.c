@@ -10,9 +10,11 @@
 #include "dialect/act.h"
 #include "dialect/comeback.h"
 #include "dialect/hub7.h"
-#include "dialect/socketio.h"
+#include "dialect/socketio_impl.h"
+#include "dialect/wish.h"
 #include "json/json.h"
 #include "member/absent.h"
+#include "session/seek.h"
 #include "wire/id.h"
 #include "wire/log_place.h"
 

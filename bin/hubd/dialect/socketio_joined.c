@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "dialect/comeback.h"
-#include "dialect/socketio.h"
+#include "dialect/socketio_impl.h"
 #include "member/trail.h"
 #include "wire/id.h"
 

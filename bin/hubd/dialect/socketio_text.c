@@ -1,8 +1,8 @@
 /* What members are told, as packets. Session ids and client ids need no escaping. */
 #include <string.h>
 
-#include "dialect/hub7.h"
-#include "dialect/socketio.h"
+#include "dialect/hub7_impl.h"
+#include "dialect/socketio_impl.h"
 #include "wire/id.h"
 
 /* Appends a packet's type and the namespace of a session. */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "member/member.h"
+#include "session/limits.h"
 #include "token/token_claims.h"
 #include "wire/id.h"
 

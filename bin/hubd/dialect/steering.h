@@ -8,6 +8,8 @@
 #include "json/envelope.h"
 #include "member/steer.h"
 
+struct session_env;
+
 #define STEERING_VALUE_MAX 512 /* bytes of a field's value */
 
 /* What is read so far. */

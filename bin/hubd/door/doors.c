@@ -1,12 +1,11 @@
-#include "door/doors.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "door/doors_impl.h"
 #include "door/engineio.h"
-#include "door/gate.h"
+#include "door/gate_impl.h"
 #include "door/http.h"
 #include "door/peer.h"
 #include "door/sockets.h"

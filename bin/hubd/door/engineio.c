@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "door/credentials.h"
-#include "door/doors.h"
+#include "door/doors_impl.h"
 #include "door/peer.h"
 #include "loop/journal.h"
 #include "wire/address.h"

@@ -106,9 +106,6 @@ void engineio_later(struct engineio *e);
 /* The carrier has let go of it. */
 void engineio_end(struct engineio *e);
 
-/* TURN_POLLS. */
-void engineio_turn(struct worker *w, struct turn_entry *entry);
-
 /* --- engineio_poll.c */
 
 /* Answers the handshake with a new session. */

@@ -7,7 +7,7 @@
 
 #include "door/doors.h"
 #include "door/engineio.h"
-#include "door/gate.h"
+#include "door/gate_impl.h"
 #include "door/peer.h"
 #include "wire/address.h"
 #include "wire/http1_body.h"

@@ -7,7 +7,7 @@
 #include "base/base64.h"
 #include "door/doors.h"
 #include "door/engineio.h"
-#include "door/gate.h"
+#include "door/gate_impl.h"
 #include "door/peer.h"
 #include "door/ws_upgrade.h"
 #include "wire/websocket.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "door/gate.h"
+#include "door/gate_impl.h"
 #include "door/peer.h"
 #include "wire/id.h"
 #include "wire/log_place.h"

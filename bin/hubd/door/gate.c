@@ -1,13 +1,12 @@
 /* Invariant: a stream is counted for one address at a time, and until it closes, or what it is for
  * ends. */
-#include "door/gate.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "conn/conn.h"
-#include "door/doors.h"
+#include "door/doors_impl.h"
+#include "door/gate_impl.h"
 #include "door/http_request.h"
 #include "door/peer.h"
 #include "loop/bucket.h"

@@ -7,13 +7,8 @@
 #include <stdbool.h>
 
 #include "auth/globs.h"
-#include "conn/shares.h"
-
-struct address;
-struct arrival;
-struct http;
-struct stream;
-struct worker;
+#include "base/buf.h"
+#include "json/envelope.h"
 
 /* What the hub may be called, and of which pages requests may be. */
 struct gate {
@@ -28,29 +23,5 @@ int gate_add_origin(struct gate *g, const char *glob);
 
 /* Whether requests of a page of that origin are taken. */
 bool gate_has_origin(const struct gate *g, struct span origin);
-
-#define GATE_TOLD 10 /* a second, of those whom a handshake of TLS would be needed to refuse */
-
-/* Counts a TCP connection that was just accepted for its address. False where it is refused for
- * that, which is counted and said; else it may be refused by its first request's answer. For the
- * thread that accepts. */
-bool gate_accept(struct worker *w, struct arrival *a);
-
-/* One that its worker has counted has ended before a stream took it. */
-void gate_left(struct worker *w, const struct arrival *a);
-
-/* Whose address a stream counts for; false: for nobody's. Those of the machine itself do not count,
- * nor those of trusted proxies, but for whom these speak. */
-bool gate_counts(const struct stream *s, struct address *a);
-
-/* Counts a client that polls for its address, beside that one's connections, until
- * shares_drop(). Else it is answered, and h may be no more. */
-bool gate_polls(struct http *h, const struct address *a, share *at);
-
-/* Whether the request that h->head has may be served; else it is answered, and h may be no more.
- * Without hosts, what came to an address of the loopback must call that by a name that nobody else
- * can have: or a page could reach the hub under the page's own name (DNS rebinding), and be let in
- * by the browser as if both were one's. What names no host at all is from no browser. */
-bool gate_open(struct http *h);
 
 #endif

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "conn/conn.h"
-#include "door/doors.h"
+#include "door/doors_impl.h"
 #include "door/engineio.h"
-#include "door/gate.h"
+#include "door/gate_impl.h"
 #include "door/http_request.h"
 #include "door/http_routes.h"
 #include "door/peer.h"

@@ -13,7 +13,7 @@
 #include "dialect/rest.h"
 #include "door/doors.h"
 #include "door/exchange.h"
-#include "door/gate.h"
+#include "door/gate_impl.h"
 
 #define NDJSON "application/x-ndjson"
 #define BETWEEN_S 300 /* two lines */

@@ -11,7 +11,7 @@
 #include "dialect/hub7.h"
 #include "dialect/rest.h"
 #include "door/exchange.h"
-#include "member/watch.h"
+#include "session/seek.h"
 #include "wire/log_place.h"
 #include "wire/sse.h"
 
@@ -305,7 +305,7 @@ static void opened(struct conn *c, struct session *s, enum hub_code code, const 
 		answer_key(r);
 	} else {
 		meter(r, r->what == READ_RECORDS ? METER_LOOK : METER_JOIN, 0);
-		join.session = (struct span){s->id, s->id_len};
+		join.session = session_name(s);
 		join.from = r->query.from;
 		ok = rest_wish(&r->query, (struct http1_span){r->key, r->key_len},
 			       (struct http1_span){r->key + r->key_len, r->first_len}, &wish) == 0;

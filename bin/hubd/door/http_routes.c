@@ -7,7 +7,7 @@
 #include "door/credentials.h"
 #include "door/doors.h"
 #include "door/engineio.h"
-#include "door/gate.h"
+#include "door/gate_impl.h"
 #include "door/health.h"
 #include "door/http_post.h"
 #include "door/http_read.h"

@@ -2,7 +2,9 @@
 #ifndef HUBD_HTTP_ROUTES_H
 #define HUBD_HTTP_ROUTES_H
 
-#include "door/http_request.h"
+#include <stdbool.h>
+
+struct http;
 
 /* Serves the request that h->head has: answers it, or hands it to who will. h may be no more. */
 void http_serve(struct http *h);

@@ -15,7 +15,8 @@
 #include <uv.h>
 
 #include "base/err.h"
-#include "door/gate.h"
+#include "door/doors_impl.h"
+#include "door/gate_impl.h"
 #include "door/peer.h"
 #include "loop/journal.h"
 

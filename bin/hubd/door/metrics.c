@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "door/doors.h"
+#include "door/doors_impl.h"
 #include "door/engineio.h"
 #include "door/process.h"
 #include "door/stream.h"

@@ -118,8 +118,7 @@ void stream_finish(struct stream *s);
 /* Closes at once, with a reset. */
 void stream_abort(struct stream *s);
 
-/* The worker's: TURN_STREAMS; of its wheel of deadlines; ends those that have a deadline. */
-void stream_turn(struct worker *w, struct turn_entry *e);
+/* The worker's: of its wheel of deadlines; ends those that have a deadline. */
 void streams_second(struct wheel *wheel, struct worker *w);
 void streams_abort(struct wheel *wheel);
 

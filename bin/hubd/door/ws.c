@@ -8,7 +8,7 @@
 
 #include "conn/encoding.h"
 #include "dialect/hub7.h"
-#include "door/gate.h"
+#include "door/gate_impl.h"
 #include "door/peer.h"
 #include "door/stream.h"
 #include "member/member.h"
@@ -31,7 +31,9 @@ static int ws_write(struct conn *c, const void *data, size_t len)
 
 static int ws_ping(struct conn *c)
 {
-	return ws_write(c, "\x89\x00", 2);
+	unsigned char frame[2];
+
+	return ws_write(c, frame, websocket_put_ping(frame, NULL, 0));
 }
 
 static void ws_pause(struct conn *c, bool paused)

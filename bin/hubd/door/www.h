@@ -2,9 +2,11 @@
 #ifndef HUBD_WWW_H
 #define HUBD_WWW_H
 
+#include <stddef.h>
+
 #include "base/opt.h"
-#include "door/http_request.h"
-#include "loop/worker.h"
+
+struct http;
 
 struct www {
 	int fd[OPT_LIST_MAX]; /* of the folders; the first one that has a file counts */
@@ -17,8 +19,5 @@ void www_free(struct www *www);
 
 /* Answers a GET or HEAD with what its path names. h may be no more. */
 void www_serve(struct http *h);
-
-/* TURN_FILES. */
-void www_turn(struct worker *w, struct turn_entry *e);
 
 #endif

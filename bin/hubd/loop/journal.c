@@ -110,11 +110,17 @@ static bool take_share(enum journal_event event, uint64_t *left_out)
 	return taken;
 }
 
+/* Whether lines of the level are wanted at all. */
+static bool is_wanted(enum err_level level)
+{
+	return level <= journal.level;
+}
+
 bool journal_takes(enum err_level level, enum journal_event event)
 {
 	struct share *s = &journal.share[event];
 
-	if (!journal_wants(level))
+	if (!is_wanted(level))
 		return false;
 	if (!is_used_up(atomic_load_explicit(&s->full_ms, memory_order_relaxed), clock_mono_ms()))
 		return true;
@@ -146,11 +152,6 @@ void journal_level(enum err_level level)
 	journal.level = level;
 }
 
-bool journal_wants(enum err_level level)
-{
-	return level <= journal.level;
-}
-
 void journal_say(enum err_level level, enum journal_event event, const struct journal_who *who,
 		 const char *fmt, ...)
 {
@@ -158,7 +159,7 @@ void journal_say(enum err_level level, enum journal_event event, const struct jo
 	uint64_t left_out = 0;
 	va_list ap;
 
-	if (!journal.running || !journal_wants(level) || !take_share(event, &left_out))
+	if (!journal.running || !is_wanted(level) || !take_share(event, &left_out))
 		return;
 	if (left_out)
 		say_left_out(event, left_out);

@@ -54,9 +54,6 @@ void journal_level(enum err_level level);
 /* Writes what is left, but waits no longer than that for who reads it; then it is given up. */
 void journal_stop(uint32_t ms);
 
-/* Whether lines of the level are wanted at all. */
-bool journal_wants(enum err_level level);
-
 /* Whether a line like that would be written now: else it is counted with those that were left out,
  * and its text need not be made. For any thread. */
 bool journal_takes(enum err_level level, enum journal_event event);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "member/member.h"
+#include "member/member_impl.h"
+#include "session/members.h"
 
 #define BUCKETS 4096 /* a power of two */
 

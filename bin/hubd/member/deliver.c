@@ -4,10 +4,12 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "member/member.h"
+#include "member/member_impl.h"
 #include "member/span.h"
 #include "member/trail.h"
 #include "member/watch.h"
+#include "session/members.h"
+#include "session/seek.h"
 
 #define READ_BYTES (64 * 1024)	 /* from the archive at a time */
 #define STEP_BYTES (1024 * 1024) /* of its past that one member gets in a turn */

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "member/member.h"
+#include "member/member_impl.h"
+#include "session/away.h"
+#include "session/members.h"
 #include "wire/id.h"
 
 /* Bytes on their way to one worker, each receiver counted. */

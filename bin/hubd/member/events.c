@@ -1,7 +1,8 @@
 /* What sessions tell: of new records, of who came and went, of connections that are replaced, and
  * of new sessions. A text is made once for all members of a worker that speak alike. */
-#include "member/member.h"
+#include "member/member_impl.h"
 #include "member/watch.h"
+#include "session/members.h"
 
 /* A text that is made when the first connection wants it, and anew for one of another dialect, or
  * that is told of it as of a room of another session. */

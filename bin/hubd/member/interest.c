@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "member/member.h"
-#include "member/select.h"
+#include "member/member_impl.h"
+#include "member/select_impl.h"
+#include "session/seek.h"
 
 struct interest {
 	struct selection *to;	   /* a reference: what was asked for last; NULL with !asked */

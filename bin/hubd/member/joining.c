@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "member/member.h"
+#include "member/member_impl.h"
 #include "member/trail.h"
+#include "session/members.h"
+#include "session/seek.h"
 
 #define SEAT_NUMBERS ((1u << SEAT_NUMBER_BITS) - 1)
 #define MSG_ID_ROOM (6 * ENVELOPE_MSG_ID_MAX + 2) /* all of it escaped, and its quotes */
@@ -206,8 +208,7 @@ static bool again(struct joining *j)
 	struct session *old = j->session, *s;
 	enum hub_code code;
 
-	s = registry_use(j->conn->worker->members->registry, (struct span){old->id, old->id_len},
-			 &code);
+	s = registry_use(j->conn->worker->members->registry, session_name(old), &code);
 	if (!s)
 		return false;
 	release(j);
@@ -286,8 +287,7 @@ static bool is_gone(const struct joining *j)
 
 static void join_or_move(struct joining *j)
 {
-	struct seat *seat =
-	    seat_find_any(j->conn, (struct span){j->session->id, j->session->id_len});
+	struct seat *seat = seat_find_any(j->conn, session_name(j->session));
 
 	if (j->above && is_gone(j)) {
 		release(j);

@@ -24,8 +24,13 @@
 #include "conn/conn.h"
 #include "conn/deflation.h"
 #include "member/select.h"
+#include "session/members.h"
 #include "session/registry.h"
+#include "session/seek.h"
 #include "session/session.h"
+
+struct publication;
+struct published;
 
 #define SEATS_MAX 64 /* sessions of one connection */
 #define SEAT_NUMBER_BITS 28
@@ -132,28 +137,10 @@ int member_show(struct conn *c, struct span info);
 
 /* --- seat.c */
 
-static inline struct seat *seat_of(struct member *m)
-{
-	return (struct seat *)m;
-}
-
 /* The connection's seat in the session called id, or NULL; one that is leaving counts only for
  * seat_find_any(). A NULL id: the one joined last. */
 struct seat *seat_find(const struct conn *c, struct span id);
 struct seat *seat_find_any(const struct conn *c, struct span id);
-
-/* Of a room the session above, or NULL. */
-static inline const char *seat_above(const struct seat *seat)
-{
-	return seat->above ? seat->above->m.session->id : NULL;
-}
-
-/* Makes it the first of the connection's. */
-void seat_link(struct conn *c, struct seat *seat);
-void seat_unlink(struct seat *seat);
-
-/* It has just become a member. */
-void seat_count(const struct seat *seat);
 
 /* Leaves the session and frees the seat, and before it its rooms. Returns the number of members
  * left. */
@@ -161,12 +148,6 @@ uint32_t seat_free(struct seat *seat);
 
 /* TURN_REAP: of a connection that is closing. */
 void seat_reap(struct worker *w, struct turn_entry *e);
-
-/* --- ticks.c; and select.h */
-
-/* From now on it gets what that selects (NULL: all): takes references of its own. Returns 0 or
- * -ENOMEM, then it has no tick. */
-int seat_select(struct seat *seat, struct selection *sel);
 
 /* --- joining.c */
 
@@ -219,16 +200,10 @@ void deliver_session(struct worker *w, struct turn_entry *e);
 /* The worker's alarm: who waits for a tick that has come. */
 void deliver_ticks(struct worker *w);
 
-/* Flushes s to the members of this worker. */
-void deliver_wake(struct worker *w, struct session *s);
-
 /* --- deliver.c */
 
 /* TURN_CONNECTIONS. */
 void deliver_connection(struct worker *w, struct turn_entry *e);
-
-/* As far as the door takes it, sends what is queued, and what the seat may read of the view. */
-void deliver_seat(struct seat *seat, struct log_view *view);
 
 /* From the door: room to write again. */
 void deliver_writable(struct conn *c);
@@ -239,12 +214,6 @@ void deliver_finish(struct conn *c, enum close_code code, const char *reason);
 
 /* The worker's hook: sends connections away, in the end those too that have not got all. */
 void deliver_drain(struct worker *w, uint64_t left_ms, bool now);
-
-/* Of one that waits for its tick: what of that does not wait. */
-void deliver_ahead(struct seat *seat);
-
-/* The same up to the head, for one that waited. */
-void deliver_now(struct seat *seat);
 
 /* Tells of records that the seat will not get, or not as records. */
 void deliver_gap(struct seat *seat, uint64_t from, uint64_t to);
@@ -277,11 +246,11 @@ enum hub_code submit_record(struct session *s, struct worker *w, struct publicat
  * HUB_INTERNAL (memory). */
 enum hub_code member_direct(struct session *s, struct span client, struct blob *blob);
 
-/* What another hub sends, for members here; events.direct. */
-void direct_from_afar(struct session *s, uint64_t client, struct span user, struct span text);
+/* --- watch.c */
 
-/* The connection's queue has left: what was in it of messages to its seats alone is taken. */
-void direct_taken(struct conn *c);
+/* Has c told of all sessions, from the first one on. Returns HUB_OK, HUB_HUB_FULL (too many are) or
+ * HUB_INTERNAL (memory). */
+enum hub_code watch_start(struct conn *c);
 
 /* --- events.c */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "member/member.h"
+#include "session/stored.h"
 
 /* One that waits for the archive. */
 struct asked {

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "member/member.h"
+#include "session/members.h"
+#include "session/seek.h"
 #include "wire/blob.h"
 
 static enum hub_code refuse(struct conn *c, enum hub_code code, const char *right,
@@ -170,7 +172,7 @@ static void review(struct conn *c)
 	const char *why;
 
 	for (seat = c->seats; seat && !c->closing; seat = next) {
-		struct span session = {seat->m.session->id, seat->m.session->id_len};
+		struct span session = session_name(seat->m.session);
 		bool blind = member_may(c, RIGHT_READ, session, (struct span){0}, &why) != HUB_OK;
 		enum hub_code code = member_may(c, RIGHT_JOIN, session, (struct span){0}, &why);
 

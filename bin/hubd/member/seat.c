@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "member/member.h"
+#include "member/member_impl.h"
 #include "member/trail.h"
 #include "member/watch.h"
+#include "session/members.h"
 
 static bool is_called(const struct seat *seat, struct span id)
 {

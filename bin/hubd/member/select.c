@@ -1,6 +1,4 @@
 /* Selections of a worker. Invariant: no two of them are for the same wish. */
-#include "member/select.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -8,6 +6,7 @@
 
 #include "json/keys.h"
 #include "member/member.h"
+#include "member/select_impl.h"
 #include "wire/wsframe.h"
 
 int select_type(struct select_wish *wish, struct span glob)

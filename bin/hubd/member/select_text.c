@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "json/json.h"
+#include "member/select_impl.h"
 #include "wire/log_place.h"
 
 /* Appends a message to text that says of those that have left from *i on, one behind the other;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "member/member.h"
+#include "member/member_impl.h"
 #include "member/select_text.h"
 #include "member/span.h"
 #include "wire/log_place.h"

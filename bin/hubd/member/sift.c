@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "member/select.h"
+#include "member/select_impl.h"
 #include "wire/wsframe.h"
 
 #define SIFT_MAX 65536		     /* records */

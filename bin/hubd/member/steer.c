@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "member/steer_order.h"
+#include "session/limits.h"
 
 static bool delete_session(struct order *o)
 {

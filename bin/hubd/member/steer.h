@@ -13,7 +13,7 @@
 #include "auth/bans.h"
 #include "auth/whom.h"
 #include "conn/conn.h"
-#include "session/session.h"
+#include "session/limits.h"
 
 #define STEER_REASON_MAX 100 /* bytes of a reason: what fits into a close frame (RFC 6455 5.5) */
 #define STEER_LIST 100	     /* entries of a page, */

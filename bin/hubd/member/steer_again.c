@@ -4,6 +4,7 @@
 
 #include "member/member.h"
 #include "member/steer.h"
+#include "session/limits.h"
 
 const char *steer_limit_name(enum steer_limit which)
 {

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "member/steer_order.h"
+#include "session/limits.h"
 
 static struct order *order_of_job(struct mail *mail)
 {

@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "member/member.h"
+#include "member/member_impl.h"
+#include "session/members.h"
+#include "session/publish.h"
+#include "session/stored.h"
 
 #define ACKS_MAX 4096 /* due to one seat at which it is slowed; refused at twice as many */
 
@@ -128,8 +131,7 @@ enum hub_code member_publish(struct seat *seat, struct publication *p, struct sp
 			     const char **why)
 {
 	struct session *s = seat->m.session;
-	enum hub_code code =
-	    member_may(seat->conn, RIGHT_PUBLISH, (struct span){s->id, s->id_len}, p->type, why);
+	enum hub_code code = member_may(seat->conn, RIGHT_PUBLISH, session_name(s), p->type, why);
 
 	return code == HUB_OK ? submit_seat(seat, p, msg_id, why) : code;
 }

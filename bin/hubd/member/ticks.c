@@ -3,15 +3,19 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "member/member.h"
-#include "member/select.h"
+#include "member/member_impl.h"
+#include "member/select_impl.h"
+#include "session/members.h"
 
 static struct pace **bucket_of(struct worker *w, const struct session *s)
 {
 	return &w->members->paces[((uintptr_t)s >> 6) % PACE_BUCKETS];
 }
 
-struct pace *pace_get(struct worker *w, struct session *s, struct selection *sel, uint64_t from)
+/* That of a session's members on w with that selection, which has a tick, for one whose next record
+ * is `from`: a new reference. NULL: no memory. */
+static struct pace *pace_get(struct worker *w, struct session *s, struct selection *sel,
+			     uint64_t from)
 {
 	struct pace **first = bucket_of(w, s), *p = *first;
 
@@ -67,7 +71,7 @@ static void drop(struct pace *p)
 }
 
 /* One that is due goes when its time comes. */
-void pace_unref(struct pace *p)
+static void pace_unref(struct pace *p)
 {
 	if (p && --p->refs == 0 && !p->due)
 		drop(p);

@@ -1,7 +1,7 @@
 /* Which members of a session are flushed when. Invariant: a shard's `low` is not behind the cursor
  * of any of its members. */
 #include "base/clock.h"
-#include "member/member.h"
+#include "member/member_impl.h"
 
 static void lower(uint64_t *low, const struct member *m)
 {

@@ -6,7 +6,6 @@
 
 #include <stdbool.h>
 
-#include "json/envelope.h"
 #include "session/registry.h"
 
 struct conn;
@@ -17,10 +16,6 @@ struct watch {
 	struct watch *next, **link; /* the worker's */
 	bool listing;		    /* the end of the list was not told yet */
 };
-
-/* Has c told of all sessions, from the first one on. Returns HUB_OK, HUB_HUB_FULL (too many are) or
- * HUB_INTERNAL (memory). */
-enum hub_code watch_start(struct conn *c);
 
 /* The connection ends; without a watch nothing happens. */
 void watch_stop(struct conn *c);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "json/keys.h"
-#include "session/session.h"
+#include "session/session_impl.h"
 #include "wire/wsframe.h"
 
 struct entering {

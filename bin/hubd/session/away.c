@@ -5,18 +5,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "session/session.h"
+#include "session/session_impl.h"
 
 #define TABLE_MIN 16
-
-static uint32_t hash_of(const char *p, size_t len)
-{
-	uint32_t h = 2166136261;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)p[i]) * 16777619;
-	return h;
-}
 
 /* --- the tables */
 
@@ -121,7 +112,7 @@ bool away_add(struct session *s, uint64_t node, uint64_t client, struct span inf
 	*a = (struct away){.client = client,
 			   .node = node,
 			   .round = all->round,
-			   .user_hash = hash_of(user.p, user.len),
+			   .user_hash = (uint32_t)session_hash(s->env, user),
 			   .user_len = (uint16_t)user.len};
 	memcpy(a->user, user.p, user.len);
 	if (info.len) {
@@ -178,7 +169,7 @@ size_t session_each_away(struct session *s, uint64_t node,
 bool session_is_away(struct session *s, uint64_t client, struct span user)
 {
 	const struct away *a;
-	uint32_t hash = hash_of(user.p, user.len);
+	uint32_t hash = (uint32_t)session_hash(s->env, user);
 
 	pthread_mutex_lock(&s->lock);
 	if (!user.len) {

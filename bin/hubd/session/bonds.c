@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "json/keys.h"
-#include "session/session.h"
+#include "session/session_impl.h"
 #include "wire/id.h"
 #include "wire/wsframe.h"
 

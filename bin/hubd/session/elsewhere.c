@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "session/session.h"
+#include "session/session_impl.h"
 
 void session_away_joined(struct session *s, uint64_t node, uint64_t client, struct span info,
 			 struct span user)

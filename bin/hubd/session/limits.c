@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "loop/bucket.h"
-#include "session/session.h"
+#include "session/session_impl.h"
 
 #define BURST_NS (2 * UINT64_C(1000000000))
 

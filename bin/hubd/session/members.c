@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "session/contest.h"
-#include "session/session.h"
+#include "session/session_impl.h"
 
 /* --- shards, under the lock */
 

@@ -2,7 +2,7 @@
  * member in a chain of its own, about, as long as there is memory. */
 #include <stdlib.h>
 
-#include "session/session.h"
+#include "session/session_impl.h"
 
 static struct member **bucket_of(struct session *s, uint64_t client)
 {

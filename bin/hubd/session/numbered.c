@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "json/keys.h"
-#include "session/session.h"
+#include "session/session_impl.h"
 
 #define SHARE_PART 16 /* of all memory: what may be on its way for one session */
 #define SLOW_PART 64  /* where its publishers are to be slower */
@@ -113,16 +113,6 @@ void session_offered(struct offer *o, enum hub_code code, uint64_t seq, const ch
 }
 
 /* --- in */
-
-uint64_t session_head(struct session *s)
-{
-	uint64_t head;
-
-	pthread_mutex_lock(&s->lock);
-	head = s->log.head;
-	pthread_mutex_unlock(&s->lock);
-	return head;
-}
 
 /* Puts the frame of a record into the state. Returns 0 or -ENOMEM. */
 static int set_state(struct state *state, const struct incoming *in, uint64_t hash, uint32_t area,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "session/session.h"
+#include "session/session_impl.h"
 #include "wire/wsframe.h"
 
 struct offer *offer_new(struct session *s, const struct publication *p, uint64_t now_ms)

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "session/session.h"
+#include "session/session_impl.h"
 
 #define SHARE_PART 4 /* of all memory: what the archive may lag behind one session */
 #define OVER_PART 64 /* the same where memory is out */

@@ -2,7 +2,6 @@
  * when it has no users. No session is freed, and none but one is locked, under the registry's lock.
  */
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,12 +9,8 @@
 
 static struct session **registry_link(struct registry *r, struct span id)
 {
-	uint64_t hash;
-	struct session **link;
+	struct session **link = &r->table[session_hash(r->env, id) & (r->table_size - 1)];
 
-	/* Keyed, for names come from outside. */
-	crypto_shorthash((unsigned char *)&hash, (const unsigned char *)id.p, id.len, r->key);
-	link = &r->table[hash & (r->table_size - 1)];
 	while (*link && ((*link)->id_len != id.len || memcmp((*link)->id, id.p, id.len) != 0))
 		link = &(*link)->hash_next;
 	return link;
@@ -28,7 +23,6 @@ int registry_init(struct registry *r, const struct session_env *env, size_t max,
 	r->table = calloc(r->table_size, sizeof(struct session *));
 	if (!r->table)
 		return -ENOMEM;
-	crypto_shorthash_keygen(r->key);
 	pthread_mutex_init(&r->lock, NULL);
 	return 0;
 }
@@ -65,7 +59,7 @@ static void registry_grow(struct registry *r)
 
 			old[i] = s->hash_next;
 			s->hash_next = NULL;
-			link = registry_link(r, (struct span){s->id, s->id_len});
+			link = registry_link(r, session_name(s));
 			*link = s;
 		}
 	}
@@ -101,7 +95,7 @@ void registry_timed_unlink(struct registry *r, struct session *s)
 
 static void unlink_session(struct registry *r, struct session *s)
 {
-	struct session **link = registry_link(r, (struct span){s->id, s->id_len});
+	struct session **link = registry_link(r, session_name(s));
 
 	registry_list_remove(r, s);
 	registry_timed_unlink(r, s);

@@ -46,7 +46,6 @@ struct registry {
 	struct session **table;
 	size_t table_size; /* a power of two */
 	size_t n;
-	unsigned char key[16];			/* of the hash: session names come from outside */
 	struct session *idle_first, *idle_last; /* without users, longest first */
 	struct session *timed;			/* those with state that goes in time */
 	struct registry_removal *removals;	/* the next ones of these names begin anew */

@@ -4,6 +4,7 @@
 #define HUBD_REGISTRY_IMPL_H
 
 #include "session/registry.h"
+#include "session/session_impl.h"
 
 #define REGISTRY_STEP 64 /* sessions between two looks at the clock */
 

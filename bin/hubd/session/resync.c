@@ -3,7 +3,7 @@
  * log's tail, then those in the log), in the order of their seq. */
 #include <errno.h>
 
-#include "session/session.h"
+#include "session/session_impl.h"
 
 struct merge {
 	struct log out;

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "session/session.h"
+#include "session/session_impl.h"
 
 static bool from_this_run(const struct session *s, const struct session_from *from)
 {

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "json/keys.h"
-#include "session/session.h"
+#include "session/session_impl.h"
 
 void session_image_init(struct session_image *image, const struct session_env *env)
 {

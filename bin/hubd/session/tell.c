@@ -1,6 +1,6 @@
 /* What other hubs are told of members here. */
 #include "base/clock.h"
-#include "session/session.h"
+#include "session/session_impl.h"
 
 struct offer *away_news(struct session *s, char news, uint64_t client, struct span text,
 			struct span user)

@@ -1,6 +1,6 @@
 /* What a log gives up: whole chunks from its tail, as far as neither a member, nor the limits, nor
  * the archive want them. */
-#include "session/session.h"
+#include "session/session_impl.h"
 
 void session_count_dedup(const struct session_env *env, size_t before, size_t after)
 {

@@ -5,18 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "session/session.h"
+#include "session/session_impl.h"
 
 #define TABLE_MIN 8
-
-static uint32_t hash_of(const char *p, size_t len)
-{
-	uint32_t h = 2166136261;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)p[i]) * 16777619;
-	return h;
-}
 
 static void link_into(struct member_user **table, uint32_t size, struct member_user *u)
 {
@@ -61,9 +52,10 @@ static struct member_user **find_link(struct users *all, uint32_t hash, struct s
 }
 
 /* The user, who is made where he is not there yet. NULL: no memory. */
-static struct member_user *find_or_make(struct users *all, struct span user)
+static struct member_user *find_or_make(struct session *s, struct span user)
 {
-	uint32_t hash = hash_of(user.p, user.len);
+	struct users *all = &s->owned;
+	uint32_t hash = (uint32_t)session_hash(s->env, user);
 	struct member_user *u = all->size ? *find_link(all, hash, user) : NULL;
 
 	if (u || user.len > UINT16_MAX || (all->n >= all->size && grow(all) < 0))
@@ -116,7 +108,7 @@ int session_user_add(struct session *s, struct member *m, struct span user)
 
 	if (!user.len || m->hidden)
 		return 0;
-	u = find_or_make(&s->owned, user);
+	u = find_or_make(s, user);
 	if (!u)
 		return -ENOMEM;
 	if (!make_room(u)) {
@@ -157,7 +149,7 @@ static struct member_user *find(struct session *s, struct span user)
 {
 	if (!s->owned.size)
 		return NULL;
-	return *find_link(&s->owned, hash_of(user.p, user.len), user);
+	return *find_link(&s->owned, (uint32_t)session_hash(s->env, user), user);
 }
 
 uint64_t session_locate_user(struct session *s, struct span user)

@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 #include "session/archive.h"
-#include "session/session.h"
+
+struct session_env;
 
 struct store;
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "session/session.h"
 #include "store/store.h"
 
 #define STORE_READERS 2

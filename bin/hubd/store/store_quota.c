@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "session/stored.h"
 #include "store/store_impl.h"
 
 #define LOOK_MS 200 /* between two looks at sessions that are full */

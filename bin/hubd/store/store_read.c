@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "session/stored.h"
 #include "store/store_impl.h"
 #include "wire/id.h"
 #include "wire/wsframe.h"

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "session/stored.h"
 #include "store/store_impl.h"
 
 #define RETRY_MS 1000		     /* after a write that failed */

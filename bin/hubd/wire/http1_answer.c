@@ -41,7 +41,8 @@ static const struct {
     {505, "HTTP Version Not Supported"},
 };
 
-const char *http1_reason(int status)
+/* The phrase of a status that hubd answers with; "" of any other, which is a valid phrase. */
+static const char *reason_of(int status)
 {
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (reasons[i].status == status)
@@ -53,7 +54,7 @@ int http1_put_status(struct buf *b, int status)
 {
 	if (status < 100 || status > 599)
 		return -EINVAL;
-	return buf_printf(b, "HTTP/1.1 %d %s\r\n", status, http1_reason(status));
+	return buf_printf(b, "HTTP/1.1 %d %s\r\n", status, reason_of(status));
 }
 
 int http1_put_field(struct buf *b, const char *name, const char *value)
@@ -78,22 +79,4 @@ int http1_put_date(struct buf *b, int64_t seconds)
 	return buf_printf(b, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
 			  days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
 			  tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
-int http1_put_answer(struct buf *b, int status, bool keep_alive, bool head, const char *text,
-		     size_t len)
-{
-	size_t before = b->len;
-	int err = http1_put_status(b, status);
-
-	if (!err)
-		err = buf_printf(b,
-				 "Content-Type: text/plain; charset=utf-8\r\n"
-				 "Content-Length: %zu\r\n%s\r\n",
-				 len, keep_alive ? "" : "Connection: close\r\n");
-	if (!err && !head)
-		err = buf_put(b, text, len);
-	if (err)
-		b->len = before;
-	return err;
 }

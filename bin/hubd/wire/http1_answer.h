@@ -6,9 +6,6 @@
 #include "base/buf.h"
 #include "wire/http1_chars.h"
 
-/* The phrase of a status that hubd answers with; "" of any other, which is a valid phrase. */
-const char *http1_reason(int status);
-
 /* "HTTP/1.1 404 Not Found" CRLF. status: 100 to 599, else -EINVAL. */
 int http1_put_status(struct buf *b, int status);
 
@@ -19,11 +16,5 @@ int http1_put_field(struct buf *b, const char *name, const char *value);
 /* "Date: Sun, 06 Nov 1994 08:49:37 GMT" CRLF (RFC 9110 section 5.6.7), which every final answer of
  * a server with a clock has (section 6.6.1). seconds: since 1970. */
 int http1_put_date(struct buf *b, int64_t seconds);
-
-/* The whole of a small answer, text of len bytes as text/plain, with the empty line in its head:
- * with "Connection: close" unless keep_alive. text is left out for a HEAD (RFC 9110 section 9.3.2),
- * with its length said all the same. */
-int http1_put_answer(struct buf *b, int status, bool keep_alive, bool head, const char *text,
-		     size_t len);
 
 #endif

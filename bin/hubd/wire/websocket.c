@@ -284,11 +284,6 @@ enum websocket_event websocket_read(struct websocket_in *in, unsigned char **p, 
 	return WEBSOCKET_MORE;
 }
 
-bool websocket_idle(const struct websocket_in *in)
-{
-	return (in->flags & ~DEFLATES) == 0;
-}
-
 void websocket_deflates(struct websocket_in *in)
 {
 	in->flags |= DEFLATES;

@@ -72,9 +72,6 @@ enum websocket_event websocket_read(struct websocket_in *in, unsigned char **p, 
  * of it may come; what it stands for is not looked at, and so no text of it is checked. */
 void websocket_deflates(struct websocket_in *in);
 
-/* True between two messages: none is open, and nothing has failed or closed. */
-bool websocket_idle(const struct websocket_in *in);
-
 /* Whether a close frame may have the code (RFC 6455 section 7.4 and its registry): 1000 to 1003,
  * 1007 to 1014, 3000 to 4999. */
 bool websocket_code_valid(unsigned code);

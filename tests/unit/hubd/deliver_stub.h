@@ -4,6 +4,7 @@
 #define HUBD_TEST_DELIVER_STUB_H
 
 #include "hubd/member_stub.h"
+#include "session/stored.h"
 #include "unit.h"
 
 /* Small logs, so that little is trimmed soon. */

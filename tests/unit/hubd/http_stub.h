@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "door/doors_impl.h"
 #include "door/gate.h"
 #include "door/http.h"
 #include "door/www.h"

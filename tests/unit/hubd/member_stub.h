@@ -15,6 +15,8 @@
 #include "hubd/session_stub.h"
 #include "member/member.h"
 #include "member/watch.h"
+#include "session/publish.h"
+#include "session/stored.h"
 
 /* What is not set beforehand is generous; presence is told of as status, in member_second(), from
  * two members on. */

@@ -10,8 +10,12 @@
 #include <string.h>
 
 #include "hubd/loop_stub.h"
+#include "session/members.h"
+#include "session/publish.h"
 #include "session/registry.h"
+#include "session/seek.h"
 #include "session/session.h"
+#include "session/stored.h"
 
 #define STUB_WORKERS 8
 #define STUB_TOLD_MAX 256 /* kept of what a worker was told; all is counted */
@@ -225,6 +229,7 @@ static inline void session_stub_start(struct session_stub *st, unsigned workers,
 	env->events = env->events ? env->events : &stub_events;
 	env->max_members = env->max_members ? env->max_members : 1000;
 	env->state_keys = env->state_keys ? env->state_keys : 10000;
+	randombytes_buf(env->hash_key, sizeof(env->hash_key));
 	env->presence_limit = env->presence_limit ? env->presence_limit : 100;
 	stub_need(registry_init(&st->registry, env, st->max_sessions ? st->max_sessions : 1000,
 				st->ttl_ms) == 0,

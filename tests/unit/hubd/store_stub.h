@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "hubd/session_stub.h"
+#include "session/publish.h"
 #include "store/store.h"
 #include "wire/id.h"
 

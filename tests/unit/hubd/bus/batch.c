@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session/archive.h"
+#include "session/stored.h"
 #include "unit.h"
 
 static struct offer *offer(const char *body, const char *key, const char *type)

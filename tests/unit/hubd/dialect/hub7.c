@@ -1,6 +1,6 @@
 /* hub7: what becomes of all messages that are no control messages, what is said of wrong ones, and
  * that every text is valid JSON. */
-#include "dialect/hub7.h"
+#include "dialect/hub7_impl.h"
 
 #include <sodium.h>
 

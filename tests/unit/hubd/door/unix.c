@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "hubd/doors_stub.h"
+#include "session/members.h"
+#include "session/stored.h"
 #include "unit.h"
 
 #define WAIT_MS 30000 /* for what must come; nothing is measured */

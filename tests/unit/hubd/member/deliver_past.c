@@ -2,6 +2,8 @@
 #include <sodium.h>
 
 #include "hubd/deliver_stub.h"
+#include "session/members.h"
+#include "session/stored.h"
 #include "unit.h"
 
 static void the_past_is_read_in_pieces(void **state)

@@ -3,6 +3,8 @@
 #include <sodium.h>
 
 #include "hubd/member_stub.h"
+#include "session/members.h"
+#include "session/stored.h"
 #include "unit.h"
 
 static void a_join_is_answered_at_once(void **state)

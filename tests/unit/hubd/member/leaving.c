@@ -2,6 +2,7 @@
 #include <sodium.h>
 
 #include "hubd/deliver_stub.h"
+#include "session/stored.h"
 #include "unit.h"
 
 static void what_came_before_comes_before_the_answer(void **state)

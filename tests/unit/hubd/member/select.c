@@ -1,5 +1,5 @@
 /* Selections: which records, as what bytes, and when; and that members who want the same share. */
-#include "member/select.h"
+#include "member/select_impl.h"
 
 #include <errno.h>
 #include <sodium.h>

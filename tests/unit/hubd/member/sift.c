@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "hubd/deliver_stub.h"
-#include "member/select.h"
+#include "member/select_impl.h"
 #include "unit.h"
 #include "wire/wsframe.h"
 

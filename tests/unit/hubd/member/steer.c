@@ -5,6 +5,7 @@
 
 #include "hubd/member_stub.h"
 #include "hubd/token_stub.h"
+#include "session/members.h"
 #include "unit.h"
 #include "wire/id.h"
 

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "hubd/member_stub.h"
+#include "session/stored.h"
 #include "unit.h"
 #include "wire/id.h"
 

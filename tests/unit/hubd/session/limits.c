@@ -1,9 +1,15 @@
 /* What an operator wants of one session: limits of its own, and its end. */
+#include "session/limits.h"
+
 #include <errno.h>
 #include <sodium.h>
 
 #include "hubd/session_stub.h"
+#include "session/members.h"
+#include "session/publish.h"
 #include "session/registry.h"
+#include "session/seek.h"
+#include "session/stored.h"
 #include "unit.h"
 
 static const struct session_limits usual = {

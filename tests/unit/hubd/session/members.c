@@ -1,9 +1,12 @@
 /* Who is a member, who finds whom, and what workers are told of it. */
+#include "session/members.h"
+
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "hubd/session_stub.h"
+#include "session/seek.h"
 #include "session/session.h"
 #include "unit.h"
 
@@ -404,6 +407,55 @@ static void users_have_their_members(void **state)
 	session_stub_end(&st);
 }
 
+/* FNV-1a, which would do if nobody chose the names. */
+static uint32_t plain_hash(const char *text)
+{
+	uint32_t h = 2166136261;
+
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * 16777619;
+	return h;
+}
+
+/* Users who look for names that have the same hash do not make each other's joins long. */
+static void names_are_spread_whoever_chooses_them(void **state)
+{
+	enum { N = 512 };
+	struct session_stub st = {0};
+	struct session_joined joined;
+	struct member *m[N];
+	unsigned long tried = 0;
+	uint32_t longest = 0;
+	struct session *s = NULL;
+
+	(void)state;
+	session_stub_start(&st, 1, false);
+	for (unsigned i = 0; i < N; i++) {
+		struct session_from from = {0};
+		char name[24];
+
+		do
+			snprintf(name, sizeof(name), "u%lu", tried++);
+		while (plain_hash(name) % (2 * N) != 0);
+		from.user = span_of(name);
+		m[i] = stub_member(1 + i, 0);
+		s = stub_use(&st, "a");
+		assert_int_equal(session_join(s, m[i], &from, &joined), HUB_OK);
+	}
+	assert_in_range(s->owned.size, N, 2 * N);
+	for (uint32_t i = 0; i < s->owned.size; i++) {
+		uint32_t n = 0;
+
+		for (const struct member_user *u = s->owned.table[i]; u; u = u->next)
+			n++;
+		longest = n > longest ? n : longest;
+	}
+	assert_in_range(longest, 1, 32);
+	for (unsigned i = 0; i < N; i++)
+		stub_leave(&st, m[i]);
+	session_stub_end(&st);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -415,6 +467,7 @@ int main(void)
 	    cmocka_unit_test(a_contest_ends),
 	    cmocka_unit_test(members_are_listed),
 	    cmocka_unit_test(users_have_their_members),
+	    cmocka_unit_test(names_are_spread_whoever_chooses_them),
 	};
 
 	if (sodium_init() < 0)

@@ -1,9 +1,12 @@
 /* New records: into the log, the state and the dedup window, or into none of them. */
+#include "session/publish.h"
+
 #include <sodium.h>
 #include <stdio.h>
 
 #include "hubd/session_stub.h"
 #include "session/session.h"
+#include "session/stored.h"
 #include "unit.h"
 
 static const char body[] = "{\"type\":\"x\"";

@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "hubd/session_stub.h"
+#include "session/seek.h"
+#include "session/stored.h"
 #include "unit.h"
 
 static void idle_sessions_end_after_their_time(void **state)

@@ -6,6 +6,7 @@
 
 #include "hubd/session_stub.h"
 #include "session/session.h"
+#include "session/session_impl.h"
 #include "unit.h"
 #include "wire/wsframe.h"
 

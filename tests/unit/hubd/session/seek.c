@@ -1,9 +1,14 @@
 /* Where a member begins, in every case of struct session_from: with what is kept here, with what an
  * archive says, behind crashes, and where it takes what is left. */
+#include "session/seek.h"
+
 #include <sodium.h>
 
 #include "hubd/session_stub.h"
+#include "session/members.h"
+#include "session/publish.h"
 #include "session/session.h"
+#include "session/stored.h"
 #include "unit.h"
 
 #define RUN 9 /* of the hub under test */

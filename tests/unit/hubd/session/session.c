@@ -7,6 +7,9 @@
 
 #include "base/clock.h"
 #include "hubd/session_stub.h"
+#include "session/members.h"
+#include "session/seek.h"
+#include "session/stored.h"
 #include "unit.h"
 
 static void shards_are_made_when_they_are_needed(void **state)

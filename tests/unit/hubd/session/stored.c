@@ -1,9 +1,12 @@
 /* What an archive has: who waits for it is told in order and on its own worker, and what it kept of
  * a session is taken once. */
+#include "session/stored.h"
+
 #include <sodium.h>
 #include <stdio.h>
 
 #include "hubd/session_stub.h"
+#include "session/publish.h"
 #include "session/session.h"
 #include "unit.h"
 

@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 #include "hubd/store_stub.h"
+#include "session/publish.h"
 #include "unit.h"
 #include "wire/wsframe.h"
 

@@ -552,16 +552,6 @@ static void answers_are_written(void **state)
 	check_span((struct http1_span){b.data, b.len}, "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 						       "Date: Tue, 29 Feb 2000 00:00:00 GMT\r\n"
 						       "Date: Thu, 31 Dec 2099 23:59:59 GMT\r\n");
-	b.len = 0;
-	assert_int_equal(http1_put_answer(&b, 400, false, false, "no\n", 3), 0);
-	check_span((struct http1_span){b.data, b.len},
-		   "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
-		   "Content-Length: 3\r\nConnection: close\r\n\r\nno\n");
-	b.len = 0;
-	assert_int_equal(http1_put_answer(&b, 200, true, true, "yes", 3), 0);
-	check_span((struct http1_span){b.data, b.len},
-		   "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
-		   "Content-Length: 3\r\n\r\n");
 	buf_free(&b);
 }
 
