@@ -1,11 +1,13 @@
-// socketio_cuts.js MODULE PORT SESSION TRANSPORTS CUTS SEED [ROOM...]: a client behind a proxy of its own, which cuts all
-// its connections at so many moments; prints whether it got all events that somebody else numbers, once and in order, and
-// how it came back. In rooms, to which rules of the hub bring it, so it is in each; then `say` is a rule that says
-// somewhere what it is given.
+// socketio_cuts.js MODULE PORT[,PORT...] SESSION TRANSPORTS CUTS SEED [ROOM...]: a client behind a proxy of its own, which
+// cuts all its connections at so many moments; prints whether it got all events that somebody else numbers, once and in
+// order, and how it came back. Of several hubs each connection is to another one. In rooms, to which rules of the hub bring
+// it, so it is in each; then `say` is a rule that says somewhere what it is given.
 'use strict';
 
 const net = require('net');
-const [name, port, session, transports, cuts, seed, ...rooms] = process.argv.slice(2);
+const [name, hubs, session, transports, cuts, seed, ...rooms] = process.argv.slice(2);
+const ports = hubs.split(',');
+let connections = 0;
 const {io} = require(name);
 
 let state = Number(seed) || 1;
@@ -16,7 +18,7 @@ const random = () => {
 
 const open = new Set();
 const proxy = net.createServer((near) => {
-	const far = net.connect(port, '127.0.0.1');
+	const far = net.connect(ports[connections++ % ports.length], '127.0.0.1');
 	open.add(near);
 	near.on('close', () => open.delete(near));
 	for (const [a, b] of [[near, far], [far, near]]) {
@@ -31,7 +33,7 @@ const options = {forceNew: true, reconnectionDelay: 1, reconnectionDelayMax: 5, 
 proxy.listen(0, '127.0.0.1', async () => {
 	const base = (at) => `http://127.0.0.1:${at}/${session}`;
 	const socket = io(base(proxy.address().port), {...options, transports: transports.split(',')});
-	const writer = io(base(port), {...options, transports: ['websocket'], auth: {writes: true}});
+	const writer = io(base(ports[0]), {...options, transports: ['websocket'], auth: {writes: true}});
 	const report = {recovered: 0, fresh: 0, cut: 0};
 	const places = [session, ...rooms];
 	let n = 0, first = true, joined = 0;

@@ -290,6 +290,11 @@ suite.disconnect = async () => {
 	await s.next();
 	s.send('41/custom,', '42/custom,["message","late"]', '42["message","on"]');
 	is(await s.next(), '42["message-back","on"]', 'what is late for it harms nothing');
+	s = await connected();
+	s.send('41');
+	await sleep(1200); // longer than there is to connect to the first one
+	s.send('40');
+	is((await s.next()).slice(0, 4), '40{"', 'who has left all of them may come to one at any time');
 };
 
 suite.message = async () => {

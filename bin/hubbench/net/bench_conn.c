@@ -70,7 +70,10 @@ void bench_conn_close(struct bench_conn *c)
 static void watch(struct bench_io *io, struct bench_conn *c)
 {
 	bool out = c->out_len || c->blocked || c->state == CONN_CONNECTING;
-	uint32_t want = (c->paused ? 0 : EPOLLIN) | (out ? EPOLLOUT : 0);
+	/* Edges spare the kernel to look at each socket once more. Of TLS it cannot be told by what
+	 * was read or written whether there is more. */
+	uint32_t edge = c->state == CONN_OPEN && !c->tls ? EPOLLET | EPOLLRDHUP : 0;
+	uint32_t want = (c->paused ? 0 : EPOLLIN | edge) | (out ? EPOLLOUT | edge : 0);
 	struct epoll_event event = {.events = want, .data.ptr = c};
 
 	if (want == c->events || c->fd < 0)
@@ -78,6 +81,15 @@ static void watch(struct bench_io *io, struct bench_conn *c)
 	epoll_ctl(io->epoll, c->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &event);
 	/* A paused one stays known to epoll. */
 	c->events = want ? want : EPOLLRDHUP;
+}
+
+/* There may be more to read than was: tells of it again, after what others have. */
+static void look_again(struct bench_io *io, struct bench_conn *c)
+{
+	struct epoll_event event = {.events = c->events, .data.ptr = c};
+
+	if (c->events & EPOLLET)
+		epoll_ctl(io->epoll, EPOLL_CTL_MOD, c->fd, &event);
 }
 
 void bench_conn_block(struct bench_io *io, struct bench_conn *c)
@@ -315,6 +327,7 @@ static enum conn_step take_line(struct bench_io *io, struct bench_conn *c,
 		c->in.lines = false;
 		c->in.deflates = io->deflate;
 		c->state = CONN_OPEN;
+		watch(io, c);
 		return CONN_STANDS;
 	case UPGRADE_MORE:
 		return CONN_WAIT;
@@ -354,6 +367,9 @@ enum conn_step bench_conn_ready(struct bench_io *io, struct bench_conn *c, uint3
 	case CONN_TLS:
 		return handshake(io, c);
 	default:
+		/* The end comes behind what there is to read. */
+		if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+			look_again(io, c);
 		if (events & EPOLLOUT)
 			step = flush_held(io, c);
 		if (events & (EPOLLIN | EPOLLERR | EPOLLHUP) && step != CONN_LOST)
@@ -366,6 +382,8 @@ ssize_t bench_conn_read(struct bench_io *io, struct bench_conn *c)
 {
 	ssize_t n = net_read(c->fd, c->tls, io->room + ROOM, READ_MAX);
 
+	if (n == READ_MAX)
+		look_again(io, c);
 	if (n > 0)
 		return n;
 	if (n == -EAGAIN)
@@ -392,6 +410,8 @@ ssize_t bench_conn_discard(struct bench_io *io, struct bench_conn *c)
 		return bench_conn_read(io, c);
 	/* The kernel does not even copy them. */
 	n = recv(c->fd, NULL, DISCARD_MAX, MSG_TRUNC | MSG_DONTWAIT);
+	if (n == DISCARD_MAX)
+		look_again(io, c);
 	if (n > 0)
 		return n;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))

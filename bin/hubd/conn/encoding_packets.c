@@ -1,8 +1,7 @@
 /* Packets of Engine.IO and Socket.IO. A record is an event of its type: of the object in `data` or
  * of the values in `args`, where it has one of these and nothing else that is not the hub's; else
  * of the record itself. */
-#include <errno.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -15,20 +14,17 @@
 
 #define OTHER "\"hub:record\"" /* a type that clients keep for themselves */
 
-enum field { TYPE, SESSION, DATA, ARGS, TIMESTAMP, FROM, USER, SEQ, MSG_ID, RECORD, TO, FIELDS };
+/* In the order in which records mostly have them. */
+enum field { TYPE, DATA, ARGS, MSG_ID, RECORD, TO, SESSION, TIMESTAMP, FROM, USER, SEQ, FIELDS };
 
-static const char *const names[FIELDS] = {"type",      "session_id", "data", "args",
-					  "timestamp", "from",	     "user", "seq",
-					  "msg_id",    "record",     "to"};
+#define NAME(text)                     \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
 
-/* Compiled once, never changed, never freed. */
-static struct json_paths *paths;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void compile(void)
-{
-	paths = json_paths_new(names, FIELDS);
-}
+static const struct http1_span names[FIELDS] = {
+    NAME("type"),	NAME("data"),	   NAME("args"), NAME("msg_id"), NAME("record"), NAME("to"),
+    NAME("session_id"), NAME("timestamp"), NAME("from"), NAME("user"),	 NAME("seq")};
 
 /* --- carriers */
 
@@ -86,6 +82,11 @@ static int put_binary(struct buf *out, enum packet_carrier carrier, struct http1
 
 /* --- events */
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 /* What an event consists of. */
 struct event {
 	struct http1_span type; /* as written */
@@ -97,68 +98,110 @@ struct event {
 	size_t offset_len;
 };
 
-/* Whether the members that were found, each once, are all there is of the object. */
-static bool is_all(const char *text, size_t len, const struct json_member *m)
+/* Which one the name at p is, and *behind; FIELDS: another. Looks at `first` first. */
+static unsigned field_at(const char *p, const char *end, unsigned first, const char **behind)
 {
-	size_t at = 1, i;
+	size_t room = (size_t)(end - p);
+	char text[ENVELOPE_TYPE_MAX];
+	unsigned which = first;
+	int n;
 
+	do {
+		const struct http1_span *name = &names[which];
+
+		if (room > name->len + 1 && p[1] == *name->p && p[name->len + 1] == '"' &&
+		    memcmp(p + 1, name->p, name->len) == 0) {
+			*behind = p + name->len + 2;
+			return which;
+		}
+		which = which + 1 < FIELDS ? which + 1 : 0;
+	} while (which != first);
+	*behind = socketio_skip(p, end);
+	room = (size_t)(*behind - p);
+	if (!memchr(p, '\\', room))
+		return FIELDS;
+	n = json_unescape(p + 1, room - 2, text, sizeof(text));
+	for (which = 0; which < FIELDS; which++)
+		if (n == (int)names[which].len && memcmp(text, names[which].p, (size_t)n) == 0)
+			break;
+	return which;
+}
+
+/* The values of the fields, as they are written; p is NULL of those that are not there. The object
+ * is known to be valid, so that it need not be scanned, which takes several times as long. Returns
+ * whether they, each once, are all there is of it. */
+static bool find_fields(const char *text, size_t len, struct http1_span value[FIELDS])
+{
+	const char *p = text + 1, *end = text + len - 1, *from;
+	unsigned which, next = 0;
+	bool all = true;
+
+	memset(value, 0, FIELDS * sizeof(*value));
 	for (;;) {
-		while (at < len && memchr(" \t\r\n,", text[at], 5))
-			at++;
-		if (at + 1 >= len)
-			return true; /* the brace */
-		for (i = 0; i < FIELDS; i++)
-			if (m[i].type != JSON_NONE && m[i].name == at)
-				break;
-		if (i == FIELDS)
-			return false;
-		at = m[i].end;
+		while (p < end && (*p == ',' || is_space(*p)))
+			p++;
+		if (p >= end)
+			return all;
+		which = field_at(p, end, next, &p);
+		while (p < end && (*p == ':' || is_space(*p)))
+			p++;
+		from = p;
+		p = socketio_skip(p, end);
+		if (which == FIELDS || value[which].p)
+			all = false;
+		if (which == FIELDS)
+			continue;
+		value[which] = (struct http1_span){from, (size_t)(p - from)};
+		next = which + 1 < FIELDS ? which + 1 : 0;
 	}
 }
 
-/* The arguments of a record's event. */
-static struct http1_span find_args(const char *text, size_t len, const struct json_member *m)
+/* The arguments of a record's event, where its fields are all there is. */
+static struct http1_span find_args(const struct http1_span value[FIELDS], struct http1_span record)
 {
-	const struct json_member *data = &m[DATA], *args = &m[ARGS];
+	const struct http1_span *data = &value[DATA], *args = &value[ARGS];
 
-	if (data->type == JSON_OBJECT && args->type == JSON_NONE && is_all(text, len, m))
-		return (struct http1_span){text + data->start, data->end - data->start};
-	if (args->type == JSON_ARRAY && data->type == JSON_NONE && is_all(text, len, m))
-		return (struct http1_span){text + args->start + 1, args->end - args->start - 2};
-	return (struct http1_span){text, len};
+	if (data->p && *data->p == '{' && !args->p)
+		return *data;
+	if (args->p && *args->p == '[' && !data->p)
+		return (struct http1_span){args->p + 1, args->len - 2};
+	return record;
 }
 
-static bool is_reserved(const char *text, const struct json_member *type)
+static bool is_reserved(struct http1_span type)
 {
 	char room[ENVELOPE_TYPE_MAX];
-	int n =
-	    json_unescape(text + type->start + 1, type->end - type->start - 2, room, sizeof(room));
+	int n;
 
+	type = (struct http1_span){type.p + 1, type.len - 2};
+	if (!memchr(type.p, '\\', type.len))
+		return socketio_reserved(type.p, type.len);
+	n = json_unescape(type.p, type.len, room, sizeof(room));
 	return n < 0 || socketio_reserved(room, (size_t)n);
+}
+
+static bool is_string(struct http1_span value)
+{
+	return value.p && *value.p == '"';
 }
 
 static void read_event(struct event *e, const char *text, size_t len)
 {
-	struct json_member m[FIELDS] = {{0}};
-	struct json_scan scan;
+	struct http1_span value[FIELDS];
+	bool all = find_fields(text, len, value);
 
-	pthread_once(&once, compile);
-	if (paths)
-		json_scan(paths, text, len, m, &scan);
-	e->type = (struct http1_span){OTHER, sizeof(OTHER) - 1};
+	e->type = (struct http1_span)NAME(OTHER);
 	e->args = (struct http1_span){text, len};
 	e->cut = false;
 	e->offset_len = 0;
-	e->at = (struct http1_span){text + m[SEQ].start, 0};
-	if (m[SEQ].type == JSON_STRING)
-		e->at.len = m[SEQ].end - m[SEQ].start;
-	if (m[SESSION].type == JSON_STRING)
-		e->session = (struct span){text + m[SESSION].start + 1,
-					   m[SESSION].end - m[SESSION].start - 2};
-	if (m[TYPE].type != JSON_STRING || is_reserved(text, &m[TYPE]))
+	e->at = is_string(value[SEQ]) ? value[SEQ] : (struct http1_span){text, 0};
+	if (is_string(value[SESSION]))
+		e->session = (struct span){value[SESSION].p + 1, value[SESSION].len - 2};
+	if (!is_string(value[TYPE]) || is_reserved(value[TYPE]))
 		return;
-	e->type = (struct http1_span){text + m[TYPE].start, m[TYPE].end - m[TYPE].start};
-	e->args = find_args(text, len, m);
+	e->type = value[TYPE];
+	if (all)
+		e->args = find_args(value, e->args);
 }
 
 void encoding_event(const char *text, size_t len, struct span *name, struct span *args)
@@ -183,68 +226,83 @@ static void keep_offset(struct event *e)
 	memcpy(e->offset + 1, e->at.p, e->at.len);
 }
 
-static int put_tail(struct buf *out, const struct event *e, struct http1_span args)
+static char *put(char *p, const void *data, size_t len)
 {
-	int r = buf_puts(out, "[");
-
-	if (r == 0)
-		r = buf_put(out, e->type.p, e->type.len);
-	if (r == 0 && args.len)
-		r = buf_puts(out, ",");
-	if (r == 0)
-		r = buf_put(out, args.p, args.len);
-	if (r == 0 && e->cut)
-		r = buf_puts(out, "}");
-	if (r == 0)
-		r = buf_put(out, e->offset, e->offset_len);
-	return r == 0 ? buf_puts(out, "]") : r;
+	memcpy(p, data, len);
+	return p + len;
 }
 
-static int put_place(struct buf *out, const struct event *e)
+static bool in_main(const struct event *e)
 {
-	return socketio_put_place(out, e->session.p, e->session.len);
+	return e->session.len == sizeof(SOCKETIO_MAIN) - 1 &&
+	       memcmp(e->session.p, SOCKETIO_MAIN, e->session.len) == 0;
+}
+
+/* Of what stands behind a packet's type and number of attachments. */
+static size_t event_len(const struct event *e, size_t args)
+{
+	return 2 + (in_main(e) ? 0 : e->session.len + 2) + e->type.len + (args > 0) + args +
+	       e->cut + e->offset_len;
+}
+
+static char *put_rest(char *p, const struct event *e, struct http1_span args)
+{
+	if (!in_main(e)) {
+		*p++ = '/';
+		p = put(p, e->session.p, e->session.len);
+		*p++ = ',';
+	}
+	*p++ = '[';
+	p = put(p, e->type.p, e->type.len);
+	if (args.len) {
+		*p++ = ',';
+		p = put(p, args.p, args.len);
+	}
+	if (e->cut)
+		*p++ = '}';
+	p = put(p, e->offset, e->offset_len);
+	*p++ = ']';
+	return p;
 }
 
 /* With its binary values as attachments. */
 static int put_binary_event(struct buf *out, enum packet_carrier carrier, const struct event *e)
 {
 	struct http1_span attachments[SOCKETIO_ATTACHMENTS_MAX];
-	struct buf args = {0}, packet = {0};
+	struct buf args = {0};
 	int n = socketio_strip(&args, e->args, attachments), r = n < 0 ? n : 0;
+	char head[16];
+	size_t head_len = 0, len = event_len(e, args.len);
 
-	if (r == 0)
-		r = buf_printf(&packet, "45%d-", n);
-	if (r == 0)
-		r = put_place(&packet, e);
-	if (r == 0)
-		r = put_tail(&packet, e, (struct http1_span){args.data, args.len});
-	if (r == 0)
-		r = put_text(out, carrier, "", 0, packet.data, packet.len);
+	if (r == 0) {
+		head_len = (size_t)snprintf(head, sizeof(head), "45%d-", n);
+		r = begin_text(out, carrier, head_len + len);
+	}
+	if (r == 0) {
+		put_rest(put(out->data + out->len, head, head_len), e,
+			 (struct http1_span){args.data, args.len});
+		out->len += head_len + len;
+		r = end_packet(out, carrier);
+	}
 	for (int i = 0; r == 0 && i < n; i++)
 		r = put_binary(out, carrier, attachments[i]);
 	buf_free(&args);
-	buf_free(&packet);
 	return r;
 }
 
 static int put_event(struct buf *out, enum packet_carrier carrier, const struct event *e)
 {
-	bool main = e->session.len == sizeof(SOCKETIO_MAIN) - 1 &&
-		    memcmp(e->session.p, SOCKETIO_MAIN, e->session.len) == 0;
-	size_t len = 4 + (main ? 0 : e->session.len + 2) + e->type.len + (e->args.len > 0) +
-		     e->args.len + e->cut + e->offset_len;
+	size_t len = 2 + event_len(e, e->args.len);
 	int r;
 
 	if (socketio_has_binary(e->args))
 		return put_binary_event(out, carrier, e);
 	r = begin_text(out, carrier, len);
-	if (r == 0)
-		r = buf_puts(out, "42");
-	if (r == 0)
-		r = put_place(out, e);
-	if (r == 0)
-		r = put_tail(out, e, e->args);
-	return r == 0 ? end_packet(out, carrier) : r;
+	if (r < 0)
+		return r;
+	put_rest(put(out->data + out->len, "42", 2), e, e->args);
+	out->len += len;
+	return end_packet(out, carrier);
 }
 
 /* What a client comes back with is the place of the record; of one that is in rooms what is behind

@@ -171,7 +171,7 @@ static uint32_t check(struct engineio *e)
 		return UINT32_MAX;
 	if (e->connects && (int32_t)(now - e->connected) >= 0) {
 		e->connects = false;
-		if (!e->conn->seats) {
+		if (!e->io.joins) {
 			conn_close(e->conn, CLOSE_POLICY, "connected to no namespace in time");
 			return UINT32_MAX;
 		}

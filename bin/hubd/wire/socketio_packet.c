@@ -6,6 +6,7 @@
 #include "base/base64.h"
 
 #define MARK "{\"$base64\":\""
+#define DOLLAR_AT 2 /* in it */
 
 /* --- packets */
 
@@ -114,9 +115,23 @@ static const char *skip_space(const char *p, const char *end)
 /* p is at the opening quote. */
 static const char *skip_string(const char *p, const char *end)
 {
-	for (p++; p < end && *p != '"'; p++)
-		p += *p == '\\';
-	return p < end ? p + 1 : end;
+	const char *quote, *from;
+
+	/* A quote is the string's end unless an odd number of backslashes is before it. */
+	for (p++; p < end && (quote = memchr(p, '"', (size_t)(end - p))); p = quote + 1) {
+		for (from = quote; from > p && from[-1] == '\\'; from--)
+			;
+		if ((quote - from) % 2 == 0)
+			return quote + 1;
+	}
+	return end;
+}
+
+static const char *skip_scalar(const char *p, const char *end)
+{
+	while (p < end && *p != ',' && *p != ']' && *p != '}' && *p > ' ')
+		p++;
+	return p;
 }
 
 /* The end of the value that begins at p, of valid JSON that ends at end. */
@@ -124,12 +139,14 @@ static const char *skip(const char *p, const char *end)
 {
 	unsigned depth = 0;
 
+	if (p < end && *p == '"')
+		return skip_string(p, end);
+	if (p < end && *p != '[' && *p != '{')
+		return skip_scalar(p, end);
 	while (p < end) {
 		switch (*p) {
 		case '"':
 			p = skip_string(p, end);
-			if (!depth)
-				return p;
 			continue;
 		case '[':
 		case '{':
@@ -137,18 +154,8 @@ static const char *skip(const char *p, const char *end)
 			break;
 		case ']':
 		case '}':
-			if (!depth)
-				return p;
 			if (--depth == 0)
 				return p + 1;
-			break;
-		case ',':
-		case ' ':
-		case '\t':
-		case '\n':
-		case '\r':
-			if (!depth)
-				return p;
 			break;
 		default:
 			break;
@@ -189,11 +196,17 @@ const char *socketio_event(struct http1_span payload, struct socketio_event *e)
 
 bool socketio_reserved(const char *name, size_t len)
 {
-	static const char *const names[] = {"connect",	     "connect_error", "disconnect",
-					    "disconnecting", "newListener",   "removeListener"};
+#define NAME(text)                     \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
+	static const struct http1_span names[] = {NAME("connect"),     NAME("connect_error"),
+						  NAME("disconnect"),  NAME("disconnecting"),
+						  NAME("newListener"), NAME("removeListener")};
+#undef NAME
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (len == strlen(names[i]) && memcmp(name, names[i], len) == 0)
+		if (len == names[i].len && memcmp(name, names[i].p, len) == 0)
 			return true;
 	return false;
 }
@@ -287,10 +300,15 @@ int socketio_fill(struct buf *out, struct http1_span json, const struct http1_sp
 static const char *find(const char *p, const char *end, struct http1_span *base64,
 			const char **behind)
 {
-	const char *at, *quote;
+	const char *at, *quote, *start = p;
 	size_t mark = sizeof(MARK) - 1;
 
-	while (p < end && (at = memmem(p, (size_t)(end - p), MARK, mark))) {
+	/* Most texts have no dollar, which is found out faster than that they have no mark. */
+	while (p < end && (at = memchr(p, '$', (size_t)(end - p)))) {
+		p = at + 1;
+		at -= DOLLAR_AT;
+		if (at < start || (size_t)(end - at) < mark || memcmp(at, MARK, mark) != 0)
+			continue;
 		p = at + mark;
 		quote = memchr(p, '"', (size_t)(end - p));
 		if (!quote)

@@ -42,6 +42,20 @@ static void a_record_is_an_event(void **state)
 	    {"{\"type\":\"hey\",\"args\":[]," HUB ",\"seq\":7}", "42/match,[\"hey\"]\x1e"},
 	    {"{ \"data\" : {} , \"type\" : \"a b\" }", "42/match,[\"a b\",{}]\x1e"},
 	    {"{\"type\":\"ping\",\"data\":{},\"record\":{}}", "42/match,[\"ping\",{}]\x1e"},
+	    /* However it is written, and whatever is in it. */
+	    {"{\t\"seq\" :\t7,\"timestamp\":-1.5e3 , \"ar\\u0067s\":[ 1 ] ,\"t\\u0079pe\":\"a\"}",
+	     "42/match,[\"a\", 1 ]\x1e"},
+	    {"{\"args\":[\"]}\\\\\",\"\\\",\\\"\",{\"type\":[\"}\"]},[[],{}],null],\"type\":"
+	     "\"a\\\"]\"}",
+	     "42/match,[\"a\\\"]\",\"]}\\\\\",\"\\\",\\\"\",{\"type\":[\"}\"]},[[],{}],null]\x1e"},
+	    {"{\"data\":{\"data\":{\"x\":\"\\\\\"}},\"type\":\"a\"}",
+	     "42/match,[\"a\",{\"data\":{\"x\":\"\\\\\"}}]\x1e"},
+	    {"{\"type\":\"n\",\"data\":{},\"typ\":\"\",\"types\":{}}",
+	     "42/match,[\"n\",{\"type\":\"n\",\"data\":{},\"typ\":\"\",\"types\":{}}]\x1e"},
+	    {"{\"type\":\"n\",\"data\":{},\"\\ud800\":1}",
+	     "42/match,[\"n\",{\"type\":\"n\",\"data\":{},\"\\ud800\":1}]\x1e"},
+	    {"{\"type\":\"n\",\"args\":[],\"d\\u0061ta\":{}}",
+	     "42/match,[\"n\",{\"type\":\"n\",\"args\":[],\"d\\u0061ta\":{}}]\x1e"},
 	    /* A placeholder of its own would end who gets it beside attachments. */
 	    {"{\"type\":\"n\",\"args\":[{\"$base64\":\"AQID\"},{\"_placeholder\":true,\"num\":1}]}",
 	     "42/match,[\"n\",{\"$base64\":\"AQID\"},{\"_placeholder\":true,\"num\":1}]\x1e"},
