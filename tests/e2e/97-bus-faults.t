@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use Hub;
+use Hub::Cut;
 use Hub::Redis;
 
 plan skip_all => Hub::Redis::missing() if Hub::Redis::missing();
@@ -104,6 +105,25 @@ for my $fault (
 		judge(\%seq, $last, @members);
 	};
 }
+
+subtest 'an answer lost, of what was heard' => sub {
+	my $cut = Hub::Cut->start("$redis->{dir}/s", hears => 'SUBSCRIBE');
+	my $behind = $redis->hub(bus => "unix:$cut->{path}");
+	my ($member, $by) = ($hub[0]->member('unix', 'answer'), $behind->member('unix', 'answer'));
+	$by->send({ type => 'said', n => 1, msg_id => 'a' });
+	$by->wait_type('ack');
+	$cut->deafen;
+	$by->send({ type => 'said', n => 2 });
+	wait_for { my $m = $by->next; $m->{type} eq 'said' && $m->{n} == 2 } 'the record';
+	$cut->close;
+	$cut->open;
+	$by->send({ type => 'said', n => 3 });
+	wait_for { my $m = $by->next; $m->{type} eq 'said' && $m->{n} == 3 } 'the next one';
+	my @got;
+	wait_for { my $m = $member->next; push @got, "$m->{seq} $m->{n}" if $m->{type} eq 'said'; @got && $got[-1] =~ / 3$/ } 'all';
+	is_deeply(\@got, [ '1 1', '2 2', '3 3' ], 'each is there once, and in order');
+	$_->stop for $behind, $cut;
+};
 
 subtest 'Redis full' => sub {
 	my @members = map { $_->member('unix', 'full') } @hub;

@@ -1,5 +1,6 @@
 #include "bus/batch.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "session/archive.h"
@@ -98,10 +99,55 @@ bool batch_next(struct span *records, struct incoming *in, uint64_t *ttl_ms)
 	return true;
 }
 
+/* --- messages with an ack */
+
+int batch_put_acked(struct buf *out, const struct slot *tags, size_t place)
+{
+	unsigned char bytes[BATCH_ACKED], *p = put(bytes, tags->msg, 8);
+
+	p = put(p, tags->sender, 8);
+	put(p, place, 2);
+	return buf_put(out, bytes, sizeof(bytes));
+}
+
+int batch_each_acked(struct span blocks, int (*each)(void *arg, const struct batch_acked *acked),
+		     void *arg)
+{
+	const unsigned char *p = (const unsigned char *)blocks.p, *end = p + blocks.len;
+	int r = 0;
+
+	while (p < end && r == 0) {
+		uint64_t first, n;
+
+		if (end - p < 12)
+			return -EINVAL;
+		first = get(&p, 8);
+		n = get(&p, 2);
+		if (n > BATCH_RECORDS || (uint64_t)(end - p) < n * BATCH_ACKED + 2)
+			return -EINVAL;
+		for (; n && r == 0; n--) {
+			struct batch_acked a;
+
+			a.msg = get(&p, 8);
+			a.sender = get(&p, 8);
+			a.seq = first + get(&p, 2);
+			r = each(arg, &a);
+		}
+		p += 2;
+	}
+	return r;
+}
+
 /* --- the head */
 
-/* Takes a word of at most BATCH_ID_MAX bytes, and the space or line feed behind it. */
-static bool take_word(struct span *s, struct span *word)
+int batch_put_head(struct buf *out, uint64_t epoch, uint64_t first, size_t n, const char *before,
+		   const char *id)
+{
+	return buf_printf(out, "r %016jx %ju %zu %s %s\n", (uintmax_t)epoch, (uintmax_t)first, n,
+			  before, id);
+}
+
+bool batch_word(struct span *s, struct span *word)
 {
 	size_t n = 0;
 

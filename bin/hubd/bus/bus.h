@@ -9,8 +9,12 @@
  *
  * What Redis has of a session NAME, all of it with the hash tag {NAME}: the hash hub:{NAME} (epoch,
  * head, the last batch), the stream ...:log (an entry a batch, whose id is 0-SEQ of its last
- * record), the hash ...:state (a field a key), the hashes ...:seen and ...:seen0 (messages with an
- * ack); the channel is hub:{NAME}.
+ * record), the hash ...:state (a field a key), the strings ...:acked and ...:acked0 (messages with
+ * an ack, batch.h); the channel is hub:{NAME}.
+ *
+ * Whether a message was published before is known by each hubd as far as it has the session's log,
+ * and as far back as :acked goes, which it reads when it opens the session. So a batch says how far
+ * that is, and the script looks only at what has come since: most times nothing.
  *
  * The files, from above: bus.c begins and ends it, bus_link.c is a link's thread, bus_greet.c
  * and bus_fail.c begin and end its connections, bus_hear.c what is heard there, bus_open.c what is

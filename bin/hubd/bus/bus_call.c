@@ -67,8 +67,8 @@ void link_call(struct link *l, struct call *call)
 int call_script(struct link *l, struct call *call, enum script script, const struct session *s,
 		size_t n)
 {
-	static const char *const parts[SCRIPT_KEYS] = {"",	":log",	  ":state",
-						       ":seen", ":seen0", ":here"};
+	static const char *const parts[SCRIPT_KEYS] = {"",	 ":log",    ":state",
+						       ":acked", ":acked0", ":here"};
 	char key[BUS_NAME + 8];
 	int r = redis_put_count(&call->command, 3 + SCRIPT_KEYS + n);
 

@@ -62,8 +62,9 @@ struct flight {
 	struct offer *first, *last; /* empty: nobody waits for them any more */
 	size_t n;
 	char id[BATCH_ID_MAX + 1];
-	bool doubtful; /* the connection went: it may have been done */
-	uint64_t seq;  /* it was: of the first; replicas are to have it, too */
+	bool doubtful;	/* the connection went: it may have been done */
+	uint64_t heard; /* it was, and has come: seq of its first, else 0 */
+	uint64_t seq;	/* it was: of the first; replicas are to have it, too */
 };
 
 struct far {
@@ -83,6 +84,8 @@ struct far {
 	bool due; /* in the link's list of those that may send */
 	struct far *due_next;
 	uint64_t pause_ms;     /* nothing is sent before */
+	uint64_t unheard;      /* the last of a flight that landed, which is to come first, */
+	uint64_t unheard_ms;   /* but not any later than this */
 	struct far *wait_next; /* its flight waits for replicas */
 
 	uint64_t who;	/* the count of who is there elsewhere, of which this is told */
@@ -261,9 +264,6 @@ void publish_timeouts(struct link *l, uint64_t now_ms);
 
 /* Takes a batch that was heard. */
 void look_take(struct link *l, struct far *f, const struct batch_head *head);
-
-/* The first seq that Redis keeps, by the log's first entry; head + 1 where there is none. */
-uint64_t look_tail(const redisReply *oldest, uint64_t epoch, uint64_t head);
 
 /* Asks where it is, unless that is under way. */
 void far_look(struct link *l, struct far *f);

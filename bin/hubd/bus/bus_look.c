@@ -54,8 +54,8 @@ static enum taken take(struct link *l, struct far *f, const struct batch_head *h
 	f->check_ms = 0;
 	memcpy(f->last, head->id.p, head->id.len);
 	f->last[head->id.len] = '\0';
-	if (f->flying && f->flight.doubtful && is_span(head->id, f->flight.id))
-		publish_landed(l, f, head->first);
+	if (f->flying && is_span(head->id, f->flight.id))
+		f->flight.heard = head->first;
 	return TAKEN;
 }
 
@@ -85,18 +85,6 @@ static void renew(struct link *l, struct far *f)
 
 /* --- looks */
 
-/* The first seq of the log; head + 1 where there is none. */
-uint64_t look_tail(const redisReply *oldest, uint64_t epoch, uint64_t head)
-{
-	struct batch_head batch;
-
-	if (oldest->type == REDIS_REPLY_STRING &&
-	    batch_read((struct span){oldest->str, (size_t)oldest->len}, &batch) &&
-	    batch.epoch == epoch)
-		return batch.first;
-	return head + 1;
-}
-
 static void append_jobs(struct archive_job **list, struct archive_job *jobs)
 {
 	while (*list)
@@ -107,8 +95,10 @@ static void append_jobs(struct archive_job **list, struct archive_job *jobs)
 /* It is where Redis was when it was asked. */
 static void caught_up(struct link *l, struct far *f)
 {
-	/* It was not done, and will not be: that connection is no more. */
-	if (f->flying && f->flight.doubtful)
+	/* Else it was not done, and will not be: that connection is no more. */
+	if (f->flying && f->flight.doubtful && f->flight.heard)
+		publish_landed(l, f, f->flight.heard);
+	else if (f->flying && f->flight.doubtful)
 		publish_again(f);
 	jobs_end(&f->asked, 0, f->tail);
 	publish_due(l, f);
@@ -139,7 +129,7 @@ static void take_looked(struct link *l, struct far *f, const redisReply *reply, 
 		renew(l, f);
 		return;
 	}
-	f->tail = look_tail(reply->element[3], f->session->epoch, head);
+	f->tail = strtoull(element(reply, 3), NULL, 10);
 	for (size_t i = 4; i < reply->elements; i++) {
 		const redisReply *e = reply->element[i];
 		enum taken taken = BROKEN;
@@ -202,11 +192,10 @@ void far_look(struct link *l, struct far *f)
 		return;
 	snprintf(from, sizeof(from), "%ju", (uintmax_t)f->head + 1);
 	snprintf(ttl, sizeof(ttl), "%ju", (uintmax_t)l->bus->set->ttl_ms);
-	if (call_script(l, call, SCRIPT_LOOK, f->session, 4) < 0 ||
+	if (call_script(l, call, SCRIPT_LOOK, f->session, 3) < 0 ||
 	    redis_put_arg(&call->command, from, strlen(from)) < 0 ||
 	    redis_put_arg(&call->command, LOOK_ENTRIES, strlen(LOOK_ENTRIES)) < 0 ||
-	    redis_put_arg(&call->command, ttl, strlen(ttl)) < 0 ||
-	    redis_put_arg(&call->command, "tail", f->asks ? 4 : 0) < 0) {
+	    redis_put_arg(&call->command, ttl, strlen(ttl)) < 0) {
 		call_free(call);
 		return;
 	}

@@ -16,6 +16,19 @@ static const char *text_of(const redisReply *reply, size_t i)
 	return reply->element[i]->type == REDIS_REPLY_STRING ? reply->element[i]->str : "";
 }
 
+/* What open.lua answers behind the first words: places of elements. */
+#define OPEN_ACKED 4
+#define OPEN_COUNT 6
+#define OPEN_STATE 7
+
+static struct span bytes_of(const redisReply *reply, size_t i)
+{
+	const redisReply *e = reply->element[i];
+
+	return e->type == REDIS_REPLY_STRING ? (struct span){e->str, (size_t)e->len}
+					     : (struct span){"", 0};
+}
+
 static bool is_array(const redisReply *reply, size_t n)
 {
 	return reply && reply->type == REDIS_REPLY_ARRAY && reply->elements >= n;
@@ -93,19 +106,39 @@ static ssize_t take_value(struct span value, struct kept_state **all, size_t n)
 	return (ssize_t)n;
 }
 
-/* From the sixth element on, in pairs, up to end. */
+struct ack_load {
+	struct session_image *image;
+	const struct session_env *env;
+};
+
+static int take_ack(void *arg, const struct batch_acked *a)
+{
+	struct ack_load *l = arg;
+
+	return session_image_ack(l->image, l->env, a->sender, a->msg, a->seq);
+}
+
+/* The older ones first, as open.lua answers. */
+static int take_acks(struct session_image *image, const struct session_env *env,
+		     const redisReply *reply)
+{
+	struct ack_load load = {image, env};
+	int r = 0;
+
+	for (size_t i = OPEN_ACKED; i < OPEN_ACKED + 2 && r == 0; i++)
+		r = batch_each_acked(bytes_of(reply, i), take_ack, &load);
+	return r;
+}
+
+/* In pairs, up to end. */
 static int take_state(struct session_image *image, const redisReply *reply, size_t end)
 {
 	struct kept_state *all = NULL;
 	ssize_t n = 0;
 	int r = 0;
 
-	for (size_t i = 6; i < end && n >= 0; i += 2)
-		n = take_value(
-		    (struct span){text_of(reply, i), reply->element[i]->type == REDIS_REPLY_STRING
-							 ? (size_t)reply->element[i]->len
-							 : 0},
-		    &all, (size_t)n);
+	for (size_t i = OPEN_STATE + 1; i < end && n >= 0; i += 2)
+		n = take_value(bytes_of(reply, i), &all, (size_t)n);
 	if (n > 0)
 		qsort(all, (size_t)n, sizeof(*all), by_seq);
 	for (ssize_t i = 0; i < n && r == 0; i++)
@@ -121,17 +154,19 @@ static int load(struct far *f, const redisReply *reply, uint64_t *tail, size_t *
 	struct session_image image;
 	int r;
 
-	*end = 5;
-	if (reply->element[4]->type == REDIS_REPLY_INTEGER)
-		*end += (size_t)reply->element[4]->integer;
+	*end = OPEN_STATE;
+	if (reply->element[OPEN_COUNT]->type == REDIS_REPLY_INTEGER)
+		*end += (size_t)reply->element[OPEN_COUNT]->integer;
 	if (*end > reply->elements)
 		return -EINVAL;
 	session_image_init(&image, s->env);
 	image.epoch = strtoull(text_of(reply, 0), NULL, 16);
 	image.head = strtoull(text_of(reply, 1), NULL, 10);
 	r = take_state(&image, reply, *end);
+	if (r == 0)
+		r = take_acks(&image, s->env, reply);
 	image.found = r == 0;
-	*tail = look_tail(reply->element[3], image.epoch, image.head);
+	*tail = strtoull(text_of(reply, 3), NULL, 10);
 	f->head = image.head;
 	snprintf(f->last, sizeof(f->last), "%s", text_of(reply, 2));
 	if (r == 0) {
@@ -151,7 +186,7 @@ static void on_opened(struct link *l, struct call *call, const redisReply *reply
 
 	if (!reply || f->step != FAR_OPENING)
 		return; /* again, when there is a connection */
-	if (!is_array(reply, 5)) {
+	if (!is_array(reply, OPEN_STATE)) {
 		err_log(ERR_WARN, "bus: session %s: %s", f->session->id,
 			reply->type == REDIS_REPLY_ERROR ? reply->str : "no answer of ours");
 		jobs_end(&f->asks, -EAGAIN, 0);

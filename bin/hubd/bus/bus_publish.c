@@ -54,23 +54,26 @@ static bool is_conditional(const struct offer *o)
 	return o->terms.any && (o->terms.has_if_seq || o->terms.newer);
 }
 
-struct counts {
-	size_t acked, changes;
-};
-
-/* Takes the next ones from the queue for a flight: what one script can say of them. */
-static void take_flight(struct link *l, struct far *f, struct counts *n)
+/* Takes the next ones from the queue for a flight: what one script can say of them. Those that are
+ * here already have come from elsewhere since they were offered. Returns how many of them change
+ * the state. */
+static size_t take_flight(struct link *l, struct far *f)
 {
 	struct flight *t = &f->flight;
 	struct msgs *msgs = calloc(1, sizeof(*msgs));
-	size_t bytes = 0;
+	size_t bytes = 0, changes = 0;
 	struct offer *o;
+	uint64_t seq;
 
-	*n = (struct counts){0};
 	*t = (struct flight){0};
 	while ((o = f->first) != NULL && t->n < BATCH_RECORDS && bytes < BATCH_BYTES) {
 		if (t->n && (is_conditional(o) || !msgs))
 			break;
+		if (o->tags.acked && session_finds(f->session, o->tags.msg, &seq)) {
+			f->first = o->next;
+			publish_end(l, o, HUB_OK, seq, NULL);
+			continue;
+		}
 		if (o->tags.acked && msgs && !msgs_add(msgs, o->tags.msg))
 			break;
 		f->first = o->next;
@@ -81,13 +84,13 @@ static void take_flight(struct link *l, struct far *f, struct counts *n)
 			t->first = o;
 		t->last = o;
 		t->n++;
-		n->acked += o->tags.acked;
-		n->changes += o->tags.class != RECORD_PLAIN;
+		changes += o->tags.class != RECORD_PLAIN;
 		bytes += o->len;
 	}
 	free(msgs);
 	snprintf(t->id, sizeof(t->id), "%016jx.%jx", (uintmax_t)l->bus->node,
 		 (uintmax_t)++l->batches);
+	return changes;
 }
 
 /* --- the call */
@@ -151,13 +154,17 @@ static int put_change(struct buf *b, const struct offer *o, size_t place, struct
 	return r == 0 ? redis_put_arg(b, bytes.p, sets ? bytes.len : 0) : r;
 }
 
-/* The records' bytes, into l->scratch; and where each ends, into l->in[].due_ms, which is free. */
-static int put_records(struct link *l, const struct flight *t)
+/* The batch, into l->scratch, and where its records begin; and where each ends, into
+ * l->in[].due_ms, which is free. */
+static int put_batch(struct link *l, const struct far *f, size_t *start)
 {
+	const struct flight *t = &f->flight;
 	size_t i = 0;
-	int r = 0;
+	int r;
 
 	l->scratch.len = 0;
+	r = batch_put_head(&l->scratch, f->session->epoch, f->head + 1, t->n, f->last, t->id);
+	*start = l->scratch.len;
 	for (const struct offer *o = t->first; o && r == 0; o = o->next) {
 		r = batch_put(&l->scratch, o);
 		l->in[i++].due_ms = l->scratch.len;
@@ -167,22 +174,22 @@ static int put_records(struct link *l, const struct flight *t)
 
 static int put_acked(struct buf *b, const struct flight *t)
 {
+	struct buf acked = {0};
 	size_t place = 0;
 	int r = 0;
 
-	for (const struct offer *o = t->first; o && r == 0; o = o->next, place++) {
-		if (!o->tags.acked)
-			continue;
-		r = redis_put_arg(b, &o->tags.msg, sizeof(o->tags.msg));
-		if (r == 0)
-			r = put_number(b, place);
-	}
+	for (const struct offer *o = t->first; o && r == 0; o = o->next, place++)
+		if (o->tags.acked)
+			r = batch_put_acked(&acked, &o->tags, place);
+	if (r == 0)
+		r = redis_put_arg(b, acked.len ? acked.data : "", acked.len);
+	buf_free(&acked);
 	return r;
 }
 
-static int put_changes(struct link *l, struct buf *b, const struct flight *t)
+static int put_changes(struct link *l, struct buf *b, const struct flight *t, size_t start)
 {
-	size_t place = 0, start = 0;
+	size_t place = 0;
 	int r = 0;
 
 	for (const struct offer *o = t->first; o && r == 0; o = o->next) {
@@ -198,19 +205,20 @@ static int put_changes(struct link *l, struct buf *b, const struct flight *t)
 }
 
 /* As publish.lua says. */
-static int put_call(struct link *l, struct far *f, struct call *call, const struct counts *n)
+static int put_call(struct link *l, struct far *f, struct call *call, size_t changes)
 {
 	const struct session *s = f->session;
 	const struct log_limits *limits = &s->env->limits;
 	const struct flight *t = &f->flight;
 	struct buf *b = &call->command;
 	char epoch[20], channel[BUS_NAME];
-	int r = put_records(l, t);
+	size_t start;
+	int r = put_batch(l, f, &start);
 
 	snprintf(epoch, sizeof(epoch), "%016jx", (uintmax_t)s->epoch);
 	snprintf(channel, sizeof(channel), BUS_PREFIX "{%s}", s->id);
 	if (r == 0)
-		r = call_script(l, call, SCRIPT_PUBLISH, s, 13 + 2 * n->acked + 7 * n->changes);
+		r = call_script(l, call, SCRIPT_PUBLISH, s, 14 + 7 * changes);
 	if (r == 0)
 		r = put_text(b, epoch);
 	if (r == 0)
@@ -230,10 +238,10 @@ static int put_call(struct link *l, struct far *f, struct call *call, const stru
 	if (r == 0)
 		r = put_condition(b, t->first);
 	if (r == 0)
-		r = put_number(b, n->acked);
-	if (r == 0)
 		r = put_acked(b, t);
-	return r == 0 ? put_changes(l, b, t) : r;
+	if (r == 0)
+		r = put_number(b, f->head);
+	return r == 0 ? put_changes(l, b, t, start) : r;
 }
 
 /* --- the answer */
@@ -369,14 +377,18 @@ static void on_published(struct link *l, struct call *call, const redisReply *re
 
 static void launch(struct link *l, struct far *f)
 {
-	struct counts n;
 	struct call *call = call_new(f, on_published);
+	size_t changes;
 
 	if (!call)
 		return;
-	take_flight(l, f, &n);
+	changes = take_flight(l, f);
+	if (!f->flight.n) {
+		call_free(call);
+		return;
+	}
 	f->flying = true;
-	if (put_call(l, f, call, &n) < 0) {
+	if (put_call(l, f, call, changes) < 0) {
 		call_free(call);
 		publish_again(f);
 		publish_give_up(l, f, "out of memory");
@@ -398,7 +410,7 @@ void publish_all_due(struct link *l)
 		f->due = false;
 		if (f->flying || !f->first || f->step != FAR_OPEN || !l->up)
 			continue;
-		if (f->pause_ms > now_ms) {
+		if (f->pause_ms > now_ms || (f->unheard > f->head && f->unheard_ms > now_ms)) {
 			f->due_next = paused;
 			paused = f;
 			continue;

@@ -1,6 +1,11 @@
 /* What waits for Redis: records on their way, and who asks. */
+#include "base/clock.h"
 #include "bus/bus_impl.h"
 #include "session/stored.h"
+
+/* What is sent with more in it than this hubd has heard costs Redis more; but it is not to wait for
+ * one that is not heard at all. */
+#define UNHEARD_MS 100
 
 /* --- records */
 
@@ -57,6 +62,8 @@ void publish_landed(struct link *l, struct far *f, uint64_t first)
 
 	f->flying = false;
 	f->flight.first = f->flight.last = NULL;
+	f->unheard = first + t.n - 1;
+	f->unheard_ms = clock_mono_ms() + UNHEARD_MS;
 	while ((o = t.first) != NULL) {
 		t.first = o->next;
 		if (env->published && !o->heard)

@@ -2,20 +2,14 @@
 --
 -- KEYS  as of here.lua
 -- ARGV  1 the first seq that is wanted  2 entries at most  3 ms for which an unused session is kept
---       4 'tail': where its log begins is of interest
--- Returns epoch ('': there is none), head, last batch, the first entry of the log or '', then those that
---       are wanted.
-local session = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'last')
+-- Returns epoch ('': there is none), head, last batch, the first seq of the log (or the next one), then the
+--       entries that are wanted.
+local session = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'last', 'tail')
 if not session[1] then
-	return { '', '0', '-', '' }
+	return { '', '0', '-', '1' }
 end
 for i = 1, 6 do
 	redis.call('PEXPIRE', KEYS[i], ARGV[3])
-end
-session[4] = ''
-if ARGV[4] == 'tail' then
-	local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
-	session[4] = oldest and oldest[2][2] or ''
 end
 if tonumber(ARGV[1]) > tonumber(session[2]) then
 	return session

@@ -1,18 +1,21 @@
 -- Numbers a batch of records of one session, keeps it and tells all hubds; or none of it.
 --
--- KEYS  1 the session (hash)  2 its log (stream)  3 its state (hash)  4 messages seen (hash)
---       5 messages seen before those (hash)  6 who is there
--- ARGV  1 epoch  2 the batch's id  3 number of records  4 the records  5 ms for which an unused session
---       is kept  6 records kept at least  7 bytes kept, where that is more  8 channel
+-- KEYS  1 the session (hash)  2 its log (stream)  3 its state (hash)  4 messages with an ack (string, as
+--       batch.h says)  5 those before them (string)  6 who is there
+-- ARGV  1 epoch  2 the batch's id  3 number of records  4 the batch, as it is where nothing has come before it
+--       that its hubd did not have  5 ms for which an unused session is kept  6 records kept at least  7 bytes kept, where that is more  8 channel
 --       9 the condition of the first record: '', 's' (its key's last record must be that one, 0: none)
 --       or 'n' (that one's time must be before this)  10 that seq or time  11 the condition's key
---       12 and its type, where that counts ('' else)  13 how many messages have an ack (M)
---       from 14 on: each of these and the place of its record (from 0); then seven for each change of the state: 's' or 'd', key, type, place of the
---       record among the others (from 0), its time, when it goes (ms since 1970, or ''), its bytes
+--       12 and its type, where that counts ('' else)  13 the messages with an ack, 18 bytes each, of
+--       which the first 8 are the message and the last 2 the place of its record (from 0)
+--       14 the last record that their hubd had when it found none of them published before
+--       from 15 on seven for each change of the state: 's' or 'd', key, type, place of the record among
+--       the others (from 0), its time, when it goes (ms since 1970, or ''), its bytes
 -- Returns 'ok', the first record's seq; or with nothing done: 'epoch', the session's (or ''); 'repeated',
 --       and for each message seen already its place among those with an ack (from 1) and its seq;
 --       'conflict', the seq of the key's last record.
 --
+-- Redis reads each byte of each string that a script makes, so that of long ones as few are made as can be.
 -- Numbers never go through "..", which has 14 digits. All that may be refused for want of memory stands
 -- before the first write, and PUBLISH behind all.
 local function text(n)
@@ -45,25 +48,43 @@ local function packed(list)
 	return table.concat(parts)
 end
 
-local session = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'last', 'bytes')
+-- Message and seq of those with an ack that have come behind a record.
+local function acked_since(head)
+	local seqs = {}
+	for key = 4, 5 do
+		local left = redis.call('STRLEN', KEYS[key])
+		while left > 0 do
+			local n = struct.unpack('<I2', redis.call('GETRANGE', KEYS[key], left - 2, left - 1))
+			local block = redis.call('GETRANGE', KEYS[key], left - 12 - 18 * n, left - 1)
+			local first = struct.unpack('<I8', block)
+			if first <= head then
+				return seqs
+			end
+			for at = 11, 10 + 18 * n, 18 do
+				seqs[string.sub(block, at, at + 7)] = first + struct.unpack('<I2', block, at + 16)
+			end
+			left = left - #block
+		end
+	end
+	return seqs
+end
+
+local session = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'last', 'bytes', 'tail')
 if session[1] ~= ARGV[1] then
 	return { 'epoch', session[1] or '' }
 end
-local n, m = tonumber(ARGV[3]), tonumber(ARGV[13])
+local n, acked = tonumber(ARGV[3]), ARGV[13]
 
-if m > 0 then
-	local msgs = {}
-	for i = 1, m do
-		msgs[i] = ARGV[12 + 2 * i]
-	end
-	local now = redis.call('HMGET', KEYS[4], unpack(msgs))
-	local before = redis.call('HMGET', KEYS[5], unpack(msgs))
+if acked ~= '' and tonumber(session[2]) > tonumber(ARGV[14]) then
+	local seqs = acked_since(tonumber(ARGV[14]))
 	local repeated = { 'repeated' }
-	for i = 1, m do
-		local seq = now[i] or before[i]
-		if seq then
-			repeated[#repeated + 1] = text(i)
-			repeated[#repeated + 1] = seq
+	if next(seqs) then
+		for at = 1, #acked, 18 do
+			local seq = seqs[string.sub(acked, at, at + 7)]
+			if seq then
+				repeated[#repeated + 1] = text((at + 17) / 18)
+				repeated[#repeated + 1] = text(seq)
+			end
 		end
 	end
 	if #repeated > 1 then
@@ -86,37 +107,38 @@ end
 
 local first = tonumber(session[2]) + 1
 local last = first + n - 1
-local record = 'r ' .. ARGV[1] .. ' ' .. text(first) .. ' ' .. ARGV[3] .. ' ' .. session[3] .. ' ' ..
-	ARGV[2] .. '\n' .. ARGV[4]
-redis.call('XADD', KEYS[2], '0-' .. text(last), 'r', record)
-local bytes, keep = tonumber(session[4]) + #record, last - tonumber(ARGV[6])
+local head = 'r ' .. ARGV[1] .. ' ' .. text(first) .. ' ' .. ARGV[3] .. ' ' .. session[3] .. ' ' .. ARGV[2] .. '\n'
+local batch = ARGV[4]
+if string.sub(batch, 1, #head) ~= head then
+	batch = head .. string.sub(batch, string.find(batch, '\n', 1, true) + 1)
+end
+redis.call('XADD', KEYS[2], '0-' .. text(last), 'r', batch)
+local bytes, tail, keep = tonumber(session[4]) + #batch, tonumber(session[5]), last - tonumber(ARGV[6])
 for _ = 1, 4 do
 	if bytes <= tonumber(ARGV[7]) then
 		break
 	end
-	local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
-	if not oldest or tonumber(string.sub(oldest[1], 3)) > keep then
+	local to, size = string.match(redis.call('HGET', KEYS[1], text(tail)) or '', '(%d+) (%d+)')
+	if not to or tonumber(to) > keep then
 		break
 	end
-	bytes = bytes - #oldest[2][2]
-	redis.call('XDEL', KEYS[2], oldest[1])
+	redis.call('XDEL', KEYS[2], '0-' .. to)
+	redis.call('HDEL', KEYS[1], text(tail))
+	bytes, tail = bytes - tonumber(size), tonumber(to) + 1
 end
-redis.call('HSET', KEYS[1], 'head', text(last), 'last', ARGV[2], 'bytes', text(bytes))
+redis.call('HSET', KEYS[1], 'head', text(last), 'last', ARGV[2], 'bytes', text(bytes), 'tail', text(tail),
+	text(first), text(last) .. ' ' .. text(#batch))
 
-if m > 0 then
-	if redis.call('HLEN', KEYS[4]) >= 16384 then
+if acked ~= '' then
+	local count = struct.pack('<I2', #acked / 18)
+	local size = redis.call('APPEND', KEYS[4], struct.pack('<I8', first) .. count .. acked .. count)
+	redis.call('PEXPIRE', KEYS[4], ARGV[5])
+	if size >= 16384 * 30 then -- of one message each, at most
 		redis.call('RENAME', KEYS[4], KEYS[5])
 	end
-	local seen = {}
-	for i = 1, m do
-		seen[2 * i - 1] = ARGV[12 + 2 * i]
-		seen[2 * i] = text(first + tonumber(ARGV[13 + 2 * i]))
-	end
-	redis.call('HSET', KEYS[4], unpack(seen))
-	redis.call('PEXPIRE', KEYS[4], ARGV[5])
 end
 
-for at = 14 + 2 * m, #ARGV, 7 do
+for at = 15, #ARGV, 7 do
 	local key, kind = ARGV[at + 1], ARGV[at + 2]
 	if ARGV[at] == 'd' then
 		redis.call('HDEL', KEYS[3], key)
@@ -131,10 +153,10 @@ for at = 14 + 2 * m, #ARGV, 7 do
 		redis.call('HSET', KEYS[3], key, packed(list))
 	end
 end
-if #ARGV > 13 + 2 * m then
+if #ARGV > 14 then
 	redis.call('PEXPIRE', KEYS[3], ARGV[5])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
-redis.call('PUBLISH', ARGV[8], record)
+redis.call('PUBLISH', ARGV[8], batch)
 return { 'ok', text(first) }

@@ -170,15 +170,21 @@ enum hub_code session_publish(struct session *s, struct publication *p, uint64_t
 	return code;
 }
 
-bool session_knows(struct session *s, uint64_t msg)
+bool session_finds(struct session *s, uint64_t msg, uint64_t *seq)
 {
-	uint64_t seq;
 	bool known;
 
 	pthread_mutex_lock(&s->lock);
-	known = dedup_find(&s->dedup, msg, &seq);
+	known = dedup_find(&s->dedup, msg, seq);
 	pthread_mutex_unlock(&s->lock);
 	return known;
+}
+
+bool session_knows(struct session *s, uint64_t msg)
+{
+	uint64_t seq;
+
+	return session_finds(s, msg, &seq);
 }
 
 void session_remember(struct session *s, uint64_t sender, uint64_t msg)

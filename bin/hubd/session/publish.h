@@ -49,6 +49,9 @@ struct published {
 enum hub_code session_publish(struct session *s, struct publication *p, uint64_t now_ms,
 			      struct published *out);
 
+/* Whether a message with an ack was published before, and its seq, 0 where it is not logged. */
+bool session_finds(struct session *s, uint64_t msg, uint64_t *seq);
+
 /* Of messages with an ack that are not logged: whether it was seen before; that it was. */
 bool session_knows(struct session *s, uint64_t msg);
 void session_remember(struct session *s, uint64_t sender, uint64_t msg);

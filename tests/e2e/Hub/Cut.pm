@@ -15,7 +15,8 @@ use Time::HiRes qw(time);
 my $started = 0;
 
 # Forwards to `to` (a socket's path, or a port). seed => for its dice, where HUB_TEST_SEED is not given;
-# cuts => so many, then it leaves the connections alone; bytes => cuts after that many at most, either way.
+# cuts => so many, then it leaves the connections alone; bytes => cuts after that many at most, either way;
+# hears => a word: whoever has sent it hears more than others after deafen().
 sub start {
 	my ($class, $to, %o) = @_;
 	my $self = bless { %o, seed => Hub::chance($o{seed} // 1), to => $to }, $class;
@@ -35,7 +36,7 @@ sub start {
 	# A program of its own, so that it holds nothing open that the test closes.
 	$self->{proc} = Hub::spawn(
 		[ $^X, (map { "-I$_" } @INC), '-MHub::Cut', '-e', 'Hub::Cut::run(@ARGV)', fileno $self->{listener},
-			map { $self->{$_} // 0 } qw(to count seed cuts bytes) ],
+			map { $self->{$_} // 0 } qw(to count seed cuts bytes hears) ],
 		pass => [ $self->{listener} ], err => '/dev/stderr');
 	CORE::close delete $self->{listener};
 	return $self;
@@ -65,6 +66,12 @@ sub open {
 	$self->{proc}->kill('USR2');
 }
 
+# From now on nothing comes to those that have not said the word, until all are cut.
+sub deafen {
+	my ($self) = @_;
+	$self->{proc}->kill('HUP');
+}
+
 sub stop {
 	my ($self) = @_;
 	$self->{proc}->kill('KILL');
@@ -74,8 +81,8 @@ sub stop {
 # --- in the process
 
 sub run {
-	my ($fd, $to, $count, $seed, $cuts, $bytes) = @_;
-	my $self = bless { to => $to, count => $count, left => $cuts, bytes => $bytes };
+	my ($fd, $to, $count, $seed, $cuts, $bytes, $hears) = @_;
+	my $self = bless { to => $to, count => $count, left => $cuts, bytes => $bytes, hears => $hears };
 	$self->{tcp} = $to =~ /^\d+$/;
 	CORE::open $self->{listener}, '+<&=', $fd or die "descriptor $fd: $!\n";
 	srand $seed;
@@ -84,9 +91,10 @@ sub run {
 
 sub _run {
 	my ($self) = @_;
-	$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP ALRM);
+	$SIG{$_} = 'DEFAULT' for qw(INT TERM ALRM);
 	alarm 0;
-	$SIG{USR1} = sub { $self->{shut} = 1; $self->{cut_now} = 1 };
+	$SIG{USR1} = sub { $self->{shut} = 1; $self->{cut_now} = 1; $self->{deaf} = 0 };
+	$SIG{HUP} = sub { $self->{deaf} = 1 };
 	$SIG{USR2} = sub { $self->{shut} = 0 };
 	CORE::open $self->{tell}, '>>', $self->{count} or die "$self->{count}: $!\n";
 	$self->{tell}->autoflush(1);
@@ -151,7 +159,8 @@ sub _forward {
 	my $limit = $pair->{cut}{$way};
 	$pair->{$way} //= 0;
 	my $take = defined $limit && $pair->{$way} + $n > $limit ? $limit - $pair->{$way} : $n;
-	my $pass = $take;
+	$pair->{hears} ||= $way eq 'up' && index($data, $self->{hears}) >= 0;
+	my $pass = $way eq 'down' && $self->{deaf} && !$pair->{hears} ? 0 : $take;
 	if ($way eq 'down' && defined $pair->{deaf} && $pair->{down} + $take > $pair->{deaf}) {
 		$pair->{cut_at} ||= time + 0.05;
 		$pass = $pair->{deaf} > $pair->{down} ? $pair->{deaf} - $pair->{down} : 0;

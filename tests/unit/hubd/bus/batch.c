@@ -1,6 +1,7 @@
 /* Batches as bytes: what was put comes back, and whatever else Redis may have is refused. */
 #include "bus/batch.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,12 +144,83 @@ static void heads(void **state)
 			fail_msg("'%s' is taken", bad[i]);
 }
 
+static int put_u(struct buf *b, uint64_t n, int bytes)
+{
+	int r = 0;
+
+	for (int i = 0; i < bytes && r == 0; i++, n >>= 8)
+		r = buf_put(b, &(unsigned char){(unsigned char)n}, 1);
+	return r;
+}
+
+/* As publish.lua appends it. */
+static void put_block(struct buf *b, uint64_t first, const struct slot *tags, size_t n)
+{
+	put_u(b, first, 8);
+	put_u(b, n, 2);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(batch_put_acked(b, &tags[i], 2 * i), 0);
+	put_u(b, n, 2);
+}
+
+struct seen {
+	struct batch_acked at[8];
+	size_t n;
+};
+
+static int see(void *arg, const struct batch_acked *a)
+{
+	struct seen *seen = arg;
+
+	assert_true(seen->n < 8);
+	seen->at[seen->n++] = *a;
+	return seen->n == 3 ? 7 : 0;
+}
+
+static void acked_messages_come_back(void **state)
+{
+	static const struct slot tags[] = {{.msg = UINT64_MAX, .sender = 1},
+					   {.msg = 2, .sender = UINT64_MAX - 1}};
+	struct buf b = {0};
+	struct seen seen = {0};
+
+	(void)state;
+	put_block(&b, (UINT64_C(1) << 52) + 1, tags, 2);
+	assert_int_equal(b.len, 12 + 2 * BATCH_ACKED);
+	assert_int_equal(batch_each_acked((struct span){b.data, b.len}, see, &seen), 0);
+	assert_int_equal(seen.n, 2);
+	assert_true(seen.at[0].msg == UINT64_MAX && seen.at[0].sender == 1);
+	assert_true(seen.at[0].seq == (UINT64_C(1) << 52) + 1);
+	assert_true(seen.at[1].sender == UINT64_MAX - 1);
+	assert_true(seen.at[1].seq == (UINT64_C(1) << 52) + 3);
+
+	put_block(&b, UINT64_MAX / 2, tags, 2);
+	seen.n = 0;
+	assert_int_equal(batch_each_acked((struct span){b.data, b.len}, see, &seen), 7);
+	assert_int_equal(seen.n, 3); /* until it was enough */
+
+	for (size_t len = 1; len < b.len; len++) {
+		char *copy = malloc(len);
+
+		assert_non_null(copy);
+		memcpy(copy, b.data, len);
+		seen.n = 0;
+		/* What is whole comes; nothing is read behind the end. */
+		if (len != b.len / 2 && len < b.len / 2 + 12 + 2 * BATCH_ACKED)
+			assert_int_equal(batch_each_acked((struct span){copy, len}, see, &seen),
+					 -EINVAL);
+		free(copy);
+	}
+	buf_free(&b);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(records_come_back),
 	    cmocka_unit_test(damage_is_seen),
 	    cmocka_unit_test(heads),
+	    cmocka_unit_test(acked_messages_come_back),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
