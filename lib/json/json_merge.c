@@ -20,11 +20,11 @@ static struct json_item *find(struct members *m, const struct json_item *item)
 	return NULL;
 }
 
-static bool is_skipped(const struct json_item *item, const char *const *skip)
+static bool is_one_of(const struct json_item *item, const char *const *names)
 {
-	for (; skip && *skip; skip++)
-		if (strlen(*skip) == item->name_len &&
-		    memcmp(*skip, item->name, item->name_len) == 0)
+	for (; names && *names; names++)
+		if (strlen(*names) == item->name_len &&
+		    memcmp(*names, item->name, item->name_len) == 0)
 			return true;
 	return false;
 }
@@ -41,7 +41,7 @@ static int collect(struct members *m, const char *text, size_t len, size_t max,
 	while (json_walk_next(&walk, &item)) {
 		if (item.name_escaped || m->n == max || find(m, &item))
 			return -EINVAL;
-		if (!is_skipped(&item, skip))
+		if (!is_one_of(&item, skip))
 			m->at[m->n++] = item;
 	}
 	return 0;
@@ -119,15 +119,28 @@ static int put_patched(struct buf *out, size_t start, const struct json_item *wa
 		return put(out, start, patch, patch->value, patch->len);
 	r = put(out, start, patch, "", 0);
 	return r == 0 ? json_merge_apply(out, deeper ? was->value : "{}", deeper ? was->len : 2,
-					 patch->value, patch->len)
+					 patch->value, patch->len, NULL)
 		      : r;
 }
 
+/* Appends those that the target does not have. */
+static int put_new(struct buf *out, size_t start, struct members *target,
+		   const struct members *patch)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < patch->n; i++)
+		if (!find(target, &patch->at[i]))
+			r = put_patched(out, start, NULL, &patch->at[i]);
+	return r;
+}
+
 int json_merge_apply(struct buf *out, const char *target, size_t target_len, const char *patch,
-		     size_t patch_len)
+		     size_t patch_len, const char *const *last)
 {
 	struct members a, b;
 	int r = collect(&a, target, target_len, 2 * JSON_MERGE_MEMBERS, NULL);
+	bool all = false; /* what is new is there */
 	size_t start;
 
 	if (r == 0)
@@ -138,11 +151,16 @@ int json_merge_apply(struct buf *out, const char *target, size_t target_len, con
 	for (size_t i = 0; r == 0 && i < a.n; i++) {
 		const struct json_item *with = find(&b, &a.at[i]);
 
-		r = with ? put_patched(out, start, &a.at[i], with)
-			 : put(out, start, &a.at[i], a.at[i].value, a.at[i].len);
+		if (!all && is_one_of(&a.at[i], last)) {
+			all = true;
+			r = put_new(out, start, &a, &b);
+		}
+		if (r == 0 && with)
+			r = put_patched(out, start, &a.at[i], with);
+		else if (r == 0)
+			r = put(out, start, &a.at[i], a.at[i].value, a.at[i].len);
 	}
-	for (size_t i = 0; r == 0 && i < b.n; i++)
-		if (!find(&a, &b.at[i]))
-			r = put_patched(out, start, NULL, &b.at[i]);
+	if (r == 0 && !all)
+		r = put_new(out, start, &a, &b);
 	return r == 0 ? buf_puts(out, "}") : r;
 }

@@ -177,10 +177,10 @@ static void patches_make_what_was_logged(void **state)
 					buf_put(&patch, brace,
 						p->patch.len - (size_t)(brace - p->patch.p));
 					buf_puts(&patch, "}");
-					assert_int_equal(json_merge_apply(&made, known[key].data,
-									  known[key].len,
-									  patch.data, patch.len),
-							 0);
+					assert_int_equal(
+					    json_merge_apply(&made, known[key].data, known[key].len,
+							     patch.data, patch.len, NULL),
+					    0);
 					patch.len = 0;
 					/* The hub says these two beside it. */
 					assert_int_equal(

@@ -26,13 +26,13 @@ static const char *diff(const char *before, const char *now, const char *const *
 	return b.data;
 }
 
-static const char *apply(const char *target, const char *patch)
+static const char *apply(const char *target, const char *patch, const char *const *last)
 {
 	static struct buf b;
 	int r;
 
 	b.len = 0;
-	r = json_merge_apply(&b, target, strlen(target), patch, strlen(patch));
+	r = json_merge_apply(&b, target, strlen(target), patch, strlen(patch), last);
 	if (r < 0) {
 		assert_int_equal(r, -EINVAL);
 		return "?";
@@ -106,7 +106,23 @@ static void patches_are_applied(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(cases); i++)
-		assert_string_equal(apply(cases[i][0], cases[i][1]), cases[i][2]);
+		assert_string_equal(apply(cases[i][0], cases[i][1], NULL), cases[i][2]);
+}
+
+static void what_is_new_stands_before_what_is_last(void **state)
+{
+	static const char *const last[] = {"from", "seq", NULL};
+
+	(void)state;
+	assert_string_equal(apply("{\"a\":1,\"seq\":1}", "{\"seq\":2,\"b\":3,\"a\":2}", last),
+			    "{\"a\":2,\"b\":3,\"seq\":2}");
+	assert_string_equal(
+	    apply("{\"a\":1,\"from\":2,\"seq\":1}", "{\"from\":null,\"b\":3,\"c\":4}", last),
+	    "{\"a\":1,\"b\":3,\"c\":4,\"seq\":1}");
+	assert_string_equal(apply("{\"from\":2}", "{\"b\":3}", last), "{\"b\":3,\"from\":2}");
+	assert_string_equal(apply("{\"a\":{\"seq\":1}}", "{\"a\":{\"b\":3}}", last),
+			    "{\"a\":{\"seq\":1,\"b\":3}}");
+	assert_string_equal(apply("{}", "{\"seq\":3}", last), "{\"seq\":3}");
 }
 
 /* --- by chance */
@@ -155,7 +171,8 @@ static void what_is_compared_is_made_again(void **state)
 		buf_puts(&patch, "}");
 		patches++;
 		assert_int_equal(
-		    json_merge_apply(&made, before.data, before.len, patch.data, patch.len), 0);
+		    json_merge_apply(&made, before.data, before.len, patch.data, patch.len, NULL),
+		    0);
 		/* The same but for its order: nothing is left to change. */
 		assert_int_equal(
 		    json_merge_diff(&rest, made.data, made.len, now.data, now.len, NULL), 0);
@@ -176,6 +193,7 @@ int main(void)
 	    cmocka_unit_test(what_has_changed_is_told),
 	    cmocka_unit_test(what_has_no_patch_is_told),
 	    cmocka_unit_test(patches_are_applied),
+	    cmocka_unit_test(what_is_new_stands_before_what_is_last),
 	    cmocka_unit_test(what_is_compared_is_made_again),
 	};
 
