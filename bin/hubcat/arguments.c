@@ -70,6 +70,10 @@ static const struct opt options_table[] = {
     {0, "batch", NULL, OPT_TRUE, FIELD(batch), 0, 0, NULL, "take records in arrays"},
     {0, "conflate", NULL, OPT_TRUE, FIELD(conflate), 0, 0, NULL,
      "of state only what is the latest when it is taken"},
+    {0, "delta", NULL, OPT_TRUE, FIELD(delta), 0, 0, NULL,
+     "of state take only what has changed, in arrays, and make it whole; with --tick"},
+    {0, "keys", "FILE", OPT_STRING, FIELD(keys), 0, 0, NULL,
+     "what is state, as hubd(8) has it with --keys, for --delta"},
     {0, "area", "X,Y,R", OPT_STRING, FIELD(area), 0, 0, NULL,
      "of what has a place only what is in the cells around (X, Y)"},
     {0, "no-reconnect", NULL, OPT_FALSE, FIELD(reconnect), 0, 0, NULL,
@@ -92,7 +96,8 @@ static const struct opt_program program = {
 	"[--seq] "
 	"[-m JQ] [-R] [--give-up SECONDS] [--rejects FILE] [--raw-protocol] [--no-echo] "
 	"[--types TYPES] [--tick SECONDS] [--priority TYPES] [--batch] [--conflate] "
-	"[--area X,Y,R] [--no-reconnect] [--state] [--stats] [--ready-fd N] [--ready-file FILE] "
+	"[--delta] [--keys FILE] [--area X,Y,R] [--no-reconnect] [--state] [--stats] [--ready-fd "
+	"N] [--ready-file FILE] "
 	"[-v] SESSION",
     .summary = "Joins standard input and output to a session of a hub: one JSON object a line.",
     .opts = options_table};
@@ -122,7 +127,7 @@ static void check_stats(struct arguments *o, int argc, char **argv, int first)
 	if (o->listen || o->publish || o->state || o->since || o->end || o->type || o->filter ||
 	    o->map || o->acks || o->raw || o->protocol || o->rejects || o->raw_output || o->nul ||
 	    o->records_sep || !o->echo || o->types || o->priority || o->tick >= 0 || o->batch ||
-	    o->conflate || o->area || o->linger != ARGUMENTS_LINGER_UNSET ||
+	    o->conflate || o->delta || o->keys || o->area || o->linger != ARGUMENTS_LINGER_UNSET ||
 	    o->give_up != ARGUMENTS_GIVE_UP_UNSET || o->ready_fd >= 0 || o->ready_file)
 		err_die(EX_USAGE,
 			"--stats goes with -j, -n, -w, --no-reconnect and where the hub is");
@@ -147,11 +152,15 @@ static void check(struct arguments *o, int argc, char **argv, int first)
 	if (o->publish &&
 	    (o->end || o->filter || o->count || o->linger != ARGUMENTS_LINGER_UNSET || o->since))
 		err_die(EX_USAGE, "-e, -f, -n, -q and -s are for receiving; -p receives nothing");
-	if (o->publish &&
-	    (o->types || o->priority || o->tick >= 0 || o->batch || o->conflate || o->area))
+	if (o->publish && (o->types || o->priority || o->tick >= 0 || o->batch || o->conflate ||
+			   o->delta || o->area))
 		err_die(EX_USAGE,
-			"--types, --tick, --priority, --batch, --conflate and --area are for "
-			"receiving; -p receives nothing");
+			"--types, --tick, --priority, --batch, --conflate, --delta and --area are "
+			"for receiving; -p receives nothing");
+	if (o->delta && (o->tick <= 0 || !o->echo))
+		err_die(EX_USAGE, "--delta needs --tick, and does not go with --no-echo");
+	if (o->keys && !o->delta)
+		err_die(EX_USAGE, "--keys is for --delta");
 	/* The last record that there is may be none of them. */
 	if ((o->types || o->area) &&
 	    (o->end || (o->since && strcmp(o->since, "new") != 0 && !o->listen)))
@@ -229,8 +238,10 @@ static void read_wants(struct arguments *o)
 
 	if (r == 0 && o->tick > 0)
 		r = buf_printf(&b, ",\"tick\":%.0f", o->tick * 1000);
-	if (r == 0 && o->batch)
+	if (r == 0 && (o->batch || o->delta))
 		r = buf_puts(&b, ",\"batch\":true");
+	if (r == 0 && o->delta)
+		r = buf_puts(&b, ",\"fields\":\"compact\",\"delta\":true");
 	if (r == 0 && o->conflate)
 		r = buf_puts(&b, ",\"conflate\":true");
 	if (r == 0 && o->area)

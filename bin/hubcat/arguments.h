@@ -16,9 +16,10 @@ struct arguments {
 	bool listen, publish, raw, echo, reconnect, verbose, state, acks, protocol, end, stats;
 	bool raw_output, join, nul, records_sep, compact;
 	struct client_args hub;
-	const char *type, *filter, *map, *since, *rejects, *ready_file, *types, *priority, *area;
+	const char *type, *filter, *map, *since, *rejects, *ready_file, *types, *priority, *area,
+	    *keys;
 	char wants[CLIENT_WANTS_MAX]; /* of these, as fields of a join */
-	bool batch, conflate;
+	bool batch, conflate, delta;
 	double tick;	     /* seconds; negative: none */
 	int64_t count;	     /* 0: no end */
 	int64_t ready_fd;    /* -1: none */

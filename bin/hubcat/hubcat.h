@@ -34,6 +34,7 @@ struct hubcat {
 	uv_loop_t loop;
 	char where[URL_TEXT_MAX];
 	struct client *client;
+	struct keys *keys; /* --keys, for the client; NULL: none */
 	struct console console;
 	struct input in;
 	struct output out;

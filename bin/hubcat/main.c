@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/watchdog.h"
 #include "hubcat.h"
+#include "json/keys.h"
 #include "stats.h"
 
 #define QUEUE_LIMIT (4 << 20) /* bytes sent and not acknowledged */
@@ -34,6 +35,16 @@ static void open_standard(void)
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
+}
+
+static struct keys *read_keys(const char *file)
+{
+	char why[700];
+	struct keys *keys = file ? keys_load(file, why, sizeof(why)) : NULL;
+
+	if (file && !keys)
+		err_die(EX_CONFIG, "%s", why);
+	return keys;
 }
 
 static void on_first_signal(void *arg)
@@ -73,6 +84,7 @@ static struct client *start_client(struct hubcat *h)
 	    .no_reconnect = !h->o.reconnect,
 	    .queue = QUEUE_LIMIT,
 	    .acks = h->o.acks,
+	    .keys = h->keys,
 	    .resend = !h->o.protocol && !h->o.listen,
 	    .give_up_ms = arguments_give_up(&h->o, false),
 	    .first_ms = arguments_give_up(&h->o, true),
@@ -146,10 +158,12 @@ int main(int argc, char **argv)
 		return stats_run(&h.o);
 	url_format(&h.o.hub.url, h.where, sizeof(h.where));
 	h.show.filter = compile("-f", h.o.filter);
+	h.keys = read_keys(h.o.keys);
 	hubcat_wire(&h);
 	hubcat_start(&h);
 	uv_run(&h.loop, UV_RUN_DEFAULT);
 	uv_loop_close(&h.loop);
+	keys_free(h.keys);
 	if (h.in.rejects.error)
 		err_log(ERR_ERROR, "%s: %s", h.o.rejects, strerror(h.in.rejects.error));
 	if (!h.status && h.in.rejects.error)

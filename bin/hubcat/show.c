@@ -155,6 +155,7 @@ static const struct {
 	void (*show)(struct show *s, const struct client_message *m);
 } show_types[] = {
     {"ack", show_ack},
+    {"area_left", show_answer},
     {"error", show_error},
     {"gap", show_gap},
     {"pong", show_answer},

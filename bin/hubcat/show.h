@@ -1,4 +1,5 @@
-/* What of the things received is written: what members said; gaps; acks with -a; and answers that
+/* What of the things received is written: what members said; gaps; what has left an area; acks
+ * with -a; and answers that
  * only come to those who ask (pong, presence, version_status, authenticated). Errors go to stderr.
  * Comings and goings are for -v. It counts records, and says when there are as many as were asked
  * for. */

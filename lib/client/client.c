@@ -278,6 +278,7 @@ struct client *client_new_over(const struct transport_kind *kind, struct uv_loop
 				      .cap_ms = c->options.cap_ms,
 				      .limit = c->options.attempts};
 	c->joins.ordered = c->options.resend;
+	c->joins.keys = c->options.keys;
 	c->refusals = (struct backoff){.base_ms = RESEND_BASE_MS, .cap_ms = RESEND_CAP_MS};
 	c->keepalive.quiet_ms = c->options.ping_ms > 0 ? (uint64_t)c->options.ping_ms : 0;
 	c->keepalive.answer_ms = c->options.pong_ms;

@@ -21,6 +21,7 @@
 
 #define CLIENT_SESSIONS_MAX 64 /* as in hub(7) */
 
+struct keys;
 struct uv_loop_s;
 struct transport_options;
 struct client;
@@ -155,7 +156,9 @@ struct client_options {
 	int64_t ping_ms; /* quiet time before a ping: default 25000 over ws and wss, none over unix;
 			  * negative: none */
 	uint32_t pong_ms; /* for its answer, else the connection counts as lost: default 10000 */
-	size_t queue;	  /* bytes kept until acknowledged: default 1 MiB */
+	const struct keys *keys; /* what is state by the hub's table, for patches (client_place):
+				  * borrowed; NULL: the built-in one */
+	size_t queue;		 /* bytes kept until acknowledged: default 1 MiB */
 	const struct transport_options *transport; /* borrowed; NULL: none */
 	bool acks;				   /* give acks, too: each message's once */
 	bool resend; /* what is refused for now is sent again, in order; needs the refused event */
@@ -184,7 +187,10 @@ struct client_place {
 			      the state before that; not the state alone */
 	bool no_echo;	   /* not the own messages */
 	/* More fields of the join, JSON with a comma before each, CLIENT_WANTS_MAX bytes at most,
-	 * or NULL. Batches are given record by record. */
+	 * or NULL. Batches are given record by record, and each whole: what `fields` and `delta`
+	 * leave out is put back. For `delta` the last record of each key and type is kept, in 64
+	 * MiB; patches are asked for where all that they could be of is here, so not behind the
+	 * first `since`, with no_echo or with rest. */
 	const char *wants;
 };
 

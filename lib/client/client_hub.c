@@ -1,6 +1,7 @@
 /* What the hub says to a client, and what follows from it. Invariant: the caller is given
  * every message before the change of state that it causes, but for the answer to a join, which
  * comes behind. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,14 +221,43 @@ static void take(struct client *c, const char *text, size_t len)
 		client_join_failed(c, m.code, &a);
 }
 
-static void take_all(struct client *c, const char *text, size_t len)
+/* Which join an array is of whose records may not be whole; -1: none. Its first element names the
+ * session. */
+static int packed(struct client *c, const char *text, size_t len)
+{
+	struct json_walk walk;
+	struct json_item first;
+	char session[129];
+
+	json_walk_begin(&walk, text, len);
+	if (!c->joins.packed || !json_walk_next(&walk, &first))
+		return -1;
+	client_message_session(c->paths, first.value, first.len, session);
+	return joins_packed(&c->joins, session);
+}
+
+/* of: what packed() says. */
+static void take_all(struct client *c, const char *text, size_t len, int of)
 {
 	struct json_walk walk;
 	struct json_item item;
+	struct span one;
+	int r = 0;
 
 	json_walk_begin(&walk, text, len);
-	while (json_walk_next(&walk, &item) && !c->freed && client_connected(c))
-		take(c, item.value, item.len);
+	while (json_walk_next(&walk, &item) && !c->freed && client_connected(c)) {
+		one = (struct span){item.value, item.len};
+		if (of >= 0)
+			r = joins_unpack(&c->joins, of, &item, &one);
+		if (r < 0) {
+			client_lose(c, LOSS_RETRY,
+				    r == -ENOMEM ? strerror(ENOMEM)
+						 : "it told what has changed in a record that is "
+						   "not here");
+			return;
+		}
+		take(c, one.p, one.len);
+	}
 }
 
 /* Records that go before others come in an object of the hub's; one of a member's would end with
@@ -247,7 +277,7 @@ static bool take_ahead(struct client *c, const char *text, size_t len)
 	while (json_walk_next(&walk, &item))
 		if (json_item_is(&item, "records") && item.type == JSON_ARRAY) {
 			c->joins.ahead = true;
-			take_all(c, item.value, item.len);
+			take_all(c, item.value, item.len, -1);
 			c->joins.ahead = false;
 			break;
 		}
@@ -266,7 +296,7 @@ static void on_received(void *arg, const char *text, size_t len)
 	if (!len || *text != '[')
 		take(c, text, len);
 	else if (json_scan(NULL, text, len, NULL, &scan) == JSON_OK)
-		take_all(c, text, scan.end);
+		take_all(c, text, scan.end, packed(c, text, scan.end));
 }
 
 static void on_moving(void *arg, bool in)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "json/envelope.h"
+#include "json/json_walk.h"
 
 static struct join *find(const struct joins *j, const char *session)
 {
@@ -27,6 +28,35 @@ static int number(const struct joins *j, const struct join *s)
 static bool plain(const char *text)
 {
 	return !strpbrk(text, "\"\\\n");
+}
+
+/* Reads what of arrays is not to be given as it is, and takes out delta, which is asked for as it
+ * fits. */
+static void read_wants(struct join *s)
+{
+	char text[CLIENT_WANTS_MAX + 16], *end;
+	struct json_item item;
+	struct json_walk walk;
+	struct json_scan scan;
+	int n = snprintf(text, sizeof(text), "{\"a\":0%s}", s->wants);
+
+	if (json_scan(NULL, text, (size_t)n, NULL, &scan) != JSON_OK)
+		return;
+	json_walk_begin(&walk, text, (size_t)n);
+	while (json_walk_next(&walk, &item)) {
+		if (json_item_is(&item, "fields") && item.type == JSON_STRING)
+			s->restore.compact = true;
+		if (!json_item_is(&item, "delta") || item.type != JSON_TRUE)
+			continue;
+		s->delta = true;
+		/* From the comma before it. */
+		end = s->wants + (item.value + item.len - text) - 6;
+		n = (int)(item.name - text) - 6;
+		while (s->wants[n] != ',')
+			n--;
+		memmove(s->wants + n, end, strlen(end) + 1);
+		return;
+	}
 }
 
 int joins_add(struct joins *j, const char *session, const struct client_place *place)
@@ -65,6 +95,19 @@ int joins_add(struct joins *j, const char *session, const struct client_place *p
 		return -EINVAL;
 	}
 	snprintf(s->run, sizeof(s->run), "%s", place->run ? place->run : "");
+	read_wants(s);
+	/* Else the hub gives all whole. */
+	s->delta &= s->echo && !place->rest;
+	s->partial = place->since > 0;
+	if (s->delta && !j->keys)
+		j->keys = j->own_keys = keys_default();
+	if (s->delta && !j->keys) {
+		free(s->session);
+		free(s->wants);
+		return -ENOMEM;
+	}
+	s->restore.bases.keys = j->keys;
+	j->packed |= s->delta || s->restore.compact;
 	j->count++;
 	return 0;
 }
@@ -74,11 +117,18 @@ void joins_free(struct joins *j)
 	for (size_t i = 0; i < j->count; i++) {
 		free(j->list[i].session);
 		free(j->list[i].wants);
+		restore_free(&j->list[i].restore);
 	}
 	free(j->list);
+	keys_free(j->own_keys);
 }
 
 /* --- joining */
+
+static const char *delta(const struct join *s)
+{
+	return s->patches ? ",\"delta\":true" : "";
+}
 
 void joins_ask(struct joins *j, size_t n, char out[JOINS_LINE_MAX])
 {
@@ -89,9 +139,10 @@ void joins_ask(struct joins *j, size_t n, char out[JOINS_LINE_MAX])
 	/* The token may be of a later one than `since`. */
 	if (s->cursor.rest && s->cursor.known)
 		snprintf(run, sizeof(run), ",\"run\":\"%s\"", s->run);
+	s->patches = s->delta && !s->partial;
 	snprintf(out, JOINS_LINE_MAX,
-		 "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s%s%s%s%s%s%s%s}\n",
-		 s->session, s->wants, s->echo ? "" : ",\"echo\":false",
+		 "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s%s%s%s%s%s%s%s%s}\n",
+		 s->session, s->wants, delta(s), s->echo ? "" : ",\"echo\":false",
 		 j->ordered ? ",\"ordered\":true" : "", past, run,
 		 j->resume[0] ? ",\"resume\":\"" : "", j->resume, j->resume[0] ? "\"" : "");
 	s->state = JOIN_ASKED;
@@ -100,8 +151,9 @@ void joins_ask(struct joins *j, size_t n, char out[JOINS_LINE_MAX])
 void joins_release(const struct joins *j, size_t n, char out[JOINS_LINE_MAX])
 {
 	snprintf(out, JOINS_LINE_MAX,
-		 "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s%s,\"ordered\":true}\n",
-		 j->list[n].session, j->list[n].wants, j->list[n].echo ? "" : ",\"echo\":false");
+		 "{\"type\":\"session_associate\",\"session_id\":\"%s\"%s%s%s,\"ordered\":true}\n",
+		 j->list[n].session, j->list[n].wants, delta(&j->list[n]),
+		 j->list[n].echo ? "" : ",\"echo\":false");
 }
 
 void joins_resume(struct joins *j, const char *token)
@@ -139,6 +191,10 @@ bool joins_answered(struct joins *j, const struct client_answer *a, struct clien
 				      .new_log = s->joined_once && strcmp(s->log, a->epoch) != 0,
 				      .seq = a->seq,
 				      .user_count = a->user_count};
+	if (!out->recovered) {
+		bases_clear(&s->restore.bases);
+		s->partial = false;
+	}
 	cursor_joined(cursor, &answer);
 	if (!cursor->hide)
 		out->snapshot = a->snapshot;
@@ -213,14 +269,40 @@ bool joins_only_one(const struct joins *j)
 bool joins_record(struct joins *j, const char *session, struct client_message *m)
 {
 	struct join *s = session ? find(j, session) : j->list;
-	enum cursor_record place = !s	      ? CURSOR_LIVE
-				   : j->ahead ? cursor_ahead(&s->cursor, m->seq)
-					      : cursor_record(&s->cursor, m->seq);
+	enum cursor_record place;
 
+	/* Also of what nobody asked for. */
+	if (s && s->delta && !s->partial)
+		bases_keep(&s->restore.bases, m->text, m->len, m->seq);
+	place = !s	   ? CURSOR_LIVE
+		: j->ahead ? cursor_ahead(&s->cursor, m->seq)
+			   : cursor_record(&s->cursor, m->seq);
 	m->state = place == CURSOR_OLD;
 	m->join = number(j, s);
 	/* Who joins by itself may have asked for the past. */
 	return place != CURSOR_REPEAT || j->by_caller;
+}
+
+int joins_packed(struct joins *j, const char *session)
+{
+	struct join *s = joins_only_one(j) ? j->list : find(j, session);
+
+	if (!s || !(s->delta || s->restore.compact))
+		return -1;
+	restore_begin(&s->restore);
+	return number(j, s);
+}
+
+int joins_unpack(struct joins *j, int n, const struct json_item *item, struct span *out)
+{
+	struct join *s = &j->list[n];
+	int r = restore_next(&s->restore, item, out);
+
+	if (r == -ENOENT) {
+		s->delta = false;
+		bases_clear(&s->restore.bases);
+	}
+	return r;
 }
 
 void joins_gap(struct joins *j, const struct client_answer *a, struct client_message *m)

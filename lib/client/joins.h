@@ -11,6 +11,7 @@
 #include "client/client.h"
 #include "client/client_message.h"
 #include "client/cursor.h"
+#include "client/restore.h"
 
 #define JOINS_LINE_MAX                                                             \
 	(784 + CLIENT_WANTS_MAX) /* bytes that joins_ask() and joins_leave() write \
@@ -18,8 +19,12 @@
 
 struct join {
 	char *session;
-	char *wants; /* more fields of the join */
+	char *wants; /* more fields of the join, but for delta */
 	bool echo;
+	bool delta;   /* what has changed will do, where the hub can know what we have */
+	bool patches; /* so it was asked for */
+	bool partial; /* there are records before those that were given */
+	struct restore restore;
 	enum {
 		JOIN_NEW,   /* nothing was said of it on this connection, or it was left */
 		JOIN_ASKED, /* no answer yet */
@@ -31,17 +36,21 @@ struct join {
 	char log[CURSOR_EPOCH_MAX + 1]; /* the epoch at the last join */
 };
 
-/* Zeroed at the start. Callers read count and set by_caller, ahead and ordered; the rest is for
- * joins.c only. */
+/* Zeroed at the start. Callers read count and packed, and set keys, by_caller, ahead and ordered;
+ * the rest is for joins.c only. */
 struct joins {
 	struct join *list;
 	size_t count;
-	bool ordered;	  /* joins with `ordered` (hub(7)) */
-	bool ahead;	  /* records that come now are before others */
-	bool by_caller;	  /* the caller of the client joins something by itself, too */
-	char resume[129]; /* the hub's token for who we are; empty: none */
-	char sent_as[65]; /* the client id at the last join */
-	bool same_log;	  /* what was sent as that one may be in a log still */
+	const struct keys
+	    *keys;	       /* what is state, for patches; borrowed. NULL: the built-in table, */
+	struct keys *own_keys; /* made when it is needed */
+	bool packed;	       /* arrays of some are not as they are to be given */
+	bool ordered;	       /* joins with `ordered` (hub(7)) */
+	bool ahead;	       /* records that come now are before others */
+	bool by_caller;	       /* the caller of the client joins something by itself, too */
+	char resume[129];      /* the hub's token for who we are; empty: none */
+	char sent_as[65];      /* the client id at the last join */
+	bool same_log;	       /* what was sent as that one may be in a log still */
 };
 
 /* Adds a session; place as in client_join(). Returns 0, -EINVAL, -ENOSPC or -ENOMEM as that does.
@@ -81,6 +90,14 @@ bool joins_only_one(const struct joins *j);
 /* Takes a record of that session; NULL where there is only one. Completes m with its join and
  * whether it is of the state. Returns false for what was given before, or is not wanted. */
 bool joins_record(struct joins *j, const char *session, struct client_message *m);
+
+/* The number of the join that an array of that session is of, where not all in it is as it is to be
+ * given, and begins that array; else -1. */
+int joins_packed(struct joins *j, const char *session);
+
+/* The next element of that array as it is to be given, in *out, as restore_next(). After -ENOENT
+ * the connection is of no use, and from the next join on all of this session comes whole. */
+int joins_unpack(struct joins *j, int n, const struct json_item *item, struct span *out);
 
 /* Takes a gap, which m is, and completes m. */
 void joins_gap(struct joins *j, const struct client_answer *a, struct client_message *m);

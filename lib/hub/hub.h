@@ -194,15 +194,19 @@ enum hub_from {
 struct hub_place {
 	size_t size;
 	enum hub_from from;
-	uint64_t since;	    /* the last seq that is known, up to 2^53 */
-	const char *epoch;  /* SINCE: the log that it is of; NULL: whichever there is. Where the hub
-			     * cannot go on there, the joined event says so, and the state comes */
-	bool rest;	    /* where the past is not all there, all that is left of it is to come,
-			     * with a gap and the state before that; not the state alone */
-	const char *run;    /* SINCE, with rest: of joined, when `since` came; NULL: not known */
-	bool no_echo;	    /* without the records that we publish */
-	const char *fields; /* more fields of session_associate (hub(7)), JSON with a comma before
-			     * each, 4096 bytes at most, such as ,"tick":50; NULL: none */
+	uint64_t since;	   /* the last seq that is known, up to 2^53 */
+	const char *epoch; /* SINCE: the log that it is of; NULL: whichever there is. Where the hub
+			    * cannot go on there, the joined event says so, and the state comes */
+	bool rest;	   /* where the past is not all there, all that is left of it is to come,
+			    * with a gap and the state before that; not the state alone */
+	const char *run;   /* SINCE, with rest: of joined, when `since` came; NULL: not known */
+	bool no_echo;	   /* without the records that we publish */
+	const char
+	    *fields; /* more fields of session_associate (hub(7)), JSON with a comma before
+		      * each, 4096 bytes at most, such as ,"tick":50; NULL: none. Of arrays
+		      * each record is given by itself, and whole: what fields and delta leave
+		      * out is put back. For delta the last record of each key and type is kept,
+		      * 64 MiB at most, where the hub's table of keys is the built-in one */
 };
 
 /* The library's version, such as "0.1.0". May be called at any time. */

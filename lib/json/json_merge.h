@@ -16,4 +16,12 @@
 int json_merge_diff(struct buf *out, const char *before, size_t before_len, const char *now,
 		    size_t now_len, const char *const *skip);
 
+/* Appends what such a patch makes of the object target: both are objects that json_scan() accepted,
+ * without white space around them. Members keep their places; new ones stand before the first that
+ * is of the names in last, which ends with NULL, or at the end. Returns 0, -ENOMEM, or -EINVAL
+ * where one of them has an escape in a name, two members of one name, or more than twice
+ * JSON_MERGE_MEMBERS; then what was appended is of no use. */
+int json_merge_apply(struct buf *out, const char *target, size_t target_len, const char *patch,
+		     size_t patch_len, const char *const *last);
+
 #endif

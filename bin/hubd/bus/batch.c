@@ -165,7 +165,7 @@ bool batch_number(struct span *s, unsigned base, uint64_t *n)
 {
 	struct span word;
 
-	if (!take_word(s, &word) || word.len > 19)
+	if (!batch_word(s, &word) || word.len > 19)
 		return false;
 	*n = 0;
 	for (size_t i = 0; i < word.len; i++) {
@@ -185,10 +185,10 @@ bool batch_read(struct span bytes, struct batch_head *head)
 {
 	struct span r;
 
-	if (!take_word(&bytes, &r) || r.len != 1 || *r.p != 'r' ||
+	if (!batch_word(&bytes, &r) || r.len != 1 || *r.p != 'r' ||
 	    !batch_number(&bytes, 16, &head->epoch) || !batch_number(&bytes, 10, &head->first) ||
-	    !batch_number(&bytes, 10, &head->n) || !take_word(&bytes, &head->before) ||
-	    !take_word(&bytes, &head->id))
+	    !batch_number(&bytes, 10, &head->n) || !batch_word(&bytes, &head->before) ||
+	    !batch_word(&bytes, &head->id))
 		return false;
 	head->records = bytes;
 	return head->first > 0 && head->n > 0 && head->n <= BATCH_RECORDS;

@@ -13,6 +13,7 @@
 
 struct incoming;
 struct offer;
+struct slot;
 
 #define BATCH_RECORDS 1000 /* at most */
 #define BATCH_ID_MAX 40

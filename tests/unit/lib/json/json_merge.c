@@ -1,4 +1,5 @@
-/* Merge patches: what is in them, and that they make what they were made of. */
+/* Merge patches: those of RFC 7396, and that what was made by comparing makes what it was made of.
+ */
 #include "json/json_merge.h"
 
 #include <errno.h>
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "merge_patch.h"
+#include "json/json.h"
 #include "unit.h"
 
 /* What of two objects; one that begins with '?' has no patch. */
@@ -17,6 +18,21 @@ static const char *diff(const char *before, const char *now, const char *const *
 
 	b.len = 0;
 	r = json_merge_diff(&b, before, strlen(before), now, strlen(now), skip);
+	if (r < 0) {
+		assert_int_equal(r, -EINVAL);
+		return "?";
+	}
+	assert_int_equal(buf_put(&b, "", 1), 0);
+	return b.data;
+}
+
+static const char *apply(const char *target, const char *patch, const char *const *last)
+{
+	static struct buf b;
+	int r;
+
+	b.len = 0;
+	r = json_merge_apply(&b, target, strlen(target), patch, strlen(patch), last);
 	if (r < 0) {
 		assert_int_equal(r, -EINVAL);
 		return "?";
@@ -67,6 +83,48 @@ static void what_has_no_patch_is_told(void **state)
 	assert_string_equal(diff(many, "{}", NULL), "?");
 }
 
+/* RFC 7396, Appendix A, as far as it is about objects; and what else there is. */
+static void patches_are_applied(void **state)
+{
+	static const char *const cases[][3] = {
+	    {"{\"a\":\"b\"}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
+	    {"{\"a\":\"b\"}", "{\"b\":\"c\"}", "{\"a\":\"b\",\"b\":\"c\"}"},
+	    {"{\"a\":\"b\"}", "{\"a\":null}", "{}"},
+	    {"{\"a\":\"b\",\"b\":\"c\"}", "{\"a\":null}", "{\"b\":\"c\"}"},
+	    {"{\"a\":[\"b\"]}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
+	    {"{\"a\":\"c\"}", "{\"a\":[\"b\"]}", "{\"a\":[\"b\"]}"},
+	    {"{\"a\":{\"b\":\"c\"}}", "{\"a\":{\"b\":\"d\",\"c\":null}}", "{\"a\":{\"b\":\"d\"}}"},
+	    {"{\"a\":[{\"b\":\"c\"}]}", "{\"a\":[1]}", "{\"a\":[1]}"},
+	    {"{\"e\":null}", "{\"a\":1}", "{\"e\":null,\"a\":1}"},
+	    {"{}", "{\"a\":{\"bb\":{\"ccc\":null}}}", "{\"a\":{\"bb\":{}}}"},
+	    {"{\"a\":1,\"b\":2}", "{\"a\":null,\"b\":null,\"c\":3}", "{\"c\":3}"},
+	    {"{\"a\":1}", "{\"a\":{\"x\":null,\"y\":1}}", "{\"a\":{\"y\":1}}"},
+	    {"{\"a\":1,\"a\":1}", "{}", "?"},
+	    {"{}", "{\"a\":1,\"a\":1}", "?"},
+	    {"{}", "{\"\\u0061\":1}", "?"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(cases); i++)
+		assert_string_equal(apply(cases[i][0], cases[i][1], NULL), cases[i][2]);
+}
+
+static void what_is_new_stands_before_what_is_last(void **state)
+{
+	static const char *const last[] = {"from", "seq", NULL};
+
+	(void)state;
+	assert_string_equal(apply("{\"a\":1,\"seq\":1}", "{\"seq\":2,\"b\":3,\"a\":2}", last),
+			    "{\"a\":2,\"b\":3,\"seq\":2}");
+	assert_string_equal(
+	    apply("{\"a\":1,\"from\":2,\"seq\":1}", "{\"from\":null,\"b\":3,\"c\":4}", last),
+	    "{\"a\":1,\"b\":3,\"c\":4,\"seq\":1}");
+	assert_string_equal(apply("{\"from\":2}", "{\"b\":3}", last), "{\"b\":3,\"from\":2}");
+	assert_string_equal(apply("{\"a\":{\"seq\":1}}", "{\"a\":{\"b\":3}}", last),
+			    "{\"a\":{\"seq\":1,\"b\":3}}");
+	assert_string_equal(apply("{}", "{\"seq\":3}", last), "{\"seq\":3}");
+}
+
 /* --- by chance */
 
 static void random_value(struct buf *b, unsigned depth);
@@ -98,13 +156,13 @@ static void random_value(struct buf *b, unsigned depth)
 
 static void what_is_compared_is_made_again(void **state)
 {
-	struct buf before = {0}, now = {0}, patch = {0};
+	struct buf before = {0}, now = {0}, patch = {0}, made = {0}, rest = {0};
 	unsigned patches = 0;
 
 	(void)state;
 	srand(7396);
 	for (int i = 0; i < 20000; i++) {
-		before.len = now.len = patch.len = 0;
+		before.len = now.len = patch.len = made.len = rest.len = 0;
 		random_object(&before, 0);
 		random_object(&now, 0);
 		buf_puts(&patch, "{");
@@ -112,12 +170,21 @@ static void what_is_compared_is_made_again(void **state)
 			continue;
 		buf_puts(&patch, "}");
 		patches++;
-		assert_true(merge_patch_makes(&before, &patch, now.data, now.len, NULL));
+		assert_int_equal(
+		    json_merge_apply(&made, before.data, before.len, patch.data, patch.len, NULL),
+		    0);
+		/* The same but for its order: nothing is left to change. */
+		assert_int_equal(
+		    json_merge_diff(&rest, made.data, made.len, now.data, now.len, NULL), 0);
+		assert_int_equal(rest.len, 0);
+		assert_int_equal(made.len, now.len);
 	}
 	assert_true(patches > 10000);
 	buf_free(&before);
 	buf_free(&now);
 	buf_free(&patch);
+	buf_free(&made);
+	buf_free(&rest);
 }
 
 int main(void)
@@ -125,6 +192,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_has_changed_is_told),
 	    cmocka_unit_test(what_has_no_patch_is_told),
+	    cmocka_unit_test(patches_are_applied),
+	    cmocka_unit_test(what_is_new_stands_before_what_is_last),
 	    cmocka_unit_test(what_is_compared_is_made_again),
 	};
 
