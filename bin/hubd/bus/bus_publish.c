@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "bus/bus_impl.h"
+#include "session/publish.h"
 #include "wire/id.h"
 
 #define BATCH_BYTES (256 * 1024)

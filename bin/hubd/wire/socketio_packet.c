@@ -134,8 +134,7 @@ static const char *skip_scalar(const char *p, const char *end)
 	return p;
 }
 
-/* The end of the value that begins at p, of valid JSON that ends at end. */
-static const char *skip(const char *p, const char *end)
+const char *socketio_skip(const char *p, const char *end)
 {
 	unsigned depth = 0;
 
@@ -182,7 +181,7 @@ const char *socketio_event(struct http1_span payload, struct socketio_event *e)
 		return "an event without a name";
 	if (*p != '"' && *p != '-' && !http1_digit(*p))
 		return "an event's name is neither a string nor a number";
-	value = skip(p, end);
+	value = socketio_skip(p, end);
 	e->name = (struct http1_span){p, (size_t)(value - p)};
 	p = skip_space(value, end);
 	if (p < end)
@@ -190,7 +189,7 @@ const char *socketio_event(struct http1_span payload, struct socketio_event *e)
 	while (end > p && skip_space(end - 1, end) == end)
 		end--;
 	e->args = (struct http1_span){p, (size_t)(end - p)};
-	e->object = p < end && *p == '{' && skip(p, end) == end;
+	e->object = p < end && *p == '{' && socketio_skip(p, end) == end;
 	return NULL;
 }
 

@@ -64,6 +64,9 @@ const char *socketio_event(struct http1_span payload, struct socketio_event *e);
 /* Names that clients keep for themselves. */
 bool socketio_reserved(const char *name, size_t len);
 
+/* The end of the value that begins at p, of valid JSON that ends at end. */
+const char *socketio_skip(const char *p, const char *end);
+
 /* --- binary: in a record an attachment is {"$base64":"..."}, in a packet a placeholder */
 
 /* Appends JSON with attachment number N, which is base64, in the place of each placeholder of that
