@@ -2,7 +2,7 @@
 // asked by fetch() and by npm's ws, as browsers would: each request on whatever connection there is, several at a time.
 // Prints TAP. The groups `engine` want an echo of messages, the groups `socket` the rules beside this file. The server's
 // times are to be pingInterval 300 and pingTimeout 200 for `heartbeat`, whose checks of these are made again where the
-// machine was too slow; the others go by the open packet.
+// machine was too slow, and for `silent` it is to wait a second for a CONNECT; the others go by the open packet.
 'use strict';
 
 const WebSocket = require('ws');
@@ -269,8 +269,16 @@ suite.connect = async () => {
 	ok(await s.closed, 'to connect twice ends it');
 	for (const first of ['4abc', '42["message"]', '41', '40"x"', '40[1]', '43[]', '44{}', '45', '4', '47'])
 		ok(await (await socket()).send(first).closed, `no beginning: ${first}`);
-	s = await socket();
-	ok(await s.closed, 'who connects to nothing in time is sent away');
+};
+
+suite.silent = async () => {
+	const s = await socket(), sid = await polling();
+	ok(await s.closed, 'WebSocket: who connects to nothing in time is sent away');
+	let poll;
+	do
+		poll = await get(sid);
+	while (poll.status === 200 && await poll.text() !== '1');
+	is((await get(sid)).status, 400, 'polling: the same');
 };
 
 suite.disconnect = async () => {

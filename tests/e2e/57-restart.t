@@ -20,7 +20,7 @@ my $begin = sub {
 		[ 'sh', '-c', "exec 3<&$_[0] 4<&$_[1]; LISTEN_PID=\$\$ LISTEN_FDS=2 exec \"\$0\" \"\$@\"",
 			"$ENV{HUB_BUILD}/hubd", '--workers', 2, '--store', "$dir/store", '--drain', 1, '--presence-limit', 10,
 			'--max-connections', 2 * $members, '--history', 100_000, '--history-bytes', '64M',
-			qw(--slow-after 600 --write-timeout 600 --ping 540 --pong 600) ],
+			qw(--slow-after 600 --write-timeout 600 --ping 540 --pong 86400) ],
 		err => "$dir/hubd.err", pass => [ $tcp, $unix ]);
 };
 

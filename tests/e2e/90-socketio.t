@@ -31,7 +31,7 @@ subtest 'a handshake' => sub {
 	my $open = unjson($a->{body} =~ s/^0//r);
 	is_deeply([ sort keys %$open ], [qw(maxPayload pingInterval pingTimeout sid upgrades)], 'an open packet');
 	is_deeply($open->{upgrades}, ['websocket'], 'upgrades');
-	is_deeply([ @$open{qw(maxPayload pingInterval pingTimeout)} ], [ 20480, 540_000, 60_000 ], 'what clients go by');
+	is_deeply([ @$open{qw(maxPayload pingInterval pingTimeout)} ], [ 20480, 540_000, 85_860_000 ], 'what clients go by');
 	like($open->{sid}, qr/^[\w-]{23}$/, 'a sid');
 	my $ws = Hub::Sio->ws($hub);
 	is_deeply($ws->{open}{upgrades}, [], 'a WebSocket goes on to nothing');

@@ -201,8 +201,8 @@ sub run {
 # only => [arguments]: nothing but these and --ready-fd; dir => where an earlier one lived; env => {};
 # err => a handle for what it says; in => a file that is its standard input.
 #
-# It has more patience with its clients than by default, since on a busy machine these are slow; a test of its
-# patience asks for less.
+# It has more patience with its clients than by default, since on a busy machine these are slow, and a test that
+# looks at much answers nobody meanwhile; a test of its patience asks for less.
 sub start {
 	my ($class, %o) = @_;
 	my $dir = $o{dir} || tempdir('XXXXXX', DIR => scratch());
@@ -211,7 +211,7 @@ sub start {
 		'--socket', $self->{socket},
 		'--workers', $o{workers} || $ENV{HUB_TEST_WORKERS} || 2,
 		'--drain', $o{drain} // 0,
-		qw(--slow-after 600 --write-timeout 600 --ping 540 --pong 600),
+		qw(--slow-after 600 --write-timeout 600 --ping 540 --pong 86400),
 		'--listen', $o{listen} // '127.0.0.1:0', @{ $o{args} || [] });
 	pipe my $read, my $write or die "pipe: $!\n";
 	$self->{proc} = spawn(

@@ -15,7 +15,7 @@ sub start {
 	mkdir $tmp or die "$tmp: $!\n";
 	# HOME may be the tests' own; what npm was told of its registry is in the user's.
 	local $ENV{NPM_CONFIG_USERCONFIG} = (getpwuid $<)[7] . '/.npmrc' unless $ENV{NPM_CONFIG_USERCONFIG};
-	$self->{run} = spawn([ root() . "/examples/$name/run", @args, $ENV{HUB_BUILD}, $self->{keep}, qw(--slow-after 600 --write-timeout 600 --ping 540 --pong 600) ], env => { TMPDIR => $tmp });
+	$self->{run} = spawn([ root() . "/examples/$name/run", @args, $ENV{HUB_BUILD}, $self->{keep}, qw(--slow-after 600 --write-timeout 600 --ping 540 --pong 86400) ], env => { TMPDIR => $tmp });
 	wait_for { !$self->{run}->running || slurp($self->{run}{out}) =~ m{^  http://127\.0\.0\.1:(\d+)/}m } "$name to start", 300;
 	return undef if !$self->{run}->running && slurp($self->{run}{err}) =~ /npm does not bring/;
 	die "$name ended: " . slurp($self->{run}{err}) . "\n" unless $self->{run}->running;

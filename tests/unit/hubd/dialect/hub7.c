@@ -1,9 +1,8 @@
 /* hub7: what becomes of all messages that are no control messages, what is said of wrong ones, and
  * that every text is valid JSON. */
-#include "dialect/hub7_impl.h"
-
 #include <sodium.h>
 
+#include "dialect/hub7_impl.h"
 #include "hubd/hub7_stub.h"
 #include "unit.h"
 #include "wire/id.h"

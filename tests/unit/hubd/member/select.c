@@ -1,10 +1,9 @@
 /* Selections: which records, as what bytes, and when; and that members who want the same share. */
-#include "member/select_impl.h"
-
 #include <errno.h>
 #include <sodium.h>
 
 #include "hubd/deliver_stub.h"
+#include "member/select_impl.h"
 #include "unit.h"
 
 #define POS(n) "{\"type\":\"pos\",\"n\":" #n
