@@ -82,6 +82,7 @@ static void second(struct worker *w)
 	struct registry *registry = w->members->registry;
 
 	member_second(w);
+	absent_second(w, false);
 	doors_second(w);
 	if (w->index != 0)
 		return;
@@ -102,6 +103,7 @@ static void drain(struct worker *w, uint64_t left_ms, bool now)
 
 static void abort_rooms(struct worker *w)
 {
+	absent_second(w, true);
 	conns_abort(w);
 	doors_abort(w);
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "dialect/kept.h"
+#include "member/absent.h"
 #include "member/member.h"
 #include "store/store.h"
 
@@ -65,6 +66,8 @@ void recall_heard(const struct recall *to, struct span name, struct span value, 
 	struct recalling all = r;
 
 	if (until_ms && until_ms <= r.wall_ms)
+		return;
+	if (news && absent_heard(to->workers->at[0], name, value))
 		return;
 	if (!value.len) {
 		unban(&r, name);

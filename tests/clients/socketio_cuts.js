@@ -40,6 +40,8 @@ proxy.listen(0, '127.0.0.1', async () => {
 	const got = places.map(() => []);
 	socket.on('n', (data) => got[rooms.length ? places.indexOf(data.session) : 0].push(data.i));
 	socket.on('hub:joined', () => joined++);
+	// What has come before it was told that it is there again is kept over the next cut, and comes again.
+	socket.on('disconnect', () => socket.receiveBuffer = []);
 	socket.on('connect', () => {
 		if (!first)
 			report[socket.recovered ? 'recovered' : 'fresh']++;

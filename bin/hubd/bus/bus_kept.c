@@ -1,5 +1,5 @@
 /* What operators have set, in words that this room need not understand: a field of a hash each,
- * whose value begins with the time until which it holds; and news of it. */
+ * whose value begins with the time until which it holds; and news of it, or of what passes. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +12,11 @@ static const struct span kept_key = {BUS_KEPT, sizeof(BUS_KEPT) - 1};
 
 static void on_kept(struct link *l, struct call *call, const redisReply *reply)
 {
+	bool done = reply && reply->type == REDIS_REPLY_INTEGER;
+
 	(void)l;
-	job_end(call->job, reply && reply->type == REDIS_REPLY_INTEGER ? 0 : -EIO);
+	call->job->n = done ? (uint64_t)reply->integer : 0;
+	job_end(call->job, done ? 0 : -EIO);
 }
 
 /* `NODE UNTIL LENGTH NAME VALUE`. Returns 0 or -ENOMEM. */

@@ -251,7 +251,7 @@ void socketio_forget(struct conn *c)
 	io->choose(c, false, c->door->dialect->presence != NULL);
 }
 
-/* Its connection before was still there, and is no more. */
+/* It has waited. */
 static void connect_again(struct conn *c, struct span text)
 {
 	struct socketio_packet p;
@@ -260,12 +260,12 @@ static void connect_again(struct conn *c, struct span text)
 		socketio_connect(c, &p);
 }
 
-/* What it was in, and where it is to go on. False: it waits for its connection before to end, and
- * then is called again. */
+/* What it was in, and where it is to go on. False: it waits for its connection before to end, or
+ * for another hub to tell of it, and then is called again. */
 static bool come_back(struct conn *c, const struct socketio_packet *p, const struct json_member *m,
 		      struct join_request *join, struct absent **rooms)
 {
-	struct span pid = text_of(p->payload, &m[PID]);
+	struct span pid = text_of(p->payload, &m[PID]), text = {p->text.p, p->text.len};
 	struct socketio *io = socketio_of(c);
 	struct past past = {.known = false};
 	bool again = io->again;
@@ -278,8 +278,8 @@ static bool come_back(struct conn *c, const struct socketio_packet *p, const str
 	if (join->resumes)
 		*rooms = absent_take(c->worker->members, join->client, join->session);
 	if (join->resumes && !*rooms && !again &&
-	    absent_fetch(c, join->session, join->client, (struct span){p->text.p, p->text.len},
-			 connect_again)) {
+	    (absent_fetch(c, join->session, join->client, text, connect_again) ||
+	     (past.had_rooms && absent_ask(c, join->session, join->client, text, connect_again)))) {
 		io->again = true;
 		return false;
 	}

@@ -1,21 +1,10 @@
 /* Invariant: each is in the bucket of its client and in the list of all, the youngest first. */
-#include "member/absent.h"
-
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "member/absent_impl.h"
 #include "member/member_impl.h"
 #include "session/members.h"
-
-#define BUCKETS 4096 /* a power of two */
-
-struct absents {
-	pthread_mutex_t lock;
-	size_t bytes;
-	struct absent *youngest, *oldest;
-	struct absent *bucket[BUCKETS]; /* by the client's id, which is random */
-};
 
 struct absents *absents_new(void)
 {
@@ -28,7 +17,7 @@ struct absents *absents_new(void)
 
 static struct absent **bucket_of(struct absents *all, uint64_t client)
 {
-	return &all->bucket[client & (BUCKETS - 1)];
+	return &all->bucket[client & (ABSENT_BUCKETS - 1)];
 }
 
 static void unlink_one(struct absents *all, struct absent *a)
@@ -69,11 +58,11 @@ static struct absent *find(struct absents *all, uint64_t client, struct span ses
 	return a;
 }
 
-static void add(struct absents *all, struct absent *a, uint64_t now_ms)
+void absent_add(struct absents *all, struct absent *a, uint64_t now_ms)
 {
 	struct absent **first = bucket_of(all, a->client), *before;
 
-	pthread_mutex_lock(&all->lock);
+	a->until_ms = now_ms + ABSENT_MS;
 	before = find(all, a->client, (struct span){a->log->id, a->log->id_len});
 	if (before)
 		remove_one(all, before);
@@ -86,7 +75,6 @@ static void add(struct absents *all, struct absent *a, uint64_t now_ms)
 	all->bytes += a->bytes;
 	while (all->bytes > ABSENT_BYTES || all->oldest->until_ms < now_ms)
 		remove_one(all, all->oldest);
-	pthread_mutex_unlock(&all->lock);
 }
 
 static void put_log(struct absent_log *to, const struct trail_log *log)
@@ -116,18 +104,17 @@ void absent_note(const struct seat *seat)
 	a = malloc(bytes);
 	if (!a)
 		return;
-	*a = (struct absent){.client = seat->m.client,
-			     .until_ms = worker_now_ms(w) + ABSENT_MS,
-			     .bytes = bytes,
-			     .forgot = t->forgot,
-			     .steps = t->n};
+	*a = (struct absent){
+	    .client = seat->m.client, .bytes = bytes, .forgot = t->forgot, .steps = t->n};
 	a->step = (struct trail_step *)(void *)&a->log[t->logs];
 	for (unsigned i = 0; i < a->steps; i++)
 		a->step[i] = t->step[(t->first + i) & (t->size - 1)];
 	for (unsigned i = 0; i < t->logs; i++)
 		if (!t->log[i].seat->leaving)
 			put_log(&a->log[a->logs++], &t->log[i]);
-	add(all, a, worker_now_ms(w));
+	pthread_mutex_lock(&all->lock);
+	absent_add(all, a, worker_now_ms(w));
+	pthread_mutex_unlock(&all->lock);
 }
 
 struct absent *absent_take(struct members *members, uint64_t client, struct span session)
@@ -217,11 +204,9 @@ static void fetched(struct worker *w, struct mail *mail)
 	conn_idle(c);
 }
 
-/* Of the other one. */
-static void replace(struct worker *w, struct mail *mail)
+void absent_end(struct worker *w, struct session *s, uint64_t client)
 {
-	struct fetch *f = (struct fetch *)mail;
-	struct member *m = session_find(f->session, f->client, 0, w->index);
+	struct member *m = session_find(s, client, 0, w->index);
 	struct conn *old = m ? seat_of(m)->conn : NULL;
 
 	for (const struct seat *seat = old && !old->closing ? old->seats : NULL; seat;
@@ -229,6 +214,21 @@ static void replace(struct worker *w, struct mail *mail)
 		absent_note(seat);
 	if (old)
 		conn_close(old, CLOSE_REPLACED, SEAT_REPLACED);
+}
+
+struct worker *absent_locate(struct session *s, uint64_t client)
+{
+	bool full;
+
+	return session_locate(s, client, 0, UINT32_MAX, &full);
+}
+
+/* Of the other one. */
+static void replace(struct worker *w, struct mail *mail)
+{
+	struct fetch *f = (struct fetch *)mail;
+
+	absent_end(w, f->session, f->client);
 	f->mail.run = fetched;
 	worker_post(f->conn->worker, &f->mail);
 }
@@ -240,10 +240,9 @@ bool absent_fetch(struct conn *c, struct span session, uint64_t client, struct s
 	struct session *s = registry_find(registry, session);
 	struct worker *w = NULL;
 	struct fetch *f = NULL;
-	bool full;
 
 	if (s)
-		w = session_locate(s, client, 0, UINT32_MAX, &full);
+		w = absent_locate(s, client);
 	if (w)
 		f = malloc(sizeof(*f) + text.len);
 	if (f) {

@@ -18,6 +18,7 @@
 struct conn;
 struct members;
 struct seat;
+struct worker;
 
 struct absent_log {
 	struct log_place place; /* of its log; its seq once it is known */
@@ -61,5 +62,17 @@ bool absent_reach(struct absent *a, const struct log_place *last);
  * none such, or no memory. */
 bool absent_fetch(struct conn *c, struct span session, uint64_t client, struct span text,
 		  void (*back)(struct conn *c, struct span text));
+
+/* The same of one that was at another of the hubs that share the sessions, for what absent_take()
+ * then gives; or not, about a second later. False where there are no others. */
+bool absent_ask(struct conn *c, struct span session, uint64_t client, struct span text,
+		void (*back)(struct conn *c, struct span text));
+
+/* A word of another hub, as of ARCHIVE_KEEP, on any thread; w: any worker. False where it is about
+ * something else. */
+bool absent_heard(struct worker *w, struct span name, struct span value);
+
+/* About once a second: who has waited long enough goes on; now: all do. */
+void absent_second(struct worker *w, bool now);
 
 #endif

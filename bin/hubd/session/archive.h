@@ -52,7 +52,8 @@ struct archive_job {
 	bool found;    /* ARCHIVE_OPEN: the session is kept; ARCHIVE_DELETE: it was */
 	uint64_t tail; /* ARCHIVE_OPEN: the first seq kept; UINT64_MAX: none */
 	/* ARCHIVE_READ: n records from `from` on, in a chain of chunks numbered from 1: a reference
-	 * that is the asker's to give up. */
+	 * that is the asker's to give up. Where it passes: n hubs that hear it, this one included.
+	 */
 	struct chunk *chunk;
 	uint64_t n;
 };
