@@ -112,6 +112,14 @@ subtest 'state with conditions' => sub {
 	is_deeply([ @{ $_->wait_type('state_deleted') }{qw(key reason seq)} ], [ 'short', 'expired', 8 ], 'and in time, once') for $x, $y;
 	my $late = $hub[2]->member('ws', 'terms');
 	is_deeply([ map { $_->{key} } records($late, 2) ], [ 'k', 't' ], 'who joins gets what is left');
+	$own = $hub[1]->member('ws', 'terms');
+	$own->send({ type => 'set', key => 'seat', own => JSON::PP::true, msg_id => 'h' });
+	$own->wait_type('ack');
+	$x->send({ type => 'noted', key => 'seat', msg_id => 'i' });
+	$x->wait_type('ack');
+	$own->vanish;
+	is_deeply([ @{ $_->wait_type('state_deleted') }{qw(key reason)} ], [ 'seat', 'left' ], 'what is bound goes, whatever else came of the key')
+	    for $x, $y;
 };
 
 subtest 'HTTP' => sub {

@@ -124,7 +124,7 @@ static int put_condition(struct buf *b, const struct offer *o)
 	if (r == 0)
 		r = redis_put_arg(b, key.p, key.len);
 	/* A type that is its own key has nothing to do with others of the kind. */
-	return r == 0 ? redis_put_arg(b, type.p, key.len ? 0 : type.len) : r;
+	return r == 0 ? redis_put_arg(b, type.p, key.len && !o->of_type ? 0 : type.len) : r;
 }
 
 /* Seven words; bytes are the record's. */

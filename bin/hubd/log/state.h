@@ -85,8 +85,8 @@ void state_tie_drop(struct state *s, struct tie *tie);
 void state_bind(struct state *s, struct state_entry *e, struct tie *tie,
 		const struct state_bond *bond);
 
-/* A record of the state is bound to nothing any more. */
-void state_unbind(struct state *s, uint64_t hash, struct span key);
+/* A record that is bound is so to nothing any more. */
+void state_unbind(struct state *s, const struct state_entry *e);
 
 /* A record that goes with that client (0: with anybody), or with one that is so (looks at all), or
  * whose time has come; NULL: there is none. When the first one's comes, or TIES_NEVER. */

@@ -108,11 +108,7 @@ bool state_latest_of(const struct state *s, uint64_t hash, struct span key, cons
 	return last != NULL;
 }
 
-void state_unbind(struct state *s, uint64_t hash, struct span key)
+void state_unbind(struct state *s, const struct state_entry *e)
 {
-	struct state_entry *e = s->ties ? s->table[hash & (s->size - 1)] : NULL;
-
-	for (; e; e = e->hash_next)
-		if (e->tie && state_has_key(e, hash, key))
-			state_untie(s, e);
+	state_untie(s, e->tie->entry);
 }

@@ -66,6 +66,7 @@ struct offer {
 	struct terms terms;
 	struct slot tags; /* all but its place, `key` and `seq` */
 	bool stays;	  /* it waits for as long as it takes */
+	bool of_type;	  /* its condition is about the key's last record of its type, not of any */
 	bool heard;	  /* publication.heard */
 	/* Not 0: it is no record, but news for the other hubs: 'j': tags.sender has joined, as
 	 * `version`; the body is what it says of itself, the key whose it is; 'l': it has left;

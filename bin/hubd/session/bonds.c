@@ -87,9 +87,9 @@ static int end_key(struct session *s, const struct state_entry *e, const char *r
 			       "\"timestamp\":%ju,\"from\":\"" HUB_ID "\"",
 			       reason, owner, s->id, (uintmax_t)clock_wall_ms());
 	if (r == 0 && s->env->archive && s->env->archive->offer) {
-		r = session_offer_end(s, &tags, (struct span){b.data, b.len}, key, look.seq);
+		r = session_offer_end(s, &tags, (struct span){b.data, b.len}, &look);
 		if (r == 0)
-			state_unbind(&s->state, tags.key, key); /* once is enough */
+			state_unbind(&s->state, e); /* once is enough */
 		buf_free(&b);
 		return r;
 	}

@@ -35,19 +35,20 @@ struct offer *offer_new(struct session *s, const struct publication *p, uint64_t
 	return o;
 }
 
-int session_offer_end(struct session *s, const struct slot *tags, struct span body, struct span key,
-		      uint64_t seq)
+int session_offer_end(struct session *s, const struct slot *tags, struct span body,
+		      const struct state_look *ended)
 {
 	struct publication p = {.body = body,
-				.key = key,
+				.key = ended->key,
+				.type = ended->type,
 				.tags = *tags,
-				.terms = {.any = true, .has_if_seq = true, .if_seq = seq}};
+				.terms = {.any = true, .has_if_seq = true, .if_seq = ended->seq}};
 	struct offer *o = offer_new(s, &p, clock_mono_ms());
 	const char *why;
 
 	if (!o)
 		return -ENOMEM;
-	o->stays = true;
+	o->stays = o->of_type = true;
 	s->unstored += body.len;
 	s->env->archive->offer(s->env->archive, o, &why);
 	return 0;

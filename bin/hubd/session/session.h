@@ -566,10 +566,10 @@ enum hub_code session_offer(struct session *s, struct publication *p, uint64_t n
 			    struct published *out);
 
 /* Under the lock: a new one, with a reference of its own on s. NULL: no memory. And: a record of
- * the hub's that ends the state of a key, if that is still the one of seq. Returns 0 or -ENOMEM. */
+ * the hub's that ends a key, if that one is still the last of its type. Returns 0 or -ENOMEM. */
 struct offer *offer_new(struct session *s, const struct publication *p, uint64_t now_ms);
-int session_offer_end(struct session *s, const struct slot *tags, struct span body, struct span key,
-		      uint64_t seq);
+int session_offer_end(struct session *s, const struct slot *tags, struct span body,
+		      const struct state_look *ended);
 
 /* Ends an offer, and takes it: it is record seq (which need not be here yet: who waits is told when
  * it is); or another code says why not. */
