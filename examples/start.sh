@@ -62,17 +62,29 @@ start_hub() {
 	export HUB_URL
 }
 
+# In a part, for a pipeline whose programs are started one by one: those of $jobs are sent TERM with it.
+jobs=
+pipeline() {
+	jobs=
+	trap 'trap "" TERM; kill $jobs 2>/dev/null; wait; exit 0' TERM
+}
+
+# end_with PID: once that program has ended, so does the first of $jobs, from which the others have what they read.
+end_with() {
+	wait "$1" || :
+	kill "${jobs%% *}" 2>/dev/null || :
+	wait
+}
+
 # feed SESSION COMMAND...: what COMMAND prints is published in it; they end together.
 feed() {
 	session=$1
 	shift
+	pipeline
 	mkfifo "$dir/feed.$session" 2>/dev/null || :
 	"$@" >"$dir/feed.$session" &
-	both=$!
+	jobs=$!
 	"$build/hubcat" -p "$session" <"$dir/feed.$session" &
-	both="$both $!"
-	trap 'trap "" TERM; kill $both 2>/dev/null; wait; exit 0' TERM
-	wait $! || :
-	kill "${both% *}" 2>/dev/null || :
-	wait
+	jobs="$jobs $!"
+	end_with $!
 }

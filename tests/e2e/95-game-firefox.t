@@ -1,9 +1,8 @@
 # Not under sanitizers.
 # Long.
-# The same as 95-game.t, in Firefox.
+# 95-game.t once more, in Firefox.
 use strict;
 use warnings;
-use FindBin;
+use Hub::Browser;
 
-$ENV{HUB_TEST_BROWSER} = 'firefox';
-do("$FindBin::Bin/95-game.t") or die $@ || $!;
+Hub::Browser::again(firefox => '95-game.t');

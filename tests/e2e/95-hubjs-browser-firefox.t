@@ -1,8 +1,7 @@
 # Not under sanitizers.
-# The same as 95-hubjs-browser.t, in Firefox.
+# 95-hubjs-browser.t once more, in Firefox.
 use strict;
 use warnings;
-use FindBin;
+use Hub::Browser;
 
-$ENV{HUB_TEST_BROWSER} = 'firefox';
-do("$FindBin::Bin/95-hubjs-browser.t") or die $@ || $!;
+Hub::Browser::again(firefox => '95-hubjs-browser.t');

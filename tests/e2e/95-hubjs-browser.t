@@ -1,7 +1,7 @@
 # Not under sanitizers.
 # contrib/hub.js in a real browser, served by the hub itself: cut over each transport, offline and back, and the
 # example of its page as it is printed. A page says what it has seen in the session "report".
-# HUB_TEST_ROUNDS: how many cuts of each transport (20). HUB_TEST_BROWSER: firefox in place of chromium.
+# HUB_TEST_ROUNDS: how many cuts of each transport (20).
 use strict;
 use warnings;
 use Hub;
@@ -9,8 +9,8 @@ use Hub::Browser;
 use Hub::Cut;
 use Hub::Pages;
 
-my $kind = $ENV{HUB_TEST_BROWSER} || 'chromium';
-plan skip_all => "no $kind here" unless Hub::Browser::program($kind);
+plan skip_all => Hub::Browser::missing() if Hub::Browser::missing();
+my $kind = Hub::Browser::kind();
 
 my $cuts = $ENV{HUB_TEST_ROUNDS} || 20;
 my $root = root();
@@ -18,7 +18,7 @@ my $site = scratch() . '/site';
 mkdir $site or die "$site: $!\n";
 my $hub = Hub->start(args => [ '--history', 1_000_000, '--history-bytes', '1G', '--history-memory', '2G',
 	'--www', $site, '--www', "$root/contrib", '--cors', '*' ]);
-my $browser = Hub::Browser->start(kind => $kind);
+my $browser = Hub::Browser->start;
 
 # What a page says.
 my $heard = $hub->member('unix', 'report');

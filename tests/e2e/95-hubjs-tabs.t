@@ -2,7 +2,7 @@
 # Tabs that share a connection, in a real browser: they are one client; when the tab that has the connection goes,
 # closed, crashed or loaded anew, another one goes on, and no tab misses a record or gets one twice; nor does the log
 # get twice what they publish meanwhile. Over each transport, over a network that cuts, and with tabs that come late.
-# HUB_TEST_ROUNDS: how many tabs go, of each transport (3). HUB_TEST_BROWSER: firefox in place of chromium.
+# HUB_TEST_ROUNDS: how many tabs go, of each transport (3).
 use strict;
 use warnings;
 use Hub;
@@ -10,8 +10,8 @@ use Hub::Browser;
 use Hub::Cut;
 use Hub::Http;
 
-my $kind = $ENV{HUB_TEST_BROWSER} || 'chromium';
-plan skip_all => "no $kind here" unless Hub::Browser::program($kind);
+plan skip_all => Hub::Browser::missing() if Hub::Browser::missing();
+my $kind = Hub::Browser::kind();
 my $rounds = $ENV{HUB_TEST_ROUNDS} || 3;
 my $root = root();
 my $site = scratch() . '/site';
@@ -59,7 +59,7 @@ sub whole_log {
 sub tabs {
 	my ($transport, $cut) = @_;
 	my $session = join '.', $transport, $cut ? 'cut' : ();
-	my $browser = Hub::Browser->start(kind => $kind);
+	my $browser = Hub::Browser->start;
 	my $n = 0;
 	my (@open, %acked);
 	my $url = $cut ? "http://127.0.0.1:$cut->{port}" : '';
@@ -136,7 +136,7 @@ if ($kind eq 'chromium') {
 }
 
 subtest 'nobody is there, and then somebody' => sub {
-	my $browser = Hub::Browser->start(kind => $kind);
+	my $browser = Hub::Browser->start;
 	my $away = Hub->start(listen => own_address() . ':0', args => [ '--cors', '*' ]);
 	my $address = "$away->{host}:$away->{port}";
 	my @pages = map { $browser->open("$base/tab.html?session=s&transports=websocket&url=http://$address&name=p$_") } 1 .. 2;
@@ -152,7 +152,7 @@ subtest 'nobody is there, and then somebody' => sub {
 };
 
 subtest 'who does not share is by itself' => sub {
-	my $browser = Hub::Browser->start(kind => $kind);
+	my $browser = Hub::Browser->start;
 	my @pages = map { $browser->open("$base/tab.html?session=own&transports=websocket&own=1&name=p$_") } 1 .. 2;
 	$_->until('hub.status === "joined" && hub.userCount === 2') for @pages;
 	pass('two clients');

@@ -2,12 +2,13 @@
 # The leaderboards: the score service by itself, and the whole, as one command starts it, in a real browser: two
 # windows, one with a network that is cut, who may not, too fast, too much; the hub, the score service and a tab are
 # killed; WebSockets are blocked. In the end the log says that each request counts once.
-# HUB_TEST_PICTURES: a folder for a picture of it.
+# A picture is in BUILD/screenshots.
 use strict;
 use warnings;
 use Hub;
 use Hub::Browser;
 use Hub::Cut;
+use Hub::Example;
 use Hub::Http;
 use Hub::Npm;
 
@@ -20,6 +21,7 @@ sub service {
 }
 
 subtest 'the score service' => sub {
+	plan skip_all => 'that is the same in all of them' if Hub::Browser::kind() ne 'chromium';
 	my @in = map { { type => 'add_score', user => 'u' . ($_ % 12), points => $_ % 100 || 1, seq => 2 * $_, msg_id => "m$_" } } 1 .. 60;
 	my ($r, @out) = service(\@in);
 	is($r->{status}, 0, 'ends with its input');
@@ -47,36 +49,16 @@ subtest 'the score service' => sub {
 	like($lost->{err}, qr/the log has lost its beginning/, 'that says so');
 };
 
-if (!Hub::Browser::program('chromium')) {
+if (Hub::Browser::missing()) {
+	note Hub::Browser::missing();
 	done_testing;
 	exit;
 }
 
-my $keep = scratch() . '/kept';
-my $tmp = scratch() . '/scoreboard';
-mkdir $tmp or die "$tmp: $!\n";
-
-# Starts it: the process, its port, by name each one's page.
-sub start {
-	my $proc = spawn([ "$example/run", $ENV{HUB_BUILD}, $keep ], env => { TMPDIR => $tmp });
-	wait_for { !$proc->running || slurp($proc->{out}) =~ /^  eve: .*\n/m } 'the example to start', 300;
-	die 'it ended: ' . slurp($proc->{err}) . "\n" unless $proc->running;
-	my $said = slurp($proc->{out});
-	my ($port) = $said =~ m{http://127\.0\.0\.1:(\d+)};
-	return ($proc, $port, { $said =~ /^  (\w+): (.*)$/mg });
-}
-
-# The processes whose command line matches, of those that this run has started.
-sub processes {
-	my ($pattern) = @_;
-	return grep { slurp("/proc/$_/environ") =~ /^TMPDIR=\Q$tmp\E$|\0TMPDIR=\Q$tmp\E\0/ && slurp("/proc/$_/cmdline") =~ $pattern }
-	    map { m{(\d+)$} } glob '/proc/[0-9]*';
-}
-
-my ($run, $port, $pages) = start();
-my ($socket) = glob "$tmp/*/hub.sock";
+my $run = Hub::Example->start('scoreboard');
+my $port = $run->{port};
 my $browser = Hub::Browser->start;
-my $by = sub { my ($who, $at) = @_; return $pages->{$who} =~ s/:\d+/":" . ($at || $port)/er };
+my $by = sub { $run->page(@_) };
 my $press = sub { my ($page, $what) = @_; $page->eval(qq{document.querySelector('$what').click()}) };
 my $text = sub { return "document.getElementById('$_[0]').textContent" };
 # What a page shows of somebody.
@@ -122,7 +104,7 @@ subtest 'too fast, too much, not allowed' => sub {
 	$chess->shows($text->('top') . ' === "nobody has scored yet"', 'the other leaderboard is another room');
 	$chess->close;
 	my $forged = Hub::Http->fetch({ host => '127.0.0.1', port => $port }, 'POST', '/sessions/board.arcade/records',
-		headers => [ 'Content-Type: application/json', 'Authorization: Bearer ' . ($pages->{ann} =~ /token=(\S+)/)[0] ],
+		headers => [ 'Content-Type: application/json', 'Authorization: Bearer ' . ($by->('ann') =~ /token=(\S+)/)[0] ],
 		body => '{"type":"scores","key":"scores","top_10":[]}');
 	is("$forged->{status} $forged->{lines}[0]{data}{code}", '403 forbidden', 'no player can say who has won');
 };
@@ -141,10 +123,8 @@ subtest 'a network that is cut' => sub {
 
 subtest 'the hub is killed' => sub {
 	for my $round (1 .. 3) {
-		my ($pid) = slurp($run->{out}) =~ /.*^The hub is process (\d+)\.$/ms;
 		$press->($_, '[data-points="5"]') for $ann, $bob;
-		kill 'KILL', $pid;
-		wait_for { slurp($run->{out}) !~ /.*^The hub is process $pid\.$/ms || (slurp($run->{out}) =~ /.*^The hub is process (\d+)\.$/ms)[0] != $pid } 'the next one';
+		$run->kill_hub;
 		$press->($_, '[data-points="5"]') for $ann, $bob;
 		$_->shows($points->('bob', 50 + 10 * $round) . ' && ' . $points->('ann', 26 + 10 * $round), "round $round: nothing lost, nothing twice")
 		    for $ann, $bob;
@@ -156,7 +136,7 @@ subtest 'the score service is killed' => sub {
 		my ($pattern) = @_;
 		# One for each leaderboard, once they have begun again.
 		my @pids;
-		wait_for { (@pids = processes($pattern)) == 2 } 'two of them';
+		wait_for { (@pids = $run->children($pattern)) == 2 } 'two of them';
 		return kill 'KILL', @pids;
 	};
 	is($kill->(qr/^jq\0.*foreach inputs/s), 2, 'both of them');
@@ -216,7 +196,7 @@ subtest 'a picture' => sub {
 	my $at = { host => '127.0.0.1', port => $port };
 	my $want = 104;
 	for my $who (qw(mia noah ola pia quinn rosa sam tara uwe vera)) {
-		my $token = run([ 'hubtoken', 'sign', '-k', "$keep/key", '-c', json({ sub => $who, hub => { join => ['board.*'], publish => ['board.*'] } }) ])->{out};
+		my $token = run([ 'hubtoken', 'sign', '-k', "$run->{keep}/key", '-c', json({ sub => $who, hub => { join => ['board.*'], publish => ['board.*'] } }) ])->{out};
 		my $a = Hub::Http->fetch($at, 'POST', '/sessions/board.arcade/records', body => json({ type => 'add_score', points => $want -= 1 + length($who) }) . "\n",
 			headers => [ 'Content-Type: application/x-ndjson', 'Authorization: Bearer ' . $token =~ s/\n//r ]);
 		is($a->{status}, 200, "$who plays");
@@ -224,13 +204,11 @@ subtest 'a picture' => sub {
 	$press->($ann, '[data-points="10"]');
 	$ann->shows($points->('ann', 73), 'all are there');
 	$ann->shows($text->('players') . ' === "12 have points"', 'and counted');
-	my $picture = ($ENV{HUB_TEST_PICTURES} || scratch()) . '/scoreboard.png';
-	$ann->picture($picture);
-	cmp_ok(-s $picture, '>', 5000, 'it is a picture');
+	cmp_ok(-s $ann->picture("$ENV{HUB_BUILD}/screenshots/scoreboard.png"), '>', 5000, 'it is a picture');
 };
 
 subtest 'each request counts once' => sub {
-	my @log = map { unjson($_) } split /\n/, run([ 'hubcat', '-u', "unix:$socket", '-l', '-s', 'all', '-e', 'board.arcade' ])->{out};
+	my @log = map { unjson($_) } split /\n/, run([ 'hubcat', '-u', "unix:$run->{dir}/hub.sock", '-l', '-s', 'all', '-e', 'board.arcade' ])->{out};
 	my @asked = grep { $_->{type} eq 'add_score' } @log;
 	my @said = grep { $_->{type} eq 'scores' } @log;
 	is(scalar @said, scalar @asked, scalar(@asked) . ' requests, as many answers');
@@ -243,9 +221,6 @@ subtest 'each request counts once' => sub {
 
 is_deeply([ $ann->errors, $bob->errors ], [], 'no page has made a mistake');
 $browser->close;
-$run->kill('INT');
-is($run->wait, 0, 'Ctrl-C ends it');
-is_deeply([ glob "$tmp/*" ], [], 'and nothing is left');
-becomes { !processes(qr/./) } 'nor any process';
+$run->stop;
 $cut->stop;
 done_testing;

@@ -11,13 +11,14 @@ use Hub::Cut;
 use Hub::Example;
 use Hub::Npm;
 
-plan skip_all => 'no chromium, node and npm here' if grep { !$_ } Hub::Browser::program('chromium'), map { Hub::Npm::program($_) } 'node', 'npm';
+plan skip_all => Hub::Browser::missing(webgl => 1) if Hub::Browser::missing(webgl => 1);
+plan skip_all => 'no node and npm here' if grep { !Hub::Npm::program($_) } 'node', 'npm';
 
 my $bots = 5;
 my $example = Hub::Example->start('world', '-n', $bots);
 plan skip_all => 'npm does not bring Three.js' unless $example;
 my $cut = Hub::Cut->start($example->{port});
-my $browser = Hub::Browser->start(args => [ Hub::Browser::webgl() ]);
+my $browser = Hub::Browser->start(webgl => 1);
 my %window;
 my $open = sub {
 	my ($who, %o) = @_;

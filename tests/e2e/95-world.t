@@ -9,12 +9,13 @@ use Hub::Browser;
 use Hub::Example;
 use Hub::Npm;
 
-plan skip_all => 'no chromium, node and npm here' if grep { !$_ } Hub::Browser::program('chromium'), map { Hub::Npm::program($_) } 'node', 'npm';
+plan skip_all => Hub::Browser::missing(webgl => 1) if Hub::Browser::missing(webgl => 1);
+plan skip_all => 'no node and npm here' if grep { !Hub::Npm::program($_) } 'node', 'npm';
 
 my $bots = 20;
 my $example = Hub::Example->start('world', '-n', $bots);
 plan skip_all => 'npm does not bring Three.js' unless $example;
-my $browser = Hub::Browser->start(args => [ Hub::Browser::webgl() ]);
+my $browser = Hub::Browser->start(webgl => 1);
 my %window;
 my $open = sub {
 	my ($who, %o) = @_;
@@ -83,6 +84,10 @@ subtest 'avatars' => sub {
 
 subtest 'things' => sub {
 	my ($ann, $bob) = @window{qw(Ann Bob)};
+	$ann->eval('(world.me.position = [0, 0, 0], 0)');
+	$ann->shows('Math.abs(world.scene.where([0, 1.4, 0])[0] - innerWidth / 2) < 2', 'Ann is somewhere else');
+	$ann->click($ground->('Ann', 2, -1));
+	$ann->shows('Math.hypot(world.me.position[0] - 2, world.me.position[2] + 1) < 0.1', 'and walks to where she clicks');
 	# Where both see the same.
 	for (values %window) {
 		$_->eval('(world.me.position = [0, 0, 0], 0)');
@@ -158,8 +163,7 @@ subtest 'a picture' => sub {
 	$window{Ann}->shows('document.querySelector("#banner").hidden', 'nothing is in the way');
 	my $drawn = $window{Ann}->eval('(world.scene.renderer.setPixelRatio(1), world.scene.renderer.info.render.frame)');
 	$window{Ann}->shows("world.scene.renderer.info.render.frame > $drawn + 6", 'it is drawn');
-	$window{Ann}->picture("$folder/world.png");
-	cmp_ok(-s "$folder/world.png", '>', 20_000, 'is taken');
+	cmp_ok(-s $window{Ann}->picture("$folder/world.png"), '>', 20_000, 'is taken');
 };
 
 is_deeply([ map { $_->errors } values %window ], [], 'no page has made a mistake');

@@ -1,15 +1,14 @@
 # Not under sanitizers.
 # contrib/dashboard in a real browser: its numbers are those of /metrics, it lists sessions and who is in them, finds
 # who is looked for, kicks who is to go, and says what it may not see; it comes back when the hub does.
-# HUB_TEST_PICTURES: a folder for a picture of it.
+# A picture is in BUILD/screenshots.
 use strict;
 use warnings;
 use Hub;
 use Hub::Browser;
 use Hub::Metrics;
 
-my ($kind) = grep { Hub::Browser::program($_) } qw(chromium firefox);
-plan skip_all => 'no browser here' unless $kind;
+plan skip_all => Hub::Browser::missing() if Hub::Browser::missing();
 my $root = root();
 my $key = scratch() . '/hub.key';
 run([ 'hubtoken', 'keygen', '-o', $key ]);
@@ -42,7 +41,7 @@ $come->($_, 'lobby') for qw(dan eve);
 $hub->member('unix', "room_$_") for 1 .. 3;
 my @quiet = map { $hub->member('unix', "room_$_") } 1 .. 30;
 
-my $browser = Hub::Browser->start(kind => $kind);
+my $browser = Hub::Browser->start;
 my $tile = sub { qq{document.querySelector('[data-what="$_[0]"] .value').textContent} };
 my $row = sub { qq{document.querySelector('#people [data-client="$_[0]"]')} };
 
@@ -118,7 +117,7 @@ subtest 'a picture' => sub {
 	}
 	my $n = $page->eval('document.querySelectorAll(".tile path")[1].getAttribute("d").split("L").length');
 	$page->shows("document.querySelectorAll('.tile path')[1].getAttribute('d').split('L').length > $n + 5", 'lines go on');
-	my $picture = $page->picture(($ENV{HUB_TEST_PICTURES} || scratch()) . '/dashboard.png');
+	my $picture = $page->picture("$ENV{HUB_BUILD}/screenshots/dashboard.png");
 	cmp_ok(-s $picture, '>', 10000, 'it is a picture');
 };
 

@@ -195,6 +195,7 @@ canvas.addEventListener("pointerup", (event) => {
 	if (tool === "away" && id) return remove(id);
 	if (tool === "hand" && id && things_of(id)?.kind === "lamp") return change(id, {on: !things_of(id).on});
 	if (tool === "hand" && id) return change(id, {color: colour});
+	if (place && tool === "hand") goal = place, watched = undefined;
 	if (place && !["hand", "away"].includes(tool)) build(place);
 });
 canvas.addEventListener("wheel", (event) => {
@@ -204,8 +205,9 @@ canvas.addEventListener("wheel", (event) => {
 
 const ways = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1], KeyA: [-1, 0], KeyD: [1, 0], KeyW: [0, 1], KeyS: [0, -1]};
 const held = new Set();
+let goal; // where a click sent us
 addEventListener("keydown", (event) => {
-	if (ways[event.code]) held.add(event.code), (watched = undefined), event.preventDefault();
+	if (ways[event.code]) held.add(event.code), (watched = goal = undefined), event.preventDefault();
 	if (event.code === "Space" && me.position[1] === 0) me.rise = 7, event.preventDefault();
 });
 addEventListener("keyup", (event) => held.delete(event.code));
@@ -216,13 +218,15 @@ setInterval(() => {
 	const now = performance.now(), seconds = Math.min(0.1, (now - stepped) / 1000);
 	stepped = now;
 	const [side, ahead] = [0, 1].map((i) => [...held].reduce((sum, code) => sum + ways[code][i], 0)), {yaw} = scene.view;
-	let moves = false;
-	if (side || ahead) {
-		const far = (SPEED * seconds) / Math.hypot(side, ahead);
-		const [dx, dz] = [-Math.sin(yaw) * ahead + Math.cos(yaw) * side, -Math.cos(yaw) * ahead - Math.sin(yaw) * side];
-		const [x, z] = [me.position[0] + dx * far, me.position[2] + dz * far];
+	let [dx, dz] = [-Math.sin(yaw) * ahead + Math.cos(yaw) * side, -Math.cos(yaw) * ahead - Math.sin(yaw) * side], moves = false;
+	if (goal) [dx, dz] = [goal[0] - me.position[0], goal[1] - me.position[2]];
+	if (dx || dz) {
+		const left = Math.hypot(dx, dz), step = goal ? Math.min(left, SPEED * seconds) : SPEED * seconds;
+		const [x, z] = [me.position[0] + (dx * step) / left, me.position[2] + (dz * step) / left];
 		me.heading = Math.atan2(dx, dz);
 		if (Math.hypot(x, z) < ISLAND - 0.5) me.position = [x, me.position[1], z];
+		else goal = undefined;
+		if (step === left) goal = undefined;
 		moves = true;
 	}
 	if (me.rise || me.position[1] > 0) {

@@ -5,35 +5,47 @@ package Hub::Browser;
 use strict;
 use warnings;
 
+use FindBin;
 use Hub;
 use Hub::Client;
 
 my %programs = (chromium => [qw(chromium chromium-browser)], firefox => [qw(firefox-esr firefox)]);
 
-# The program of a kind, or undef where it is not there.
-sub program {
-	my ($kind) = @_;
-	my ($path) = grep { -x } map { my $dir = $_; map { "$dir/$_" } @{ $programs{$kind} } } split /:/, $ENV{PATH};
+# Which one it is: HUB_TEST_BROWSER, chromium or firefox.
+sub kind {
+	return $ENV{HUB_TEST_BROWSER} || 'chromium';
+}
+
+sub _program {
+	my (@names) = @_;
+	my ($path) = grep { -x } map { my $dir = $_; map { "$dir/$_" } @names } split /:/, $ENV{PATH};
 	return $path;
 }
 
-# Starts one: kind => 'chromium', the default, or 'firefox'; args => more arguments.
+# Why there is none, or with webgl => 1 none that has WebGL; undef where there is.
+sub missing {
+	my (%o) = @_;
+	return 'no ' . kind() . ' here' unless _program(@{ $programs{ kind() } });
+	return $o{webgl} && kind() eq 'firefox' && !_program('Xvfb') ? 'no Xvfb here' : undef;
+}
+
+# Another test once more, in that browser.
+sub again {
+	my ($kind, $test) = @_;
+	local $ENV{HUB_TEST_BROWSER} = $kind;
+	do("$FindBin::Bin/$test") or die $@ || $!;
+}
+
+# Starts one; webgl => 1: it has WebGL, drawn by the CPU, and windows that nobody sees go on as those that one does.
 sub start {
 	my ($class, %o) = @_;
-	my $kind = $o{kind} // 'chromium';
-	my $program = program($kind) or die "no $kind here\n";
+	my $kind = kind();
+	my $program = _program(@{ $programs{$kind} }) or die missing() . "\n";
 	my $home = scratch() . "/$kind." . ++$Hub::spawned;
 	mkdir $home or die "$home: $!\n";
 	my $self = bless { kind => $kind, id => 0, answers => {}, pages => {}, home => $home }, "${class}::" . ucfirst $kind;
-	$self->_start($program, $home, @{ $o{args} || [] });
+	$self->_start($program, $home, $o{webgl});
 	return $self;
-}
-
-# Arguments with which a kind has WebGL, drawn by the CPU, and windows that nobody sees go on as those that one does.
-sub webgl {
-	my ($kind) = @_;
-	return $kind && $kind ne 'chromium' ? () : qw(--use-angle=swiftshader --enable-unsafe-swiftshader --disable-renderer-backgrounding
-	    --disable-backgrounding-occluded-windows --disable-background-timer-throttling);
 }
 
 # One command, and its result; dies where the browser refuses it.
@@ -63,8 +75,10 @@ sub _take {
 sub close {
 	my ($self) = @_;
 	$self->{ws}->vanish if $self->{ws};
-	$self->{proc}->kill('TERM');
-	eval { $self->{proc}->wait(60); 1 } or $self->{proc}->kill('KILL');
+	for my $proc (grep { $_ } @$self{qw(proc display)}) {
+		$proc->kill('TERM');
+		eval { $proc->wait(60); 1 } or $proc->kill('KILL');
+	}
 }
 
 # A new tab with that address, once it has been loaded. size => [width, height]; before => a script that runs before
@@ -90,7 +104,9 @@ use Hub;
 our @ISA = ('Hub::Browser');
 
 sub _start {
-	my ($self, $program, $home, @args) = @_;
+	my ($self, $program, $home, $webgl) = @_;
+	my @args = $webgl ? qw(--use-angle=swiftshader --enable-unsafe-swiftshader --disable-renderer-backgrounding
+	    --disable-backgrounding-occluded-windows --disable-background-timer-throttling) : ();
 	$self->{proc} = spawn(
 		[ $program, qw(--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars),
 			qw(--disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage),
@@ -157,6 +173,8 @@ sub _eval {
 
 sub _picture {
 	my ($self, $page) = @_;
+	# One behind another is not drawn, and the picture may not come.
+	$self->_ask($page, 'Page.bringToFront');
 	return $self->_ask($page, 'Page.captureScreenshot', { format => 'png' })->{data};
 }
 
@@ -202,16 +220,17 @@ use Hub;
 our @ISA = ('Hub::Browser');
 
 sub _start {
-	my ($self, $program, $home, @args) = @_;
+	my ($self, $program, $home, $webgl) = @_;
 	mkdir "$home/profile" or die "$home/profile: $!\n";
 	# What a new profile would do first, and what asks others.
 	spew("$home/profile/user.js", map { "user_pref($_);\n" } '"browser.shell.checkDefaultBrowser", false',
 		'"datareporting.policy.dataSubmissionEnabled", false', '"app.update.enabled", false', '"browser.aboutwelcome.enabled", false',
 		'"app.normandy.enabled", false', '"network.captive-portal-service.enabled", false', '"network.connectivity-service.enabled", false',
 		'"browser.startup.page", 0', '"toolkit.telemetry.enabled", false', '"extensions.update.enabled", false',
+		'"dom.min_background_timeout_value", 4', '"dom.timeout.enable_budget_timer_throttling", false', '"webgl.force-enabled", true',
 		'"services.settings.server", "data:,"', '"browser.topsites.contile.enabled", false', '"media.gmp-manager.updateEnabled", false');
-	$self->{proc} = spawn([ $program, '--headless', '--no-remote', '--profile', "$home/profile", '--remote-debugging-port=0', @args, 'about:blank' ],
-		env => { HOME => $home, MOZ_DISABLE_AUTO_SAFE_MODE => 1, MOZ_CRASHREPORTER_DISABLE => 1 });
+	$self->{proc} = spawn([ $program, $webgl ? () : '--headless', '--no-remote', '--profile', "$home/profile", '--remote-debugging-port=0', 'about:blank' ],
+		env => { HOME => $home, MOZ_DISABLE_AUTO_SAFE_MODE => 1, MOZ_CRASHREPORTER_DISABLE => 1, $webgl ? (DISPLAY => $self->_display) : () });
 	my $port;
 	wait_for {
 		die "firefox ended: " . substr(slurp($self->{proc}{err}), -2000) . "\n" unless $self->{proc}->running;
@@ -220,6 +239,19 @@ sub _start {
 	$self->{ws} = Hub::Client->ws($port, path => '/session');
 	$self->command('session.new', { capabilities => {} });
 	$self->command('session.subscribe', { events => ['log.entryAdded'] });
+}
+
+# Headless it has no WebGL.
+sub _display {
+	my ($self) = @_;
+	my $proc = $self->{display} = spawn([ 'Xvfb', qw(-displayfd 1 -nolisten tcp -screen 0 1280x1024x24) ]);
+	my $number;
+	wait_for {
+		die 'Xvfb ended: ' . slurp($proc->{err}) . "\n" unless $proc->running;
+		($number) = slurp($proc->{out}) =~ /^(\d+)\n/;
+		defined $number
+	} 'a display';
+	return ":$number";
 }
 
 sub _before {
@@ -260,6 +292,8 @@ sub _eval {
 
 sub _picture {
 	my ($self, $page) = @_;
+	# A tab behind another one has not been drawn.
+	$self->command('browsingContext.activate', { context => $page->{id} });
 	return $self->command('browsingContext.captureScreenshot', { context => $page->{id} })->{data};
 }
 
@@ -336,9 +370,10 @@ sub shows {
 
 sub errors { return @{ $_[0]{errors} } }
 
-# Takes a picture of what is seen, as a PNG file.
+# Takes a picture of what is seen, as a PNG file; that of another browser than the usual one is beside it.
 sub picture {
 	my ($self, $file) = @_;
+	$file =~ s/(?=\.png$)/-$self->{browser}{kind}/ if $self->{browser}{kind} ne 'chromium';
 	make_path(dirname($file));
 	return spew($file, decode_base64($self->{browser}->_picture($self)));
 }

@@ -6,20 +6,25 @@ use warnings;
 
 use Hub;
 
-# Undef where npm does not bring what it needs. Arguments of the run go before BUILD; its data are kept in {keep}. Its
-# hub is as patient with slow clients as those of other tests.
+# Undef where npm does not bring what it needs. Arguments of the run go before BUILD; its data are kept in {keep},
+# which may be given, and {pages} has those that it says, by name where there are several. Its hub is as patient with
+# slow clients as those of other tests.
 sub start {
 	my ($class, $name, @args) = @_;
+	my %o = @args && ref $args[0] ? %{ shift @args } : ();
 	my $tmp = scratch() . "/$name." . ++$Hub::spawned;
-	my $self = bless { name => $name, tmp => $tmp, keep => "$tmp.kept" }, $class;
+	my $self = bless { name => $name, tmp => $tmp, keep => $o{keep} // "$tmp.kept" }, $class;
 	mkdir $tmp or die "$tmp: $!\n";
 	# HOME may be the tests' own; what npm was told of its registry is in the user's.
 	local $ENV{NPM_CONFIG_USERCONFIG} = (getpwuid $<)[7] . '/.npmrc' unless $ENV{NPM_CONFIG_USERCONFIG};
 	$self->{run} = spawn([ root() . "/examples/$name/run", @args, $ENV{HUB_BUILD}, $self->{keep}, qw(--slow-after 600 --write-timeout 600 --ping 540 --pong 86400) ], env => { TMPDIR => $tmp });
-	wait_for { !$self->{run}->running || slurp($self->{run}{out}) =~ m{^  http://127\.0\.0\.1:(\d+)/}m } "$name to start", 300;
+	# The last page is behind the others.
+	wait_for { !$self->{run}->running || slurp($self->{run}{out}) =~ m{^  (?:eve: )?http://.*\n\z}m } "$name to start", 300;
 	return undef if !$self->{run}->running && slurp($self->{run}{err}) =~ /npm does not bring/;
 	die "$name ended: " . slurp($self->{run}{err}) . "\n" unless $self->{run}->running;
-	($self->{port}) = slurp($self->{run}{out}) =~ m{^  http://127\.0\.0\.1:(\d+)/}m;
+	my $said = slurp($self->{run}{out});
+	($self->{port}) = $said =~ m{http://127\.0\.0\.1:(\d+)/};
+	$self->{pages} = { $said =~ m{^  (\w+): (http://.*)$}mg };
 	($self->{dir}) = glob "$tmp/hub-$name.*";
 	return $self;
 }
@@ -57,6 +62,13 @@ sub kill_hub {
 	my ($self, $folder) = @_;
 	my ($pid) = slurp(join '/', $self->{dir}, $folder // (), 'ready') =~ /"pid":(\d+)/ or die "no hub\n";
 	kill 'KILL', $pid;
+}
+
+# A page of it, by name, at that port, or its own.
+sub page {
+	my ($self, $who, $port) = @_;
+	$port //= $self->{port};
+	return $self->{pages}{$who} =~ s/:\d+/:$port/r;
 }
 
 # The port of the hub that has that folder.

@@ -1,0 +1,7 @@
+# Not under sanitizers.
+# 94-document.t once more, in Firefox.
+use strict;
+use warnings;
+use Hub::Browser;
+
+Hub::Browser::again(firefox => '94-document.t');

@@ -1,0 +1,7 @@
+# Not under sanitizers.
+# 95-scoreboard.t once more, in Firefox.
+use strict;
+use warnings;
+use Hub::Browser;
+
+Hub::Browser::again(firefox => '95-scoreboard.t');

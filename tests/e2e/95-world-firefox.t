@@ -1,0 +1,8 @@
+# Not under sanitizers.
+# Long.
+# 95-world.t once more, in Firefox.
+use strict;
+use warnings;
+use Hub::Browser;
+
+Hub::Browser::again(firefox => '95-world.t');
