@@ -57,6 +57,10 @@ void hear(struct link *l, const redisReply *reply)
 						      (size_t)reply->element[2]->len});
 		return;
 	}
+	if (channel->type == REDIS_REPLY_STRING && reply->element[2]->type == REDIS_REPLY_STRING &&
+	    ask_message(l, (struct span){channel->str, (size_t)channel->len},
+			(struct span){reply->element[2]->str, (size_t)reply->element[2]->len}))
+		return;
 	if (what->type != REDIS_REPLY_STRING || channel->type != REDIS_REPLY_STRING ||
 	    (size_t)channel->len < prefix + 2)
 		return;

@@ -146,9 +146,11 @@ struct link {
 	uint64_t batches;    /* so far */
 	struct node node[BUS_NODES];
 	unsigned nnodes;
-	uint64_t beat_ms; /* when to say next that this one is there, */
-	bool beats;	  /* and whether it has said so */
-	bool kept_asked;  /* what operators have set is under way */
+	uint64_t beat_ms;	   /* when to say next that this one is there, */
+	bool beats;		   /* and whether it has said so */
+	bool kept_asked;	   /* what operators have set is under way */
+	struct archive_job *asked; /* of other hubds; */
+	uint64_t questions;	   /* how many so far */
 	struct buf scratch;
 	struct incoming in[BATCH_RECORDS];
 
@@ -251,6 +253,18 @@ void kept_job(struct link *l, struct archive_job *job);
 void kept_subscribe(struct link *l);
 void kept_message(struct link *l, struct span text);
 void kept_ask(struct link *l); /* for all of it */
+
+/* --- bus_ask.c: what hubds ask each other; at the first link */
+
+void ask_job(struct link *l, struct archive_job *job);
+void answer_job(struct link *l, struct archive_job *job);
+void asks_subscribe(struct link *l);
+
+/* A message; whether it was of a channel of this kind. */
+bool ask_message(struct link *l, struct span channel, struct span text);
+
+/* Ends what has waited for too long, or all. */
+void asks_timeouts(struct link *l, uint64_t now_ms, bool all);
 
 /* --- bus_publish.c */
 

@@ -417,6 +417,12 @@ void open_job(struct link *l, struct archive_job *job)
 	case ARCHIVE_KEEP:
 		kept_job(l, job);
 		return;
+	case ARCHIVE_ASK:
+		ask_job(l, job);
+		return;
+	case ARCHIVE_ANSWER:
+		answer_job(l, job);
+		return;
 	}
 }
 

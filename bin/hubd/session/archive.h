@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "json/envelope.h"
 #include "json/terms.h"
 #include "log/log.h"
@@ -29,6 +30,11 @@ enum archive_what {
 	/* Keeps a text under a name, in the place of what was there; an empty one: nothing. It has
 	 * no session. */
 	ARCHIVE_KEEP,
+	/* Of an archive that numbers: asks the other hub of the least id from `from` on what
+	 * `value` says; and answers such a question, the one of number `to` of the hub `from`. Both
+	 * have no session. */
+	ARCHIVE_ASK,
+	ARCHIVE_ANSWER,
 };
 
 /* A request, embedded by who asks, and its answer. */
@@ -42,7 +48,7 @@ struct archive_job {
 	enum archive_what what;
 	uint64_t from, to;	 /* ARCHIVE_READ: the records wanted, */
 	size_t max;		 /* at most so many bytes of them, but at least one record */
-	struct span name, value; /* ARCHIVE_KEEP; borrowed until it is done, */
+	struct span name, value; /* ARCHIVE_KEEP, ARCHIVE_ASK, ..; borrowed until it is done, */
 	uint64_t until_ms;	 /* and for how long, in ms since 1970; 0: for ever */
 	bool passes; /* the same: only other hubs are told, those that are there now; for an
 		      * archive that numbers */
@@ -51,6 +57,9 @@ struct archive_job {
 			  where `from` is not kept */
 	bool found;    /* ARCHIVE_OPEN: the session is kept; ARCHIVE_DELETE: it was */
 	uint64_t tail; /* ARCHIVE_OPEN: the first seq kept; UINT64_MAX: none */
+	/* ARCHIVE_ASK: `found` says whether there is such a hub, `tail` is its id, and this is its
+	 * answer, the asker's to free; status is -EAGAIN where it gives none. */
+	struct buf text;
 	/* ARCHIVE_READ: n records from `from` on, in a chain of chunks numbered from 1: a reference
 	 * that is the asker's to give up. */
 	struct chunk *chunk;

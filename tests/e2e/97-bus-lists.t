@@ -1,0 +1,80 @@
+# Connections at three hubds, listed by any of them: each once, in pieces, and who does not answer is left out and named.
+use strict;
+use warnings;
+use Hub;
+use Hub::Http;
+use Hub::Redis;
+
+plan skip_all => Hub::Redis::missing() if Hub::Redis::missing();
+
+my $redis = Hub::Redis->start;
+my @hub = map { $redis->hub } 1 .. 3;
+
+# All pages, as [client id, hub] each, and the pages.
+sub all {
+	my ($hub, %ask) = @_;
+	my $c = $hub->unix;
+	my (@got, @pages, $after);
+	do {
+		$c->send({ type => 'connection_list', %ask, defined $after ? (after => $after) : () });
+		my $page = $c->wait_type('connection_list');
+		push @pages, $page;
+		push @got, map { [ $_->{client_id}, $page->{hub} ] } @{ $page->{connections} };
+		$after = $page->{next};
+	} while defined $after;
+	$c->vanish;
+	return (\@got, \@pages);
+}
+
+my @members = map { my $hub = $_; map { $hub->member($_, 'all') } qw(unix ws ws) } @hub;
+my @ids = sort map { $_->{joined}{client_id} } @members;
+my $other = $hub[1]->member('ws', 'other');
+
+for my $i (0 .. 2) {
+	my ($got, $pages) = all($hub[$i], session_id => 'all');
+	is_deeply([ sort map { $_->[0] } @$got ], \@ids, "hub $i tells of all, each once");
+	is(scalar(grep { !defined $_->[1] } @$got), 3, 'first of its own');
+	my %hubs = map { ($_->[1] => 1) } grep { defined $_->[1] } @$got;
+	is(scalar keys %hubs, 2, 'then of the two others, by their ids');
+	is(scalar(grep { $_->{silent} } @$pages), 0, 'which answer');
+}
+my ($got, $pages) = all($hub[0], session_id => 'all', limit => 2);
+is_deeply([ sort map { $_->[0] } @$got ], \@ids, 'in small pieces they are the same');
+is(scalar(grep { @{ $_->{connections} } > 2 } @$pages), 0, 'none of which is larger');
+($got) = all($hub[0], client_id => $other->{joined}{client_id});
+is_deeply([ map { $_->[0] } @$got ], [ $other->{joined}{client_id} ], 'what is asked for is asked for elsewhere, too');
+
+my ($first, @got) = '';
+do {
+	my $page = Hub::Http->fetch($hub[2], GET => "/connections?session_id=all&limit=4$first", unix => 1)->{lines}[0];
+	push @got, map { $_->{client_id} } @{ $page->{connections} };
+	$first = $page->{next} ? "&after=$page->{next}" : '';
+} while $first;
+is_deeply([ sort @got ], \@ids, 'by HTTP');
+
+$hub[2]{proc}->kill('STOP');
+($got, $pages) = all($hub[0], session_id => 'all');
+is(scalar @$got, 6, 'where one stands still the others are listed');
+my @silent = grep { $_->{silent} } @$pages;
+is(scalar @silent, 1, 'and it is said');
+like($silent[0]{hub}, qr/^[0-9a-f]{16}$/, 'which one');
+is_deeply($silent[0]{connections}, [], 'with none of its own');
+$hub[2]{proc}->kill('CONT');
+becomes { (all($hub[0], session_id => 'all'))[0]->@* == 9 } 'it answers again';
+
+$hub[2]{proc}->kill('KILL');
+$hub[2]{proc}->wait;
+$hub[2]->forget;
+becomes { my ($g, $p) = all($hub[0], session_id => 'all'); @$g == 6 && !grep { $_->{silent} } @$p } 'one that has ended is not asked';
+
+my $c = $hub[0]->unix;
+$c->send({ type => 'connection_list', after => 'ffffffffffffffff-0-0' });
+is_deeply([ @{ $c->wait_type('connection_list') }{qw(connections next)} ], [ [], undef ], 'behind the last one there is nothing');
+$c->send({ type => 'connection_list', after => 'ffffffffffffffzz-0-0' });
+is($c->wait_type('error')->{data}{code}, 'bad_field', 'no place of a list');
+$redis->freeze;
+wait_for { $c->send({ type => 'connection_list', after => '0000000000000000-0-0' }); $c->wait_type('error')->{data}{code} eq 'unavailable' }
+    'without Redis nobody else can be asked';
+$redis->thaw;
+$_->stop for @hub[ 0, 1 ];
+done_testing;
