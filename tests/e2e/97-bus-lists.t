@@ -67,6 +67,46 @@ $hub[2]{proc}->wait;
 $hub[2]->forget;
 becomes { my ($g, $p) = all($hub[0], session_id => 'all'); @$g == 6 && !grep { $_->{silent} } @$p } 'one that has ended is not asked';
 
+subtest 'sessions' => sub {
+	my ($one, $two) = map { Hub::Redis->start } 1, 2;
+	my @three = map { $one->hub(args => [ '--bus', $two->url ]) } 1 .. 3;
+	my @name = map { "s$_" } 1 .. 1100;    # more than Redis tells in one go
+	my @by = map { $three[1]->unix } 1 .. 22;
+	$by[ $_ % 22 ]->join_session($name[$_]) for 0 .. $#name;
+	my $own = $three[0]->member('unix', 'own');
+	push @name, 'own';
+	my @new;
+	for my $i (0 .. 2) {
+		my $c = $three[$i]->unix;
+		my (%told, $m);
+		do {
+			$c->send({ type => 'session_list' }) if !$m;
+			$m = $c->wait_type('session_list');
+			$told{$_}++ for @{ $m->{sessions} };
+		} while $m->{more};
+		is_deeply([ sort keys %told ], [ sort @name ], "hub $i tells of all");
+		is($m->{partial}, undef, 'of which none are missing');
+		push @new, $three[ ($i + 1) % 3 ]->member('unix', "new$i");
+		push @name, "new$i";
+		is_deeply($c->wait_type('session_list')->{sessions}, ["new$i"], 'and then of one that comes into being at another');
+		$c->vanish;
+	}
+	my $answer = Hub::Http->fetch($three[2], GET => '/sessions', unix => 1)->{lines};
+	my %told = map { map { ($_ => 1) } @{ $_->{sessions} } } @$answer;
+	is_deeply([ sort keys %told ], [ sort @name ], 'by HTTP, too');
+	is($answer->[-1]{more}, JSON::PP::false, 'which ends');
+	$two->freeze;
+	wait_for {
+		$answer = Hub::Http->fetch($three[0], GET => '/sessions', unix => 1)->{lines};
+		return $answer->[-1]{partial};
+	} 'it to be said that some cannot be had';
+	my %left = map { map { ($_ => 1) } @{ $_->{sessions} } } @$answer;
+	ok($left{own}, 'those that are here are told');
+	$two->thaw;
+	wait_for { !Hub::Http->fetch($three[0], GET => '/sessions', unix => 1)->{lines}[-1]{partial} } 'all of them again';
+	$_->stop for @three;
+};
+
 my $c = $hub[0]->unix;
 $c->send({ type => 'connection_list', after => 'ffffffffffffffff-0-0' });
 is_deeply([ @{ $c->wait_type('connection_list') }{qw(connections next)} ], [ [], undef ], 'behind the last one there is nothing');

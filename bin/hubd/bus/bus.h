@@ -18,9 +18,10 @@
  *
  * The files, from above: bus.c begins and ends it, bus_link.c is a link's thread, bus_greet.c
  * and bus_fail.c begin and end its connections, bus_hear.c what is heard there, bus_open.c what is
- * asked, bus_ask.c of other hubds, bus_look.c what comes in or was missed, bus_publish.c what goes
- * out, bus_far.c the sessions, bus_queue.c what waits, bus_call.c commands; redis_conn.c and
- * redis_url.c speak to Redis, batch.c is the bytes of records, scripts.c the scripts beside it. */
+ * asked, bus_ask.c of other hubds, bus_list.c which sessions there are, bus_look.c what comes in or
+ * was missed, bus_publish.c what goes out, bus_far.c the sessions, bus_queue.c what waits,
+ * bus_call.c commands; redis_conn.c and redis_url.c speak to Redis, batch.c is the bytes of
+ * records, scripts.c the scripts beside it. */
 #ifndef HUBD_BUS_H
 #define HUBD_BUS_H
 

@@ -177,6 +177,7 @@ void link_sub_opened(struct link *l)
 		redis_put(&l->sub.out, words, n);
 	kept_subscribe(l);
 	asks_subscribe(l);
+	lists_subscribe(l);
 	for (struct far *f = l->all; f; f = f->next)
 		far_subscribe(l, f);
 }

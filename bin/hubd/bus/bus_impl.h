@@ -32,6 +32,7 @@
 #define BUS_AGAIN_MS 200       /* to the next attempt, twice as long each time, */
 #define BUS_AGAIN_MAX_MS 2000
 #define BUS_KEPT BUS_PREFIX "kept"				 /* a hash and a channel */
+#define BUS_SESSIONS BUS_PREFIX "sessions"			 /* a channel */
 #define BUS_NAME (sizeof(BUS_PREFIX) + ENVELOPE_SESSION_MAX + 8) /* of a key */
 
 struct link;
@@ -265,6 +266,12 @@ bool ask_message(struct link *l, struct span channel, struct span text);
 
 /* Ends what has waited for too long, or all. */
 void asks_timeouts(struct link *l, uint64_t now_ms, bool all);
+
+/* --- bus_list.c: which sessions there are */
+
+void list_job(struct link *l, struct archive_job *job);
+void lists_subscribe(struct link *l);
+bool list_message(struct link *l, struct span channel, struct span text); /* as ask_message() */
 
 /* --- bus_publish.c */
 

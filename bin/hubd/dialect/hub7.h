@@ -122,6 +122,6 @@ int hub7_status(struct buf *out, const char *session, const char *above, uint32_
 int hub7_left(struct buf *out, const char *session, const char *above, uint32_t user_count);
 int hub7_expiring(struct buf *out, double exp);
 int hub7_resume(struct buf *out, const struct conn *c);
-int hub7_sessions(struct buf *out, struct span names, bool more);
+int hub7_sessions(struct buf *out, struct span names, bool more, bool partial);
 
 #endif

@@ -35,6 +35,10 @@ enum archive_what {
 	 * have no session. */
 	ARCHIVE_ASK,
 	ARCHIVE_ANSWER,
+	/* The same: names of sessions that are not here, in quotes with commas between: some of
+	 * part `to` from the place `from` on, both 0 at first. tail is the next place, 0: the part
+	 * ends; then `found` says whether there is another part. */
+	ARCHIVE_LIST,
 };
 
 /* A request, embedded by who asks, and its answer. */
@@ -58,7 +62,8 @@ struct archive_job {
 	bool found;    /* ARCHIVE_OPEN: the session is kept; ARCHIVE_DELETE: it was */
 	uint64_t tail; /* ARCHIVE_OPEN: the first seq kept; UINT64_MAX: none */
 	/* ARCHIVE_ASK: `found` says whether there is such a hub, `tail` is its id, and this is its
-	 * answer, the asker's to free; status is -EAGAIN where it gives none. */
+	 * answer; status is -EAGAIN where it gives none. ARCHIVE_LIST: the names. The asker's to
+	 * free. */
 	struct buf text;
 	/* ARCHIVE_READ: n records from `from` on, in a chain of chunks numbered from 1: a reference
 	 * that is the asker's to give up. */
