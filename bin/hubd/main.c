@@ -350,6 +350,11 @@ static void on_kept(void *arg, struct span name, struct span value, uint64_t unt
 	recall_heard(arg, name, value, until_ms, news);
 }
 
+static void on_asked(void *arg, uint64_t node, uint64_t number, struct span question)
+{
+	recall_asked(arg, node, number, question);
+}
+
 /* Finds the other hubds, with whom it shares the secret. Returns 0 or an exit status. */
 static int open_bus(struct hub *hub)
 {
@@ -361,6 +366,7 @@ static int open_bus(struct hub *hub)
 				      .resume_ms = (uint64_t)(opt->resume_ttl * 1000)};
 	hub->bus_settings =
 	    (struct bus_settings){.kept = on_kept,
+				  .asked = on_asked,
 				  .arg = &hub->recall,
 				  .urls = (const char *const *)opt->bus.item,
 				  .n = opt->bus.n,

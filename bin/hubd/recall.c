@@ -89,3 +89,11 @@ void recall_heard(const struct recall *to, struct span name, struct span value, 
 		steer_elsewhere(to->workers, &st);
 	}
 }
+
+void recall_asked(const struct recall *to, uint64_t hub, uint64_t number, struct span question)
+{
+	struct steering st;
+
+	if (kept_read_list(&st, question))
+		steer_asked(to->workers, &st, hub, number);
+}

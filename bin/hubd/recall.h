@@ -28,4 +28,7 @@ struct recall {
 void recall_heard(const struct recall *to, struct span name, struct span value, uint64_t until_ms,
 		  bool news);
 
+/* Another hub asks which connections there are here. For any thread. */
+void recall_asked(const struct recall *to, uint64_t hub, uint64_t number, struct span question);
+
 #endif

@@ -4,20 +4,43 @@
 use strict;
 use warnings;
 use Hub;
+use Hub::Cable;
 use Hub::Redis;
 
 plan skip_all => Hub::Redis::missing() if Hub::Redis::missing();
 my $rounds = $ENV{HUB_TEST_ROUNDS} || 3;
-my $redis = Hub::Redis->start(keeps => 1);
-my @args = ('--history', 100_000, '--bus-node-timeout', 3);
-my @hub = map { $redis->hub(args => \@args) } 1 .. 3;
+my $cable = Hub::Cable->start;
+my @bind = ([ bind => own_address(), $cable ? $cable->{host} : () ]);
+my ($redis, $replica) = map { Hub::Redis->start(keeps => 1, config => \@bind) } 1, 2;
+$replica->cli('REPLICAOF', $redis->{host}, $redis->{port});
+my @hub = map { hub($_) } 0 .. 2;
 my $seed = chance();
+
+# The last one is behind the cable, where there is one.
+sub hub {
+	my ($i) = @_;
+	my $behind = $cable && $i == 2;
+	my $bus = 'redis://' . join ',', map { ($behind ? $cable->{host} : $_->{host}) . ":$_->{port}" } $redis, $replica;
+	my $hub = $redis->hub(bus => $bus, args => [ '--history', 100_000, '--bus-node-timeout', 3 ], $behind ? (under => $cable->behind) : ());
+	$hub->{behind} = $behind;
+	return $hub;
+}
 
 my $still;    # one that stands still: nobody waits for it to answer
 
 sub any_hub {
 	my @others = grep { !$still || $_ != $still } @hub;
 	return $others[ rand @others ];
+}
+
+sub any_client {
+	my $hub = any_hub();
+	return eval { $hub->client($hub->{behind} || rand 2 < 1 ? 'unix' : 'ws') };
+}
+
+# Whether the replica has all of it.
+sub is_same {
+	return $redis->cli(qw(INFO replication)) =~ /state=online,offset=(\d+),.*master_repl_offset:\1\b/s;
 }
 
 # A publisher that sends ids in order, each until it is acknowledged, and comes back wherever it can.
@@ -31,7 +54,7 @@ sub publisher {
 sub come {
 	my ($p) = @_;
 	$p->{joining} = 1;
-	$p->{c} = eval { any_hub()->client(rand 2 < 1 ? 'ws' : 'unix') } or return;
+	$p->{c} = any_client() or return;
 	$p->{c}->send({ type => 'session_associate', session_id => $p->{session}, echo => JSON::PP::false,
 			$p->{resume} ? (resume => $p->{resume}) : () });
 }
@@ -86,7 +109,7 @@ sub read_on {
 	my ($r) = @_;
 	if (!$r->{c} || $r->{c}{gone} || defined $r->{c}{close_code}) {
 		take($r) if $r->{c};
-		$r->{c} = eval { any_hub()->client(rand 2 < 1 ? 'ws' : 'unix') } or return;
+		$r->{c} = any_client() or return;
 		$r->{c}->send({ type => 'session_associate', session_id => $r->{session}, since => scalar @{ $r->{got} },
 				$r->{epoch} ? (epoch => $r->{epoch}) : () });
 		return;
@@ -125,7 +148,7 @@ my %fault = (
 		$hub[$i]{proc}->kill('KILL');
 		$hub[$i]{proc}->wait;
 		$hub[$i]->forget;
-		$hub[$i] = $redis->hub(args => \@args);
+		$hub[$i] = hub($i);
 		return;
 	},
 	'a hubd stands still' => sub {
@@ -133,10 +156,29 @@ my %fault = (
 		kill 'STOP', $still->pid;
 		return sub { kill 'CONT', $still->pid; $still = undef };
 	},
+	'failover to a replica' => sub {
+		wait_for { is_same() } 'the replica to follow';
+		$redis->cli(qw(CLIENT PAUSE 60000 WRITE));    # nobody could help what is lost else
+		wait_for { is_same() } 'the replica to have it';
+		$redis->down;
+		($redis, $replica) = ($replica, $redis);
+		$redis->cli(qw(REPLICAOF NO ONE));
+		$redis->{config} = [@bind];
+		return sub {
+			$replica->{config} = [ @bind, [ replicaof => $redis->{host}, $redis->{port} ] ];
+			$replica->up;
+		};
+	},
+	$cable ? ('the cable of a hubd is cut' => sub {
+		$still = $hub[2];
+		$cable->cut;
+		return sub { $cable->mend; $still = undef };
+	}) : (),
 );
+my @kinds = $ENV{HUB_TEST_FAULTS} ? grep { /$ENV{HUB_TEST_FAULTS}/ } keys %fault : keys %fault;
 
 for my $round (1 .. $rounds) {
-	my @names = sort keys %fault;
+	my @names = sort @kinds;
 	my @faults = map { $names[ rand @names ] } 1 .. 2;
 	subtest "round $round: @faults" => sub {
 		my $session = "random$round";

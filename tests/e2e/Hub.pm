@@ -215,7 +215,7 @@ sub start {
 		'--listen', $o{listen} // '127.0.0.1:0', @{ $o{args} || [] });
 	pipe my $read, my $write or die "pipe: $!\n";
 	$self->{proc} = spawn(
-		[ "$build/hubd", @args, '--ready-fd', fileno $write ],
+		[ @{ $o{under} || [] }, "$build/hubd", @args, '--ready-fd', fileno $write ],
 		out => $self->{log}, err => $o{err} // "$self->{log}.err", pass => [$write],
 		defined $o{in} ? (in => $o{in}) : (),
 		env => { _sanitizer_env("$dir/sanitizer"), %{ $o{env} || {} } });

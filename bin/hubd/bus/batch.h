@@ -1,6 +1,7 @@
 /* A batch of records as bytes: what Redis keeps of a session's log, an entry each, and what hubds
  * hear. A head of one line of text, `r EPOCH FIRST N BEFORE ID`, then the records, each with its
- * tags in front of it, the lowest byte first. And what Redis remembers of those with an ack. Pure. */
+ * tags in front of it, the lowest byte first. And what Redis remembers of those with an ack. Pure.
+ */
 #ifndef HUBD_BATCH_H
 #define HUBD_BATCH_H
 

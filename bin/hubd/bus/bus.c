@@ -56,7 +56,9 @@ static enum hub_code offer(struct archive *a, struct offer *o, const char **why)
 
 static void ask(struct archive *a, struct archive_job *job)
 {
-	struct link *l = link_of((struct bus *)a, job->session);
+	struct bus *bus = (struct bus *)a;
+	struct link *l =
+	    job->what == ARCHIVE_LIST ? &bus->link[job->to % bus->n] : link_of(bus, job->session);
 	bool stopped;
 
 	job->next = NULL;

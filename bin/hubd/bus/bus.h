@@ -18,9 +18,10 @@
  *
  * The files, from above: bus.c begins and ends it, bus_link.c is a link's thread, bus_greet.c
  * and bus_fail.c begin and end its connections, bus_hear.c what is heard there, bus_open.c what is
- * asked, bus_look.c what comes in or was missed, bus_publish.c what goes out, bus_far.c the
- * sessions, bus_queue.c what waits, bus_call.c commands; redis_conn.c and redis_url.c speak to
- * Redis, batch.c is the bytes of records, scripts.c the scripts beside it. */
+ * asked, bus_ask.c of other hubds, bus_list.c which sessions there are, bus_look.c what comes in or
+ * was missed, bus_publish.c what goes out, bus_far.c the sessions, bus_queue.c what waits,
+ * bus_call.c commands; redis_conn.c and redis_url.c speak to Redis, batch.c is the bytes of
+ * records, scripts.c the scripts beside it. */
 #ifndef HUBD_BUS_H
 #define HUBD_BUS_H
 
@@ -41,6 +42,8 @@ struct bus_settings {
 	/* What operators have set at another hubd, or it asks and answers: texts as of ARCHIVE_KEEP;
 	 * news: just now. On a thread of the bus, or before it is started. */
 	void (*kept)(void *arg, struct span name, struct span value, uint64_t until_ms, bool news);
+	/* Another hubd asks, and is to be answered by ARCHIVE_ANSWER. On a thread of the bus. */
+	void (*asked)(void *arg, uint64_t node, uint64_t number, struct span question);
 	void *arg;
 	uint64_t node_ms; /* silence after which another hubd's members are gone */
 };

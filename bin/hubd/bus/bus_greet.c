@@ -176,6 +176,8 @@ void link_sub_opened(struct link *l)
 	if (n)
 		redis_put(&l->sub.out, words, n);
 	kept_subscribe(l);
+	asks_subscribe(l);
+	lists_subscribe(l);
 	for (struct far *f = l->all; f; f = f->next)
 		far_subscribe(l, f);
 }

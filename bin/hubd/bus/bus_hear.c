@@ -58,6 +58,13 @@ void hear(struct link *l, const redisReply *reply)
 						      (size_t)reply->element[2]->len});
 		return;
 	}
+	if (channel->type == REDIS_REPLY_STRING && reply->element[2]->type == REDIS_REPLY_STRING) {
+		struct span name = {channel->str, (size_t)channel->len};
+		struct span text = {reply->element[2]->str, (size_t)reply->element[2]->len};
+
+		if (ask_message(l, name, text) || list_message(l, name, text))
+			return;
+	}
 	if (what->type != REDIS_REPLY_STRING || channel->type != REDIS_REPLY_STRING ||
 	    (size_t)channel->len < prefix + 2)
 		return;

@@ -34,6 +34,7 @@
 #define BUS_AGAIN_MS 200       /* to the next attempt, twice as long each time, */
 #define BUS_AGAIN_MAX_MS 2000
 #define BUS_KEPT BUS_PREFIX "kept"				 /* a hash and a channel */
+#define BUS_SESSIONS BUS_PREFIX "sessions"			 /* a channel */
 #define BUS_NAME (sizeof(BUS_PREFIX) + ENVELOPE_SESSION_MAX + 8) /* of a key */
 
 struct link;
@@ -148,9 +149,11 @@ struct link {
 	uint64_t batches;    /* so far */
 	struct node node[BUS_NODES];
 	unsigned nnodes;
-	uint64_t beat_ms; /* when to say next that this one is there, */
-	bool beats;	  /* and whether it has said so */
-	bool kept_asked;  /* what operators have set is under way */
+	uint64_t beat_ms;	   /* when to say next that this one is there, */
+	bool beats;		   /* and whether it has said so */
+	bool kept_asked;	   /* what operators have set is under way */
+	struct archive_job *asked; /* of other hubds; */
+	uint64_t questions;	   /* how many so far */
 	struct buf scratch;
 	struct incoming in[BATCH_RECORDS];
 
@@ -253,6 +256,24 @@ void kept_job(struct link *l, struct archive_job *job);
 void kept_subscribe(struct link *l);
 void kept_message(struct link *l, struct span text);
 void kept_ask(struct link *l); /* for all of it */
+
+/* --- bus_ask.c: what hubds ask each other; at the first link */
+
+void ask_job(struct link *l, struct archive_job *job);
+void answer_job(struct link *l, struct archive_job *job);
+void asks_subscribe(struct link *l);
+
+/* A message; whether it was of a channel of this kind. */
+bool ask_message(struct link *l, struct span channel, struct span text);
+
+/* Ends what has waited for too long, or all. */
+void asks_timeouts(struct link *l, uint64_t now_ms, bool all);
+
+/* --- bus_list.c: which sessions there are */
+
+void list_job(struct link *l, struct archive_job *job);
+void lists_subscribe(struct link *l);
+bool list_message(struct link *l, struct span channel, struct span text); /* as ask_message() */
 
 /* --- bus_publish.c */
 

@@ -229,6 +229,7 @@ static void tick(struct link *l, uint64_t now_ms)
 	if (now_ms >= l->late_ms) {
 		publish_timeouts(l, now_ms);
 		open_timeouts(l, now_ms);
+		asks_timeouts(l, now_ms, false);
 		l->late_ms = now_ms + BUS_LATE_MS;
 	}
 }
@@ -285,6 +286,7 @@ static void give_up_all(struct link *l)
 		jobs_end(&f->asked, -EAGAIN, 0);
 	}
 	link_close(l);
+	asks_timeouts(l, 0, true);
 	redis_conn_close(&l->sub);
 	far_unsubscribed_all(l);
 	for (struct far *f = l->all; f; f = f->next) {

@@ -221,9 +221,10 @@ void open_far(struct link *l, struct far *f)
 	randombytes_buf(&n, sizeof(n));
 	snprintf(epoch, sizeof(epoch), "%016jx", (uintmax_t)n);
 	snprintf(ttl, sizeof(ttl), "%ju", (uintmax_t)l->bus->set->ttl_ms);
-	if (call && call_script(l, call, SCRIPT_OPEN, f->session, 2) == 0 &&
+	if (call && call_script(l, call, SCRIPT_OPEN, f->session, 3) == 0 &&
 	    redis_put_arg(&call->command, epoch, 16) == 0 &&
-	    redis_put_arg(&call->command, ttl, strlen(ttl)) == 0)
+	    redis_put_arg(&call->command, ttl, strlen(ttl)) == 0 &&
+	    redis_put_arg(&call->command, BUS_SESSIONS, sizeof(BUS_SESSIONS) - 1) == 0)
 		link_call(l, call);
 	else
 		call_free(call);
@@ -417,6 +418,15 @@ void open_job(struct link *l, struct archive_job *job)
 		return;
 	case ARCHIVE_KEEP:
 		kept_job(l, job);
+		return;
+	case ARCHIVE_ASK:
+		ask_job(l, job);
+		return;
+	case ARCHIVE_ANSWER:
+		answer_job(l, job);
+		return;
+	case ARCHIVE_LIST:
+		list_job(l, job);
 		return;
 	}
 }

@@ -11,10 +11,13 @@ enum script {
 	SCRIPT_RENEW,
 	SCRIPT_DELETE,
 	SCRIPT_HERE,
-	SCRIPTS
+	SCRIPTS,		/* all above are of sessions; */
+	SCRIPT_LEASE = SCRIPTS, /* these are the bridge's */
+	SCRIPT_RELEASE,
+	SCRIPTS_ALL
 };
 
-#define SCRIPT_KEYS 6 /* of each: those of one session */
+#define SCRIPT_KEYS 6 /* of each of a session's: those of the session */
 
 /* Its text, which lives for ever. */
 struct span script_text(enum script script);

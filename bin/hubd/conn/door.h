@@ -145,7 +145,7 @@ struct dialect {
 	/* Another token to come back with, in place of one that gets old. NULL: none was given. */
 	int (*resume)(struct buf *out, const struct conn *c);
 	/* Names in quotes with commas between; more: others follow. */
-	int (*sessions)(struct buf *out, struct span names, bool more);
+	int (*sessions)(struct buf *out, struct span names, bool more, bool partial);
 };
 
 /* What a carrier does for a connection. */

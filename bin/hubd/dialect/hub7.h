@@ -44,7 +44,7 @@ int hub7_skipped(struct buf *out, const char *session, uint64_t n);
 int hub7_area_left(struct buf *out, const char *session, struct span left);
 int hub7_gap(struct buf *out, const char *session, const char *above, uint64_t from, uint64_t to);
 int hub7_left(struct buf *out, const char *session, const char *above, uint32_t user_count);
-int hub7_sessions(struct buf *out, struct span names, bool more);
+int hub7_sessions(struct buf *out, struct span names, bool more, bool partial);
 
 /* The answer to `presence`. Returns 0 or -ENOMEM. */
 int hub7_members(struct worker *w, struct buf *out, struct session *s);

@@ -167,11 +167,13 @@ int hub7_expiring(struct buf *out, double exp)
 	return buf_printf(out, "{\"type\":\"token_expiring\",\"exp\":%.0f}", exp);
 }
 
-int hub7_sessions(struct buf *out, struct span names, bool more)
+int hub7_sessions(struct buf *out, struct span names, bool more, bool partial)
 {
 	int r = buf_puts(out, "{\"type\":\"session_list\",\"sessions\":[");
 
 	if (r == 0 && names.len)
 		r = buf_put(out, names.p, names.len);
-	return r == 0 ? buf_puts(out, more ? "],\"more\":true}" : "],\"more\":false}") : r;
+	if (r == 0)
+		r = buf_printf(out, "],\"more\":%s", more ? "true" : "false");
+	return r == 0 ? buf_puts(out, partial ? ",\"partial\":true}" : "}") : r;
 }

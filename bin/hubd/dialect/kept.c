@@ -35,21 +35,17 @@ static int put_string(struct buf *b, const char *name, const char *text, size_t 
 	return r == 0 && len ? buf_put_json(b, text, len) : r;
 }
 
-/* As it was asked for. */
-static int put_close(struct buf *b, const struct steering *st)
+/* What is meant, and the end of it. */
+static int put_whom(struct buf *b, const struct whom *w)
 {
-	const struct whom *w = &st->whom;
 	char network[NETWORK_TEXT] = "", id[ID_LEN + 1] = "";
-	int r = buf_printf(b, CLOSE "%d", (int)st->code);
+	int r;
 
 	if (w->has_client)
 		id_text(w->client, id);
 	if (w->has_network)
 		network_text(&w->network, network);
-	if (r == 0)
-		r = put_string(b, "reason", st->reason, strlen(st->reason));
-	if (r == 0)
-		r = put_string(b, "client_id", id, strlen(id));
+	r = put_string(b, "client_id", id, strlen(id));
 	if (r == 0)
 		r = put_string(b, "user", w->user.text, w->user.len);
 	if (r == 0)
@@ -59,6 +55,24 @@ static int put_close(struct buf *b, const struct steering *st)
 	if (r == 0)
 		r = put_string(b, "session_id", w->session, w->session_len);
 	return r == 0 ? buf_puts(b, "}") : r;
+}
+
+/* As it was asked for. */
+static int put_close(struct buf *b, const struct steering *st)
+{
+	int r = buf_printf(b, CLOSE "%d", (int)st->code);
+
+	if (r == 0)
+		r = put_string(b, "reason", st->reason, strlen(st->reason));
+	return r == 0 ? put_whom(b, &st->whom) : r;
+}
+
+static int put_list(struct buf *b, const struct steering *st)
+{
+	int r = buf_printf(b, "{\"limit\":%u,\"after\":\"%u-%ju\"", st->max, st->from_worker,
+			   (uintmax_t)st->from);
+
+	return r == 0 ? put_whom(b, &st->whom) : r;
 }
 
 int kept_put(struct buf *name, struct buf *value, const struct steering *st,
@@ -74,6 +88,8 @@ int kept_put(struct buf *name, struct buf *value, const struct steering *st,
 	char network[NETWORK_TEXT];
 	int r;
 
+	if (st->verb == STEER_CONNECTIONS)
+		return put_list(value, st);
 	if (st->verb == STEER_CLOSE) {
 		r = buf_puts(name, "close");
 		return r == 0 ? put_close(value, st) : r;
@@ -209,6 +225,11 @@ bool kept_read_close(struct steering *st, struct span value)
 {
 	return value.len > sizeof(CLOSE) && memcmp(value.p, CLOSE, sizeof(CLOSE) - 1) == 0 &&
 	       read_order(st, STEER_CLOSE, value);
+}
+
+bool kept_read_list(struct steering *st, struct span value)
+{
+	return read_order(st, STEER_CONNECTIONS, value);
 }
 
 /* One field, as steering has it. */

@@ -29,6 +29,9 @@ bool kept_read_gone(struct steering *st, struct span value, size_t i);
  */
 bool kept_read_close(struct steering *st, struct span value);
 
+/* Reads what another hub asks for: STEER_CONNECTIONS. The same. */
+bool kept_read_list(struct steering *st, struct span value);
+
 /* Reads what it says: st->verb is STEER_BAN or STEER_LIMIT. False for what is none. */
 bool kept_read(struct steering *st, struct span value);
 

@@ -84,12 +84,32 @@ static bool read_reason(struct span value, char out[STEER_REASON_MAX + 1])
 	return true;
 }
 
-/* Where a list goes on: of connections WORKER-NUMBER, of bans NUMBER. */
+#define HUB_DIGITS 16
+
+static bool read_hub(struct steering *st, struct span value)
+{
+	char text[HUB_DIGITS + 1] = "";
+
+	memcpy(text, value.p, HUB_DIGITS);
+	st->elsewhere = strspn(text, "0123456789abcdef") == HUB_DIGITS;
+	st->hub = strtoull(text, NULL, 16);
+	return st->elsewhere;
+}
+
+/* Where a list goes on: of connections WORKER-NUMBER, with HUB- in front where they are another
+ * one's, of bans NUMBER. */
 static bool read_place(struct steering *st, struct span value)
 {
-	const char *dash = memchr(value.p, '-', value.len);
+	const char *dash;
 	int64_t worker = 0, number;
 
+	if (st->verb == STEER_CONNECTIONS && value.len > HUB_DIGITS && value.p[HUB_DIGITS] == '-') {
+		if (!read_hub(st, value))
+			return false;
+		value.p += HUB_DIGITS + 1;
+		value.len -= HUB_DIGITS + 1;
+	}
+	dash = memchr(value.p, '-', value.len);
 	if (st->verb == STEER_CONNECTIONS) {
 		if (!dash || !read_whole((struct span){value.p, (size_t)(dash - value.p)},
 					 WORKERS_MAX, &worker))
@@ -422,12 +442,20 @@ int steering_answer(struct buf *b, const struct session_env *env, const struct s
 		r = buf_printf(b, ",\"closed\":%u", result->n);
 	if (r == 0 && st->verb == STEER_CONNECTIONS)
 		r = put_list(b, "connections", result);
+	if (r == 0 && result->hub)
+		r = buf_printf(b, ",\"hub\":\"%016jx\"", (uintmax_t)result->hub);
+	if (r == 0 && result->silent)
+		r = buf_puts(b, ",\"silent\":true");
 	if (r == 0 && st->verb == STEER_BANS)
 		r = put_list(b, "bans", result);
-	if (r == 0 && result->more && st->verb == STEER_CONNECTIONS)
-		r = buf_printf(b, ",\"next\":\"%u-%ju\"", result->next_worker,
-			       (uintmax_t)result->next);
-	else if (r == 0 && result->more)
+	if (r == 0 && result->more && st->verb == STEER_CONNECTIONS) {
+		r = buf_puts(b, ",\"next\":\"");
+		if (r == 0 && result->next_elsewhere)
+			r = buf_printf(b, "%016jx-", (uintmax_t)result->next_hub);
+		if (r == 0)
+			r = buf_printf(b, "%u-%ju\"", result->next_worker, (uintmax_t)result->next);
+	}
+	if (r == 0 && result->more && st->verb != STEER_CONNECTIONS)
 		r = buf_printf(b, ",\"next\":\"%ju\"", (uintmax_t)result->next);
 	if (r == 0 && st->verb == STEER_LIMIT)
 		r = put_limits(b, env, &result->limits);

@@ -131,6 +131,10 @@ static bool begin(struct order *o)
 {
 	switch (o->st.verb) {
 	case STEER_CONNECTIONS:
+		if (o->st.elsewhere) {
+			order_ask(o);
+			return false;
+		}
 		return o->st.from_worker < o->conn->worker->all->n;
 	case STEER_CLOSE:
 		end_named(o);

@@ -21,7 +21,7 @@
 #define STEER_LIST_BYTES (256 * 1024) /* and about so many bytes */
 
 enum steer_verb {
-	STEER_CONNECTIONS, /* lists those that are meant */
+	STEER_CONNECTIONS, /* lists those that are meant, hub by hub: this one first */
 	STEER_CLOSE,	   /* sends them away */
 	STEER_BANS,	   /* lists bans */
 	STEER_BAN,	   /* and sends away whom it is about */
@@ -35,14 +35,18 @@ struct members;
 struct steering;
 
 struct steer_result {
-	enum hub_code code; /* HUB_OK, or HUB_NOT_FOUND, HUB_BANS_FULL, HUB_HUB_FULL, HUB_INTERNAL
-			       with why */
+	enum hub_code code; /* HUB_OK, or HUB_NOT_FOUND, HUB_BANS_FULL, HUB_HUB_FULL,
+			     * HUB_UNAVAILABLE, HUB_INTERNAL with why */
 	const char *why;    /* static text */
 	unsigned n;	    /* listed, or closed */
 	struct buf list;    /* JSON with commas between; its maker's */
-	bool more;	    /* there are others: from next_worker and next on */
+	bool more;	    /* there are others: from next_worker and next on, */
 	unsigned next_worker;
 	uint64_t next;
+	bool next_elsewhere; /* at another hub, as steering.hub */
+	uint64_t next_hub;
+	uint64_t hub; /* whose they are; 0: this one's */
+	bool silent;  /* it does not answer */
 	struct session_limits limits;
 };
 
@@ -52,6 +56,8 @@ struct steering {
 	enum close_code code;
 	char reason[STEER_REASON_MAX + 1];
 	double seconds;	       /* of a ban; 0: for ever */
+	bool elsewhere;	       /* of connections: those of another hub, of the one of the */
+	uint64_t hub;	       /* least id from here on */
 	unsigned from_worker;  /* of lists: where they go on, */
 	uint64_t from;	       /* and at which number */
 	unsigned max;	       /* entries */
@@ -63,7 +69,8 @@ struct steering {
 	/* Append one as JSON; 0 or -ENOMEM. */
 	int (*put_connection)(struct buf *out, struct conn *c);
 	int (*put_ban)(struct buf *out, const struct ban_listed *ban);
-	/* The name and the words by which an archive keeps it; see dialect/kept.h. */
+	/* The name and the words by which an archive keeps it, or another hub is asked; see
+	 * dialect/kept.h. */
 	int (*put_kept)(struct buf *name, struct buf *value, const struct steering *st,
 			const struct session_limits *limits);
 	/* The same for those that were sent away and are not to come back as who they were: a user,
@@ -92,6 +99,9 @@ void steer(struct conn *c, const struct steering *st);
 
 /* Sends away those whom it is about; another hub was asked to. For any thread. */
 void steer_elsewhere(struct workers *all, const struct steering *st);
+
+/* Answers the question of that hub and number, which lists. The same. */
+void steer_asked(struct workers *all, const struct steering *st, uint64_t hub, uint64_t number);
 
 /* Before anybody is there: a ban, until that time of worker_now_ms() (0: for ever), or a session's
  * limits, that an archive has kept. Returns 0 or -errno. */

@@ -168,10 +168,103 @@ void order_tell(struct order *o)
 		ask(o, a, 0);
 }
 
+/* --- a list of other hubs */
+
+#define NOT_ASKED "the other hubs cannot be asked"
+
+void order_ask(struct order *o)
+{
+	struct archive *a = o->conn->worker->members->registry->env->archive;
+
+	if (!a || !a->offer)
+		return;
+	if (a->failing(a) || o->st.put_kept(&o->name, &o->value, &o->st, NULL) < 0) {
+		order_fail(o, HUB_UNAVAILABLE, NOT_ASKED);
+		return;
+	}
+	o->job = (struct archive_job){.done = {.run = order_archived},
+				      .worker = o->conn->worker,
+				      .what = ARCHIVE_ASK,
+				      .value = {o->value.data, o->value.len},
+				      .from = o->st.hub};
+	o->asked = true;
+	o->due++;
+	a->ask(a, &o->job);
+}
+
+/* An answer is one line of numbers, which are where the list goes on, then the list. */
+static int put_answer(struct buf *b, const struct steer_result *r)
+{
+	int status =
+	    buf_printf(b, "%u %u %ju %u\n", r->more, r->next_worker, (uintmax_t)r->next, r->n);
+
+	return status == 0 ? buf_put(b, r->list.data, r->list.len) : status;
+}
+
+static bool take_number(struct buf *b, size_t *at, uint64_t *n)
+{
+	size_t from = *at;
+
+	for (*n = 0; *at < b->len && b->data[*at] >= '0' && b->data[*at] <= '9'; (*at)++)
+		*n = *n * 10 + (uint64_t)(b->data[*at] - '0');
+	return *at > from && (*at)++ < b->len;
+}
+
+static bool take_answer(struct buf *b, struct steer_result *r)
+{
+	uint64_t more, worker, n;
+	size_t at = 0;
+
+	if (!take_number(b, &at, &more) || !take_number(b, &at, &worker) ||
+	    !take_number(b, &at, &r->next) || !take_number(b, &at, &n))
+		return false;
+	r->n = (unsigned)n;
+	if (more) {
+		r->next_hub = r->hub;
+		r->next_worker = (unsigned)worker;
+	} else {
+		r->next = 0;
+	}
+	buf_consume(b, at);
+	r->list = *b;
+	*b = (struct buf){0};
+	return true;
+}
+
+/* What one other hub says, or does not; then comes the next one. */
+static void end_asked(struct order *o)
+{
+	struct steer_result *r = &o->result;
+	struct archive_job *job = &o->job;
+
+	if (job->status == -EIO) {
+		order_fail(o, HUB_UNAVAILABLE, NOT_ASKED);
+		return;
+	}
+	r->hub = job->tail;
+	r->more = r->next_elsewhere = job->found;
+	r->next_hub = job->tail + 1;
+	r->silent = job->found && (job->status < 0 || !take_answer(&job->text, r));
+	buf_free(&job->text);
+}
+
+/* Behind all that are here come those of others. */
+static void end_list(struct order *o)
+{
+	const struct archive *a = o->conn->worker->members->registry->env->archive;
+	struct steer_result *r = &o->result;
+
+	if (o->asked)
+		end_asked(o);
+	else if (!o->st.elsewhere && !r->more && a && a->offer)
+		r->more = r->next_elsewhere = true;
+}
+
 /* --- the same of another hub's */
 
 static void free_elsewhere(struct order *o)
 {
+	buf_free(&o->result.list);
 	buf_free(&o->name);
 	buf_free(&o->value);
 	buf_free(&o->clients);
@@ -184,12 +277,31 @@ static void on_kept_elsewhere(struct worker *w, struct mail *mail)
 	free_elsewhere(order_of_job(mail));
 }
 
+static void answer(struct order *o, struct worker *w, struct archive *a)
+{
+	if (o->result.code != HUB_OK || put_answer(&o->value, &o->result) < 0) {
+		free_elsewhere(o);
+		return;
+	}
+	o->job = (struct archive_job){.done = {.run = on_kept_elsewhere},
+				      .worker = w,
+				      .what = ARCHIVE_ANSWER,
+				      .value = {o->value.data, o->value.len},
+				      .from = o->hub,
+				      .to = o->question};
+	a->ask(a, &o->job);
+}
+
 /* Those that were sent away here are not to come back as who they were anywhere. */
 void order_end_elsewhere(struct order *o, struct worker *w)
 {
 	struct archive *a = w->members->registry->env->archive;
 	uint64_t ttl_ms = w->conns->resume_ms;
 
+	if (o->question) {
+		answer(o, w, a);
+		return;
+	}
 	if (!a || !o->st.put_ended || !o->clients.len || o->forgets ||
 	    o->st.put_ended(&o->name, &o->value, (struct span){0},
 			    (const uint64_t *)(void *)o->clients.data,
@@ -245,6 +357,8 @@ void order_home(struct order *o)
 		return;
 	if (o->st.verb == STEER_DELETE)
 		end_deletion(o);
+	else if (o->st.verb == STEER_CONNECTIONS)
+		end_list(o);
 	else if (o->asked && o->job.status < 0)
 		order_fail(o, HUB_INTERNAL, o->job.passes ? NOT_TOLD : NOT_KEPT);
 	o->asked = false;

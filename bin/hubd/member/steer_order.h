@@ -24,8 +24,9 @@ struct order {
 	uint64_t ended_ms;  /* when, by the wall clock */
 	struct steering st;
 	struct steer_result result;
-	struct conn *conn; /* who asks */
-	unsigned due;	   /* what has to come home */
+	struct conn *conn;	/* who asks, or NULL: */
+	uint64_t hub, question; /* another hub */
+	unsigned due;		/* what has to come home */
 	enum count_steer counted;
 };
 
@@ -51,6 +52,9 @@ void order_archived(struct worker *w, struct mail *mail);
 /* What was done is to outlive the hub, until then (wall clock, in ms; 0: for ever): it is answered
  * when it does. */
 void order_keep(struct order *o, uint64_t until_ms);
+
+/* The next other hub lists those that are meant. */
+void order_ask(struct order *o);
 
 /* Hubs beside this one are to do the same now, where they do not hear of it by what is kept. */
 void order_tell(struct order *o);

@@ -188,15 +188,30 @@ void order_walk(struct order *o, unsigned from)
 	worker_post(o->conn->worker->all->at[from], &o->mail);
 }
 
-void steer_elsewhere(struct workers *all, const struct steering *st)
+static void begin_elsewhere(struct workers *all, const struct steering *st, uint64_t hub,
+			    uint64_t question)
 {
 	struct order *o = calloc(1, sizeof(*o));
 
 	if (!o)
 		return;
 	o->st = *st;
+	o->hub = hub;
+	o->question = question;
 	o->ended_ms = clock_wall_ms();
 	order_word(o);
 	o->mail.run = on_visit;
-	worker_post(all->at[0], &o->mail);
+	worker_post(all->at[st->from_worker], &o->mail);
+}
+
+void steer_elsewhere(struct workers *all, const struct steering *st)
+{
+	begin_elsewhere(all, st, 0, 0);
+}
+
+void steer_asked(struct workers *all, const struct steering *st, uint64_t hub, uint64_t number)
+{
+	/* Where there never was such a place nobody answers. */
+	if (st->from_worker < all->n)
+		begin_elsewhere(all, st, hub, number);
 }

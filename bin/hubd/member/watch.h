@@ -1,6 +1,6 @@
 /* A connection that is told which sessions there are: all of them, some at a time, as it reads
- * them, then those that come into being. A cursor on the registry's list. For its worker's thread.
- */
+ * them, here and then at other hubs, then those that come into being. A cursor on the registry's
+ * list, and on the archive's. For its worker's thread. */
 #ifndef HUBD_WATCH_H
 #define HUBD_WATCH_H
 
@@ -15,6 +15,12 @@ struct watch {
 	struct conn *conn;
 	struct watch *next, **link; /* the worker's */
 	bool listing;		    /* the end of the list was not told yet */
+	/* Behind those that are here come those of other hubs, a page at a time. */
+	bool elsewhere;	       /* there is more of them */
+	bool partial;	       /* not all of them can be had */
+	struct watch_ask *ask; /* a page that is under way, or NULL */
+	struct buf page;       /* one that is to be told */
+	uint64_t part, from;   /* where the next one begins, as of ARCHIVE_LIST */
 };
 
 /* The connection ends; without a watch nothing happens. */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "json/envelope.h"
 #include "json/terms.h"
 #include "log/log.h"
@@ -29,6 +30,15 @@ enum archive_what {
 	/* Keeps a text under a name, in the place of what was there; an empty one: nothing. It has
 	 * no session. */
 	ARCHIVE_KEEP,
+	/* Of an archive that numbers: asks the other hub of the least id from `from` on what
+	 * `value` says; and answers such a question, the one of number `to` of the hub `from`. Both
+	 * have no session. */
+	ARCHIVE_ASK,
+	ARCHIVE_ANSWER,
+	/* The same: names of sessions that are not here, in quotes with commas between: some of
+	 * part `to` from the place `from` on, both 0 at first. tail is the next place, 0: the part
+	 * ends; then `found` says whether there is another part. */
+	ARCHIVE_LIST,
 };
 
 /* A request, embedded by who asks, and its answer. */
@@ -42,7 +52,7 @@ struct archive_job {
 	enum archive_what what;
 	uint64_t from, to;	 /* ARCHIVE_READ: the records wanted, */
 	size_t max;		 /* at most so many bytes of them, but at least one record */
-	struct span name, value; /* ARCHIVE_KEEP; borrowed until it is done, */
+	struct span name, value; /* ARCHIVE_KEEP, ARCHIVE_ASK, ..; borrowed until it is done, */
 	uint64_t until_ms;	 /* and for how long, in ms since 1970; 0: for ever */
 	bool passes; /* the same: only other hubs are told, those that are there now; for an
 		      * archive that numbers */
@@ -51,6 +61,10 @@ struct archive_job {
 			  where `from` is not kept */
 	bool found;    /* ARCHIVE_OPEN: the session is kept; ARCHIVE_DELETE: it was */
 	uint64_t tail; /* ARCHIVE_OPEN: the first seq kept; UINT64_MAX: none */
+	/* ARCHIVE_ASK: `found` says whether there is such a hub, `tail` is its id, and this is its
+	 * answer; status is -EAGAIN where it gives none. ARCHIVE_LIST: the names. The asker's to
+	 * free. */
+	struct buf text;
 	/* ARCHIVE_READ: n records from `from` on, in a chain of chunks numbered from 1: a reference
 	 * that is the asker's to give up. Where it passes: n hubs that hear it, this one included.
 	 */

@@ -172,6 +172,24 @@ struct session *registry_take_idle(struct registry *r, uint64_t now_ms, uint64_t
 	return NULL;
 }
 
+bool registry_has(struct registry *r, struct span id)
+{
+	bool has;
+
+	pthread_mutex_lock(&r->lock);
+	has = *registry_link(r, id) != NULL;
+	pthread_mutex_unlock(&r->lock);
+	return has;
+}
+
+void registry_elsewhere(struct registry *r, struct span id)
+{
+	pthread_mutex_lock(&r->lock);
+	if (!*registry_link(r, id))
+		registry_list_news(r, id);
+	pthread_mutex_unlock(&r->lock);
+}
+
 struct session *registry_find(struct registry *r, struct span id)
 {
 	struct session *s;

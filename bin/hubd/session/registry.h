@@ -19,6 +19,8 @@ struct registry_watch {
 	struct registry_watch *next, **link;
 	struct session *at; /* the next one that it is to be told of, or NULL */
 	struct worker *worker;
+	struct buf news; /* sessions of other hubs that have come into being: as registry_list() */
+	bool lost;	 /* there were too many */
 };
 
 /* A worker whose watches have something new before them. */
@@ -103,9 +105,16 @@ bool registry_watch(struct registry *r, struct registry_watch *w, struct worker 
 void registry_unwatch(struct registry *r, struct registry_watch *w);
 
 /* Appends the names of the next sessions to out, in quotes and with commas between, some max bytes
- * of them. *more: there are others. Returns 0 or -ENOMEM. */
+ * of them, and the news. *more: there are others. *lost: and news that are to be looked for at the
+ * other hubs once more. Returns 0 or -ENOMEM. */
 int registry_list(struct registry *r, struct registry_watch *w, struct buf *out, size_t max,
-		  bool *more);
+		  bool *more, bool *lost);
+
+/* A session has come into being at another hub: tells the watches, unless it is here, too. */
+void registry_elsewhere(struct registry *r, struct span id);
+
+/* Whether there is one in memory. */
+bool registry_has(struct registry *r, struct span id);
 
 /* Whether there are sessions that it has not been told of. */
 bool registry_behind(struct registry *r, const struct registry_watch *w);

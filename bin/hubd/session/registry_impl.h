@@ -10,6 +10,7 @@
 
 /* --- registry_list.c */
 void registry_list_init(struct registry *r);
+void registry_list_news(struct registry *r, struct span id); /* of another hub */
 void registry_list_append(struct registry *r, struct session *s);
 void registry_list_remove(struct registry *r, struct session *s);
 

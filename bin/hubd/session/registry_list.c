@@ -6,6 +6,8 @@
 
 #include "session/registry_impl.h"
 
+#define NEWS_BYTES 16384 /* of other hubs, that wait for one who reads slowly */
+
 /* Free for the next one before the watches look, so that nothing is missed. */
 static void on_news(struct worker *w, struct mail *mail)
 {
@@ -23,6 +25,12 @@ void registry_list_init(struct registry *r)
 	}
 }
 
+static void post_news(struct registry *r, struct worker *w)
+{
+	if (!atomic_exchange(&r->news[w->index].posted, true))
+		worker_post(w, &r->news[w->index].mail);
+}
+
 void registry_list_append(struct registry *r, struct session *s)
 {
 	struct registry_watch *w;
@@ -34,8 +42,7 @@ void registry_list_append(struct registry *r, struct session *s)
 		if (w->at)
 			continue;
 		w->at = s;
-		if (!atomic_exchange(&r->news[w->worker->index].posted, true))
-			worker_post(w->worker, &r->news[w->worker->index].mail);
+		post_news(r, w->worker);
 	}
 }
 
@@ -82,11 +89,12 @@ void registry_unwatch(struct registry *r, struct registry_watch *w)
 			w->next->link = w->link;
 		w->link = NULL;
 	}
+	buf_free(&w->news);
 	pthread_mutex_unlock(&r->lock);
 }
 
 int registry_list(struct registry *r, struct registry_watch *w, struct buf *out, size_t max,
-		  bool *more)
+		  bool *more, bool *lost)
 {
 	size_t start = out->len;
 	int status = 0;
@@ -96,9 +104,27 @@ int registry_list(struct registry *r, struct registry_watch *w, struct buf *out,
 		status = buf_printf(out, "%s\"%s\"", out->len > start ? "," : "", w->at->id);
 		w->at = w->at->all_next;
 	}
+	if (status == 0 && w->news.len && out->len > start)
+		status = buf_puts(out, ",");
+	if (status == 0)
+		status = buf_put(out, w->news.data, w->news.len);
+	w->news.len = 0;
 	*more = w->at != NULL;
+	*lost = w->lost;
+	w->lost = false;
 	pthread_mutex_unlock(&r->lock);
 	return status;
+}
+
+void registry_list_news(struct registry *r, struct span id)
+{
+	for (struct registry_watch *w = r->watches; w; w = w->next) {
+		if (w->news.len >= NEWS_BYTES ||
+		    buf_printf(&w->news, "%s\"%.*s\"", w->news.len ? "," : "", (int)id.len, id.p) <
+			0)
+			w->lost = true;
+		post_news(r, w->worker);
+	}
 }
 
 bool registry_behind(struct registry *r, const struct registry_watch *w)
@@ -106,7 +132,7 @@ bool registry_behind(struct registry *r, const struct registry_watch *w)
 	bool behind;
 
 	pthread_mutex_lock(&r->lock);
-	behind = w->at != NULL;
+	behind = w->at != NULL || w->news.len || w->lost;
 	pthread_mutex_unlock(&r->lock);
 	return behind;
 }

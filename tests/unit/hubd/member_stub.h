@@ -201,8 +201,9 @@ static inline int stub_left(struct buf *out, const char *session, const char *ab
 	return buf_printf(out, "left %s users=%u", session, user_count);
 }
 
-static inline int stub_sessions_text(struct buf *out, struct span names, bool more)
+static inline int stub_sessions_text(struct buf *out, struct span names, bool more, bool partial)
 {
+	(void)partial;
 	return buf_printf(out, "sessions %.*s%s", (int)names.len, names.p ? names.p : "",
 			  more ? " ..." : "");
 }

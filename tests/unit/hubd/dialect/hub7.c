@@ -190,12 +190,16 @@ static void texts_are_json_whatever_they_hold(void **state)
 	buf_puts(b, "\n");
 	assert_int_equal(hub7_left(b, "a", NULL, 0), 0);
 	buf_puts(b, "\n");
-	assert_int_equal(hub7_sessions(b, none, true), 0);
+	assert_int_equal(hub7_sessions(b, none, true, false), 0);
+	buf_puts(b, "\n");
+	assert_int_equal(hub7_sessions(b, none, false, true), 0);
 	buf_puts(b, "\n");
 	check_json(&p);
 	assert_true(peer_has(&p, "{\"type\":\"gap\",\"session_id\":\"a\",\"from_seq\":1,"
 				 "\"to_seq\":18446744073709551615}\n"));
 	assert_true(peer_has(&p, "{\"type\":\"session_list\",\"sessions\":[],\"more\":true}\n"));
+	assert_true(peer_has(
+	    &p, "{\"type\":\"session_list\",\"sessions\":[],\"more\":false,\"partial\":true}\n"));
 	peer_free(&p);
 }
 
