@@ -45,7 +45,7 @@ exe := $(programs:%=$(BUILD)/%)
 solib := libhub.so.$(VERSION)
 libhub := $(BUILD)/libhub.a $(BUILD)/$(solib) $(BUILD)/libhub.so.$(SOVERSION) $(BUILD)/libhub.so
 
-.PHONY: all demo check test lint lint-objects bench bench-peers bench-check conformance asan tsan fuzz install uninstall dist deb deb-try clean deps
+.PHONY: all demo check test lint lint-objects bench bench-crowd bench-peers bench-check conformance asan tsan fuzz install uninstall dist deb deb-try clean deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -177,6 +177,10 @@ lint-objects: $(patsubst %.c,$(BUILD)/obj/%.o,$(src) $(tool_src)) $(units:$(BUIL
 
 bench: all $(tools)
 	@tests/bench/run $(BUILD)
+
+# The same in a crowd of avatars, beside Socket.IO and Colyseus.
+bench-crowd: all $(tools)
+	@tests/bench/crowd $(BUILD)
 
 # The peers that come from npm.
 bench-peers:

@@ -1,5 +1,6 @@
 # The servers that hubd is compared with, each set up as its own documentation has it, with rooms: who
-# joins a room gets what its members send, its own included. Whichever is installed takes part.
+# joins a room gets what its members send, its own included. Whichever is installed takes part. And those of a
+# crowd (tests/bench/crowd): one world, in which all hear where all are.
 #
 # A server is { name, pids => function, proc, args => hubbench's arguments }, and where it has them
 # join => what a new client says to be in a room, sse => [ path of events, path to publish ]; where it speaks
@@ -18,10 +19,13 @@ my $bench = dirname(abs_path(__FILE__));
 my $message = '["message","' . 'x' x 80 . '"]';
 
 # Names in the order of the tables, hubd first. start(NAME, %o) returns nothing where there is no such
-# server here. workers => N; cpu => the only CPU it may use.
+# server here. workers => N; cpu => the only CPU it may use; deflate => 1: with permessage-deflate.
 sub names { return qw(hubd hubd-tls hubd-keys nchan nats bun ws socket.io) }
 
-my %starters = (hubd => \&_hubd, 'hubd-tls' => \&_hubd_tls, 'hubd-keys' => \&_hubd_keys,
+sub crowd_names { return qw(hubd-crowd socket.io-each socket.io-ticks colyseus) }
+
+my %starters = ('hubd-crowd' => \&_hubd_crowd, 'socket.io-each' => \&_socketio_each, 'socket.io-ticks' => \&_socketio_ticks,
+	colyseus => \&_colyseus, hubd => \&_hubd, 'hubd-tls' => \&_hubd_tls, 'hubd-keys' => \&_hubd_keys,
 	nchan => \&_nchan, nats => \&_nats, bun => \&_bun, ws => \&_ws, 'socket.io' => \&_socketio);
 
 sub start {
@@ -78,7 +82,8 @@ sub children {
 
 sub _hubd {
 	my ($o, @pin) = @_;
-	my $hub = Hub->start(workers => $o->{workers}, args => [ '--slow', 'disconnect', @{ $o->{args} || [] } ]);
+	my @deflate = $o->{deflate} ? '--deflate' : ();
+	my $hub = Hub->start(workers => $o->{workers}, args => [ '--slow', 'disconnect', @deflate, @{ $o->{args} || [] } ]);
 	# After the start, since the test library starts it: all of its threads.
 	run([ $pin[0], '-a', '-c', '-p', $o->{cpu}, $hub->pid ]) if @pin;
 	return { url => "ws://127.0.0.1:$hub->{port}/ws", port => $hub->{port}, path => '/ws', hub => $hub,
@@ -130,6 +135,7 @@ sub _nchan {
 	mkdir $dir or die "$dir: $!\n";
 	my $port = _port();
 	my $user = $> == 0 ? 'user root;' : '';
+	my $deflate = $o->{deflate} ? 'nchan_deflate_message_for_websocket on;' : '';
 	my $temp = join ' ', map { "${_}_temp_path $dir;" } qw(client_body proxy fastcgi uwsgi scgi);
 	my $config = spew("$dir/nginx.conf", <<"END");
 load_module $module;
@@ -142,7 +148,7 @@ http {
 	server {
 		listen 127.0.0.1:$port reuseport;
 		location = /ws {
-			nchan_pubsub websocket;
+			nchan_pubsub websocket; $deflate
 			nchan_channel_id \$arg_room;
 			nchan_subscriber_first_message newest;
 			nchan_message_buffer_length 2000;
@@ -204,7 +210,8 @@ sub _node {
 	my $runtime = $package eq 'bun' ? "$peers/node_modules/.bin/bun" : _program('node');
 	return unless $runtime && -x $runtime;
 	my $port = _port();
-	my $proc = spawn([ @pin, $runtime, "$bench/peers/$script", $port ], env => { HUB_BENCH_PEERS => $peers });
+	my $proc = spawn([ @pin, $runtime, "$bench/peers/$script", $port, @{ $o->{args} || [] } ],
+		env => { HUB_BENCH_PEERS => $peers });
 	_listens($proc, $port, $package);
 	return { port => $port, proc => $proc, pids => sub { $proc->{pid} } };
 }
@@ -219,6 +226,7 @@ sub _rooms {
 
 sub _ws {
 	my ($o, @pin) = @_;
+	$o->{args} = ['deflate'] if $o->{deflate};
 	return _rooms(_node($o, 'ws.js', 'ws', @pin));
 }
 
@@ -232,6 +240,37 @@ sub _socketio {
 	my $server = _node($o, 'socketio.js', 'socket.io', @pin) or return;
 	my %sio = (url => "ws://127.0.0.1:$server->{port}", args => [ '--dialect', 'socketio', '--event', 'message', '--room', 'r' ]);
 	return { %$server, %sio, path => '/socket.io/', sio => \%sio, poll => [ '/socket.io/', '40', '42["join","r"]', "42$message" ] };
+}
+
+# With all that hubd has for a crowd.
+sub _hubd_crowd {
+	my ($o, @pin) = @_;
+	my $server = _hubd({ %$o, deflate => 1 }, @pin);
+	push @{ $server->{args} }, qw(--tick 50ms --batch --conflate --compact --delta --deflate);
+	return $server;
+}
+
+sub _socketio_world {
+	my ($o, $args, @pin) = @_;
+	my $server = _node({ %$o, args => $args }, 'socketio-crowd.js', 'socket.io', @pin) or return;
+	return { %$server, url => "ws://127.0.0.1:$server->{port}",
+		args => [ '--dialect', 'socketio', '--event', 'message', '--room', 'r' ] };
+}
+
+sub _socketio_each {
+	my ($o, @pin) = @_;
+	return _socketio_world($o, [], @pin);
+}
+
+sub _socketio_ticks {
+	my ($o, @pin) = @_;
+	return _socketio_world($o, [50], @pin);
+}
+
+# Its clients are its own: peers/colyseus-crowd.js.
+sub _colyseus {
+	my ($o, @pin) = @_;
+	return _node($o, 'colyseus.js', '@colyseus/core', @pin);
 }
 
 1;

@@ -2,10 +2,10 @@
 // Rooms on the npm package "ws", as its documentation has them: the first message of a connection is
 // the name of its room; each later one goes to all in that room, the sender included.
 //
-//   node ws.js PORT      says "ready" when it listens
+//   node ws.js PORT [deflate]      says "ready" when it listens; deflate: every message is compressed
 //
 // A room of one is an echo. What a send of this kind costs is what the package costs: the payload is
-// not parsed, and no message is compressed.
+// not parsed.
 'use strict';
 const path = require('path');
 const { createRequire } = require('module');
@@ -15,7 +15,7 @@ const { WebSocketServer, WebSocket } = load('ws');
 const rooms = new Map();
 
 const server = new WebSocketServer({ host: '127.0.0.1', port: Number(process.argv[2]),
-	perMessageDeflate: false, skipUTF8Validation: false, backlog: 4096 });
+	perMessageDeflate: process.argv[3] === 'deflate' && { threshold: 0 }, skipUTF8Validation: false, backlog: 4096 });
 
 server.on('connection', (socket) => {
 	let room;
