@@ -27,7 +27,8 @@ struct batch_head {
 	struct span records;
 };
 
-/* Takes a number, and the space or line feed behind it. */
+/* Takes a word of at most BATCH_ID_MAX bytes, or a number, and the space or line feed behind it. */
+bool batch_word(struct span *s, struct span *word);
 bool batch_number(struct span *s, unsigned base, uint64_t *n);
 
 /* Reads one. False where it is none. */
