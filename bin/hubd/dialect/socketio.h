@@ -30,7 +30,7 @@ struct socketio {
 	uint32_t acked;		    /* messages with an ack so far */
 	uint32_t joins;		    /* namespaces that it was ever in, each time counted */
 	bool asked;		    /* a first CONNECT has come */
-	bool again;		    /* its CONNECT has waited for what an earlier connection was in */
+	bool again; /* its CONNECT has waited for what an earlier connection was in */
 	bool offsets;
 };
 
