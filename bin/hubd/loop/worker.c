@@ -15,7 +15,7 @@
 
 #define TICK_MS 1000
 #define POLL_EVENTS 256	    /* taken at a time */
-#define STREAMS_NS 2000000   /* of a turn, for streams that have more to read */
+#define STREAMS_NS 2000000  /* of a turn, for streams that have more to read */
 #define DRAIN_LAST_MS 1500  /* behind the drain time: for peers to take what is due to them */
 #define DRAIN_GRACE_MS 3000 /* then to answer the close, until so much behind it */
 
@@ -181,7 +181,8 @@ static void on_idle(uv_idle_t *handle)
 	(void)handle;
 }
 
-/* What is left of a list: first of the next turn's, so that all have theirs, one after the other. */
+/* What is left of a list: first of the next turn's, so that all have theirs, one after the other.
+ */
 static void put_off(struct engine *en, enum turn_step step)
 {
 	struct turn_entry **last = &en->list[step];

@@ -374,7 +374,8 @@ static void read_slowly(struct worker *w, struct turn_entry *e)
 		worker_next_turn(w, TURN_STREAMS, e);
 }
 
-/* Streams that all have more to read do not keep the loop from looking for others, and each has its part. */
+/* Streams that all have more to read do not keep the loop from looking for others, and each has its
+ * part. */
 static void readers_share_a_turn(void **state)
 {
 	struct worker_hooks hooks = loop_stub_hooks();
