@@ -107,21 +107,19 @@ sub _run {
 		my %late = map { $_->{pair} => $_->{pair} }
 		    grep { $_->{pair}{cut_at} && $_->{pair}{cut_at} < time } values %side;
 		$self->_cut($_, \%side) for values %late;
-		my @poll = map { length $_->{unsent} ? (fileno $_->{to}, POLLOUT) : (fileno $_->{fh}, POLLIN) } values %side;
+		# Each end waits to write what it has, or to read more; the other way goes on meanwhile, or both sides
+		# could wait for each other here.
+		my @ends = values %side;
+		my @poll = map { length $_->{unsent} ? (fileno $_->{to}, POLLOUT) : (fileno $_->{fh}, POLLIN) } @ends;
 		push @poll, fileno $self->{listener}, POLLIN unless $self->{shut};
 		next if IO::Poll::_poll(20, @poll) <= 0;
-		for (my $i = 0; $i < @poll; $i += 2) {
-			next unless $poll[ $i + 1 ];
-			if ($poll[$i] == fileno $self->{listener}) {
+		for my $i (0 .. $#poll / 2) {
+			next unless $poll[ 2 * $i + 1 ];
+			my $end = $ends[$i];
+			if (!$end) {
 				$self->_accept(\%side);
-			} elsif (my $end = $side{ $poll[$i] }) {
-				my ($other) = grep { $_ != $poll[$i] } @{ $end->{pair}{fds} };
-				my $from = $side{$other};
-				if (length $from->{unsent}) {
-					$self->_write($from, \%side);
-				} elsif (!length $end->{unsent}) {
-					$self->_forward($end, \%side);
-				}
+			} elsif (!$end->{pair}{over}) {
+				length $end->{unsent} ? $self->_write($end, \%side) : $self->_forward($end, \%side);
 			}
 		}
 	}
@@ -154,7 +152,7 @@ sub _forward {
 	my $pair = $end->{pair};
 	my $n = sysread $end->{fh}, my $data, 16384;
 	return if !defined $n && ($! == EAGAIN || $! == EINTR);
-	return $self->_drop($pair, $side) unless $n;
+	return $self->_gone($pair, $side) unless $n;
 	my $way = $end->{way};
 	my $limit = $pair->{cut}{$way};
 	$pair->{$way} //= 0;
@@ -168,7 +166,7 @@ sub _forward {
 	$pair->{$way} += $take;
 	$end->{unsent} = substr $data, 0, $pass;
 	$self->_write($end, $side);
-	$self->_cut($pair, $side) if defined $limit && $pair->{$way} >= $limit;
+	$self->_cut($pair, $side) if !$pair->{over} && defined $limit && $pair->{$way} >= $limit;
 }
 
 # What the other side does not take now is kept, and no more is read until it does.
@@ -176,11 +174,19 @@ sub _write {
 	my ($self, $end, $side) = @_;
 	my $n = syswrite $end->{to}, $end->{unsent};
 	return substr $end->{unsent}, 0, $n, '' if defined $n;
-	$self->_drop($end->{pair}, $side) unless $! == EAGAIN || $! == EINTR;
+	$self->_gone($end->{pair}, $side) unless $! == EAGAIN || $! == EINTR;
+}
+
+# One of the two has ended it: another one is cut in its place.
+sub _gone {
+	my ($self, $pair, $side) = @_;
+	$self->{left}++ if $pair->{cut};
+	$self->_drop($pair, $side);
 }
 
 sub _drop {
 	my ($self, $pair, $side) = @_;
+	$pair->{over} = 1;
 	for my $fd (@{ $pair->{fds} }) {
 		my $end = delete $side->{$fd} or next;
 		CORE::close $end->{fh};
