@@ -4,4 +4,4 @@ use strict;
 use warnings;
 use Hub::Browser;
 
-Hub::Browser::again(firefox => '94-document.t');
+Hub::Browser::again('94-document.t', HUB_TEST_BROWSER => 'firefox');

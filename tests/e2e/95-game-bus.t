@@ -1,9 +1,8 @@
 # Not under sanitizers.
 # Long.
-# The same as 95-game.t, with two hubs and a Redis between them.
+# 95-game.t once more, with two hubs and a Redis between them.
 use strict;
 use warnings;
-use FindBin;
+use Hub::Browser;
 
-$ENV{HUB_TEST_BUS} = 1;
-do("$FindBin::Bin/95-game.t") or die $@ || $!;
+Hub::Browser::again('95-game.t', HUB_TEST_BUS => 1);

@@ -5,4 +5,4 @@ use strict;
 use warnings;
 use Hub::Browser;
 
-Hub::Browser::again(firefox => '95-game.t');
+Hub::Browser::again('95-game.t', HUB_TEST_BROWSER => 'firefox');

@@ -4,4 +4,4 @@ use strict;
 use warnings;
 use Hub::Browser;
 
-Hub::Browser::again(firefox => '95-hubjs-browser.t');
+Hub::Browser::again('95-hubjs-browser.t', HUB_TEST_BROWSER => 'firefox');

@@ -4,4 +4,4 @@ use strict;
 use warnings;
 use Hub::Browser;
 
-Hub::Browser::again(firefox => '95-hubjs-tabs.t');
+Hub::Browser::again('95-hubjs-tabs.t', HUB_TEST_BROWSER => 'firefox');

@@ -29,10 +29,10 @@ sub missing {
 	return $o{webgl} && kind() eq 'firefox' && !_program('Xvfb') ? 'no Xvfb here' : undef;
 }
 
-# Another test once more, in that browser.
+# Another test once more, with something else in its environment.
 sub again {
-	my ($kind, $test) = @_;
-	local $ENV{HUB_TEST_BROWSER} = $kind;
+	my ($test, $name, $value) = @_;
+	local $ENV{$name} = $value;
 	do("$FindBin::Bin/$test") or die $@ || $!;
 }
 

@@ -60,8 +60,11 @@ sub kill_child {
 # Its hub, or the one that has that folder.
 sub kill_hub {
 	my ($self, $folder) = @_;
-	my ($pid) = slurp(join '/', $self->{dir}, $folder // (), 'ready') =~ /"pid":(\d+)/ or die "no hub\n";
+	my $pid;
+	# One that is being started again answers a little before it says so.
+	wait_for { ($pid) = slurp(join '/', $self->{dir}, $folder // (), 'ready') =~ /"pid":(\d+)/; $pid && !$self->{killed}{$pid} } 'a hub to kill';
 	kill 'KILL', $pid;
+	$self->{killed}{$pid} = 1;
 }
 
 # A page of it, by name, at that port, or its own.
