@@ -82,7 +82,7 @@ reports.listen(0, '127.0.0.1', () => server.listen(0, '127.0.0.1', async () => {
   process.exit();
 }));
 EOF
-seen=$(HOME=$tmp timeout 200 node "$tmp/try.js" "$tmp" 2>"$tmp/log") || :
+seen=$(HOME=$tmp timeout 300 node "$tmp/try.js" "$tmp" 2>"$tmp/log") || :
 expected='chromium, 5 streams: it opens; asked of the server: 1
 chromium, 6 streams: it opens; asked of the server: 1
 firefox, 5 streams: it opens; asked of the server: 1
