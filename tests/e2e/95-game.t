@@ -189,8 +189,15 @@ END
 		$window{Ann}->shows('town.score("Ann") + town.score("Bob") >= 2', 'bananas are eaten');
 		$window{$_}->eval('(clearInterval(pilot), dispatchEvent(new Event("blur")), 0)') for qw(Ann Bob);
 		my $now = '[town.round(), ...["Ann", "Bob"].map((name) => [...town.place(name), town.score(name)])].join()';
-		my ($one, $two) = ('', $window{Ann}->eval($now));
-		wait_for { ($one, $two) = ($two, $window{Ann}->eval($now)); $one eq $two && !$window{Ann}->eval('town.under_way()') } 'both to stand';
+		# Whoever knows a later state than those in which their last inputs are sees both stand.
+		my $last = 0;
+		for my $who (qw(Ann Bob)) {
+			$window{$who}->until('!town.under_way()', "$who to stand");
+			my $tick = $window{$who}->eval('town.tick()');
+			$last = $tick if $tick > $last;
+		}
+		$window{Ann}->until("town.tick() > $last + 1", 'a later state');
+		my $two = $window{Ann}->eval($now);
 		kill 'STOP', $example->children($server);
 		$says->('Ann', 'its server is away', 'a page says that it is away');
 		$example->kill_child($server);
