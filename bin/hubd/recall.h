@@ -23,8 +23,8 @@ struct recall {
 	uint64_t resume_ms;
 };
 
-/* What came from other hubs, as kept_put() writes it: sets it here, or ends it. news: just now, so
- * that those whom it is about are sent away. For any thread. */
+/* What came from other hubs, as kept_put() writes it: sets it here, or ends it; or as of
+ * absent_heard(). news: just now, so that those whom it is about are sent away. For any thread. */
 void recall_heard(const struct recall *to, struct span name, struct span value, uint64_t until_ms,
 		  bool news);
 

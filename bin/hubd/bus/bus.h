@@ -34,8 +34,8 @@ struct bus_settings {
 	int64_t replicas; /* that are to have a record before it is acknowledged */
 	const char *ca;	  /* a file of certificates that are trusted; NULL: the system's */
 	uint64_t ttl_ms;  /* for which a session is kept that no hubd has */
-	/* What operators have set at another hubd: texts as of ARCHIVE_KEEP; news: just now. On a
-	 * thread of the bus, or before it is started. */
+	/* What operators have set at another hubd, or it asks and answers: texts as of
+	 * ARCHIVE_KEEP; news: just now. On a thread of the bus, or before it is started. */
 	void (*kept)(void *arg, struct span name, struct span value, uint64_t until_ms, bool news);
 	void *arg;
 	uint64_t node_ms; /* silence after which another hubd's members are gone */

@@ -1,5 +1,5 @@
 /* What operators have set, in words that this room need not understand: a field of a hash each,
- * whose value begins with the time until which it holds; and news of it. */
+ * whose value begins with the time until which it holds; and news of it, or of what passes. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
