@@ -253,10 +253,11 @@ static void no_session_is_freed_under_the_lock(void **state)
 static void list(struct session_stub *st, struct registry_watch *w, const char *want)
 {
 	struct buf b = {0};
-	bool more;
+	bool more, lost;
 
-	assert_int_equal(registry_list(&st->registry, w, &b, 1000, &more), 0);
+	assert_int_equal(registry_list(&st->registry, w, &b, 1000, &more, &lost), 0);
 	assert_false(more);
+	assert_false(lost);
 	assert_int_equal(buf_put(&b, "", 1), 0);
 	assert_string_equal(b.data, want);
 	buf_free(&b);
@@ -309,12 +310,48 @@ static void a_watch_is_told_of_sessions(void **state)
 	session_stub_end(&st);
 }
 
+static void news_of_other_hubs(void **state)
+{
+	static const struct span here = {"here", 4}, far = {"far", 3}, away = {"away", 4};
+	struct session_stub st = {0};
+	struct registry_watch w = {0};
+	struct buf b = {0};
+	bool more, lost;
+
+	(void)state;
+	session_stub_start(&st, 1, false);
+	registry_elsewhere(&st.registry, far); /* nobody watches */
+	assert_true(registry_watch(&st.registry, &w, st.workers.at[0]));
+	list(&st, &w, "");
+	stub_use(&st, "here");
+	registry_elsewhere(&st.registry, far);
+	registry_elsewhere(&st.registry, here); /* it is told of already */
+	registry_elsewhere(&st.registry, away);
+	assert_true(registry_behind(&st.registry, &w));
+	stub_settle(&st.workers);
+	assert_int_equal(st.told[0].count[TOLD_SESSIONS], 1);
+	list(&st, &w, "\"here\",\"far\",\"away\"");
+	assert_false(registry_behind(&st.registry, &w));
+	assert_true(registry_has(&st.registry, here));
+	assert_false(registry_has(&st.registry, far));
+	/* There is an end to what is kept for one who reads slowly, and it is said. */
+	for (int i = 0; i < 4000; i++)
+		registry_elsewhere(&st.registry, far);
+	assert_int_equal(registry_list(&st.registry, &w, &b, 1000, &more, &lost), 0);
+	assert_true(lost);
+	assert_in_range(b.len, 16384, 16384 + 8);
+	buf_free(&b);
+	list(&st, &w, "");
+	registry_unwatch(&st.registry, &w);
+	session_stub_end(&st);
+}
+
 static void a_list_comes_in_pages(void **state)
 {
 	struct session_stub st = {0};
 	struct registry_watch w = {0};
 	struct buf all = {0};
-	bool more = true;
+	bool more = true, lost;
 	char id[16], want[16];
 	int pages = 0;
 
@@ -330,7 +367,7 @@ static void a_list_comes_in_pages(void **state)
 
 		assert_int_equal(buf_puts(&all, pages++ ? "," : ""), 0);
 		before = all.len;
-		assert_int_equal(registry_list(&st.registry, &w, &all, 30, &more), 0);
+		assert_int_equal(registry_list(&st.registry, &w, &all, 30, &more, &lost), 0);
 		assert_in_range(all.len - before, 5, 35);
 	}
 	assert_in_range(pages, 100 / 6, 100 / 4);
@@ -375,6 +412,7 @@ int main(void)
 	    cmocka_unit_test(a_sweep_stops_and_goes_on),
 	    cmocka_unit_test(no_session_is_freed_under_the_lock),
 	    cmocka_unit_test(a_watch_is_told_of_sessions),
+	    cmocka_unit_test(news_of_other_hubs),
 	    cmocka_unit_test(a_list_comes_in_pages),
 	    cmocka_unit_test(watches_have_a_limit),
 	};
