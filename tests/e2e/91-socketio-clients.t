@@ -129,11 +129,10 @@ for my $client (@clients) {
 	}
 }
 
-# What has no recovery comes back all the same, as another client. Over a WebSocket this one may not, to any server, see
-# tests/clients/socketio_back.py: what it does then depends on the pace of its threads.
-for my $transports ('polling') {
+# What has no recovery comes back all the same, as another client.
+for my $transports ('polling', 'websocket', 'polling,websocket') {
 	subtest "python-socketio comes back, $transports" => sub {
-		plan skip_all => 'not here' unless $has_python;
+		plan skip_all => 'not here' unless $has_aiohttp;
 		my $cut = Hub::Cut->start($hub->{port});
 		my $session = 'back_' . $transports =~ tr/,/_/r;
 		my $peer = $hub->member('unix', $session);
