@@ -71,7 +71,7 @@ subtest 'the server by itself' => sub {
 	$say->(qq({"type":"join_game","key":"$ann","own":true,"name":"Ann","from":"$ann","seq":7}));
 	my $back = $state->('she comes back', sub { $_[0] && $_[0] == 1 });
 	is_deeply([ @{ $back->{players} }[ 1, 2 ] ], [ @{ $last->{players} }[ 1, 2 ] ], 'to where she was');
-	close delete $proc->{stdin};
+	CORE::close delete $proc->{stdin};
 	is($proc->wait, 0, 'it ends with its input') or diag(slurp($proc->{err}));
 
 	# Another one goes on.
