@@ -1,8 +1,0 @@
-# Not under sanitizers.
-# Long.
-# 95-world-faults.t once more, in Firefox.
-use strict;
-use warnings;
-use Hub::Browser;
-
-Hub::Browser::again('95-world-faults.t', HUB_TEST_BROWSER => 'firefox');
