@@ -309,6 +309,7 @@ export class Hub {
 		this.#maxMessage = maxMessage ?? this.#maxMessage;
 		if (userCount !== undefined) this.userCount = userCount;
 		this.#area = link.area;
+		for (const p of [...this.#pending.values()]) recovered ? this.#logged(p) : p.seen = undefined;
 		if (!recovered) {
 			this.#epoch = this.#seq = this.#place = undefined;
 			for (const records of this.#mirror.values()) records.clear();
@@ -347,7 +348,8 @@ export class Hub {
 		if (this.#moving?.left) return this.#enter(m);
 		const p = m.msg_id !== undefined && this.#pending.get(m.msg_id);
 		// It was sent as another client, so that the hub would not know it for the same.
-		if (p && !p.sent && p.by && p.by !== this.#link.writer) this.#answered(p, {type: "ack", msg_id: m.msg_id, session_id: m.session_id, seq: m.seq});
+		if (p) p.seen = {msg_id: m.msg_id, session_id: m.session_id, seq: m.seq};
+		if (p && !p.sent) this.#logged(p);
 		if (m.seq <= this.#gap.to) // the state; what is of the gap may have had a msg_id instead
 			return this.#take_state(m, m.seq < this.#gap.from) || this.#emit("record", m);
 		if (m.seq <= this.#seq) return;
@@ -357,6 +359,11 @@ export class Hub {
 		this.#take_state(m, false, true);
 		this.#emit("record", m);
 		this.#caught_up();
+	}
+
+	// What was sent as another client, and is in the log: the hub would not know it for the same.
+	#logged(p) {
+		if (p.seen && p.by && p.by !== this.#link.writer) this.#answered(p, {type: "ack", ...p.seen});
 	}
 
 	// It comes before others with a lower seq, and the place stays.

@@ -11,6 +11,7 @@ use Hub::Cut;
 use Hub::Example;
 use Hub::Npm;
 
+plan skip_all => 'HUB_TEST_LONG=1 runs it, too: six minutes more' unless $ENV{HUB_TEST_LONG};
 plan skip_all => Hub::Browser::missing(webgl => 1) if Hub::Browser::missing(webgl => 1);
 plan skip_all => 'no node and npm here' if grep { !Hub::Npm::program($_) } 'node', 'npm';
 
