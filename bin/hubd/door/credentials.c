@@ -41,7 +41,7 @@ static void in_protocols(const struct http1_head *head, struct http1_span *token
 	struct http1_span fields = head->fields, list = {NULL, 0}, protocol;
 	size_t skip = sizeof(PROTOCOL) - 1;
 
-	while (websocket_next_protocol(&fields, &list, &protocol)) {
+	while (http1_next_element(&fields, &list, "sec-websocket-protocol", &protocol)) {
 		if (protocol.len < skip || memcmp(protocol.p, PROTOCOL, skip) != 0)
 			continue;
 		*token = (struct http1_span){protocol.p + skip, protocol.len - skip};

@@ -317,12 +317,11 @@ bool http_routes_has(const char *path)
 /* With a coding other than none (RFC 9110 section 8.4): nobody here undoes it. */
 static bool is_encoded(const struct http1_head *head)
 {
-	struct http1_span fields = head->fields, name, value, coding;
+	struct http1_span fields = head->fields, list = {NULL, 0}, coding;
 
-	while (http1_next(&fields, &name, &value))
-		while (http1_is(name, "content-encoding") && http1_element(&value, &coding))
-			if (coding.len && !http1_is(coding, "identity"))
-				return true;
+	while (http1_next_element(&fields, &list, "content-encoding", &coding))
+		if (coding.len && !http1_is(coding, "identity"))
+			return true;
 	return false;
 }
 

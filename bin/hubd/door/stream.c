@@ -334,11 +334,14 @@ static bool drop(struct stream *s, size_t len)
 bool stream_yields(struct stream *s)
 {
 	struct doors *d = s->worker->doors;
-	uint64_t now = clock_mono_ns(), all = worker_turn_ns(s->worker) + TURN_NS;
+	uint64_t now = clock_mono_ns();
 
 	/* Most have only one thing to do. */
-	if (!d->step_ns)
+	if (!d->step_ns) {
+		uint64_t all = worker_turn_ns(s->worker) + TURN_NS;
+
 		d->step_ns = now + STEP_NS < all ? now + STEP_NS : all;
+	}
 	s->yields = now > d->step_ns;
 	return s->yields;
 }

@@ -16,7 +16,7 @@ static bool offers_hub(const struct http1_head *head)
 {
 	struct http1_span fields = head->fields, list = {NULL, 0}, protocol;
 
-	while (websocket_next_protocol(&fields, &list, &protocol))
+	while (http1_next_element(&fields, &list, "sec-websocket-protocol", &protocol))
 		if (protocol.len == 3 && memcmp(protocol.p, "hub", 3) == 0)
 			return true;
 	return false;

@@ -341,13 +341,27 @@ size_t http1_field(const struct http1_head *h, const char *lower, struct http1_s
 	return n;
 }
 
+bool http1_next_element(struct http1_span *fields, struct http1_span *list, const char *lower,
+			struct http1_span *element)
+{
+	struct http1_span name, value;
+
+	while (!http1_element(list, element)) {
+		do {
+			if (!http1_next(fields, &name, &value))
+				return false;
+		} while (!http1_is(name, lower));
+		*list = value;
+	}
+	return true;
+}
+
 bool http1_has(const struct http1_head *h, const char *lower, const char *element)
 {
-	struct http1_span fields = h->fields, name, list, member;
+	struct http1_span fields = h->fields, list = {NULL, 0}, member;
 
-	while (http1_next(&fields, &name, &list))
-		while (http1_is(name, lower) && http1_element(&list, &member))
-			if (http1_is(member, element))
-				return true;
+	while (http1_next_element(&fields, &list, lower, &member))
+		if (http1_is(member, element))
+			return true;
 	return false;
 }

@@ -106,6 +106,12 @@ bool http1_next(struct http1_span *fields, struct http1_span *name, struct http1
  * first, with p NULL where there is none. */
 size_t http1_field(const struct http1_head *h, const char *lower, struct http1_span *value);
 
+/* Walks the elements of the lists of all lines of that name, in lower case (RFC 9110
+ * section 5.6.1), the empty ones among them: *fields starts as head.fields, *list as {NULL, 0}.
+ * False at the end. */
+bool http1_next_element(struct http1_span *fields, struct http1_span *list, const char *lower,
+			struct http1_span *element);
+
 /* Whether the lists of all lines of that name have the element, compared without case (RFC 9110
  * section 5.6.1). Name and element are given in lower case. For lists of tokens. */
 bool http1_has(const struct http1_head *h, const char *lower, const char *element);

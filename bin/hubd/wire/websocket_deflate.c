@@ -6,6 +6,8 @@
 
 #include "wire/deflate.h"
 
+#define FIELD "sec-websocket-extensions"
+
 enum parameter { SERVER_NO_TAKEOVER, CLIENT_NO_TAKEOVER, SERVER_BITS, CLIENT_BITS, PARAMETERS };
 
 static const char *const names[PARAMETERS] = {
@@ -118,33 +120,25 @@ static bool is_extension(struct http1_span offer)
 
 bool websocket_extensions_valid(const struct http1_head *head)
 {
-	struct http1_span fields = head->fields, name, value, offer;
+	struct http1_span fields = head->fields, list = {NULL, 0}, offer;
 	bool some = false;
 
-	while (http1_next(&fields, &name, &value)) {
-		if (!http1_is(name, "sec-websocket-extensions"))
-			continue;
-		while (http1_element(&value, &offer)) {
-			if (offer.len && !is_extension(offer))
-				return false;
-			some |= offer.len > 0;
-		}
+	while (http1_next_element(&fields, &list, FIELD, &offer)) {
+		if (offer.len && !is_extension(offer))
+			return false;
+		some |= offer.len > 0;
 	}
-	return some || !http1_field(head, "sec-websocket-extensions", NULL);
+	return some || !http1_field(head, FIELD, NULL);
 }
 
 struct websocket_deflate websocket_deflate_agree(const struct http1_head *head)
 {
-	struct http1_span fields = head->fields, name, value, offer;
+	struct http1_span fields = head->fields, list = {NULL, 0}, offer;
 	struct websocket_deflate d;
 
-	while (http1_next(&fields, &name, &value)) {
-		if (!http1_is(name, "sec-websocket-extensions"))
-			continue;
-		while (http1_element(&value, &offer))
-			if (take_offer(&d, offer))
-				return d;
-	}
+	while (http1_next_element(&fields, &list, FIELD, &offer))
+		if (take_offer(&d, offer))
+			return d;
 	return (struct websocket_deflate){0, false};
 }
 

@@ -20,21 +20,6 @@ static bool key_valid(struct http1_span key)
 	return strchr("AQgw", key.p[21]);
 }
 
-bool websocket_next_protocol(struct http1_span *fields, struct http1_span *list,
-			     struct http1_span *protocol)
-{
-	struct http1_span name, value;
-
-	while (!http1_element(list, protocol)) {
-		do {
-			if (!http1_next(fields, &name, &value))
-				return false;
-		} while (!http1_is(name, "sec-websocket-protocol"));
-		*list = value;
-	}
-	return true;
-}
-
 /* 1#token, where there is any (RFC 6455 section 11.3.4); empty elements are passed over (RFC 9110
  * section 5.6.1.2). */
 static bool protocols_valid(const struct http1_head *head)
@@ -42,7 +27,7 @@ static bool protocols_valid(const struct http1_head *head)
 	struct http1_span fields = head->fields, list = {NULL, 0}, protocol;
 	bool some = false;
 
-	while (websocket_next_protocol(&fields, &list, &protocol)) {
+	while (http1_next_element(&fields, &list, "sec-websocket-protocol", &protocol)) {
 		if (protocol.len && !http1_all(protocol.p, protocol.len, HTTP1_TOKEN))
 			return false;
 		some |= protocol.len > 0;

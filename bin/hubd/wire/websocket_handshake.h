@@ -18,15 +18,9 @@ typedef unsigned char *websocket_sha1(const unsigned char *data, size_t n, unsig
  * 426  no Upgrade to websocket is asked for, or not of version 13 (answer Upgrade: websocket and
  *      Sec-WebSocket-Version: 13; section 4.4)
  * 400  what is left: no "upgrade" in Connection; no host; a key that is not 16 bytes in base64, or
- *      comes twice; a version that comes twice; protocols that are not a list of tokens; content,
- *      behind which nobody agrees where the frames start */
+ *      comes twice; a version that comes twice; protocols that are not a list of tokens; extensions
+ *      that are none; content, behind which nobody agrees where the frames start */
 int websocket_check(const struct http1_head *head, struct http1_span *key, const char **why);
-
-/* Walks the protocols that the client offers, the best first, over all lines (section 11.3.4), and
- * the empty elements between them: *fields starts as head.fields, *list as {NULL, 0}. Compare them
- * as they are, with their case. False at the end. */
-bool websocket_next_protocol(struct http1_span *fields, struct http1_span *list,
-			     struct http1_span *protocol);
 
 /* The value of Sec-WebSocket-Accept (section 4.2.2) for a key that websocket_check() gave, with its
  * NUL. */

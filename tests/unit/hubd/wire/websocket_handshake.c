@@ -149,14 +149,14 @@ static void protocols_come_in_their_order(void **state)
 		      "Sec-WebSocket-Protocols: d\r\n",
 		  &bytes);
 	fields = h.fields;
-	while (websocket_next_protocol(&fields, &list, &protocol)) {
+	while (http1_next_element(&fields, &list, "sec-websocket-protocol", &protocol)) {
 		assert_true(n < UNIT_COUNT(want));
 		assert_int_equal(protocol.len, strlen(want[n]));
 		assert_memory_equal(protocol.p, want[n], protocol.len);
 		n++;
 	}
 	assert_int_equal(n, UNIT_COUNT(want));
-	assert_false(websocket_next_protocol(&fields, &list, &protocol));
+	assert_false(http1_next_element(&fields, &list, "sec-websocket-protocol", &protocol));
 	buf_free(&bytes);
 }
 
