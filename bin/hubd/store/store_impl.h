@@ -3,7 +3,7 @@
  * store_prune.c drops what is old, store_delete.c what is not wanted, store_kept.c keeps what
  * operators have set, and store_quota.c bounds it all, in the same thread, store_checkpoint.c moves
  * the write-ahead log in its thread, store_read.c reads, in threads of its own, store_sql.c is what
- * they say to SQLite. */
+ * they say to SQLite, and store_vfs.c how that writes its log. */
 #ifndef HUBD_STORE_IMPL_H
 #define HUBD_STORE_IMPL_H
 
@@ -102,7 +102,8 @@ struct store {
 	int wal_moved;	      /* of them: in the database */
 	unsigned wal_commits; /* so far */
 	bool wal_busy;	      /* its thread is moving some */
-	bool wal_full;	      /* it is the writer's turn */
+	bool wal_near;	      /* what is left of it is little: it is the writer's turn */
+	bool wal_full;	      /* or is too much */
 	bool wal_stop;
 
 	pthread_t writer, mover, readers[STORE_READERS];
@@ -128,6 +129,10 @@ int store_set_meta(sqlite3 *db, const char *name, const void *value, size_t len)
 
 /* The PRAGMA that makes a connection sync as the option says. */
 const char *store_sync_sql(enum store_sync sync);
+
+/* --- store_vfs.c: the name of the way to files that connections with so much care take, or NULL:
+ * the usual one. */
+const char *store_vfs(enum store_sync sync);
 
 /* Another connection to the database, for one thread; writes: it may write. NULL after logging why.
  */

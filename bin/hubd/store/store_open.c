@@ -302,7 +302,7 @@ int store_open_db(struct store *st, unsigned char *secret, size_t secret_len, ui
 	if (wrong)
 		return say(st, EX_CONFIG, wrong);
 	if (sqlite3_open_v2(st->set->file, &st->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-			    NULL) != SQLITE_OK ||
+			    store_vfs(st->set->sync)) != SQLITE_OK ||
 	    sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK)
 		return say(st, EX_CANTCREAT, store_db_error(st->db));
 	sqlite3_busy_timeout(st->db, STORE_BUSY_MS);

@@ -82,7 +82,7 @@ sqlite3 *store_connect(struct store *st, bool writes)
 	int flags = (writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX;
 	sqlite3 *db = NULL;
 
-	if (sqlite3_open_v2(st->set->file, &db, flags, NULL) == SQLITE_OK &&
+	if (sqlite3_open_v2(st->set->file, &db, flags, store_vfs(st->set->sync)) == SQLITE_OK &&
 	    sqlite3_busy_timeout(db, STORE_BUSY_MS) == SQLITE_OK &&
 	    (!writes ||
 	     sqlite3_exec(db, store_sync_sql(st->set->sync), NULL, NULL, NULL) == SQLITE_OK))
