@@ -14,8 +14,7 @@
 #define READ_BYTES (64 * 1024)	 /* from the archive at a time */
 #define STEP_BYTES (1024 * 1024) /* of its past that one member gets in a turn */
 
-/* As far as the door takes it, sends what is queued. */
-static void flush_queue(struct conn *c)
+void deliver_queue(struct conn *c)
 {
 	bool some = c->out.len > 0;
 
@@ -121,7 +120,7 @@ static bool catch_up(struct conn *c, struct seat *seat)
 	member_drop_catchup(&seat->m);
 	if (c->door->dialect->caught_up) {
 		c->door->dialect->caught_up(c, seat);
-		flush_queue(c);
+		deliver_queue(c);
 	}
 	return !c->closing && !c->blocked;
 }
@@ -144,7 +143,7 @@ static bool overtaken(struct conn *c, struct seat *seat)
 		if (session_resync(&seat->m, select_area(seat->select), &to) == 0) {
 			counter_add(&c->worker->counters, slow_resyncs, 1);
 			deliver_gap(seat, from, to);
-			flush_queue(c);
+			deliver_queue(c);
 			return !c->closing && !c->blocked;
 		}
 	}
@@ -214,7 +213,7 @@ static void flush_records(struct seat *seat, struct log_view *view)
 
 	if (c->closing)
 		return;
-	flush_queue(c);
+	deliver_queue(c);
 	if (seat->blind)
 		seat->m.cursor = view->head + 1;
 	else if (!reach_log(c, seat, view))
@@ -223,7 +222,7 @@ static void flush_records(struct seat *seat, struct log_view *view)
 	while ((turn = interest_at(seat)) <= view->head) {
 		if (!write_log(c, seat, view, turn, &bytes) || !interest_turn(seat))
 			return;
-		flush_queue(c);
+		deliver_queue(c);
 		if (!reach_log(c, seat, view))
 			return;
 	}
@@ -232,7 +231,7 @@ static void flush_records(struct seat *seat, struct log_view *view)
 	if (seat->awaited) {
 		seat->awaited = false;
 		c->door->dialect->at_head(c, seat);
-		flush_queue(c);
+		deliver_queue(c);
 	}
 }
 
@@ -243,7 +242,7 @@ void deliver_ahead(struct seat *seat)
 
 	if (c->closing)
 		return;
-	flush_queue(c);
+	deliver_queue(c);
 	if (!c->closing && !c->blocked && !c->out.len && !seat->m.catchup && !seat->reading &&
 	    !seat->blind && !seat->leaving && interest_at(seat) == INTEREST_NOT_YET &&
 	    seat->m.cursor >= seat->pace->sift.from)
@@ -347,9 +346,9 @@ static void flush_all(struct conn *c)
 {
 	struct seat *seat, *next;
 
-	flush_queue(c);
+	deliver_queue(c);
 	while (c->watching && !c->closing && !c->blocked && watch_next(c))
-		flush_queue(c);
+		deliver_queue(c);
 	for (seat = c->seats; seat && !c->closing && !c->blocked; seat = next) {
 		next = seat->next;
 		if (seat->leaving) {
@@ -377,7 +376,7 @@ void deliver_connection(struct worker *w, struct turn_entry *e)
 	if (all)
 		flush_all(c);
 	else
-		flush_queue(c);
+		deliver_queue(c);
 }
 
 void deliver_writable(struct conn *c)

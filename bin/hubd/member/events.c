@@ -103,6 +103,8 @@ static void tell_status(struct worker *w, struct shard *shard)
 		if (told_new(&t, seat_of(m)))
 			t.status = t.dialect->status(t.text, s->id, t.above, session_user_count(s));
 		told_send(&t, c);
+		/* At once: queued for all, it would take more memory than they have otherwise. */
+		deliver_queue(c);
 	}
 	worker_scratch_done(w, t.text);
 }

@@ -38,7 +38,10 @@ void deliver_wake(struct worker *w, struct session *s);
 
 /* --- deliver.c */
 
-/* As far as the door takes it, sends what is queued, and what the seat may read of the view. */
+/* As far as the door takes it, sends what is queued. */
+void deliver_queue(struct conn *c);
+
+/* The same, and then what the seat may read of the view. */
 void deliver_seat(struct seat *seat, struct log_view *view);
 
 /* Of one that waits for its tick: what of that does not wait. */
