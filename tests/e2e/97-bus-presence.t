@@ -61,6 +61,45 @@ subtest 'coming and going' => sub {
 	told($x, 'client_disconnected', $y->{id}, 1);
 };
 
+# Redis does what a hubd had sent on an earlier connection, or another hubd about it, behind all that was sent later.
+sub late {
+	my ($what, $client, $there) = @_;
+	my ($node, $said) = $there =~ /^(\w+) (.*)/s;
+	my $v = $redis->cli('HINCRBY', 'hub:{late}:here', 'v', 1);
+	chomp $v;
+	$redis->cli($what eq 'j' ? ('HSET', 'hub:{late}:here', $client, $there) : ('HDEL', 'hub:{late}:here', $client));
+	$redis->cli('PUBLISH', 'hub:{late}', "$what $v $node $client " . ($what eq 'j' ? $said : ''));
+}
+
+# Client => node and what is said of it, of a session's members in Redis.
+sub there {
+	my %there = split /\n/, $redis->cli('HGETALL', 'hub:{late}:here');
+	delete $there{v};
+	return \%there;
+}
+
+subtest 'what comes to Redis late' => sub {
+	my $x = $hub[0]->member('ws', 'late');
+	my ($x_there) = %{ there() };
+	my $y = $hub[1]->member('ws', 'late');
+	told($x, 'client_connected', $y->{id}, 2);
+	my $z = $hub[0]->member('unix', 'late');
+	told($y, 'client_connected', $z->{id}, 3);
+	my $before = there();
+	$z->vanish;
+	told($y, 'client_disconnected', $z->{id}, 2);
+	my $after = there();
+	my ($z_there) = grep { !$after->{$_} } keys %$before;
+	late('j', $z_there, $before->{$z_there});
+	told($y, 'client_connected', $z->{id}, 3);
+	knows($y, $x);
+	is_deeply([ sort keys %{ there() } ], [ sort keys %$after ], 'and it is put right in Redis');
+	late('l', $x_there, $after->{$x_there});
+	told($y, 'client_disconnected', $x->{id}, 1);
+	knows($y, $x);
+	knows($x, $y);
+};
+
 subtest 'to one' => sub {
 	my ($x, $y) = map { $_->member('ws', 'direct') } @hub;
 	told($x, 'client_connected', $y->{id}, 2);

@@ -136,6 +136,17 @@ sub take {
 	}
 }
 
+# Who is in a session, as a hubd has it, and since when it counts its own.
+sub who {
+	my ($hub, $session) = @_;
+	my $c = $hub->unix;
+	$c->join_session($session);
+	$c->send({ type => 'presence' });
+	my $who = json($c->wait_type('presence'));
+	$c->vanish;
+	return $who;
+}
+
 my %fault = (
 	'scripts are flushed' => sub { $redis->cli('SCRIPT', 'FLUSH') },
 	'subscribers are cut' => sub { $redis->cli(qw(CLIENT KILL TYPE pubsub)) },
@@ -239,7 +250,7 @@ for my $round (1 .. $rounds) {
 			$watch = eval { $c->join_session($session)->{user_count} } // 0;
 			$c->vanish;
 			$watch == 2;
-		} 'who is there is known' or diag("$watch");
+		} 'who is there is known' or diag("$watch: " . $redis->cli('HGETALL', "hub:{$session}:here") . "\n" . join "\n", map { $_->pid . ": " . who($_, $session) } @hub);
 		$r[0]{c}->vanish;
 	};
 	last unless Test::More->builder->is_passing;

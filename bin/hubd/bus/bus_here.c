@@ -69,15 +69,12 @@ static int put_client(struct buf *b, uint64_t client, bool known, struct span sa
 	return r == 0 ? redis_put_arg(b, said.p, said.len) : r;
 }
 
-static void tell(struct link *l, struct far *f, const struct offer *o)
+/* 'j': there, of whom that is said; 'l': left. */
+static void tell_client(struct link *l, struct far *f, char news, uint64_t client, struct span said)
 {
-	struct call *call = here_call(l, f, l->bus->node, o->news == 'j' ? "j" : "l", 1);
+	struct call *call = here_call(l, f, l->bus->node, &news, 1);
 
-	l->scratch.len = 0;
-	if (call &&
-	    (put_said(&l->scratch, o->version, offer_key(o), (struct span){o->text, o->len}) < 0 ||
-	     put_client(&call->command, o->tags.sender, false,
-			(struct span){l->scratch.data, o->news == 'j' ? l->scratch.len : 0}) < 0)) {
+	if (call && put_client(&call->command, client, false, said) < 0) {
 		call_free(call);
 		call = NULL;
 	}
@@ -85,6 +82,18 @@ static void tell(struct link *l, struct far *f, const struct offer *o)
 		link_call(l, call);
 	else
 		f->declare = true;
+}
+
+static void tell(struct link *l, struct far *f, const struct offer *o)
+{
+	struct buf *said = &l->scratch;
+
+	said->len = 0;
+	if (o->news == 'j' &&
+	    put_said(said, o->version, offer_key(o), (struct span){o->text, o->len}) < 0)
+		f->declare = true;
+	else
+		tell_client(l, f, o->news, o->tags.sender, (struct span){said->data, said->len});
 }
 
 /* `t NODE CLIENT TEXT` or `u NODE LENGTH USER TEXT`: to all, of whom those concerned take it. */
@@ -217,6 +226,24 @@ static void note_node(struct link *l, uint64_t id)
 		l->node[l->nnodes++] = (struct node){.id = id};
 }
 
+/* What Redis is told of this hub's own members comes back to it, and is looked at: what an earlier
+ * connection had sent may have come to Redis behind what was said on a later one, as when a network
+ * was cut; and who said that this hub is gone may have been late. */
+static void own_joined(struct link *l, struct far *f, uint64_t client, uint32_t version)
+{
+	session_heard(f->session, version);
+	if (!session_has(f->session, client))
+		tell_client(l, f, 'l', client, (struct span){"", 0});
+}
+
+static void own_left(struct link *l, struct far *f, uint64_t client)
+{
+	if (session_has(f->session, client)) {
+		f->declare = true;
+		here_mend(l, f);
+	}
+}
+
 /* NODE CLIENT, and what is said of it. */
 static bool take_joined(struct link *l, struct far *f, struct span text)
 {
@@ -227,7 +254,7 @@ static bool take_joined(struct link *l, struct far *f, struct span text)
 	    len > text.len || len > AWAY_USER_MAX)
 		return false;
 	if (node == l->bus->node) {
-		session_heard(f->session, (uint32_t)version);
+		own_joined(l, f, client, (uint32_t)version);
 		return true;
 	}
 	note_node(l, node);
@@ -240,8 +267,11 @@ static void take_left(struct link *l, struct far *f, struct span text)
 {
 	uint64_t node, client;
 
-	if (batch_number(&text, 16, &node) && batch_number(&text, 16, &client) &&
-	    node != l->bus->node)
+	if (!batch_number(&text, 16, &node) || !batch_number(&text, 16, &client))
+		return;
+	if (node == l->bus->node)
+		own_left(l, f, client);
+	else
 		session_away_left(f->session, node, client);
 }
 

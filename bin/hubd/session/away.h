@@ -64,6 +64,9 @@ bool session_is_away(struct session *s, uint64_t client, struct span user);
 enum hub_code session_tell_away(struct session *s, uint64_t client, struct span user,
 				struct span text);
 
+/* Whether the client is here. */
+bool session_has(struct session *s, uint64_t client);
+
 /* Calls each() for all who are here and not hidden, under the lock. */
 void session_each_here(struct session *s, void (*each)(const struct member *m, void *arg),
 		       void *arg);
