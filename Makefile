@@ -45,7 +45,7 @@ exe := $(programs:%=$(BUILD)/%)
 solib := libhub.so.$(VERSION)
 libhub := $(BUILD)/libhub.a $(BUILD)/$(solib) $(BUILD)/libhub.so.$(SOVERSION) $(BUILD)/libhub.so
 
-.PHONY: all demo check test lint lint-objects bench bench-crowd bench-peers bench-check conformance asan tsan fuzz install uninstall dist deb deb-try clean deps
+.PHONY: all demo check test lint lint-objects bench bench-bus bench-crowd bench-peers bench-check conformance asan tsan fuzz install uninstall dist deb deb-try clean deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -181,6 +181,10 @@ bench: all $(tools)
 # The same in a crowd of avatars, beside Socket.IO and Colyseus.
 bench-crowd: all $(tools)
 	@tests/bench/crowd $(BUILD)
+
+# Several that are one through Redis, beside those of Socket.IO and beside one alone.
+bench-bus: all $(tools)
+	@tests/bench/bus $(BUILD)
 
 # The peers that come from npm.
 bench-peers:

@@ -1,10 +1,12 @@
 # The servers that hubd is compared with, each set up as its own documentation has it, with rooms: who
-# joins a room gets what its members send, its own included. Whichever is installed takes part. And those of a
-# crowd (tests/bench/crowd): one world, in which all hear where all are.
+# joins a room gets what its members send, its own included. Whichever is installed takes part. Those of a
+# crowd (tests/bench/crowd): one world, in which all hear where all are. And those that are several nodes at one
+# Redis (tests/bench/bus).
 #
 # A server is { name, pids => function, proc, args => hubbench's arguments }, and where it has them
 # join => what a new client says to be in a room, sse => [ path of events, path to publish ]; where it speaks
 # Socket.IO sio => { url, args }, and poll => [ path, and what a client says to connect, to join a room, as a message ].
+# One of several nodes has these in nodes => [servers].
 package Peers;
 
 use strict;
@@ -14,18 +16,23 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use Hub;
 use IO::Socket::INET;
+use POSIX ();
 
 my $bench = dirname(abs_path(__FILE__));
 my $message = '["message","' . 'x' x 80 . '"]';
 
 # Names in the order of the tables, hubd first. start(NAME, %o) returns nothing where there is no such
-# server here. workers => N; cpu => the only CPU it may use; deflate => 1: with permessage-deflate.
+# server here. workers => N; cpu => the only CPU it may use; deflate => 1: with permessage-deflate; redis => the URL
+# of the Redis of one that is a node.
 sub names { return qw(hubd hubd-tls hubd-keys nchan nats bun ws socket.io) }
 
 sub crowd_names { return qw(hubd-crowd socket.io-each socket.io-ticks colyseus) }
 
+sub bus_names { return qw(hubd-bus socket.io-redis socket.io-streams) }
+
 my %starters = ('hubd-crowd' => \&_hubd_crowd, 'socket.io-each' => \&_socketio_each, 'socket.io-ticks' => \&_socketio_ticks,
-	colyseus => \&_colyseus, hubd => \&_hubd, 'hubd-tls' => \&_hubd_tls, 'hubd-keys' => \&_hubd_keys,
+	colyseus => \&_colyseus, 'hubd-bus' => \&_hubd_bus, 'socket.io-redis' => \&_socketio_redis,
+	'socket.io-streams' => \&_socketio_streams, hubd => \&_hubd, 'hubd-tls' => \&_hubd_tls, 'hubd-keys' => \&_hubd_keys,
 	nchan => \&_nchan, nats => \&_nats, bun => \&_bun, ws => \&_ws, 'socket.io' => \&_socketio);
 
 sub start {
@@ -37,8 +44,16 @@ sub start {
 	return $server;
 }
 
+# Several of them, which are one server.
+sub start_nodes {
+	my ($n, $name, %o) = @_;
+	my @nodes = map { start($name, %o) || return } 1 .. $n;
+	return { name => $name, nodes => \@nodes, args => $nodes[0]{args}, pids => sub { map { $_->{pids}->() } @nodes } };
+}
+
 sub stop {
 	my ($server) = @_;
+	return map { stop($_) } @{ $server->{nodes} } if $server->{nodes};
 	$server->{proc}->kill('TERM');
 	eval { $server->{proc}->wait; 1 } or $server->{proc}->kill('KILL');
 	$server->{hub}->forget if $server->{hub};
@@ -48,7 +63,20 @@ sub stop {
 sub target {
 	my ($server, $sio) = @_;
 	my $to = $sio ? $server->{sio} : $server;
-	return ('-u', $to->{url}, @{ $to->{args} }, '--pid', join ',', $server->{pids}->());
+	my @urls = map { ('-u', $_->{url}) } $to->{nodes} ? @{ $to->{nodes} } : $to;
+	return (@urls, @{ $to->{args} }, '--pid', join ',', $server->{pids}->());
+}
+
+# The result of hubbench with these arguments, of which that file has all; or nothing, with the reason printed.
+sub hubbench {
+	my ($what, $file, $seconds, @args) = @_;
+	unlink $file;
+	my $r = run([ 'hubbench', '-b', 100, @args, '-d', $seconds, '--warmup', 1, '--json', $file ],
+		seconds => 120 + 2 * $seconds);
+	my ($json) = slurp($file) =~ /([^\n]*)\n\z/;
+	return unjson($json) if $r->{status} <= 1 && ($json // '') =~ /^\{/;
+	print "$what: $r->{err}\n";
+	return;
 }
 
 sub _program {
@@ -78,6 +106,17 @@ sub _children {
 sub children {
 	my ($server) = @_;
 	return map { _children($_) } $server->{pids}->();
+}
+
+# The seconds of CPU that a server has used.
+sub cpu_seconds {
+	my ($server) = @_;
+	my $ticks = 0;
+	for my $pid ($server->{pids}->(), children($server)) {
+		my @stat = split ' ', slurp("/proc/$pid/stat") =~ s/^.*\) //sr;
+		$ticks += $stat[11] + $stat[12];
+	}
+	return $ticks / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
 sub _hubd {
@@ -124,6 +163,12 @@ sub _hubd_keys {
 			'--rate-user-messages', 100_000_000, @limits ] }, @pin);
 	delete @$server{qw(join sse)};
 	return { %$server, args => [ '--dialect', 'hub', '--token-file', $token ] };
+}
+
+# At a bus.
+sub _hubd_bus {
+	my ($o, @pin) = @_;
+	return _hubd({ %$o, args => [ '--bus', $o->{redis} ] }, @pin);
 }
 
 sub _nchan {
@@ -237,9 +282,24 @@ sub _bun {
 
 sub _socketio {
 	my ($o, @pin) = @_;
-	my $server = _node($o, 'socketio.js', 'socket.io', @pin) or return;
+	my $server = _node($o, 'socketio.js', $o->{adapter} || 'socket.io', @pin) or return;
 	my %sio = (url => "ws://127.0.0.1:$server->{port}", args => [ '--dialect', 'socketio', '--event', 'message', '--room', 'r' ]);
 	return { %$server, %sio, path => '/socket.io/', sio => \%sio, poll => [ '/socket.io/', '40', '42["join","r"]', "42$message" ] };
+}
+
+sub _socketio_at {
+	my ($o, $adapter, @pin) = @_;
+	return _socketio({ %$o, adapter => $adapter, args => [ $adapter, $o->{redis} ] }, @pin);
+}
+
+sub _socketio_redis {
+	my ($o, @pin) = @_;
+	return _socketio_at($o, '@socket.io/redis-adapter', @pin);
+}
+
+sub _socketio_streams {
+	my ($o, @pin) = @_;
+	return _socketio_at($o, '@socket.io/redis-streams-adapter', @pin);
 }
 
 # With all that hubd has for a crowd.

@@ -1,29 +1,77 @@
-# The tables of tests/bench/run, as text and as a page. Both take the sets ({name, title, unit, text,
-# less}), the servers' names, and {set}{server} => {value, ratio, verdict}.
+# What tests/bench/run and bus have seen, and its tables, as text and as a page. Both take the sets ({name, title,
+# unit, text, less}), the servers' names, and {set}{server} => {value, ratio, verdict}.
 package Report;
 
 use strict;
 use warnings;
 
 use Hub qw(slurp);
+use List::Util qw(max);
+
+# Keeps what a run of a server gave, and prints it: seen {set}{server} => {values, verdict}.
+sub note {
+	my ($seen, $round, $set, $name, $r) = @_;
+	my $value = $set->{value}->($r) or return;
+	my $of = $seen->{ $set->{name} }{$name} ||= { values => [], verdict => 'ok' };
+	push @{ $of->{values} }, $value;
+	# The worst that was said in any round.
+	$of->{verdict} = $r->{verdict} if $of->{verdict} eq 'ok';
+	printf "round %d  %-16s %-17s %8s %-17s %s\n", $round, $set->{name}, $name, figure($value), $set->{unit},
+	    join ': ', grep { length } $r->{verdict}, $r->{verdict_why};
+}
+
+# The table of it: {ratio} is hub:peer.
+sub table {
+	my ($sets, $seen) = @_;
+	my %table;
+	for my $set (@$sets) {
+		my $of = $seen->{ $set->{name} };
+		my $hub = $of->{hubd} && middle(@{ $of->{hubd}{values} });
+		for my $name (keys %$of) {
+			my $value = middle(@{ $of->{$name}{values} });
+			my ($better, $worse) = $set->{less} ? ($value, $hub) : ($hub, $value);
+			# Memory and work are the same, whoever was slow.
+			my $said = $set->{name} =~ /idle|cpu/ ? 'ok' : $of->{$name}{verdict};
+			$table{ $set->{name} }{$name} = { value => $value, verdict => $said,
+				ratio => $hub && $worse ? $better / $worse : undef };
+		}
+	}
+	return %table;
+}
 
 sub text {
 	my ($sets, $servers, $table) = @_;
 	my $text = sprintf '%-50s', '';
 	my @names = grep { my $name = $_; grep { $table->{ $_->{name} }{$name} } @$sets } @$servers;
-	$text .= sprintf '%12s', $_ for @names;
+	my $wide = 2 + max(10, map { length } @names);
+	$text .= sprintf '%*s', $wide, $_ for @names;
 	$text .= "\n";
 	for my $set (@$sets) {
 		my $row = $table->{ $set->{name} };
 		$text .= sprintf '%-50s', "$set->{title}, $set->{unit}";
-		$text .= sprintf '%12s', $row->{$_} ? figure($row->{$_}{value}) . mark($row->{$_}) : '-' for @names;
+		$text .= sprintf '%*s', $wide, $row->{$_} ? figure($row->{$_}{value}) . mark($row->{$_}) : '-' for @names;
 		$text .= sprintf "\n%-50s", '  hubd is better by';
-		$text .= sprintf '%12s', $_ eq 'hubd' || !$row->{$_} ? '' : ratio($row->{$_}{ratio}) for @names;
+		$text .= sprintf '%*s', $wide, $_ eq 'hubd' || !$row->{$_} ? '' : ratio($row->{$_}{ratio}) for @names;
 		$text .= "\n";
 	}
 	$text .= "$_\n" for marks($table);
 	return $text;
 }
+
+# The median.
+sub middle {
+	my @sorted = sort { $a <=> $b } @_;
+	return @sorted % 2 ? $sorted[ @sorted / 2 ] : ($sorted[ @sorted / 2 - 1 ] + $sorted[ @sorted / 2 ]) / 2;
+}
+
+# Under what conditions figures were taken.
+sub machine {
+	my $cpus = () = slurp('/proc/cpuinfo') =~ /^processor\s*:/mg;
+	my ($model) = slurp('/proc/cpuinfo') =~ /^model name\s*:\s*(.*)/m;
+	return sprintf '%d CPUs%s shared by server and generator', $cpus, $model ? " ($model)" : '';
+}
+
+sub rounds { return $_[0] > 1 ? "median of $_[0] rounds" : 'one round' }
 
 # Three digits.
 sub figure {
