@@ -164,6 +164,59 @@ subtest 'WebSocket is blocked, and then is not' => sub {
 	$proxy->kill('KILL');
 };
 
+# It publishes three kinds of messages over a WebSocket that is cut then: those that it has seen in the log without an
+# ack, those that are in the log and it knows nothing of, and those that have never come to the hub.
+subtest 'what had no ack when it comes back another way' => sub {
+	plan skip_all => 'this node has no WebSocket' unless grep { $_ eq 'websocket' } @transports;
+	for my $transport (qw(sse poll)) {
+		my $session = "back-$transport";
+		my $proxy = node($wall, $hub->{port}, 'y');
+		my $proc = node(<<'END', 'http://127.0.0.1:' . said($proxy, qr/^port (\d+)$/m), $session, $transport);
+let loses = ""; // what does not get through
+class Bad extends WebSocket {
+	constructor(...what) {
+		super(...what);
+		this.addEventListener("message", (event) => {
+			if (loses === "all" || loses === "down" || (loses === "acks" && event.data.includes('"type":"ack"'))) event.stopImmediatePropagation();
+		});
+	}
+	send(text) { if (loses !== "all") super.send(text); }
+}
+const [url, session, transport] = args;
+const hub = new Hub(session, {url, WebSocket: Bad, transports: ["websocket", transport], ...brief});
+const acks = [];
+let n = 0;
+hub.on("status", (status) => say(status, hub.transport ?? ""));
+hub.on("record", (m) => say("record", m.n));
+lines(async (line) => {
+	loses = line;
+	for (const last = n + 5; n < last;) hub.publish({type: "t", n: ++n}).then((ack) => say("ack", acks.push(ack.seq), acks.join()));
+	say("loses", loses);
+});
+END
+		said($proc, qr/^joined websocket$/m);
+		ask($proc, 'acks');
+		said($proc, qr/^record 5$/m);
+		ask($proc, 'down');
+		wait_for { Hub::Http->fetch($hub, 'GET', "/sessions/$session/records?since=9")->{lines}[0] } 'ten records';
+		ask($proc, 'all');
+		said($proc, qr/^loses all$/m);
+		unlike(slurp($proc->{out}), qr/^ack|^record 6/m, "$transport: nothing of it was answered");
+		ask($proxy, 'x');
+		said($proxy, qr/^mode x$/m);
+		ask($proxy, 'n');
+		is(said($proc, qr/^ack 15 (\S+)$/m), join(',', 1 .. 15), 'everything is answered, with its place');
+		ask($proc, '');
+		said($proc, qr/^ack 20 /m);
+		my $log = Hub::Http->fetch($hub, 'GET', "/sessions/$session/records")->{lines};
+		is_deeply([ map { $_->{n} } @$log ], [ 1 .. 20 ], 'and is in the log once');
+		my @got = slurp($proc->{out}) =~ /^record (\d+)$/mg;
+		is_deeply(\@got, [ 1 .. 20 ], 'and has come once');
+		like(slurp($proc->{out}), qr/^joined $transport$/m, 'as another client');
+		$_->kill('KILL') for $proxy, $proc;
+	}
+};
+
 subtest 'a proxy without a hub' => sub {
 	for my $transport (@transports) {
 		my $proxy = node($wall, $hub->{port}, 'x');
