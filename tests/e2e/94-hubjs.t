@@ -126,7 +126,8 @@ for ([ 'bun' ], [ 'deno', qw(run -A) ]) {
 	cuts($name, [ $program, @args ], $_) for qw(websocket sse poll);
 }
 
-# Between client and hub: no WebSocket gets through (n), nothing but 502 comes (x), or all goes on (y), by lines.
+# Between client and hub: no WebSocket gets through (n), nothing else does (w), nothing but 502 comes (x), or all goes on
+# (y), by lines.
 my $wall = <<'END';
 import net from "node:net";
 let mode = args[1];
@@ -136,7 +137,7 @@ const server = net.createServer((client) => {
 	open.add(client);
 	client.on("close", () => open.delete(client)).on("error", () => {});
 	client.once("data", (head) => {
-		if (mode === "x" || (mode === "n" && /^upgrade: websocket/mi.test(head)))
+		if (mode === "x" || mode === (/^upgrade: websocket/mi.test(head) ? "n" : "w"))
 			return client.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 		const hub = net.connect(+args[0], "127.0.0.1", () => { hub.write(head); client.pipe(hub).pipe(client); });
 		hub.on("error", () => client.destroy()).on("close", () => client.destroy());
@@ -164,56 +165,77 @@ subtest 'WebSocket is blocked, and then is not' => sub {
 	$proxy->kill('KILL');
 };
 
-# It publishes three kinds of messages over a WebSocket that is cut then: those that it has seen in the log without an
-# ack, those that are in the log and it knows nothing of, and those that have never come to the hub.
-subtest 'what had no ack when it comes back another way' => sub {
-	plan skip_all => 'this node has no WebSocket' unless grep { $_ eq 'websocket' } @transports;
-	for my $transport (qw(sse poll)) {
-		my $session = "back-$transport";
-		my $proxy = node($wall, $hub->{port}, 'y');
-		my $proc = node(<<'END', 'http://127.0.0.1:' . said($proxy, qr/^port (\d+)$/m), $session, $transport);
+# It publishes by one way, that is cut then, what it sees in the log without an ack; by WebSocket also what is in the log
+# and it knows nothing of; and what never comes to the hub. It comes back by another way, to a log that has what it missed,
+# or to one that has lost even what it has seen.
+sub comes_back {
+	my ($first, $second, $trimmed) = @_;
+	my $session = "back-$first-$second-$trimmed";
+	my ($seen, $logged, $all) = $first eq 'websocket' ? (5, 10, 15) : (1, 1, 10); # by HTTP the others wait for the first
+	my ($others, $other) = ($trimmed ? 300 : 0, json({ type => 'other', pad => 'x' x 500 }) . "\n");
+	my ($before, $after) = map { $_ eq 'websocket' ? 'w' : 'n' } $first, $second;
+	Hub::Http->fetch($hub, 'PUT', "/sessions/$session/limits?history=1&history_bytes=0", unix => 1) if $trimmed;
+	my $proxy = node($wall, $hub->{port}, $before);
+	my $proc = node(<<'END', 'http://127.0.0.1:' . said($proxy, qr/^port (\d+)$/m), $session, sort { $b cmp $a } $first, $second);
 let loses = ""; // what does not get through
 class Bad extends WebSocket {
 	constructor(...what) {
 		super(...what);
 		this.addEventListener("message", (event) => {
-			if (loses === "all" || loses === "down" || (loses === "acks" && event.data.includes('"type":"ack"'))) event.stopImmediatePropagation();
+			if (loses === "all" || loses === "records" || (loses === "acks" && event.data.includes('"type":"ack"'))) event.stopImmediatePropagation();
 		});
 	}
 	send(text) { if (loses !== "all") super.send(text); }
 }
-const [url, session, transport] = args;
-const hub = new Hub(session, {url, WebSocket: Bad, transports: ["websocket", transport], ...brief});
+const badFetch = async (url, init) => {
+	const answer = await fetch(url, init);
+	if (init.method === "POST" && loses) await new Promise((done, fail) => init.signal.addEventListener("abort", fail));
+	return answer;
+};
+const [url, session, ...transports] = args;
+const hub = new Hub(session, {url, WebSocket: Bad, fetch: badFetch, transports, ...brief});
 const acks = [];
 let n = 0;
 hub.on("status", (status) => say(status, hub.transport ?? ""));
-hub.on("record", (m) => say("record", m.n));
+hub.on("reset", (why) => say("reset", why));
+hub.on("record", (m) => m.n && say("record", m.n));
 lines(async (line) => {
 	loses = line;
 	for (const last = n + 5; n < last;) hub.publish({type: "t", n: ++n}).then((ack) => say("ack", acks.push(ack.seq), acks.join()));
 	say("loses", loses);
 });
 END
-		said($proc, qr/^joined websocket$/m);
-		ask($proc, 'acks');
-		said($proc, qr/^record 5$/m);
-		ask($proc, 'down');
+	said($proc, qr/^joined $first$/m);
+	ask($proc, 'acks');
+	said($proc, qr/^record $seen$/m);
+	if ($first eq 'websocket') {
+		ask($proc, 'records');
 		wait_for { Hub::Http->fetch($hub, 'GET', "/sessions/$session/records?since=9")->{lines}[0] } 'ten records';
-		ask($proc, 'all');
-		said($proc, qr/^loses all$/m);
-		unlike(slurp($proc->{out}), qr/^ack|^record 6/m, "$transport: nothing of it was answered");
-		ask($proxy, 'x');
-		said($proxy, qr/^mode x$/m);
-		ask($proxy, 'n');
-		is(said($proc, qr/^ack 15 (\S+)$/m), join(',', 1 .. 15), 'everything is answered, with its place');
-		ask($proc, '');
-		said($proc, qr/^ack 20 /m);
-		my $log = Hub::Http->fetch($hub, 'GET', "/sessions/$session/records")->{lines};
-		is_deeply([ map { $_->{n} } @$log ], [ 1 .. 20 ], 'and is in the log once');
-		my @got = slurp($proc->{out}) =~ /^record (\d+)$/mg;
-		is_deeply(\@got, [ 1 .. 20 ], 'and has come once');
-		like(slurp($proc->{out}), qr/^joined $transport$/m, 'as another client');
-		$_->kill('KILL') for $proxy, $proc;
+	}
+	ask($proc, 'all');
+	said($proc, qr/^loses all$/m);
+	unlike(slurp($proc->{out}), qr/^ack|^record @{[ $seen + 1 ]}$/m, 'nothing of it was answered');
+	ask($proxy, 'x');
+	said($proxy, qr/^mode x$/m);
+	Hub::Http->fetch($hub, 'POST', "/sessions/$session/records", body => $other x $others,
+		headers => [ 'Content-Type: application/x-ndjson' ]) if $trimmed;
+	ask($proc, ''); # five more
+	ask($proxy, $after);
+	is(said($proc, qr/^ack @{[ $all + 5 ]} (\S+)$/m), join(',', 1 .. $logged, map { $_ + $others } $logged + 1 .. $all + 5),
+		'everything is answered, with its place');
+	my $log = Hub::Http->fetch($hub, 'GET', "/sessions/$session/records")->{lines};
+	is_deeply([ map { $_->{n} // () } @$log ], [ ($trimmed ? $logged + 1 : 1) .. $all + 5 ], 'and is in the log once');
+	my @got = slurp($proc->{out}) =~ /^record (\d+)$/mg;
+	is_deeply(\@got, [ 1 .. ($trimmed ? $seen : $logged), $logged + 1 .. $all + 5 ], 'and has come once');
+	is(scalar(() = slurp($proc->{out}) =~ /^reset trimmed$/mg), $trimmed, 'where it had not to begin anew');
+	like(slurp($proc->{out}), qr/^joined $second$/m, "by $second");
+	$_->kill('KILL') for $proxy, $proc;
+}
+
+subtest 'what had no ack when it comes back another way' => sub {
+	plan skip_all => 'this node has no WebSocket' unless grep { $_ eq 'websocket' } @transports;
+	for my $trimmed (0, 1) {
+		comes_back('websocket', $_, $trimmed), comes_back($_, 'websocket', $trimmed) for qw(sse poll);
 	}
 };
 
