@@ -167,16 +167,17 @@ subtest 'WebSocket is blocked, and then is not' => sub {
 
 # It publishes by one way, that is cut then, what it sees in the log without an ack; by WebSocket also what is in the log
 # and it knows nothing of; and what never comes to the hub. It comes back by another way, to a log that has what it missed,
-# or to one that has lost even what it has seen.
+# or (trimmed) to one that has lost even what it has seen; or (unwanted) it never sees what it publishes.
 sub comes_back {
-	my ($first, $second, $trimmed) = @_;
-	my $session = "back-$first-$second-$trimmed";
+	my ($first, $second, $how) = @_;
+	my $session = "back-$first-$second-$how";
+	my ($trimmed, $unwanted) = map { $how eq $_ ? 1 : 0 } qw(trimmed unwanted);
 	my ($seen, $logged, $all) = $first eq 'websocket' ? (5, 10, 15) : (1, 1, 10); # by HTTP the others wait for the first
-	my ($others, $other) = ($trimmed ? 300 : 0, json({ type => 'other', pad => 'x' x 500 }) . "\n");
+	my $others = 0;
 	my ($before, $after) = map { $_ eq 'websocket' ? 'w' : 'n' } $first, $second;
 	Hub::Http->fetch($hub, 'PUT', "/sessions/$session/limits?history=1&history_bytes=0", unix => 1) if $trimmed;
 	my $proxy = node($wall, $hub->{port}, $before);
-	my $proc = node(<<'END', 'http://127.0.0.1:' . said($proxy, qr/^port (\d+)$/m), $session, sort { $b cmp $a } $first, $second);
+	my $proc = node(<<'END', 'http://127.0.0.1:' . said($proxy, qr/^port (\d+)$/m), $session, $unwanted, sort { $b cmp $a } $first, $second);
 let loses = ""; // what does not get through
 class Bad extends WebSocket {
 	constructor(...what) {
@@ -192,8 +193,8 @@ const badFetch = async (url, init) => {
 	if (init.method === "POST" && loses) await new Promise((done, fail) => init.signal.addEventListener("abort", fail));
 	return answer;
 };
-const [url, session, ...transports] = args;
-const hub = new Hub(session, {url, WebSocket: Bad, fetch: badFetch, transports, ...brief});
+const [url, session, unwanted, ...transports] = args;
+const hub = new Hub(session, {url, WebSocket: Bad, fetch: badFetch, transports, ...brief, ...(+unwanted && {select: {types: ["other"]}})});
 const acks = [];
 let n = 0;
 hub.on("status", (status) => say(status, hub.transport ?? ""));
@@ -202,40 +203,46 @@ hub.on("record", (m) => m.n && say("record", m.n));
 lines(async (line) => {
 	loses = line;
 	for (const last = n + 5; n < last;) hub.publish({type: "t", n: ++n}).then((ack) => say("ack", acks.push(ack.seq), acks.join()));
-	say("loses", loses);
+	say("loses", loses + ".");
 });
 END
+	my $logs = sub { my ($n) = @_; wait_for { grep { ($_->{seq} // 0) == $n } @{ Hub::Http->fetch($hub, 'GET', "/sessions/$session/records")->{lines} } } "record $n" };
 	said($proc, qr/^joined $first$/m);
 	ask($proc, 'acks');
-	said($proc, qr/^record $seen$/m);
+	$unwanted ? $logs->($seen) : said($proc, qr/^record $seen$/m);
 	if ($first eq 'websocket') {
 		ask($proc, 'records');
-		wait_for { Hub::Http->fetch($hub, 'GET', "/sessions/$session/records?since=9")->{lines}[0] } 'ten records';
+		$logs->($logged);
 	}
 	ask($proc, 'all');
-	said($proc, qr/^loses all$/m);
+	said($proc, qr/^loses all\.$/m);
 	unlike(slurp($proc->{out}), qr/^ack|^record @{[ $seen + 1 ]}$/m, 'nothing of it was answered');
 	ask($proxy, 'x');
 	said($proxy, qr/^mode x$/m);
-	Hub::Http->fetch($hub, 'POST', "/sessions/$session/records", body => $other x $others,
-		headers => [ 'Content-Type: application/x-ndjson' ]) if $trimmed;
+	wait_for {
+		$others += @{ Hub::Http->fetch($hub, 'POST', "/sessions/$session/records", headers => ['Content-Type: application/x-ndjson'],
+				body => join('', map { json({ type => 'other', pad => 'x' x 500 }) . "\n" } 1 .. 100))->{lines} };
+		Hub::Http->fetch($hub, 'GET', "/sessions/$session/records?since=$logged")->{status} == 410;
+	} 'the log to lose it' if $trimmed;
 	ask($proc, ''); # five more
+	said($proc, qr/^loses \.$/m);
 	ask($proxy, $after);
 	is(said($proc, qr/^ack @{[ $all + 5 ]} (\S+)$/m), join(',', 1 .. $logged, map { $_ + $others } $logged + 1 .. $all + 5),
 		'everything is answered, with its place');
 	my $log = Hub::Http->fetch($hub, 'GET', "/sessions/$session/records")->{lines};
 	is_deeply([ map { $_->{n} // () } @$log ], [ ($trimmed ? $logged + 1 : 1) .. $all + 5 ], 'and is in the log once');
+	said($proc, qr/^record @{[ $all + 5 ]}$/m) unless $unwanted;
 	my @got = slurp($proc->{out}) =~ /^record (\d+)$/mg;
-	is_deeply(\@got, [ 1 .. ($trimmed ? $seen : $logged), $logged + 1 .. $all + 5 ], 'and has come once');
+	is_deeply(\@got, $unwanted ? [] : [ 1 .. ($trimmed ? $seen : $logged), $logged + 1 .. $all + 5 ], 'and has come once');
 	is(scalar(() = slurp($proc->{out}) =~ /^reset trimmed$/mg), $trimmed, 'where it had not to begin anew');
-	like(slurp($proc->{out}), qr/^joined $second$/m, "by $second");
+	like(slurp($proc->{out}), qr/^joined $second$/m, "$how: by $second");
 	$_->kill('KILL') for $proxy, $proc;
 }
 
 subtest 'what had no ack when it comes back another way' => sub {
 	plan skip_all => 'this node has no WebSocket' unless grep { $_ eq 'websocket' } @transports;
-	for my $trimmed (0, 1) {
-		comes_back('websocket', $_, $trimmed), comes_back($_, 'websocket', $trimmed) for qw(sse poll);
+	for my $how (qw(kept trimmed unwanted)) {
+		comes_back('websocket', $_, $how), comes_back($_, 'websocket', $how) for qw(sse poll);
 	}
 };
 
