@@ -75,6 +75,7 @@ export class Hub {
 	#link; #timer; #watch; #better; #betterWait;
 	#failures = 0; #misses = 0; #at = 0;
 	#online = () => this.status === "offline" && this.#connect();
+	#offline = () => this.#doubt();
 
 	constructor(session, options = {}) {
 		this.#session = session;
@@ -99,6 +100,7 @@ export class Hub {
 			this.#at = 0;
 		}
 		globalThis.addEventListener?.("online", this.#online);
+		globalThis.addEventListener?.("offline", this.#offline);
 		this.#connect();
 	}
 
@@ -178,6 +180,7 @@ export class Hub {
 
 	close() {
 		globalThis.removeEventListener?.("online", this.#online);
+		globalThis.removeEventListener?.("offline", this.#offline);
 		this.#end("closed", new HubError("closed", "it was closed"));
 		this.#tabs?.close();
 	}
@@ -519,6 +522,14 @@ export class Hub {
 		if (now - link.pinged < ping) return;
 		link.pinged = now;
 		this.ping().catch(() => {});
+	}
+
+	// The browser says that it has no network: what answers all the same goes on, such as a hub on the machine itself.
+	#doubt() {
+		const link = this.#link, heard = link?.heard;
+		if (!this.transport || this.#tabs) return; // it is not there, or another Hub's
+		this.ping().catch(() => {});
+		setTimeout(() => link.heard === heard && link.closed(new HubError("silent", "there is no network")), this.#options.answer);
 	}
 
 	// Whether WebSocket gets through by now: then it is used from the next link on, which is made while nothing is under way.
