@@ -61,7 +61,7 @@ export class Hub {
 	#gap = {from: 0, to: 0}; // of which only what is left comes
 	#pending = new Map(); // msg_id => what was published and not answered, in order
 	#tag = random(4);
-	#writer = random(16); // over HTTP
+	#writer = random(16); // over HTTP, until there is a resume token
 	#count = 0;
 	#held = false; // something was refused for now
 	#maxMessage = Infinity;
@@ -75,6 +75,7 @@ export class Hub {
 	#link; #timer; #watch; #better; #betterWait;
 	#failures = 0; #misses = 0; #at = 0;
 	#online = () => this.status === "offline" && this.#connect();
+	#offline = () => this.#doubt();
 
 	constructor(session, options = {}) {
 		this.#session = session;
@@ -99,6 +100,7 @@ export class Hub {
 			this.#at = 0;
 		}
 		globalThis.addEventListener?.("online", this.#online);
+		globalThis.addEventListener?.("offline", this.#offline);
 		this.#connect();
 	}
 
@@ -178,6 +180,7 @@ export class Hub {
 
 	close() {
 		globalThis.removeEventListener?.("online", this.#online);
+		globalThis.removeEventListener?.("offline", this.#offline);
 		this.#end("closed", new HubError("closed", "it was closed"));
 		this.#tabs?.close();
 	}
@@ -297,7 +300,6 @@ export class Hub {
 		clearInterval(this.#watch);
 		this.#watch = setInterval(() => this.#look(), Math.min(5000, silence / 4));
 		link.pinged = Date.now();
-		link.writer = transport ? "tab" : clientId ?? "http";
 		this.#writer = writer ?? this.#writer;
 		this.transport = transport ?? link.kind;
 		this.#failures = this.#misses = 0;
@@ -309,7 +311,6 @@ export class Hub {
 		this.#maxMessage = maxMessage ?? this.#maxMessage;
 		if (userCount !== undefined) this.userCount = userCount;
 		this.#area = link.area;
-		for (const p of [...this.#pending.values()]) recovered ? this.#logged(p) : p.seen = undefined;
 		if (!recovered) {
 			this.#epoch = this.#seq = this.#place = undefined;
 			for (const records of this.#mirror.values()) records.clear();
@@ -346,10 +347,6 @@ export class Hub {
 
 	#record(m, place) {
 		if (this.#moving?.left) return this.#enter(m);
-		const p = m.msg_id !== undefined && this.#pending.get(m.msg_id);
-		// It was sent as another client, so that the hub would not know it for the same.
-		if (p) p.seen = {msg_id: m.msg_id, session_id: m.session_id, seq: m.seq};
-		if (p && !p.sent) this.#logged(p);
 		if (m.seq <= this.#gap.to) // the state; what is of the gap may have had a msg_id instead
 			return this.#take_state(m, m.seq < this.#gap.from) || this.#emit("record", m);
 		if (m.seq <= this.#seq) return;
@@ -359,11 +356,6 @@ export class Hub {
 		this.#take_state(m, false, true);
 		this.#emit("record", m);
 		this.#caught_up();
-	}
-
-	// What was sent as another client, and is in the log: the hub would not know it for the same.
-	#logged(p) {
-		if (p.seen && p.by && p.by !== this.#link.writer) this.#answered(p, {type: "ack", ...p.seen});
 	}
 
 	// It comes before others with a lower seq, and the place stays.
@@ -515,7 +507,6 @@ export class Hub {
 				continue;
 			}
 			p.sent = true;
-			p.by = this.#link.writer;
 			list.push(p);
 		}
 		if (list.length) this.#link.publish(list, () => this.#flush());
@@ -531,6 +522,14 @@ export class Hub {
 		if (now - link.pinged < ping) return;
 		link.pinged = now;
 		this.ping().catch(() => {});
+	}
+
+	// The browser says that it has no network: what answers all the same goes on, such as a hub on the machine itself.
+	#doubt() {
+		const link = this.#link, heard = link?.heard;
+		if (!this.transport || this.#tabs) return; // it is not there, or another Hub's
+		this.ping().catch(() => {});
+		setTimeout(() => link.heard === heard && link.closed(new HubError("silent", "there is no network")), this.#options.answer);
 	}
 
 	// Whether WebSocket gets through by now: then it is used from the next link on, which is made while nothing is under way.
@@ -692,7 +691,7 @@ async function overWebSocket(link, about) {
 
 // What both transports over HTTP share: requests, and publishing by POST. Gives a function that makes requests.
 function overHttp(link, about) {
-	const {base, session, options, token, writer} = about;
+	const {base, session, options, token, resume, writer} = about;
 	const control = new AbortController();
 	const path = `${base}/sessions/${encodeURIComponent(session)}`;
 	const ask = async (what, init = {}) => {
@@ -714,8 +713,9 @@ function overHttp(link, about) {
 		return answer;
 	};
 	const post = async (body) => {
-		const answer = await ask("/records", {method: "POST", headers: {"Content-Type": "application/x-ndjson", "Hub-Client": writer}, body});
+		const answer = await ask("/records", {method: "POST", headers: {"Content-Type": "application/x-ndjson", "Hub-Client": resume ?? writer}, body});
 		if (answer.status !== 200) throw await bad(answer);
+		if (answer.headers.has("hub-resume")) link.other({type: "resume_token", resume: answer.headers.get("hub-resume")});
 		return (await answer.text()).split("\n").filter((line) => line).map((line) => JSON.parse(line));
 	};
 	link.end = () => control.abort();
@@ -748,11 +748,13 @@ function overHttp(link, about) {
 		if (!at || !seq || parts(at)[1] !== +seq) throw new HubError("lost", "the answer is not a hub's, or not whole");
 		return at;
 	};
-	// The session's last seq. Reading makes no session, and joining does.
+	// The session's last seq. Reading makes no session and no client, and joining does.
 	const reach = async () => {
+		const join = () => post("").catch((error) => { if (error.status !== 403) throw error; });
+		if (!resume) await join();
 		let answer = await head();
 		if (answer.status === 404) {
-			await post("").catch((error) => { if (error.status !== 403) throw error; });
+			await join();
 			answer = await head();
 		}
 		link.reached = true;

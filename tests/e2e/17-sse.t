@@ -255,7 +255,7 @@ subtest 'another origin' => sub {
 	$h = $fetch->($open, 'http://a.example');
 	is($h->{'access-control-allow-origin'}, 'http://a.example', 'an origin that may');
 	is($h->{vary}, 'Origin', 'of which the answer depends');
-	is($h->{'access-control-expose-headers'}, 'Hub-Cursor, Hub-Epoch, Hub-Seq', 'sees the cursor');
+	is($h->{'access-control-expose-headers'}, 'Hub-Cursor, Hub-Epoch, Hub-Resume, Hub-Seq', 'sees the cursor');
 	for my $other ('http://a.example:80', 'http://A.example', 'https://a.example', 'null', 'http://a.example.org') {
 		$h = $fetch->($open, $other, @preflight);
 		ok(!exists $h->{'access-control-allow-origin'}, "$other may not");

@@ -126,7 +126,8 @@ for ([ 'bun' ], [ 'deno', qw(run -A) ]) {
 	cuts($name, [ $program, @args ], $_) for qw(websocket sse poll);
 }
 
-# Between client and hub: no WebSocket gets through (n), nothing but 502 comes (x), or all goes on (y), by lines.
+# Between client and hub: no WebSocket gets through (n), nothing else does (w), nothing but 502 comes (x), or all goes on
+# (y), by lines.
 my $wall = <<'END';
 import net from "node:net";
 let mode = args[1];
@@ -136,7 +137,7 @@ const server = net.createServer((client) => {
 	open.add(client);
 	client.on("close", () => open.delete(client)).on("error", () => {});
 	client.once("data", (head) => {
-		if (mode === "x" || (mode === "n" && /^upgrade: websocket/mi.test(head)))
+		if (mode === "x" || mode === (/^upgrade: websocket/mi.test(head) ? "n" : "w"))
 			return client.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 		const hub = net.connect(+args[0], "127.0.0.1", () => { hub.write(head); client.pipe(hub).pipe(client); });
 		hub.on("error", () => client.destroy()).on("close", () => client.destroy());
@@ -162,6 +163,87 @@ subtest 'WebSocket is blocked, and then is not' => sub {
 	said($proc, qr/^status waiting .*^status joined .*^record /ms);
 	judge($proc, 'wall');
 	$proxy->kill('KILL');
+};
+
+# It publishes by one way, that is cut then, what it sees in the log without an ack; by WebSocket also what is in the log
+# and it knows nothing of; and what never comes to the hub. It comes back by another way, to a log that has what it missed,
+# or (trimmed) to one that has lost even what it has seen; or (unwanted) it never sees what it publishes.
+sub comes_back {
+	my ($first, $second, $how) = @_;
+	my $session = "back-$first-$second-$how";
+	my ($trimmed, $unwanted) = map { $how eq $_ ? 1 : 0 } qw(trimmed unwanted);
+	my ($seen, $logged, $all) = $first eq 'websocket' ? (5, 10, 15) : (1, 1, 10); # by HTTP the others wait for the first
+	my $others = 0;
+	my ($before, $after) = map { $_ eq 'websocket' ? 'w' : 'n' } $first, $second;
+	Hub::Http->fetch($hub, 'PUT', "/sessions/$session/limits?history=1&history_bytes=0", unix => 1) if $trimmed;
+	my $proxy = node($wall, $hub->{port}, $before);
+	my $proc = node(<<'END', 'http://127.0.0.1:' . said($proxy, qr/^port (\d+)$/m), $session, $unwanted, sort { $b cmp $a } $first, $second);
+let loses = ""; // what does not get through
+class Bad extends WebSocket {
+	constructor(...what) {
+		super(...what);
+		this.addEventListener("message", (event) => {
+			if (loses === "all" || loses === "records" || (loses === "acks" && event.data.includes('"type":"ack"'))) event.stopImmediatePropagation();
+		});
+	}
+	send(text) { if (loses !== "all") super.send(text); }
+}
+const badFetch = async (url, init) => {
+	const answer = await fetch(url, init);
+	if (init.method === "POST" && loses) await new Promise((done, fail) => init.signal.addEventListener("abort", fail));
+	return answer;
+};
+const [url, session, unwanted, ...transports] = args;
+const hub = new Hub(session, {url, WebSocket: Bad, fetch: badFetch, transports, ...brief, ...(+unwanted && {select: {types: ["other"]}})});
+const acks = [];
+let n = 0;
+hub.on("status", (status) => say(status, hub.transport ?? ""));
+hub.on("reset", (why) => say("reset", why));
+hub.on("record", (m) => m.n && say("record", m.n));
+lines(async (line) => {
+	loses = line;
+	for (const last = n + 5; n < last;) hub.publish({type: "t", n: ++n}).then((ack) => say("ack", acks.push(ack.seq), acks.join()));
+	say("loses", loses + ".");
+});
+END
+	my $logs = sub { my ($n) = @_; wait_for { grep { ($_->{seq} // 0) == $n } @{ Hub::Http->fetch($hub, 'GET', "/sessions/$session/records")->{lines} } } "record $n" };
+	said($proc, qr/^joined $first$/m);
+	ask($proc, 'acks');
+	$unwanted ? $logs->($seen) : said($proc, qr/^record $seen$/m);
+	if ($first eq 'websocket') {
+		ask($proc, 'records');
+		$logs->($logged);
+	}
+	ask($proc, 'all');
+	said($proc, qr/^loses all\.$/m);
+	unlike(slurp($proc->{out}), qr/^ack|^record @{[ $seen + 1 ]}$/m, 'nothing of it was answered');
+	ask($proxy, 'x');
+	said($proxy, qr/^mode x$/m);
+	wait_for {
+		$others += @{ Hub::Http->fetch($hub, 'POST', "/sessions/$session/records", headers => ['Content-Type: application/x-ndjson'],
+				body => join('', map { json({ type => 'other', pad => 'x' x 500 }) . "\n" } 1 .. 100))->{lines} };
+		Hub::Http->fetch($hub, 'GET', "/sessions/$session/records?since=$logged")->{status} == 410;
+	} 'the log to lose it' if $trimmed;
+	ask($proc, ''); # five more
+	said($proc, qr/^loses \.$/m);
+	ask($proxy, $after);
+	is(said($proc, qr/^ack @{[ $all + 5 ]} (\S+)$/m), join(',', 1 .. $logged, map { $_ + $others } $logged + 1 .. $all + 5),
+		'everything is answered, with its place');
+	my $log = Hub::Http->fetch($hub, 'GET', "/sessions/$session/records")->{lines};
+	is_deeply([ map { $_->{n} // () } @$log ], [ ($trimmed ? $logged + 1 : 1) .. $all + 5 ], 'and is in the log once');
+	said($proc, qr/^record @{[ $all + 5 ]}$/m) unless $unwanted;
+	my @got = slurp($proc->{out}) =~ /^record (\d+)$/mg;
+	is_deeply(\@got, $unwanted ? [] : [ 1 .. ($trimmed ? $seen : $logged), $logged + 1 .. $all + 5 ], 'and has come once');
+	is(scalar(() = slurp($proc->{out}) =~ /^reset trimmed$/mg), $trimmed, 'where it had not to begin anew');
+	like(slurp($proc->{out}), qr/^joined $second$/m, "$how: by $second");
+	$_->kill('KILL') for $proxy, $proc;
+}
+
+subtest 'what had no ack when it comes back another way' => sub {
+	plan skip_all => 'this node has no WebSocket' unless grep { $_ eq 'websocket' } @transports;
+	for my $how (qw(kept trimmed unwanted)) {
+		comes_back('websocket', $_, $how), comes_back($_, 'websocket', $how) for qw(sse poll);
+	}
 };
 
 subtest 'a proxy without a hub' => sub {

@@ -127,6 +127,34 @@ END
 	is($got->{seq}, 1, 'what was published meanwhile is sent when there is one');
 	is_deeply($got->{seen}, [qw(behind joined connecting offline connecting behind joined)], 'and each step is seen');
 	$page->close;
+
+	# Nothing comes through any more, and nobody says so.
+	my $cut = Hub::Cut->start($hub->{port});
+	$page = page('silent', <<"END");
+import {Hub} from "/hub.js";
+const make = (url) => new Hub("$kind.silent", {url, answer: 1000, silence: 1e9, transports: ["websocket"]});
+const cut = make("http://127.0.0.1:$cut->{port}"), whole = make();
+const seen = [];
+whole.on("status", (status) => seen.push(status));
+await until(() => cut.status === "joined" && whole.status === "joined" && cut.latency && whole.latency);
+const told = new Hub("$kind.silent.told");
+told.on("record", () => {
+	Object.defineProperty(navigator, "onLine", {get: () => false});
+	dispatchEvent(new Event("offline"));
+});
+await until(() => told.status === "joined");
+say("ready");
+await until(() => cut.status === "offline");
+say("silent", {seen, works: await whole.ping() > 0});
+END
+	report('ready');
+	$cut->{proc}->kill('STOP');
+	$hub->member('unix', "$kind.silent.told")->send({ type => 'now' });
+	$got = report('silent');
+	is_deeply($got->{seen}, [qw(behind joined)], 'what answers goes on');
+	ok($got->{works}, 'and works');
+	$page->close;
+	$cut->stop;
 };
 
 subtest 'the example of the page' => sub {

@@ -142,6 +142,8 @@ subtest 'the score service is killed' => sub {
 	is($kill->(qr/^jq\0.*foreach inputs/s), 2, 'both of them');
 	$press->($ann, '[data-points="1"]') for 1 .. 3;
 	$_->shows($points->('ann', 59), 'what was scored meanwhile counts, once') for $ann, $bob;
+	wait_for { kill 'KILL', $run->children(qr/^jq\0.*foreach inputs/s); $bob->eval($text->('service')) =~ /is away/ } 'the page to say that it is away';
+	$bob->shows($text->('service') . ' === ""', 'that it is away, and that it is back, is told');
 	my $parts = 0;
 	for my $part (qr/hubcat\0.*\0-l\0/s, qr/hubcat\0.*\0-p\0/s, qr/^jq\0.*foreach inputs/s) {
 		$press->($ann, '[data-points="1"]');

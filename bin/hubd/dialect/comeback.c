@@ -10,10 +10,10 @@ static struct span user_of(const struct conn *c)
 	return identity_sub(conn_identity(c));
 }
 
-void comeback_token(const struct conn *c, char token[RESUME_LEN + 1])
+void comeback_token(const struct conn *c, uint64_t client, char token[RESUME_LEN + 1])
 {
 	struct resume r = {
-	    .id = c->id, .run = c->worker->hub7->run, .issued_ms = worker_wall_ms(c->worker)};
+	    .id = client, .run = c->worker->hub7->run, .issued_ms = worker_wall_ms(c->worker)};
 
 	resume_token(c->worker->hub7->secret, &r, user_of(c), token);
 }

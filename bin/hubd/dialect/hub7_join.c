@@ -150,7 +150,7 @@ int hub7_resume(struct buf *out, const struct conn *c)
 {
 	char token[RESUME_LEN + 1];
 
-	comeback_token(c, token);
+	comeback_token(c, c->id, token);
 	return buf_printf(out, "{\"type\":\"resume_token\",\"resume\":\"%s\"}", token);
 }
 
@@ -169,7 +169,7 @@ void hub7_joined(struct conn *c, struct seat *seat, const struct session_from *f
 		snprintf(run, sizeof(run), ",\"run\":\"%08x\"", hub->run);
 	id_text(c->id, client);
 	id_text(joined->epoch, epoch);
-	comeback_token(c, token);
+	comeback_token(c, c->id, token);
 	conn_given(c);
 	conn_send_scratch(
 	    c, b,

@@ -39,9 +39,10 @@ const char *rest_read_query(struct rest_query *q, struct http1_span query,
 int rest_wish(const struct rest_query *q, struct http1_span types, struct http1_span priority,
 	      struct select_wish *wish);
 
-/* The client id of who publishes under a name, which may be empty: the same for the same name and
- * user, so that nobody's messages are taken for repeats of another user's. id may be NULL. */
-uint64_t rest_client(const struct hub7 *hub, const struct identity *id, struct http1_span name);
+/* The client id of who publishes by c under a name, which may be empty: the same for the same name
+ * and user, so that nobody's messages are taken for repeats of another user's. A resume token is
+ * the name of the client that it was made for. */
+uint64_t rest_client(const struct conn *c, struct http1_span name);
 
 /* --- rest_text.c */
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/resume.h"
+#include "dialect/comeback.h"
 #include "dialect/hub7.h"
 #include "dialect/rest.h"
 #include "session/seek.h"
@@ -239,7 +239,13 @@ const char *rest_read_query(struct rest_query *q, struct http1_span query,
 	return NULL;
 }
 
-uint64_t rest_client(const struct hub7 *hub, const struct identity *id, struct http1_span name)
+uint64_t rest_client(const struct conn *c, struct http1_span name)
 {
-	return resume_named(hub->secret, identity_sub(id), (struct span){name.p, name.len});
+	struct span text = {name.p, name.len};
+	struct resume resume;
+	bool may;
+
+	if (comeback_read(c, text, &resume, &may) && may)
+		return resume.id;
+	return resume_named(c->worker->hub7->secret, identity_sub(conn_identity(c)), text);
 }

@@ -84,7 +84,7 @@ static size_t make_pid(const struct conn *c, const struct log_place *place, char
 {
 	char *end = pid + RESUME_LEN;
 
-	comeback_token(c, pid);
+	comeback_token(c, c->id, pid);
 	end += snprintf(end, 11, ".%08x.", c->born);
 	end += place_text(place, end);
 	return (size_t)(end - pid);

@@ -9,6 +9,7 @@
 
 #include "base/line.h"
 #include "conn/encoding.h"
+#include "dialect/comeback.h"
 #include "dialect/hub7.h"
 #include "dialect/rest.h"
 #include "door/doors.h"
@@ -365,10 +366,18 @@ static bool asker_may(struct http *h)
 	return !retry_s;
 }
 
+/* With which he goes on elsewhere as the same client. */
+static void put_token(struct posting *p)
+{
+	char token[RESUME_LEN + 1];
+
+	comeback_token(p->x.conn, p->publisher.client, token);
+	buf_printf(&p->x.fields, "Hub-Resume: %s\r\n", token);
+}
+
 void http_post(struct http *h, struct span session)
 {
 	struct opening opening = {.session = session, .create = true, .done = opened};
-	struct worker *w = h->stream->worker;
 	struct http1_span name = {NULL, 0};
 	struct posting *p;
 	bool single;
@@ -395,10 +404,12 @@ void http_post(struct http *h, struct span session)
 	if (p) {
 		p->single = single;
 		p->x.end = posting_end;
-		p->publisher.client = rest_client(w->hub7, h->identity, name);
 	}
 	if (!exchange_begin(&p->x, h, &posting_door, &posting_user))
 		return;
 	p->publisher.conn = p->x.conn;
+	p->publisher.client = rest_client(p->x.conn, name);
+	if (name.len)
+		put_token(p);
 	member_open(p->x.conn, &opening);
 }

@@ -135,7 +135,7 @@ static int put_cors(struct buf *b, const struct http *h, const struct answer *a)
 		r = http1_put_field(b, "Access-Control-Allow-Origin", h->cors);
 	if (!a->preflight)
 		return r == 0 ? http1_put_field(b, "Access-Control-Expose-Headers",
-						"Hub-Cursor, Hub-Epoch, Hub-Seq")
+						"Hub-Cursor, Hub-Epoch, Hub-Resume, Hub-Seq")
 			      : r;
 	if (r == 0)
 		r = put_methods(b, "Access-Control-Allow-Methods", a->allow);

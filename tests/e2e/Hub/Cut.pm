@@ -154,7 +154,7 @@ sub _forward {
 	return if !defined $n && ($! == EAGAIN || $! == EINTR);
 	return $self->_gone($pair, $side) unless $n;
 	my $way = $end->{way};
-	my $limit = $pair->{cut}{$way};
+	my $limit = $pair->{cut} && $pair->{cut}{$way};
 	$pair->{$way} //= 0;
 	my $take = defined $limit && $pair->{$way} + $n > $limit ? $limit - $pair->{$way} : $n;
 	$pair->{hears} ||= $way eq 'up' && index($data, $self->{hears}) >= 0;
