@@ -136,7 +136,7 @@ const make = (url) => new Hub("$kind.silent", {url, answer: 1000, silence: 1e9, 
 const cut = make("http://127.0.0.1:$cut->{port}"), whole = make();
 const seen = [];
 whole.on("status", (status) => seen.push(status));
-await until(() => cut.status === "joined" && whole.status === "joined" && cut.latency && whole.latency);
+await until(() => cut.status === "joined" && whole.status === "joined" && cut.latency >= 0 && whole.latency >= 0); // a browser may count in ms
 const told = new Hub("$kind.silent.told");
 told.on("record", () => {
 	Object.defineProperty(navigator, "onLine", {get: () => false});
@@ -145,7 +145,7 @@ told.on("record", () => {
 await until(() => told.status === "joined");
 say("ready");
 await until(() => cut.status === "offline");
-say("silent", {seen, works: await whole.ping() > 0});
+say("silent", {seen, works: await whole.ping() >= 0});
 END
 	report('ready');
 	$cut->{proc}->kill('STOP');

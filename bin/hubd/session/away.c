@@ -143,16 +143,6 @@ void session_unheard(struct session *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-bool session_has(struct session *s, uint64_t client)
-{
-	bool here;
-
-	pthread_mutex_lock(&s->lock);
-	here = session_is_here(s, client);
-	pthread_mutex_unlock(&s->lock);
-	return here;
-}
-
 bool session_has_told(const struct member *m)
 {
 	return (int32_t)(m->version - m->session->heard) <= 0;

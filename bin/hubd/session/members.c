@@ -195,6 +195,16 @@ bool session_is_here(struct session *s, uint64_t client)
 	return session_client(s, client) != NULL;
 }
 
+bool session_has(struct session *s, uint64_t client)
+{
+	bool here;
+
+	pthread_mutex_lock(&s->lock);
+	here = session_is_here(s, client);
+	pthread_mutex_unlock(&s->lock);
+	return here;
+}
+
 void session_each_here(struct session *s, void (*each)(const struct member *m, void *arg),
 		       void *arg)
 {
