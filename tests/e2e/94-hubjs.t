@@ -3,7 +3,7 @@
 # contrib/hub.js in Node, and in Bun and Deno where they are or npm brings them, against a real hub, cut again and again
 # over each transport: each record once, in order, and so is what it publishes; its mirror is the hub's state. Then what
 # it does where WebSocket is blocked, where a hub is another one, where tokens end, and where nobody is there.
-# HUB_TEST_ROUNDS: how many cuts of each transport (60).
+# HUB_TEST_ROUNDS: how many cuts of each transport (30).
 use strict;
 use warnings;
 use Hub;
@@ -14,7 +14,7 @@ use Hub::Npm;
 plan skip_all => 'no node here' if system 'node --version >/dev/null 2>&1';
 my ($major) = run([ 'node', '--version' ])->{out} =~ /^v(\d+)/;
 plan skip_all => "node $major is too old" if $major < 20;
-my $cuts = $ENV{HUB_TEST_ROUNDS} || 60;
+my $cuts = $ENV{HUB_TEST_ROUNDS} || 30;
 my @history = ('--history', 2_000_000, '--history-memory', '2G', '--history-bytes', '1G');
 my $hub = Hub->start(args => [@history]);
 
