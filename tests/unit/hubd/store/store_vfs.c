@@ -180,5 +180,6 @@ int main(void)
 	    cmocka_unit_test(a_commit_is_written_in_one_piece),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("store_vfs", tests, NULL, NULL);
 }
