@@ -57,7 +57,7 @@ void chunk_unref(struct chunk *c)
 	}
 }
 
-/* Has the kernel map what a large chunk has in one go: faults of each page would take a seventh of
+/* Has the kernel map what a large chunk has in one go: a fault for each page takes a twentieth of
  * the time of a worker whose sessions grow. Where it will not (before Linux 5.14, or with larger
  * pages), they come. */
 static void populate(void *p, size_t len)
@@ -185,11 +185,6 @@ static int64_t log_add(struct log *log, const struct slot *tags, const unsigned 
 	slot->offset = c->len;
 	slot->len = len & 0x7fffffff;
 	c->len += len;
-	/* Where the next one goes, about as long: it comes from memory while others take their
-	 * turn. */
-	for (uint32_t k = 0; k < len && k < 512; k += 64)
-		__builtin_prefetch(c->data + c->len + k, 1);
-	__builtin_prefetch(slot - 2, 1);
 	atomic_store_explicit(&c->n, n + 1, memory_order_release);
 	return (int64_t)++log->head;
 }
