@@ -136,7 +136,7 @@ sub take {
 	}
 }
 
-# Who is in a session, as a hubd has it, and since when it counts its own.
+# Who is in a session, as a hubd has it.
 sub who {
 	my ($hub, $session) = @_;
 	my $c = $hub->unix;

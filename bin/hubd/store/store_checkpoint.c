@@ -150,11 +150,10 @@ void *store_checkpoint_thread(void *store)
 		    sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &all, &moved);
 		struct timespec until = store_in_ms(RETRY_MS);
 
-		if (r == SQLITE_OK && mode == SQLITE_CHECKPOINT_PASSIVE)
-			sync_moved(db);
-
 		if (r == SQLITE_OK && mode != SQLITE_CHECKPOINT_PASSIVE)
 			r = sqlite3_wal_checkpoint_v2(db, NULL, mode, &all, &moved);
+		else if (r == SQLITE_OK && st->set->sync != STORE_SYNC_OFF)
+			sync_moved(db);
 		pthread_mutex_lock(&st->wal_lock);
 		st->wal_busy = false;
 		if (r == SQLITE_OK && mode == SQLITE_CHECKPOINT_PASSIVE && all <= st->wal_pages)
