@@ -253,12 +253,23 @@ subtest 'acks that wait for a replica' => sub {
 	$two->freeze;
 	$by->send({ type => 'said', msg_id => 'z' });
 	is($by->wait_type('error')->{data}{code}, 'unavailable', 'without one who publishes is told');
+	my $other = $waits->unix;
+	is($other->join_session('waits', since => 100)->{seq}, 101, 'the record is there');
+	$by->send({ type => 'said', msg_id => 'z' });
+	is($by->wait_type('error')->{data}{code}, 'unavailable', 'and a repeat is told the same');
+	$by->send({ type => 'said', msg_id => 'y' });
+	is($other->wait_type('said')->{seq}, $_, "$_ comes once") for 101, 102;
+	$one->cli(qw(CLIENT KILL TYPE normal));    # it waits there
+	is($by->wait_type('error')->{data}{code}, 'unavailable', 'so is who published before the connection went');
 	$two->thaw;
 	wait_for {
 		$by->send({ type => 'said', msg_id => 'z' });
 		my $m = $by->next;
 		return $m->{type} eq 'ack' && $m->{seq} == 101;
 	} 'the same message to be acknowledged';
+	$by->send({ type => 'said', msg_id => 'x', n => 103 });
+	is($by->wait_type('ack')->{seq}, 103, 'the next one is a record');
+	is($other->wait_type('said')->{n}, 103, 'and nothing came in between');
 	$waits->stop;
 };
 

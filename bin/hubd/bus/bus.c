@@ -114,8 +114,11 @@ struct bus *bus_open(const struct bus_settings *set, unsigned char *secret, size
 		free(bus);
 		return NULL;
 	}
-	bus->archive =
-	    (struct archive){.ask = ask, .wake = wake, .failing = failing, .offer = offer};
+	bus->archive = (struct archive){.ask = ask,
+					.wake = wake,
+					.failing = failing,
+					.offer = offer,
+					.repeats = set->replicas > 0};
 	bus->set = set;
 	randombytes_buf(&bus->node, sizeof(bus->node));
 	memcpy(bus->secret, secret, secret_len);

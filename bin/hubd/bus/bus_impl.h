@@ -62,10 +62,10 @@ enum far_step { FAR_SUBSCRIBING, FAR_OPENING, FAR_OPEN, FAR_LOST };
 struct flight {
 	struct offer *first, *last; /* empty: nobody waits for them any more */
 	size_t n;
+	bool known; /* they are records already: replicas are to have these */
 	char id[BATCH_ID_MAX + 1];
 	bool doubtful;	/* the connection went: it may have been done */
 	uint64_t heard; /* it was, and has come: seq of its first, else 0 */
-	uint64_t seq;	/* it was: of the first; replicas are to have it, too */
 };
 
 struct far {
@@ -208,8 +208,14 @@ void publish_end(struct link *l, struct offer *o, enum hub_code code, uint64_t s
 /* What waits of it may be sent. */
 void publish_due(struct link *l, struct far *f);
 
-/* The flight is there; or it is not, and will not be: then its records wait again, in front. */
-void publish_landed(struct link *l, struct far *f, uint64_t first);
+/* The record is in Redis: nothing is sent before it comes, for a short time. */
+void publish_unheard(struct far *f, uint64_t seq);
+
+/* The flight's records are in Redis, from that seq on. */
+void publish_numbered(struct link *l, struct far *f, uint64_t first);
+
+/* The flight ends, whose offers are numbered; or it is not the last: they wait again, in front. */
+void publish_landed(struct link *l, struct far *f);
 void publish_again(struct far *f);
 
 /* The flight ends: it may be there or not. */

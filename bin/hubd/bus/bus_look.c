@@ -95,10 +95,10 @@ static void append_jobs(struct archive_job **list, struct archive_job *jobs)
 /* It is where Redis was when it was asked. */
 static void caught_up(struct link *l, struct far *f)
 {
-	/* Else it was not done, and will not be: that connection is no more. */
+	/* What was not done will not be: that connection is no more. */
 	if (f->flying && f->flight.doubtful && f->flight.heard)
-		publish_landed(l, f, f->flight.heard);
-	else if (f->flying && f->flight.doubtful)
+		publish_numbered(l, f, f->flight.heard);
+	if (f->flying && f->flight.doubtful)
 		publish_again(f);
 	jobs_end(&f->asked, 0, f->tail);
 	publish_due(l, f);

@@ -55,26 +55,33 @@ static bool is_conditional(const struct offer *o)
 	return o->terms.any && (o->terms.has_if_seq || o->terms.newer);
 }
 
+/* Whether it is a record here by now, which may have come from elsewhere; then o->seq is set. */
+static bool is_known(const struct far *f, struct offer *o)
+{
+	return o->seq || (o->tags.acked && session_finds(f->session, o->tags.msg, &o->seq));
+}
+
 /* Takes the next ones from the queue for a flight: what one script can say of them. Those that are
- * here already have come from elsewhere since they were offered. Returns how many of them change
- * the state. */
+ * records already end here; or, where replicas are to have them, fly by themselves. Returns how
+ * many of them change the state. */
 static size_t take_flight(struct link *l, struct far *f)
 {
 	struct flight *t = &f->flight;
 	struct msgs *msgs = calloc(1, sizeof(*msgs));
 	size_t bytes = 0, changes = 0;
 	struct offer *o;
-	uint64_t seq;
 
 	*t = (struct flight){0};
 	while ((o = f->first) != NULL && t->n < BATCH_RECORDS && bytes < BATCH_BYTES) {
-		if (t->n && (is_conditional(o) || !msgs))
-			break;
-		if (o->tags.acked && session_finds(f->session, o->tags.msg, &seq)) {
+		bool known = is_known(f, o);
+
+		if (known && !l->bus->set->replicas) {
 			f->first = o->next;
-			publish_end(l, o, HUB_OK, seq, NULL);
+			publish_end(l, o, HUB_OK, o->seq, NULL);
 			continue;
 		}
+		if (t->n && (known != t->known || is_conditional(o) || !msgs))
+			break;
 		if (o->tags.acked && msgs && !msgs_add(msgs, o->tags.msg))
 			break;
 		f->first = o->next;
@@ -85,7 +92,8 @@ static size_t take_flight(struct link *l, struct far *f)
 			t->first = o;
 		t->last = o;
 		t->n++;
-		changes += o->tags.class != RECORD_PLAIN;
+		t->known = known;
+		changes += !known && o->tags.class != RECORD_PLAIN;
 		bytes += o->len;
 	}
 	free(msgs);
@@ -113,15 +121,8 @@ static int put_condition(struct buf *b, const struct offer *o)
 	const struct terms *t = &o->terms;
 	struct span key = offer_key(o), type = offer_type(o);
 	char when[40];
-	int r;
+	int r = put_text(b, t->has_if_seq ? "s" : "n");
 
-	if (!is_conditional(o)) {
-		r = put_text(b, "");
-		for (int i = 0; i < 3 && r == 0; i++)
-			r = put_text(b, "");
-		return r;
-	}
-	r = put_text(b, t->has_if_seq ? "s" : "n");
 	snprintf(when, sizeof(when), "%.17g", t->when);
 	if (r == 0)
 		r = t->has_if_seq ? put_number(b, t->if_seq) : put_text(b, when);
@@ -129,6 +130,15 @@ static int put_condition(struct buf *b, const struct offer *o)
 		r = redis_put_arg(b, key.p, key.len);
 	/* A type that is its own key has nothing to do with others of the kind. */
 	return r == 0 ? redis_put_arg(b, type.p, key.len && !o->of_type ? 0 : type.len) : r;
+}
+
+static int put_no_condition(struct buf *b)
+{
+	int r = 0;
+
+	for (int i = 0; i < 4 && r == 0; i++)
+		r = put_text(b, "");
+	return r;
 }
 
 /* Seven words; bytes are the record's. */
@@ -157,9 +167,8 @@ static int put_change(struct buf *b, const struct offer *o, size_t place, struct
 
 /* The batch, into l->scratch, and where its records begin; and where each ends, into
  * l->in[].due_ms, which is free. */
-static int put_batch(struct link *l, const struct far *f, size_t *start)
+static int put_batch(struct link *l, const struct far *f, const struct flight *t, size_t *start)
 {
-	const struct flight *t = &f->flight;
 	size_t i = 0;
 	int r;
 
@@ -205,16 +214,16 @@ static int put_changes(struct link *l, struct buf *b, const struct flight *t, si
 	return r;
 }
 
-/* As publish.lua says. */
+/* As publish.lua says; of records that are known, none. */
 static int put_call(struct link *l, struct far *f, struct call *call, size_t changes)
 {
 	const struct session *s = f->session;
 	const struct log_limits *limits = &s->env->limits;
-	const struct flight *t = &f->flight;
+	const struct flight none = {0}, *t = f->flight.known ? &none : &f->flight;
 	struct buf *b = &call->command;
 	char epoch[20], channel[BUS_NAME];
 	size_t start;
-	int r = put_batch(l, f, &start);
+	int r = put_batch(l, f, t, &start);
 
 	snprintf(epoch, sizeof(epoch), "%016jx", (uintmax_t)s->epoch);
 	snprintf(channel, sizeof(channel), BUS_PREFIX "{%s}", s->id);
@@ -237,7 +246,8 @@ static int put_call(struct link *l, struct far *f, struct call *call, size_t cha
 	if (r == 0)
 		r = put_text(b, channel);
 	if (r == 0)
-		r = put_condition(b, t->first);
+		r = t->n && is_conditional(t->first) ? put_condition(b, t->first)
+						     : put_no_condition(b);
 	if (r == 0)
 		r = put_acked(b, t);
 	if (r == 0)
@@ -254,29 +264,12 @@ static uint64_t number(const redisReply *r)
 					       : 0;
 }
 
-/* Some were published before: they are told so, the others wait again. */
-static void on_repeated(struct link *l, struct far *f, const redisReply *reply)
+/* Some were published before: all wait until those have come. */
+static void on_repeated(struct link *l, struct far *f, uint64_t seq)
 {
-	struct offer *all = f->flight.first, *o, *first = NULL, **last = &first, *end = NULL;
-	uint64_t acked = 0;
-	size_t at = 1;
-
-	while ((o = all) != NULL) {
-		all = o->next;
-		o->next = NULL;
-		acked += o->tags.acked;
-		if (o->tags.acked && at + 1 < reply->elements &&
-		    number(reply->element[at]) == acked) {
-			publish_end(l, o, HUB_OK, number(reply->element[at + 1]), NULL);
-			at += 2;
-			continue;
-		}
-		*last = end = o;
-		last = &o->next;
-	}
-	f->flight.first = first;
-	f->flight.last = end;
+	publish_unheard(f, seq);
 	publish_again(f);
+	far_look(l, f);
 }
 
 static void on_conflict(struct link *l, struct far *f, uint64_t seq)
@@ -310,11 +303,12 @@ static void on_done(struct link *l, struct far *f, uint64_t seq)
 	if (l->refused)
 		err_log(ERR_INFO, "bus: Redis takes records again");
 	l->refused = false;
+	if (!f->flight.known)
+		publish_numbered(l, f, seq);
 	if (!l->bus->set->replicas) {
-		publish_landed(l, f, seq);
+		publish_landed(l, f);
 		return;
 	}
-	f->flight.seq = seq;
 	f->wait_next = l->waiting;
 	l->waiting = f;
 }
@@ -334,7 +328,7 @@ static void on_waited(struct link *l, struct call *call, const redisReply *reply
 		if (!f->flying)
 			continue; /* it is lost */
 		if (enough) {
-			publish_landed(l, f, f->flight.seq);
+			publish_landed(l, f);
 		} else {
 			f->flying = false;
 			publish_refuse(l, f, "too few replicas of Redis have it");
@@ -366,7 +360,7 @@ static void on_published(struct link *l, struct call *call, const redisReply *re
 	else if (strcmp(word, "ok") == 0)
 		on_done(l, f, number(reply->element[1]));
 	else if (strcmp(word, "repeated") == 0)
-		on_repeated(l, f, reply);
+		on_repeated(l, f, number(reply->element[1]));
 	else if (strcmp(word, "conflict") == 0)
 		on_conflict(l, f, number(reply->element[1]));
 	else if (strcmp(word, "epoch") == 0)

@@ -54,21 +54,34 @@ void publish_due(struct link *l, struct far *f)
 	l->due_last = &f->due_next;
 }
 
-void publish_landed(struct link *l, struct far *f, uint64_t first)
+void publish_unheard(struct far *f, uint64_t seq)
+{
+	f->unheard = seq;
+	f->unheard_ms = clock_mono_ms() + UNHEARD_MS;
+}
+
+void publish_numbered(struct link *l, struct far *f, uint64_t first)
 {
 	const struct session_env *env = l->bus->env;
-	struct flight t = f->flight;
-	struct offer *o;
+
+	publish_unheard(f, first + f->flight.n - 1);
+	for (struct offer *o = f->flight.first; o; o = o->next) {
+		o->seq = first++;
+		if (env->published && !o->heard)
+			env->published(env->arg, o->session, (struct span){o->text, o->len},
+				       o->seq);
+	}
+}
+
+void publish_landed(struct link *l, struct far *f)
+{
+	struct offer *all = f->flight.first, *o;
 
 	f->flying = false;
 	f->flight.first = f->flight.last = NULL;
-	f->unheard = first + t.n - 1;
-	f->unheard_ms = clock_mono_ms() + UNHEARD_MS;
-	while ((o = t.first) != NULL) {
-		t.first = o->next;
-		if (env->published && !o->heard)
-			env->published(env->arg, o->session, (struct span){o->text, o->len}, first);
-		publish_end(l, o, HUB_OK, first++, NULL);
+	while ((o = all) != NULL) {
+		all = o->next;
+		publish_end(l, o, HUB_OK, o->seq, NULL);
 	}
 }
 

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 the session (hash)  2 its log (stream)  3 its state (hash)  4 messages with an ack (string, as
 --       batch.h says)  5 those before them (string)  6 who is there
--- ARGV  1 epoch  2 the batch's id  3 number of records  4 the batch, as it is where nothing has come before it
+-- ARGV  1 epoch  2 the batch's id  3 number of records (0: only 'epoch' or 'ok')  4 the batch, as it is where nothing has come before it
 --       that its hubd did not have  5 ms for which an unused session is kept  6 records kept at least  7 bytes kept, where that is more  8 channel
 --       9 the condition of the first record: '', 's' (its key's last record must be that one, 0: none)
 --       or 'n' (that one's time must be before this)  10 that seq or time  11 the condition's key
@@ -11,9 +11,8 @@
 --       14 the last record that their hubd had when it found none of them published before
 --       from 15 on seven for each change of the state: 's' or 'd', key, type, place of the record among
 --       the others (from 0), its time, when it goes (ms since 1970, or ''), its bytes
--- Returns 'ok', the first record's seq; or with nothing done: 'epoch', the session's (or ''); 'repeated',
---       and for each message seen already its place among those with an ack (from 1) and its seq;
---       'conflict', the seq of the key's last record.
+-- Returns 'ok', the first record's seq, where there is one; or with nothing done: 'epoch', the session's (or '');
+--       'repeated', the seq of the last message that was seen already; 'conflict', the seq of the key's last record.
 --
 -- Redis reads each byte of each string that a script makes, so that of long ones as few are made as can be.
 -- Numbers never go through "..", which has 14 digits. All that may be refused for want of memory stands
@@ -75,20 +74,20 @@ if session[1] ~= ARGV[1] then
 end
 local n, acked = tonumber(ARGV[3]), ARGV[13]
 
+if n == 0 then -- a write, for whose way to replicas a hubd can wait, and so of all before it
+	redis.call('PEXPIRE', KEYS[1], ARGV[5])
+	return { 'ok', '' }
+end
+
 if acked ~= '' and tonumber(session[2]) > tonumber(ARGV[14]) then
-	local seqs = acked_since(tonumber(ARGV[14]))
-	local repeated = { 'repeated' }
+	local seqs, repeated = acked_since(tonumber(ARGV[14])), 0
 	if next(seqs) then
 		for at = 1, #acked, 18 do
-			local seq = seqs[string.sub(acked, at, at + 7)]
-			if seq then
-				repeated[#repeated + 1] = text((at + 17) / 18)
-				repeated[#repeated + 1] = text(seq)
-			end
+			repeated = math.max(repeated, seqs[string.sub(acked, at, at + 7)] or 0)
 		end
 	end
-	if #repeated > 1 then
-		return repeated
+	if repeated > 0 then
+		return { 'repeated', text(repeated) }
 	end
 end
 

@@ -78,6 +78,7 @@ struct offer {
 	struct session *session;  /* a reference */
 	struct stored_wait *wait; /* who is to be told, or NULL */
 	uint64_t since_ms;	  /* monotonic */
+	uint64_t seq;		  /* the record that it is by what its archive knows; 0: none yet */
 	struct terms terms;
 	struct slot tags; /* all but its place, `key` and `seq` */
 	bool stays;	  /* it waits for as long as it takes */
@@ -114,6 +115,8 @@ struct archive {
 	 * here, and then kept. May be called under a session's lock. Returns HUB_OK, or why it does
 	 * not take it (which it does where it stays), with static text in *why. */
 	enum hub_code (*offer)(struct archive *a, struct offer *o, const char **why);
+	/* So is a repeat: that its record is here does not say that it is kept. */
+	bool repeats;
 	/* It has no room for more: the archive's to set. */
 	atomic_bool full;
 

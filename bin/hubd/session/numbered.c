@@ -63,7 +63,7 @@ enum hub_code session_offer(struct session *s, struct publication *p, uint64_t n
 	out->repeated = p->tags.acked && dedup_find(&s->dedup, p->tags.msg, &out->seq);
 	if (!out->repeated)
 		code = admits(s, p, now_ms, out);
-	if (code == HUB_OK && !out->repeated) {
+	if (code == HUB_OK && (!out->repeated || a->repeats)) {
 		o = offer_new(s, p, now_ms);
 		code = o ? HUB_OK : HUB_INTERNAL;
 		s->unstored += o ? p->body.len : 0;
