@@ -13,15 +13,16 @@ my $cable = Hub::Cable->start;
 my @bind = ([ bind => own_address(), $cable ? $cable->{host} : () ]);
 my ($redis, $replica) = map { Hub::Redis->start(keeps => 1, config => \@bind) } 1, 2;
 $replica->cli('REPLICAOF', $redis->{host}, $redis->{port});
-my @hub = map { hub($_) } 0 .. 2;
 my $seed = chance();
+my $waits = int rand 2;
+my @hub = map { hub($_) } 0 .. 2;
 
 # The last one is behind the cable, where there is one.
 sub hub {
 	my ($i) = @_;
 	my $behind = $cable && $i == 2;
 	my $bus = 'redis://' . join ',', map { ($behind ? $cable->{host} : $_->{host}) . ":$_->{port}" } $redis, $replica;
-	my $hub = $redis->hub(bus => $bus, args => [ '--history', 100_000, '--bus-node-timeout', 3 ], $behind ? (under => $cable->behind) : ());
+	my $hub = $redis->hub(bus => $bus, args => [ '--history', 100_000, '--bus-node-timeout', 3, '--bus-wait', $waits ], $behind ? (under => $cable->behind) : ());
 	$hub->{behind} = $behind;
 	return $hub;
 }
