@@ -250,26 +250,30 @@ subtest 'acks that wait for a replica' => sub {
 	my ($seq, $refused) = publish($by, 'waits', 100);
 	is(scalar keys %$seq, 100, 'with one they come');
 	is($two->cli(qw(HGET hub:{waits} head)), 100, 'when it has them');
+	$one->cli('SCRIPT', 'FLUSH');
+	$by->send({ type => 'moved' });
+	$by->send({ type => 'said', msg_id => 'flushed' });
+	is($by->wait_type('ack')->{seq}, 102, 'also where scripts are flushed');
 	$two->freeze;
 	$by->send({ type => 'said', msg_id => 'z' });
 	is($by->wait_type('error')->{data}{code}, 'unavailable', 'without one who publishes is told');
 	my $other = $waits->unix;
-	is($other->join_session('waits', since => 100)->{seq}, 101, 'the record is there');
+	is($other->join_session('waits', since => 102)->{seq}, 103, 'the record is there');
 	$by->send({ type => 'said', msg_id => 'z' });
 	is($by->wait_type('error')->{data}{code}, 'unavailable', 'and a repeat is told the same');
 	$by->send({ type => 'said', msg_id => 'y' });
-	is($other->wait_type('said')->{seq}, $_, "$_ comes once") for 101, 102;
+	is($other->wait_type('said')->{seq}, $_, "$_ comes once") for 103, 104;
 	$one->cli(qw(CLIENT KILL TYPE normal));    # it waits there
 	is($by->wait_type('error')->{data}{code}, 'unavailable', 'so is who published before the connection went');
 	$two->thaw;
 	wait_for {
 		$by->send({ type => 'said', msg_id => 'z' });
 		my $m = $by->next;
-		return $m->{type} eq 'ack' && $m->{seq} == 101;
+		return $m->{type} eq 'ack' && $m->{seq} == 103;
 	} 'the same message to be acknowledged';
-	$by->send({ type => 'said', msg_id => 'x', n => 103 });
-	is($by->wait_type('ack')->{seq}, 103, 'the next one is a record');
-	is($other->wait_type('said')->{n}, 103, 'and nothing came in between');
+	$by->send({ type => 'said', msg_id => 'x', n => 105 });
+	is($by->wait_type('ack')->{seq}, 105, 'the next one is a record');
+	is($other->wait_type('said')->{n}, 105, 'and nothing came in between');
 	$waits->stop;
 };
 

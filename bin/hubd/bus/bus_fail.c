@@ -14,6 +14,7 @@ void link_close(struct link *l)
 	l->calls = NULL;
 	l->calls_last = &l->calls;
 	l->up = false;
+	l->waits = 0;
 	while ((call = calls) != NULL) {
 		calls = call->next;
 		call_end(l, call, NULL);

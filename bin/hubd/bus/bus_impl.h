@@ -145,7 +145,8 @@ struct link {
 	size_t size, n;
 	struct far *all, *check_at;
 	struct far *due, **due_last;
-	struct far *waiting; /* for replicas */
+	struct far *waiting; /* for replicas, */
+	size_t waits;	     /* of which so many WAIT are to tell; each tells of all before it */
 	uint64_t batches;    /* so far */
 	struct node node[BUS_NODES];
 	unsigned nnodes;
@@ -211,7 +212,7 @@ void publish_due(struct link *l, struct far *f);
 /* The record is in Redis: nothing is sent before it comes, for a short time. */
 void publish_unheard(struct far *f, uint64_t seq);
 
-/* The flight's records are in Redis, from that seq on. */
+/* The flight's records are in Redis, from that seq on; 0: they are not. */
 void publish_numbered(struct link *l, struct far *f, uint64_t first);
 
 /* The flight ends, whose offers are numbered; or it is not the last: they wait again, in front. */

@@ -96,10 +96,11 @@ static void append_jobs(struct archive_job **list, struct archive_job *jobs)
 static void caught_up(struct link *l, struct far *f)
 {
 	/* What was not done will not be: that connection is no more. */
-	if (f->flying && f->flight.doubtful && f->flight.heard)
-		publish_numbered(l, f, f->flight.heard);
-	if (f->flying && f->flight.doubtful)
+	if (f->flying && f->flight.doubtful) {
+		if (!f->flight.known)
+			publish_numbered(l, f, f->flight.heard);
 		publish_again(f);
+	}
 	jobs_end(&f->asked, 0, f->tail);
 	publish_due(l, f);
 	if (f->missed || f->asks)

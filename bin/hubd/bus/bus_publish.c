@@ -297,22 +297,6 @@ static void on_error(struct link *l, struct far *f, const char *error)
 	f->pause_ms = clock_mono_ms() + PAUSE_MS;
 }
 
-/* Redis has it; what replicas have is told by a WAIT that was sent behind it. */
-static void on_done(struct link *l, struct far *f, uint64_t seq)
-{
-	if (l->refused)
-		err_log(ERR_INFO, "bus: Redis takes records again");
-	l->refused = false;
-	if (!f->flight.known)
-		publish_numbered(l, f, seq);
-	if (!l->bus->set->replicas) {
-		publish_landed(l, f);
-		return;
-	}
-	f->wait_next = l->waiting;
-	l->waiting = f;
-}
-
 /* Answers come in order: those that wait now are those that it is about. */
 static void on_waited(struct link *l, struct call *call, const redisReply *reply)
 {
@@ -322,12 +306,15 @@ static void on_waited(struct link *l, struct call *call, const redisReply *reply
 
 	(void)call;
 	l->waiting = NULL;
+	l->waits -= l->waits > 0;
 	while ((f = all) != NULL) {
 		all = f->wait_next;
 		f->wait_next = NULL;
 		if (!f->flying)
 			continue; /* it is lost */
-		if (enough) {
+		if (!reply) {
+			f->flight.doubtful = true;
+		} else if (enough) {
 			publish_landed(l, f);
 		} else {
 			f->flying = false;
@@ -344,7 +331,27 @@ static void wait_for_replicas(struct link *l)
 	int len = snprintf(ms, sizeof(ms), "%d", BUS_WAIT_MS);
 	const struct span words[] = {{"WAIT", 4}, {replicas, (size_t)n}, {ms, (size_t)len}};
 
+	l->waits++;
 	call_words(l, on_waited, words, 3);
+}
+
+/* Redis has it; what replicas have is told by a WAIT that was sent behind it; or was not, where it
+ * had to be sent again. */
+static void on_done(struct link *l, struct far *f, uint64_t seq)
+{
+	if (l->refused)
+		err_log(ERR_INFO, "bus: Redis takes records again");
+	l->refused = false;
+	if (!f->flight.known)
+		publish_numbered(l, f, seq);
+	if (!l->bus->set->replicas) {
+		publish_landed(l, f);
+		return;
+	}
+	f->wait_next = l->waiting;
+	l->waiting = f;
+	if (!l->waits)
+		wait_for_replicas(l);
 }
 
 static void on_published(struct link *l, struct call *call, const redisReply *reply)

@@ -64,10 +64,13 @@ void publish_numbered(struct link *l, struct far *f, uint64_t first)
 {
 	const struct session_env *env = l->bus->env;
 
-	publish_unheard(f, first + f->flight.n - 1);
+	if (first)
+		publish_unheard(f, first + f->flight.n - 1);
 	for (struct offer *o = f->flight.first; o; o = o->next) {
-		o->seq = first++;
-		if (env->published && !o->heard)
+		bool told = o->seq || o->heard;
+
+		o->seq = first ? first++ : 0;
+		if (o->seq && !told && env->published)
 			env->published(env->arg, o->session, (struct span){o->text, o->len},
 				       o->seq);
 	}
