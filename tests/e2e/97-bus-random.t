@@ -243,15 +243,16 @@ for my $round (1 .. $rounds) {
 			grep { ($got->[ $p->{seq}{$_} - 1 ] // '') ne "$p->{name} $_" } keys %{ $p->{seq} }
 		} @p;
 		is(scalar @lost, 0, 'what was acknowledged is where the ack said');
-		my $n = 8;
 		$_->{c}->vanish for grep { $_->{c} } @r[ 1 .. $#r ], @p;
-		my $watch;
-		becomes {
-			my $c = $hub[0]->unix;
-			$watch = eval { $c->join_session($session)->{user_count} } // 0;
-			$c->vanish;
-			$watch == 2;
-		} 'who is there is known' or diag("$watch: " . $redis->cli('HGETALL', "hub:{$session}:here") . "\n" . join "\n", map { $_->pid . ": " . who($_, $session) } @hub);
+		my $watcher = $hub[0]->unix;
+		$watcher->join_session($session);
+		my $there = sub {
+			$watcher->send({ type => 'presence' });
+			return $watcher->wait_type('presence')->{user_count};
+		};
+		becomes { $there->() == 2 } 'who is there is known'
+			or diag($there->() . ': ' . $redis->cli('HGETALL', "hub:{$session}:here") . "\n" . join "\n", map { $_->pid . ": " . who($_, $session) } @hub);
+		$watcher->vanish;
 		$r[0]{c}->vanish;
 	};
 	last unless Test::More->builder->is_passing;
