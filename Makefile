@@ -24,7 +24,7 @@ VERSION := 0.1.0
 SOVERSION := 0
 
 programs := hubd hubcat hubbench hubreplay hubtoken
-pkgs := libwebsockets libuv libsodium libzstd openssl sqlite3 libpq hiredis zlib
+pkgs := libwebsockets libuv liburing libsodium libzstd openssl sqlite3 libpq hiredis zlib
 warn := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
 # Not asked for on a machine where `make deps` is still to run.

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "conn/conn_impl.h"
+#include "loop/sends.h"
 #include "wire/blob.h"
 
 #define OUT_MAX (1024 * 1024) /* bytes at which a peer counts as slow, beside one message */
@@ -120,24 +121,42 @@ bool conn_write(struct conn *c, const void *data, size_t len)
 {
 	int r = c->door->write(c, data, len);
 
-	if (r == 0)
-		return true;
+	if (r != 0)
+		conn_written(c, r);
+	return r == 0;
+}
+
+bool conn_write_soon(struct conn *c, const void *data, size_t len)
+{
+	int r;
+
+	if (!c->door->write_soon)
+		return conn_write(c, data, len);
+	r = c->door->write_soon(c, data, len);
+	if (r != 0)
+		conn_written(c, r);
+	return r == 0;
+}
+
+void conn_written(struct conn *c, int r)
+{
 	if (r < 0) {
 		conn_close(c, 0, "write failed");
-		return false;
+		return;
 	}
 	c->blocked = true;
 	c->blocked_s = now_s(c);
 	conn_check(c);
-	return false;
 }
 
 void conn_flush(struct conn *c)
 {
 	if (c->closing || c->blocked || !c->out.len)
 		return;
-	conn_write(c, c->out.data, c->out.len);
-	drop_out(c);
+	conn_write_soon(c, c->out.data, c->out.len);
+	counter_sub_at(&c->worker->counters, memory, MEMORY_ANSWERS, c->out.len);
+	sends_keep(c->worker->sends, c->out.data, free);
+	c->out = (struct buf){0};
 	if (!c->closing)
 		conn_set_paused(c);
 }

@@ -189,6 +189,12 @@ void conn_error_said(struct conn *c, enum hub_code code);
 /* Hands encoded bytes to the door. True where more may be written. */
 bool conn_write(struct conn *c, const void *data, size_t len);
 
+/* The same for bytes that stay as they are until sends_go() of the worker. */
+bool conn_write_soon(struct conn *c, const void *data, size_t len);
+
+/* The door's: what it was handed waits for the peer (1), or cannot be sent (-errno). */
+void conn_written(struct conn *c, int r);
+
 /* Goes on by another door, which counts it as the same. What is queued must be for that one, too,
  * or be put in other bytes: conn_requeue(). */
 void conn_set_door(struct conn *c, const struct door *door);

@@ -166,6 +166,9 @@ struct door {
 	 * where the rest waits inside the door (deliver_writable() follows when it has left), or
 	 * -errno where the connection is dead. */
 	int (*write)(struct conn *c, const void *data, size_t len);
+	/* The same for bytes that stay as they are until sends_go() of the worker: they may leave
+	 * then, and what became of them is told by conn_written(). NULL: they leave at once. */
+	int (*write_soon)(struct conn *c, const void *data, size_t len);
 	int (*ping)(struct conn *c);		    /* as write; of pings or keep_s */
 	void (*pause)(struct conn *c, bool paused); /* stops and starts reading */
 	/* Says code and reason to the peer as far as it still listens, then closes; conn_gone()

@@ -36,7 +36,8 @@ struct engineio_probe {
 };
 
 struct engineio_carrier {
-	int (*write)(struct engineio *e, const void *data, size_t len); /* as struct door */
+	int (*write)(struct engineio *e, const void *data, size_t len);	     /* as struct door */
+	int (*write_soon)(struct engineio *e, const void *data, size_t len); /* or NULL */
 	void (*pause)(struct engineio *e, bool paused);
 	void (*close)(struct engineio *e, enum close_code code, const char *reason);
 	void (*abort)(struct engineio *e);

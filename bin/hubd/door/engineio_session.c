@@ -237,6 +237,15 @@ static int door_write(struct conn *c, const void *data, size_t len)
 	return e ? e->carrier->write(e, data, len) : -ENOTCONN;
 }
 
+static int door_write_soon(struct conn *c, const void *data, size_t len)
+{
+	struct engineio *e = c->handle;
+
+	if (!e || !e->carrier->write_soon)
+		return door_write(c, data, len);
+	return e->carrier->write_soon(e, data, len);
+}
+
 static void door_pause(struct conn *c, bool paused)
 {
 	struct engineio *e = c->handle;
@@ -275,12 +284,13 @@ static bool door_counts(struct conn *c, struct address *a)
 	return e->carrier->counts(e, a);
 }
 
-#define DOOR(carrier, offsets, says)                                                 \
-	{                                                                            \
-		.counted = COUNT_SOCKETIO, .fetched = (carrier) == PACKETS_POLLED,   \
-		.encoding = &encoding_packets[carrier][offsets], .dialect = &(says), \
-		.write = door_write, .pause = door_pause, .close = door_close,       \
-		.abort = door_abort, .peer = door_peer, .counts = door_counts,       \
+#define DOOR(carrier, offsets, says)                                                     \
+	{                                                                                \
+		.counted = COUNT_SOCKETIO, .fetched = (carrier) == PACKETS_POLLED,       \
+		.encoding = &encoding_packets[carrier][offsets], .dialect = &(says),     \
+		.write = door_write, .write_soon = door_write_soon, .pause = door_pause, \
+		.close = door_close, .abort = door_abort, .peer = door_peer,             \
+		.counts = door_counts,                                                   \
 	}
 #define DOORS_OF(carrier)                                                                      \
 	[carrier] = {                                                                          \

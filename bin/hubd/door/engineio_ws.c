@@ -43,6 +43,11 @@ static int ws_write(struct engineio *e, const void *data, size_t len)
 	return e->conn->said_close ? 0 : stream_write(e->stream, data, len);
 }
 
+static int ws_write_soon(struct engineio *e, const void *data, size_t len)
+{
+	return e->conn->said_close ? 0 : stream_write_soon(e->stream, data, len);
+}
+
 static void ws_pause(struct engineio *e, bool paused)
 {
 	stream_pause(e->stream, paused);
@@ -84,6 +89,7 @@ static void ws_turn(struct engineio *e)
 
 static const struct engineio_carrier ws_carrier = {
     .write = ws_write,
+    .write_soon = ws_write_soon,
     .pause = ws_pause,
     .close = ws_close,
     .abort = ws_abort,
@@ -207,12 +213,20 @@ static void ws_gone(struct stream *s)
 	engineio_end(s->owner);
 }
 
+static void ws_held(struct stream *s, int r)
+{
+	struct engineio *e = s->owner;
+
+	conn_written(e->conn, r);
+}
+
 static const struct stream_user ws_user = {
     .counted = {COUNT_SOCKETIO, COUNT_SOCKETIO},
     .take = ws_take,
     .ended = ws_ended,
     .writable = ws_writable,
     .progress = ws_progress,
+    .held = ws_held,
     .gone = ws_gone,
 };
 

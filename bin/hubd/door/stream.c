@@ -85,6 +85,7 @@ int stream_secure(struct stream *s, struct tls *tls)
 
 	if (!ssl)
 		return -ENOMEM;
+	stream_settle(s);
 	counter_sub_at(&s->worker->counters, connections, stream_counted(s), 1);
 	s->tls = ssl;
 	counter_add_at(&s->worker->counters, connections, stream_counted(s), 1);
@@ -167,6 +168,7 @@ void stream_move(struct stream *s, struct worker *to)
 		stream_abort(s);
 		return;
 	}
+	stream_settle(s);
 	more->to = to;
 	s->paused = true;
 	worker_next_turn(s->worker, TURN_STREAMS, &s->turn);
@@ -177,6 +179,7 @@ void stream_move(struct stream *s, struct worker *to)
 /* Closes the descriptor; whose events may still come in this round, so it is freed in the turn. */
 static void stream_close(struct stream *s)
 {
+	stream_settle(s);
 	if (s->fd < 0)
 		return;
 	counter_sub_at(&s->worker->counters, connections, stream_counted(s), 1);
@@ -198,6 +201,7 @@ void stream_abort(struct stream *s)
 {
 	struct linger now = {.l_onoff = 1};
 
+	stream_settle(s);
 	if (s->fd < 0)
 		return;
 	/* What nobody takes is not to stay in the kernel; where the peer is gone, there is nothing.
@@ -257,6 +261,7 @@ static uint32_t patience(const struct stream *s)
 
 void stream_finish(struct stream *s)
 {
+	stream_settle(s);
 	if (s->fd < 0 || s->finishing)
 		return;
 	s->finishing = true;

@@ -38,6 +38,8 @@ struct stream_user {
 	/* What stream_write() held back has left; some of it has. NULL: of no interest. */
 	void (*writable)(struct stream *s);
 	void (*progress)(struct stream *s);
+	/* What stream_write_soon() took waits for the peer (1), or cannot be sent (-errno). */
+	void (*held)(struct stream *s, int r);
 	/* The time of stream_deadline() is over; NULL: aborts. */
 	void (*late)(struct stream *s);
 	/* It was closed, or lingers: the last call. */
@@ -74,6 +76,7 @@ struct stream {
 	bool finishing : 1;	       /* closes once unsent has left */
 	bool deaf : 1;		       /* the peer takes nothing any more: writes go nowhere */
 	bool late : 1;		       /* the deadline is over */
+	bool soon : 1;		       /* something of it is among the worker's sends */
 	bool yields : 1;	       /* what is left is for the next turn */
 	share share : SHARE_BITS;      /* where it counts for its address: door/gate.h */
 	struct websocket_in websocket; /* for who speaks that */
@@ -103,6 +106,10 @@ void stream_move(struct stream *s, struct worker *to);
 /* Takes all of data: returns 0, 1 where some of it waits for the peer, or -errno: nothing can be
  * sent any more, or memory is out. */
 int stream_write(struct stream *s, const void *data, size_t len);
+
+/* The same for bytes that stay as they are until sends_go() of the worker: they leave then at the
+ * latest, and user->held() tells what did not. */
+int stream_write_soon(struct stream *s, const void *data, size_t len);
 
 bool stream_waits(const struct stream *s); /* something is unsent */
 

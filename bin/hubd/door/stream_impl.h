@@ -16,6 +16,9 @@ struct stream_more *stream_more_of(struct stream *s);
 /* As much of what the socket is to have as it takes: bytes, or -errno where it is broken. */
 ssize_t stream_push(struct stream *s, const char *data, size_t len);
 
+/* What it has among the worker's sends leaves. */
+void stream_settle(struct stream *s);
+
 /* TLS's own end of what is sent, if there is room for it. */
 void stream_say_end(struct stream *s);
 

@@ -8,6 +8,7 @@
 #include "conn/conn.h"
 #include "door/stream_impl.h"
 #include "door/tls.h"
+#include "loop/sends.h"
 
 #define ANSWERS_MAX 16 /* of TLS's own for a peer that takes none */
 
@@ -38,6 +39,16 @@ bool stream_waits(const struct stream *s)
 	return s->more && s->more->unsent.len > 0;
 }
 
+/* What became of a send. */
+static ssize_t pushed(struct stream *s, ssize_t n)
+{
+	if (n == -EAGAIN)
+		return 0;
+	if (n > 0 && !s->tls)
+		counter_add_at(&s->worker->counters, sent_bytes, stream_counted(s), n);
+	return n;
+}
+
 ssize_t stream_push(struct stream *s, const char *data, size_t len)
 {
 	ssize_t n;
@@ -45,30 +56,22 @@ ssize_t stream_push(struct stream *s, const char *data, size_t len)
 	do
 		n = send(s->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno == EAGAIN ? 0 : -errno;
-	if (!s->tls)
-		counter_add_at(&s->worker->counters, sent_bytes, stream_counted(s), n);
-	return n;
+	return pushed(s, n < 0 ? -errno : n);
 }
 
-/* As the socket is to have it. */
-static int put(struct stream *s, const char *data, size_t len)
+/* Of what is to leave n bytes have (-errno: there is no way), the rest waits. */
+static int wait_for(struct stream *s, const char *data, size_t len, ssize_t n)
 {
 	struct stream_more *more;
-	ssize_t n = 0;
 
-	if (!stream_waits(s)) {
-		n = stream_push(s, data, len);
-		if (n == -EPIPE || n == -ECONNRESET) {
-			s->deaf = true;
-			return 0; /* reading will find the end */
-		}
-		if (n < 0)
-			return (int)n;
-		if ((size_t)n == len)
-			return 0;
+	if (n == -EPIPE || n == -ECONNRESET) {
+		s->deaf = true;
+		return 0; /* reading will find the end */
 	}
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n == len)
+		return 0;
 	more = stream_more_of(s);
 	if (!more || buf_put(&more->unsent, data + n, len - (size_t)n) < 0)
 		return -ENOMEM;
@@ -76,11 +79,44 @@ static int put(struct stream *s, const char *data, size_t len)
 	return 1;
 }
 
+/* As the socket is to have it. */
+static int put(struct stream *s, const char *data, size_t len)
+{
+	return wait_for(s, data, len, stream_waits(s) ? 0 : stream_push(s, data, len));
+}
+
+void stream_settle(struct stream *s)
+{
+	if (s->soon)
+		sends_go(s->worker->sends);
+}
+
+static void on_sent(void *arg, const char *data, size_t len, ssize_t n)
+{
+	struct stream *s = arg;
+	int r = wait_for(s, data, len, pushed(s, n));
+
+	s->soon = false;
+	if (r != 0 && s->user->held)
+		s->user->held(s, r);
+}
+
+int stream_write_soon(struct stream *s, const void *data, size_t len)
+{
+	stream_settle(s);
+	if (s->fd < 0 || s->deaf || s->tls || stream_waits(s) ||
+	    !sends_add(s->worker->sends, s->fd, data, len, on_sent, s))
+		return stream_write(s, data, len);
+	s->soon = true;
+	return 0;
+}
+
 int stream_write(struct stream *s, const void *data, size_t len)
 {
 	struct buf *records;
 	int r;
 
+	stream_settle(s);
 	if (s->fd < 0)
 		return -ENOTCONN;
 	if (s->deaf)

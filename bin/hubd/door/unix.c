@@ -27,6 +27,11 @@ static int unix_write(struct conn *c, const void *data, size_t len)
 	return c->handle ? stream_write(c->handle, data, len) : 0;
 }
 
+static int unix_write_soon(struct conn *c, const void *data, size_t len)
+{
+	return c->handle ? stream_write_soon(c->handle, data, len) : 0;
+}
+
 static void unix_pause(struct conn *c, bool paused)
 {
 	if (c->handle)
@@ -66,6 +71,7 @@ static const struct door unix_door = {
     .encoding = &encoding_lines,
     .dialect = &hub7_dialect,
     .write = unix_write,
+    .write_soon = unix_write_soon,
     .pause = unix_pause,
     .close = unix_close,
     .abort = unix_abort,
@@ -182,6 +188,13 @@ static void unix_progress(struct stream *s)
 	conn_progress(u->conn);
 }
 
+static void unix_held(struct stream *s, int r)
+{
+	struct unix_conn *u = s->owner;
+
+	conn_written(u->conn, r);
+}
+
 static void unix_gone(struct stream *s)
 {
 	struct unix_conn *u = s->owner;
@@ -198,6 +211,7 @@ static const struct stream_user unix_user = {
     .ended = unix_ended,
     .writable = unix_writable,
     .progress = unix_progress,
+    .held = unix_held,
     .gone = unix_gone,
 };
 

@@ -29,6 +29,13 @@ static int ws_write(struct conn *c, const void *data, size_t len)
 	return c->handle ? stream_write(c->handle, data, len) : -ENOTCONN;
 }
 
+static int ws_write_soon(struct conn *c, const void *data, size_t len)
+{
+	if (c->said_close)
+		return 0;
+	return c->handle ? stream_write_soon(c->handle, data, len) : -ENOTCONN;
+}
+
 static int ws_ping(struct conn *c)
 {
 	unsigned char frame[2];
@@ -76,8 +83,9 @@ static bool ws_counts(struct conn *c, struct address *a)
 #define WS_DOOR(as, how)                                                                     \
 	{                                                                                    \
 		.counted = (as), .pings = true, .encoding = (how), .dialect = &hub7_dialect, \
-		.write = ws_write, .ping = ws_ping, .pause = ws_pause, .close = ws_close,    \
-		.abort = ws_abort, .peer = ws_peer, .counts = ws_counts,                     \
+		.write = ws_write, .write_soon = ws_write_soon, .ping = ws_ping,             \
+		.pause = ws_pause, .close = ws_close, .abort = ws_abort, .peer = ws_peer,    \
+		.counts = ws_counts,                                                         \
 	}
 #define DEFLATED_DOORS(as)                                                                  \
 	{                                                                                   \
@@ -248,6 +256,11 @@ static void ws_progress(struct stream *s)
 	conn_progress(s->owner);
 }
 
+static void ws_held(struct stream *s, int r)
+{
+	conn_written(s->owner, r);
+}
+
 /* The peer's end. Without a close frame it is no end but a loss. */
 static void ws_ended(struct stream *s)
 {
@@ -277,6 +290,7 @@ static const struct stream_user ws_user = {
     .ended = ws_ended,
     .writable = ws_writable,
     .progress = ws_progress,
+    .held = ws_held,
     .late = ws_late,
     .gone = ws_gone,
 };

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "loop/poller.h"
+#include "loop/sends.h"
 
 #define TICK_MS 1000
 #define POLL_EVENTS 256	    /* taken at a time */
@@ -202,6 +203,7 @@ static void run_list(struct engine *en, enum turn_step step)
 	bool bounded = step == TURN_STREAMS && !en->ending;
 	uint64_t until = bounded ? clock_mono_ns() + STREAMS_NS : UINT64_MAX;
 
+	sends_open(en->w.sends);
 	while (en->list[step] != &en->end) {
 		struct turn_entry *e = en->list[step];
 
@@ -211,6 +213,7 @@ static void run_list(struct engine *en, enum turn_step step)
 		if (bounded && en->list[step] != &en->end && clock_mono_ns() > until)
 			put_off(en, step);
 	}
+	sends_close(en->w.sends);
 }
 
 bool worker_next_turn(struct worker *w, enum turn_step step, struct turn_entry *e)
@@ -429,7 +432,9 @@ static void on_alarm(uv_timer_t *timer)
 	struct engine *en = timer->data;
 
 	wake(en);
+	sends_open(en->w.sends);
 	en->hooks->alarm(&en->w);
+	sends_close(en->w.sends);
 }
 
 void worker_alarm(struct worker *w, uint64_t at_ms)
@@ -496,12 +501,14 @@ struct worker *worker_new(struct workers *all, const struct worker_hooks *hooks)
 		en->list[step] = en->next[step] = &en->end;
 	en->delayed = &en->end;
 	pthread_mutex_init(&en->mail_lock, NULL);
+	en->w.sends = sends_new(true);
 	en->epoll = epoll_create1(EPOLL_CLOEXEC);
 	r = en->epoll < 0 ? -errno : uv_loop_init(&en->loop);
 	if (r < 0) {
 		err_log(ERR_ERROR, "cannot make an event loop: %s", uv_strerror(r));
 		if (en->epoll >= 0)
 			close(en->epoll);
+		sends_free(en->w.sends);
 		pthread_mutex_destroy(&en->mail_lock);
 		free(en);
 		return NULL;
@@ -594,6 +601,7 @@ void worker_free(struct worker *w)
 	while (read_mail(en))
 		;
 	close(en->epoll);
+	sends_free(en->w.sends);
 	for (i = 0; i < WORKER_SCRATCH; i++)
 		buf_free(&en->scratch[i]);
 	pthread_mutex_destroy(&en->mail_lock);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "loop/sends.h"
 #include "member/member_impl.h"
 #include "member/span.h"
 #include "member/trail.h"
@@ -249,6 +250,16 @@ void deliver_ahead(struct seat *seat)
 		select_ahead(seat);
 }
 
+static void drop_chunk(void *chunk)
+{
+	chunk_unref(chunk);
+}
+
+void deliver_drop_view(struct worker *w, struct log_view *view)
+{
+	sends_keep(w->sends, view->chunk, drop_chunk);
+}
+
 void deliver_seat(struct seat *seat, struct log_view *view)
 {
 	uint64_t before = seat->m.cursor;
@@ -266,7 +277,7 @@ static uint64_t flush_to_head(struct seat *seat)
 
 	session_view(seat->m.session, seat->m.cursor, &view);
 	deliver_seat(seat, &view);
-	chunk_unref(view.chunk);
+	deliver_drop_view(seat->conn->worker, &view);
 	return view.head;
 }
 

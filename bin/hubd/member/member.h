@@ -71,6 +71,7 @@ struct span_cache {
 	struct span_key key;
 	uint64_t from, to; /* which ones */
 	uint64_t used;	   /* when it was last, in uses */
+	uint32_t round;	   /* of the worker's sends, when they were last added to these */
 	struct deflation_share share;
 	struct buf bytes;
 	uint32_t *end; /* of each, in bytes */

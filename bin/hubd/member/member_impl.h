@@ -44,6 +44,9 @@ void deliver_queue(struct conn *c);
 /* The same, and then what the seat may read of the view. */
 void deliver_seat(struct seat *seat, struct log_view *view);
 
+/* Gives a view up once what was written from it has left. */
+void deliver_drop_view(struct worker *w, struct log_view *view);
+
 /* Of one that waits for its tick: what of that does not wait. */
 void deliver_ahead(struct seat *seat);
 

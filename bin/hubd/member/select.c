@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "json/keys.h"
+#include "loop/sends.h"
 #include "member/member.h"
 #include "member/select_impl.h"
 #include "wire/wsframe.h"
@@ -63,13 +64,15 @@ static bool is_same(const struct select_wish *a, const struct select_wish *b)
 }
 
 /* One that is new, for a wish whose texts it takes. */
-static struct selection *add(struct selection **first, const struct select_wish *wish)
+static struct selection *add(struct worker *w, struct selection **first,
+			     const struct select_wish *wish)
 {
 	struct selection *sel = calloc(1, sizeof(*sel));
 
 	if (!sel)
 		return NULL;
 	sel->refs = 1;
+	sel->worker = w;
 	sel->wish = *wish;
 	sel->next = *first;
 	sel->link = first;
@@ -90,7 +93,7 @@ static struct selection *base_of(struct worker *w, struct select_wish *wish)
 		select_wish_free(wish);
 		return select_ref(sel);
 	}
-	sel = add(first, wish);
+	sel = add(w, first, wish);
 	if (sel)
 		sel->verdicts = calloc(1, sizeof(*sel->verdicts));
 	if (sel && sel->verdicts)
@@ -126,7 +129,7 @@ static struct selection *with_area(struct worker *w, struct selection *base,
 	}
 	wish.in_area = true;
 	wish.area = *area;
-	sel = add(first, &wish);
+	sel = add(w, first, &wish);
 	if (sel)
 		sel->base = base;
 	else
@@ -200,14 +203,22 @@ void select_unref(struct selection *sel)
 	*sel->link = sel->next;
 	if (sel->next)
 		sel->next->link = sel->link;
-	for (unsigned i = 0; i < SELECT_CACHES; i++)
+	for (unsigned i = 0; i < SELECT_CACHES; i++) {
+		select_settle(sel->worker, &sel->cache[i]);
 		buf_free(&sel->cache[i].bytes);
+	}
 	if (sel->wish.in_area)
 		select_unref(sel->base);
 	else
 		select_wish_free(&sel->wish);
 	free(sel->verdicts);
 	free(sel);
+}
+
+void select_settle(struct worker *w, const struct select_cache *cache)
+{
+	if (cache->round == sends_round(w->sends))
+		sends_go(w->sends);
 }
 
 void select_shrink(struct select_cache *cache)

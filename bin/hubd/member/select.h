@@ -50,6 +50,7 @@ struct select_cache {
 	uint64_t n;	/* records among them */
 	uint64_t ahead; /* select_text.h */
 	bool alone, patches;
+	uint32_t round; /* as of span_cache */
 	struct buf bytes;
 };
 

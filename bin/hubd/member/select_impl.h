@@ -29,6 +29,7 @@ struct selection {
 	struct select_wish wish;
 	struct selection *base; /* the same without the area: a reference; of such a one itself.
 				 * Types are its */
+	struct worker *worker;
 	struct select_cache cache[SELECT_CACHES];
 	unsigned last; /* of them: made last */
 	struct deflation_share share;
@@ -52,6 +53,9 @@ bool select_knows(const struct selection *had, const struct selection *sel);
 
 /* Gives up a large text: whoever chooses what nobody else wants would have it made for himself. */
 void select_shrink(struct select_cache *cache);
+
+/* Its bytes are to change: those that are on their way leave. */
+void select_settle(struct worker *w, const struct select_cache *cache);
 
 /* Each second: large texts that were made are given up. */
 void selections_trim(struct worker *w);

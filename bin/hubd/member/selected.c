@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loop/sends.h"
 #include "member/member_impl.h"
 #include "member/select_text.h"
 #include "member/span.h"
@@ -196,7 +197,7 @@ static bool write_range(const struct seat *seat, struct sift *sift, const struct
 	struct selection *sel = seat->select;
 	struct select_cache *cache;
 	struct span_about about;
-	bool found = false, goes_on;
+	bool found = false, goes_on, alone = sel->refs == 1 || range->skip;
 
 	span_about(seat, chunk->serial, &about);
 	/* What only he gets takes nobody's place. */
@@ -204,6 +205,7 @@ static bool write_range(const struct seat *seat, struct sift *sift, const struct
 	if (about.key.encoding->deflates && !range->skip)
 		share_deflated(seat, &about.in, found, range->live);
 	if (!found) {
+		select_settle(c->worker, cache);
 		cache->key.chunk = 0;
 		if (encode(seat, &about, sift, chunk, range, cache) < 0) {
 			conn_close(c, CLOSE_INTERNAL, "out of memory");
@@ -218,9 +220,16 @@ static bool write_range(const struct seat *seat, struct sift *sift, const struct
 	}
 	*bytes += cache->bytes.len;
 	counter_add_at(&c->worker->counters, delivered, c->door->counted, cache->n);
+	if (!alone && range->live && cache->bytes.len) {
+		goes_on = conn_write_soon(c, cache->bytes.data, cache->bytes.len);
+		cache->round = sends_round(c->worker->sends);
+		return goes_on;
+	}
 	goes_on = cache->bytes.len == 0 || conn_write(c, cache->bytes.data, cache->bytes.len);
-	if (sel->refs == 1 || range->skip)
+	if (alone) {
+		select_settle(c->worker, cache);
 		select_shrink(cache);
+	}
 	return goes_on;
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "loop/sends.h"
 #include "member/member.h"
 #include "wire/wsframe.h"
 
@@ -67,9 +68,17 @@ bool span_same(const struct span_key *a, const struct span_key *b)
 	       a->above_seq == b->above_seq && a->in_rooms == b->in_rooms;
 }
 
-/* The cache of that, or the one that was used least lately, empty. */
-static struct span_cache *cache_of(struct members *members, const struct span_key *key)
+/* Its bytes are to change. */
+static void cache_settle(struct worker *w, const struct span_cache *cache)
 {
+	if (cache->round == sends_round(w->sends))
+		sends_go(w->sends);
+}
+
+/* The cache of that, or the one that was used least lately, empty. */
+static struct span_cache *cache_of(struct worker *w, const struct span_key *key)
+{
+	struct members *members = w->members;
 	struct span_cache *found = members->cache;
 
 	for (struct span_cache *at = members->cache; at < members->cache + SPAN_CACHES; at++) {
@@ -80,6 +89,7 @@ static struct span_cache *cache_of(struct members *members, const struct span_ke
 		if (at->used < found->used)
 			found = at;
 	}
+	cache_settle(w, found);
 	if (found->bytes.cap > KEEP_BYTES)
 		buf_free(&found->bytes);
 	found->key = *key;
@@ -118,18 +128,19 @@ void span_about(const struct seat *seat, uint64_t serial, struct span_about *out
 
 /* The records [from, to) of chunk for a seat: each is encoded once for all who want it, as long as
  * they are not far apart. live: they may be deflated. NULL: no memory. */
-static const struct span_cache *cover(const struct seat *seat, const struct chunk *chunk,
-				      uint64_t from, uint64_t to, bool live)
+static struct span_cache *cover(const struct seat *seat, const struct chunk *chunk, uint64_t from,
+				uint64_t to, bool live)
 {
 	struct worker *w = seat->conn->worker;
 	struct span_about about;
 	struct span_cache *cache;
 
 	span_about(seat, chunk->serial, &about);
-	cache = cache_of(w->members, &about.key);
+	cache = cache_of(w, &about.key);
 	if (from < cache->from || from > cache->to) {
 		if (from < cache->from && to >= cache->from && to < cache->to)
 			to = cache->to;
+		cache_settle(w, cache);
 		cache->from = cache->to = from;
 		cache->bytes.len = 0;
 	}
@@ -137,6 +148,8 @@ static const struct span_cache *cover(const struct seat *seat, const struct chun
 		deflation_shared(&w->members->deflation, &cache->share);
 	else if (about.key.encoding->deflates && live)
 		about.in.deflation = deflation_for(&w->members->deflation, w, &cache->share);
+	if (cache->to < to)
+		cache_settle(w, cache);
 	return extend(cache, &about.in, chunk, to) == 0 ? cache : NULL;
 }
 
@@ -200,9 +213,10 @@ bool span_write(const struct seat *seat, struct log_view *view, uint64_t *cursor
 	struct conn *c = seat->conn;
 	const struct chunk *chunk =
 	    view->hint && view->hint->first <= *cursor ? view->hint : view->chunk;
-	const struct span_cache *cache = NULL;
+	struct span_cache *cache = NULL;
 	struct span data = {NULL, 0};
 	uint64_t end, n;
+	bool goes_on;
 
 	chunk = view->hint = chunk_find(chunk, *cursor);
 	end = chunk->first + atomic_load_explicit(&chunk->n, memory_order_relaxed);
@@ -220,5 +234,13 @@ bool span_write(const struct seat *seat, struct log_view *view, uint64_t *cursor
 	*cursor = end;
 	*bytes += data.len;
 	counter_add_at(&c->worker->counters, delivered, c->door->counted, n);
-	return data.len == 0 || conn_write(c, data.p, data.len);
+	if (data.len == 0)
+		return true;
+	/* What is from the past, or of this member alone, is gone sooner. */
+	if (!live || data.p == c->worker->members->some.data)
+		return conn_write(c, data.p, data.len);
+	goes_on = conn_write_soon(c, data.p, data.len);
+	if (cache)
+		cache->round = sends_round(c->worker->sends);
+	return goes_on;
 }

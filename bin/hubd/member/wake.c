@@ -111,7 +111,7 @@ void deliver_wake(struct worker *w, struct session *s)
 		low = p->low < low ? p->low : low;
 	}
 	atomic_store_explicit(&shard->low, low, memory_order_relaxed);
-	chunk_unref(view.chunk);
+	deliver_drop_view(w, &view);
 	if (since_ns)
 		histogram_add(&w->delivery, clock_mono_ns() - since_ns);
 }
@@ -128,7 +128,7 @@ static void on_tick(struct worker *w, struct session *s, struct pace *p)
 			interest_begin(seat_of(m));
 	session_view(s, atomic_load_explicit(&shard->low, memory_order_relaxed), &view);
 	flush_pace(shard, p, &view);
-	chunk_unref(view.chunk);
+	deliver_drop_view(w, &view);
 }
 
 void deliver_ticks(struct worker *w)
