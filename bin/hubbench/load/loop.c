@@ -16,6 +16,7 @@
 #include "load/measure.h"
 #include "load/publisher.h"
 #include "load/talk.h"
+#include "net/ahead.h"
 
 #define EVENTS 512
 #define TICK_NS (10 * MS)
@@ -187,6 +188,21 @@ static void loop_due(struct loop *l)
 		crowd_sample(l);
 }
 
+/* From the next of them, as many as can be at a time. */
+static void read_ahead(struct loop *l, const struct epoll_event *events, int n)
+{
+	struct bench_conn *c[AHEAD_MAX];
+	unsigned count = 0;
+
+	for (int i = 0; i < n && i < AHEAD_MAX; i++) {
+		struct member *m = events[i].data.ptr;
+
+		if (events[i].events == EPOLLIN && !crowd_counts_only(l->run, m))
+			c[count++] = &m->conn;
+	}
+	bench_conns_read(&l->io, c, count);
+}
+
 void *loop_main(void *loop)
 {
 	struct loop *l = loop;
@@ -204,6 +220,8 @@ void *loop_main(void *loop)
 		for (int i = 0; i < n; i++) {
 			struct member *m = events[i].data.ptr;
 
+			if (i % AHEAD_MAX == 0)
+				read_ahead(l, events + i, n - i);
 			_Static_assert(offsetof(struct member, conn) == 0, "see load.h");
 			if (m->conn.fd >= 0)
 				talk_ready(l, m, events[i].events);

@@ -11,11 +11,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/ahead.h"
 #include "net/upgrade.h"
 
 #define ROOM (64u << 10)      /* before what is read, for what was left of the last piece */
 #define READ_MAX (256u << 10) /* bytes read at once */
 #define DISCARD_MAX (16u << 20)
+#define AHEAD_MIN 3 /* of less a system call each is as fast */
+#define APART 100   /* rounds, once more comes than is read ahead */
 
 enum { OPCODE_TEXT = 1, OPCODE_PONG = 10 };
 
@@ -28,6 +31,7 @@ int bench_io_init(struct bench_io *io, uint64_t seed)
 	if (io->epoll < 0)
 		return -errno;
 	io->room = malloc(ROOM + READ_MAX);
+	io->ahead = ahead_new();
 	return io->room ? 0 : -ENOMEM;
 }
 
@@ -36,6 +40,7 @@ void bench_io_free(struct bench_io *io)
 	if (io->epoll >= 0)
 		close(io->epoll);
 	free(io->room);
+	ahead_free(io->ahead);
 	inflate_free(io->inflate);
 }
 
@@ -378,11 +383,58 @@ enum conn_step bench_conn_ready(struct bench_io *io, struct bench_conn *c, uint3
 	}
 }
 
+void bench_conns_read(struct bench_io *io, struct bench_conn *const *c, unsigned n)
+{
+	struct bench_conn *some[AHEAD_MAX];
+	unsigned count = 0;
+
+	if (io->apart) {
+		io->apart--;
+		return;
+	}
+	for (unsigned i = 0; i < n && io->ahead; i++) {
+		if (c[i]->fd < 0 || c[i]->state != CONN_OPEN || c[i]->tls || c[i]->paused)
+			continue;
+		ahead_set(io->ahead, count, c[i]->fd);
+		some[count++] = c[i];
+	}
+	if (count < AHEAD_MIN)
+		return;
+	if (!ahead_read(io->ahead, count)) {
+		ahead_free(io->ahead);
+		io->ahead = NULL;
+		return;
+	}
+	while (count--)
+		some[count]->ahead = (uint8_t)(count + 1);
+}
+
+/* What was read, or is read now; as net_read(). *full: there may be more. */
+static ssize_t read_some(struct bench_io *io, struct bench_conn *c, bool *full)
+{
+	ssize_t n;
+
+	if (c->ahead) {
+		n = ahead_take(io->ahead, c->ahead - 1U, &io->read);
+		io->before = AHEAD_ROOM;
+		*full = n == AHEAD_READ_MAX;
+		io->apart = *full ? APART : io->apart;
+		c->ahead = 0;
+		return n;
+	}
+	io->read = io->room + ROOM;
+	io->before = ROOM;
+	n = net_read(c->fd, c->tls, io->read, READ_MAX);
+	*full = n == READ_MAX;
+	return n;
+}
+
 ssize_t bench_conn_read(struct bench_io *io, struct bench_conn *c)
 {
-	ssize_t n = net_read(c->fd, c->tls, io->room + ROOM, READ_MAX);
+	bool full;
+	ssize_t n = read_some(io, c, &full);
 
-	if (n == READ_MAX)
+	if (full)
 		look_again(io, c);
 	if (n > 0)
 		return n;
@@ -397,7 +449,7 @@ ssize_t bench_conn_read(struct bench_io *io, struct bench_conn *c)
 
 enum conn_step bench_conn_feed(struct bench_io *io, struct bench_conn *c, size_t n)
 {
-	if (wsio_feed(&c->in, io->room + ROOM, n, ROOM))
+	if (wsio_feed(&c->in, io->read, n, io->before))
 		return CONN_WAIT;
 	return lost(io, "out of memory");
 }

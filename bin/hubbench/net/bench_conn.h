@@ -32,6 +32,7 @@ struct bench_conn {
 	bool tunnelled;	 /* the proxy's way stands */
 	bool paused;	 /* does not read */
 	bool blocked;	 /* the socket takes nothing of the next frame */
+	uint8_t ahead;	 /* it was read from already: its place there, from 1 */
 	uint32_t out_len, out_at;
 	char *out;		     /* what the socket did not take of a frame */
 	const struct target *target; /* since it was opened */
@@ -43,8 +44,12 @@ struct bench_conn {
 struct bench_io {
 	int epoll; /* hands out the struct bench_conn */
 	uint64_t random;
-	char *room;   /* what was read last, behind a space for what was left before it */
-	bool deflate; /* was offered: who does not agree is of no use */
+	char *room;		 /* for what is read, behind a space for what was left before it */
+	char *read;		 /* what was read last, */
+	size_t before;		 /* and how large that space is */
+	struct ahead *ahead;	 /* NULL: each is read by itself, */
+	unsigned apart;		 /* or for so many rounds */
+	bool deflate;		 /* was offered: who does not agree is of no use */
 	struct inflate *inflate; /* made when it is first needed */
 	char why[256];		 /* after CONN_LOST */
 };
@@ -105,6 +110,10 @@ const char *bench_conn_stage(const struct bench_conn *c);
 /* Takes EPOLL* events. Returns CONN_WAIT, CONN_CONNECTED, CONN_SECURE or CONN_LOST; or CONN_FLUSHED
  * and CONN_READABLE, one or both. */
 enum conn_step bench_conn_ready(struct bench_io *io, struct bench_conn *c, uint32_t events);
+
+/* Reads from several that epoll has just told of, by one system call, for bench_conn_read() of each
+ * in this round: at most AHEAD_MAX. Those that are not open, or over TLS, are left out. */
+void bench_conns_read(struct bench_io *io, struct bench_conn *const *c, unsigned n);
 
 /* Reads once, at most 256 KiB. Returns how many bytes came, for bench_conn_feed(); 0: none are
  * there; -1: CONN_LOST. */
