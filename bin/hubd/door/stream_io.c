@@ -79,16 +79,17 @@ static int wait_for(struct stream *s, const char *data, size_t len, ssize_t n)
 	return 1;
 }
 
-/* As the socket is to have it. */
-static int put(struct stream *s, const char *data, size_t len)
-{
-	return wait_for(s, data, len, stream_waits(s) ? 0 : stream_push(s, data, len));
-}
-
 void stream_settle(struct stream *s)
 {
 	if (s->soon)
 		sends_go(s->worker->sends);
+}
+
+/* As the socket is to have it. */
+static int put(struct stream *s, const char *data, size_t len)
+{
+	stream_settle(s);
+	return wait_for(s, data, len, stream_waits(s) ? 0 : stream_push(s, data, len));
 }
 
 static void on_sent(void *arg, const char *data, size_t len, ssize_t n)
@@ -101,13 +102,30 @@ static void on_sent(void *arg, const char *data, size_t len, ssize_t n)
 		s->user->held(s, r);
 }
 
+/* Records of TLS are the stream's own until they have left. */
 int stream_write_soon(struct stream *s, const void *data, size_t len)
 {
+	struct sends *sends = s->worker->sends;
+	struct buf records = {0};
+	int r;
+
 	stream_settle(s);
-	if (s->fd < 0 || s->deaf || s->tls || stream_waits(s) ||
-	    !sends_add(s->worker->sends, s->fd, data, len, on_sent, s))
+	if (s->fd < 0 || s->deaf || stream_waits(s) || !sends_is_open(sends))
 		return stream_write(s, data, len);
+	if (s->tls) {
+		r = tls_write(s->tls, data, len, &records);
+		if (r < 0 || !records.len) {
+			buf_free(&records);
+			return r;
+		}
+		counter_add_at(&s->worker->counters, sent_bytes, stream_counted(s), len);
+		data = records.data;
+		len = records.len;
+	}
+	sends_add(sends, s->fd, data, len, on_sent, s);
 	s->soon = true;
+	if (records.data)
+		sends_keep(sends, records.data, free);
 	return 0;
 }
 
@@ -116,7 +134,6 @@ int stream_write(struct stream *s, const void *data, size_t len)
 	struct buf *records;
 	int r;
 
-	stream_settle(s);
 	if (s->fd < 0)
 		return -ENOTCONN;
 	if (s->deaf)

@@ -66,6 +66,11 @@ void sends_open(struct sends *s)
 		s->open = true;
 }
 
+bool sends_is_open(const struct sends *s)
+{
+	return s && s->open;
+}
+
 uint32_t sends_round(const struct sends *s)
 {
 	return s ? s->round : 0;
@@ -175,7 +180,7 @@ void sends_close(struct sends *s)
 
 bool sends_add(struct sends *s, int fd, const char *data, size_t len, sends_done *done, void *arg)
 {
-	if (!s || !s->open)
+	if (!sends_is_open(s))
 		return false;
 	if (s->n == SENDS_MAX)
 		sends_go(s);

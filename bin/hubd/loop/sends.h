@@ -29,6 +29,7 @@ void sends_free(struct sends *s); /* with nothing in it */
 /* To all of these NULL is one that is never open. */
 
 void sends_open(struct sends *s);
+bool sends_is_open(const struct sends *s);
 
 /* Adds one, of a socket that has none among them. False where it is to be sent at once: they are
  * not open. */
