@@ -152,6 +152,7 @@ static void move(struct stream *s)
 		return;
 	}
 	*m = (struct moving){{.run = on_moved}, s};
+	stream_settle(s);
 	poller_remove(s->worker, s->fd);
 	wheel_remove(&s->more->timer);
 	count_all(s, (size_t)-1);
@@ -168,7 +169,6 @@ void stream_move(struct stream *s, struct worker *to)
 		stream_abort(s);
 		return;
 	}
-	stream_settle(s);
 	more->to = to;
 	s->paused = true;
 	worker_next_turn(s->worker, TURN_STREAMS, &s->turn);

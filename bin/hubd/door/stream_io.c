@@ -11,6 +11,7 @@
 #include "loop/sends.h"
 
 #define ANSWERS_MAX 16 /* of TLS's own for a peer that takes none */
+#define SOON_TLS 16384 /* bytes of a peer's, of which there are SENDS_MAX copies at a time */
 
 enum count_door stream_counted(const struct stream *s)
 {
@@ -102,7 +103,8 @@ static void on_sent(void *arg, const char *data, size_t len, ssize_t n)
 		s->user->held(s, r);
 }
 
-/* Records of TLS are the stream's own until they have left. */
+/* Records of TLS are the stream's own until they have left; where these are many, that is at once.
+ */
 int stream_write_soon(struct stream *s, const void *data, size_t len)
 {
 	struct sends *sends = s->worker->sends;
@@ -110,7 +112,8 @@ int stream_write_soon(struct stream *s, const void *data, size_t len)
 	int r;
 
 	stream_settle(s);
-	if (s->fd < 0 || s->deaf || stream_waits(s) || !sends_is_open(sends))
+	if (s->fd < 0 || s->deaf || stream_waits(s) || !sends_is_open(sends) ||
+	    (s->tls && len > SOON_TLS))
 		return stream_write(s, data, len);
 	if (s->tls) {
 		r = tls_write(s->tls, data, len, &records);
