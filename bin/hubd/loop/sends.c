@@ -10,6 +10,12 @@
 #include "base/err.h"
 
 #define RING_MIN 3 /* of less a system call each is as fast */
+/* AddressSanitizer does not see what the kernel reads for a ring. */
+#ifdef __SANITIZE_ADDRESS__
+#define RING_SEEN false
+#else
+#define RING_SEEN true
+#endif
 #define FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
 
 struct send_entry {
@@ -40,7 +46,7 @@ struct sends *sends_new(bool ring)
 
 	if (!s)
 		return NULL;
-	s->wanted = ring;
+	s->wanted = ring && RING_SEEN;
 	s->round = 1;
 	return s;
 }
