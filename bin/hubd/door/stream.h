@@ -76,7 +76,7 @@ struct stream {
 	bool finishing : 1;	       /* closes once unsent has left */
 	bool deaf : 1;		       /* the peer takes nothing any more: writes go nowhere */
 	bool late : 1;		       /* the deadline is over */
-	bool soon : 1;		       /* something of it is among the worker's sends */
+	unsigned soon : 9;	       /* its place among the worker's sends, from 1; 0: none */
 	bool yields : 1;	       /* what is left is for the next turn */
 	share share : SHARE_BITS;      /* where it counts for its address: door/gate.h */
 	struct websocket_in websocket; /* for who speaks that */

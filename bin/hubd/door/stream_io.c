@@ -93,14 +93,37 @@ static int put(struct stream *s, const char *data, size_t len)
 	return wait_for(s, data, len, stream_waits(s) ? 0 : stream_push(s, data, len));
 }
 
-static void on_sent(void *arg, const char *data, size_t len, ssize_t n)
+static void on_sent(void *arg, const struct iovec *piece, unsigned pieces, ssize_t n)
 {
 	struct stream *s = arg;
-	int r = wait_for(s, data, len, pushed(s, n));
+	ssize_t left = pushed(s, n);
+	int r = 0;
 
-	s->soon = false;
+	s->soon = 0;
+	for (unsigned i = 0; i < pieces && r >= 0 && !s->deaf; i++) {
+		size_t len = piece[i].iov_len;
+		ssize_t of_it = left > (ssize_t)len ? (ssize_t)len : left;
+		int waits = wait_for(s, piece[i].iov_base, len, of_it);
+
+		left -= of_it > 0 ? of_it : 0;
+		r = waits != 0 ? waits : r;
+	}
 	if (r != 0 && s->user->held)
 		s->user->held(s, r);
+}
+
+/* Among the worker's sends. False where it is to be written at once. */
+static bool add_soon(struct stream *s, const void *data, size_t len)
+{
+	struct sends *sends = s->worker->sends;
+
+	if (s->soon && sends_add_piece(sends, s->soon - 1, data, len))
+		return true;
+	stream_settle(s);
+	if (s->deaf || stream_waits(s))
+		return false;
+	s->soon = (unsigned)(sends_add(sends, s->fd, data, len, on_sent, s) + 1) & 0x1ff;
+	return s->soon;
 }
 
 /* Records of TLS are the stream's own until they have left; where these are many, that is at once.
@@ -111,25 +134,20 @@ int stream_write_soon(struct stream *s, const void *data, size_t len)
 	struct buf records = {0};
 	int r;
 
-	stream_settle(s);
 	if (s->fd < 0 || s->deaf || stream_waits(s) || !sends_is_open(sends) ||
 	    (s->tls && len > SOON_TLS))
 		return stream_write(s, data, len);
-	if (s->tls) {
-		r = tls_write(s->tls, data, len, &records);
-		if (r < 0 || !records.len) {
-			buf_free(&records);
-			return r;
-		}
+	if (!s->tls)
+		return add_soon(s, data, len) ? 0 : put(s, data, len);
+	r = tls_write(s->tls, data, len, &records);
+	if (r == 0) {
 		counter_add_at(&s->worker->counters, sent_bytes, stream_counted(s), len);
-		data = records.data;
-		len = records.len;
+		if (!add_soon(s, records.data, records.len))
+			r = put(s, records.data, records.len);
 	}
-	sends_add(sends, s->fd, data, len, on_sent, s);
-	s->soon = true;
 	if (records.data)
 		sends_keep(sends, records.data, free);
-	return 0;
+	return r;
 }
 
 int stream_write(struct stream *s, const void *data, size_t len)

@@ -21,10 +21,10 @@
 struct send_entry {
 	sends_done *done;
 	void *arg;
-	const char *data;
-	size_t len;
 	ssize_t n;
 	int fd;
+	unsigned pieces;
+	struct iovec piece[SENDS_PIECES];
 };
 
 struct sends {
@@ -34,6 +34,7 @@ struct sends {
 	uint32_t round;
 	unsigned n, nkept;
 	struct send_entry at[SENDS_MAX];
+	struct msghdr message[SENDS_MAX]; /* of those with several pieces, as they leave */
 	struct {
 		void *what;
 		void (*drop)(void *what);
@@ -84,12 +85,19 @@ uint32_t sends_round(const struct sends *s)
 
 /* --- how they leave */
 
-static ssize_t send_one(const struct send_entry *e)
+static struct msghdr message_of(struct send_entry *e)
 {
+	return (struct msghdr){.msg_iov = e->piece, .msg_iovlen = e->pieces};
+}
+
+static ssize_t send_one(struct send_entry *e)
+{
+	struct msghdr message = message_of(e);
 	ssize_t n;
 
 	do
-		n = send(e->fd, e->data, e->len, FLAGS);
+		n = e->pieces == 1 ? send(e->fd, e->piece->iov_base, e->piece->iov_len, FLAGS)
+				   : sendmsg(e->fd, &message, FLAGS);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -134,8 +142,14 @@ static unsigned send_by_ring(struct sends *s)
 
 	for (unsigned i = 0; i < s->n; i++) {
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
+		struct send_entry *e = &s->at[i];
 
-		io_uring_prep_send(sqe, s->at[i].fd, s->at[i].data, s->at[i].len, FLAGS);
+		s->message[i] = message_of(e);
+		if (e->pieces == 1)
+			io_uring_prep_send(sqe, e->fd, e->piece->iov_base, e->piece->iov_len,
+					   FLAGS);
+		else
+			io_uring_prep_sendmsg(sqe, e->fd, &s->message[i], FLAGS);
 		sqe->user_data = i;
 	}
 	r = io_uring_submit(&s->ring);
@@ -169,7 +183,7 @@ void sends_go(struct sends *s)
 	s->round += n > 0;
 	s->open = false;
 	for (i = 0; i < n; i++)
-		s->at[i].done(s->at[i].arg, s->at[i].data, s->at[i].len, s->at[i].n);
+		s->at[i].done(s->at[i].arg, s->at[i].piece, s->at[i].pieces, s->at[i].n);
 	for (i = 0; i < nkept; i++)
 		s->kept[i].drop(s->kept[i].what);
 	s->open = open;
@@ -184,13 +198,35 @@ void sends_close(struct sends *s)
 
 /* --- what is added */
 
-bool sends_add(struct sends *s, int fd, const char *data, size_t len, sends_done *done, void *arg)
+static struct iovec piece_of(const void *data, size_t len)
 {
+	return (struct iovec){(void *)(uintptr_t)data, len};
+}
+
+int sends_add(struct sends *s, int fd, const void *data, size_t len, sends_done *done, void *arg)
+{
+	struct send_entry *e;
+
 	if (!sends_is_open(s))
-		return false;
+		return -1;
 	if (s->n == SENDS_MAX)
 		sends_go(s);
-	s->at[s->n++] = (struct send_entry){done, arg, data, len, 0, fd};
+	e = &s->at[s->n];
+	e->done = done;
+	e->arg = arg;
+	e->fd = fd;
+	e->pieces = 1;
+	e->piece[0] = piece_of(data, len);
+	return (int)s->n++;
+}
+
+bool sends_add_piece(struct sends *s, int place, const void *data, size_t len)
+{
+	struct send_entry *e = &s->at[place];
+
+	if (e->pieces == SENDS_PIECES)
+		return false;
+	e->piece[e->pieces++] = piece_of(data, len);
 	return true;
 }
 

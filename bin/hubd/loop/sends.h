@@ -13,14 +13,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #define SENDS_MAX 256
+#define SENDS_PIECES 4 /* of one */
 
 struct sends;
 
-/* What became of one: bytes sent, or -errno (-EAGAIN: none, the peer's socket is full). It may add
- * nothing. */
-typedef void sends_done(void *arg, const char *data, size_t len, ssize_t n);
+/* What became of one, of so many pieces: bytes sent, or -errno (-EAGAIN: none, the peer's socket is
+ * full). It may add nothing. */
+typedef void sends_done(void *arg, const struct iovec *piece, unsigned pieces, ssize_t n);
 
 /* ring: by io_uring, if that is there when it is first wanted. NULL: no memory. */
 struct sends *sends_new(bool ring);
@@ -31,9 +33,12 @@ void sends_free(struct sends *s); /* with nothing in it */
 void sends_open(struct sends *s);
 bool sends_is_open(const struct sends *s);
 
-/* Adds one, of a socket that has none among them. False where it is to be sent at once: they are
- * not open. */
-bool sends_add(struct sends *s, int fd, const char *data, size_t len, sends_done *done, void *arg);
+/* Adds one, of a socket that has none among them. Returns its place, from 0, or -1 where it is to
+ * be sent at once: they are not open. */
+int sends_add(struct sends *s, int fd, const void *data, size_t len, sends_done *done, void *arg);
+
+/* Adds a piece to the one at a place. False where it has as many as can be. */
+bool sends_add_piece(struct sends *s, int place, const void *data, size_t len);
 
 /* Drops something when what was added so far has left. */
 void sends_keep(struct sends *s, void *what, void (*drop)(void *what));

@@ -369,12 +369,14 @@ static bool read_mail(struct engine *en)
 	pthread_mutex_unlock(&en->mail_lock);
 	if (!mail)
 		return false;
+	sends_open(en->w.sends);
 	while (mail) {
 		struct mail *next = mail->next;
 
 		mail->run(&en->w, mail);
 		mail = next;
 	}
+	sends_close(en->w.sends);
 	return true;
 }
 

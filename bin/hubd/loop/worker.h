@@ -86,7 +86,7 @@ struct worker {
 	struct histogram lag; /* for how long events were handled before it looked for others */
 	struct histogram delivery; /* member/: from a record's arrival to its last write here */
 	struct wheel wheel;
-	struct sends *sends; /* open while one of the turn's lists is done; NULL: no memory */
+	struct sends *sends; /* open while a list of the turn, or mail, is done; NULL: no memory */
 
 	/* What the rooms above keep for a worker; here it is only carried. */
 	const struct conn_settings *conns;

@@ -17,14 +17,14 @@ static bool by_ring;
 static unsigned told, dropped;
 static struct told {
 	size_t place;
-	size_t len;
+	unsigned pieces;
 	ssize_t n;
 } was[2 * PAIRS];
 
-static void on_done(void *arg, const char *data, size_t len, ssize_t n)
+static void on_done(void *arg, const struct iovec *piece, unsigned pieces, ssize_t n)
 {
-	(void)data;
-	was[told++] = (struct told){(size_t)arg, len, n};
+	was[told++] = (struct told){(size_t)arg, pieces, n};
+	assert_non_null(piece->iov_base);
 }
 
 static void on_drop(void *what)
@@ -60,15 +60,17 @@ static void leave(void **state)
 		pair(fd[i]);
 		snprintf(text[i], sizeof(text[i]), "%zu", i);
 	}
-	assert_false(sends_add(s, fd[0][0], "x", 1, on_done, NULL)); /* they are not open */
+	assert_int_equal(sends_add(s, fd[0][0], "x", 1, on_done, NULL), -1); /* they are not open */
 	sends_open(s);
 	for (size_t i = 0; i < PAIRS; i++)
-		assert_true(sends_add(s, fd[i][0], text[i], strlen(text[i]), on_done, (void *)i));
+		assert_int_equal(
+		    sends_add(s, fd[i][0], text[i], strlen(text[i]), on_done, (void *)i),
+		    i % SENDS_MAX);
 	assert_int_equal(told, SENDS_MAX); /* as many as fit have left */
 	sends_close(s);
 	assert_int_equal(told, PAIRS);
 	assert_int_not_equal(sends_round(s), round);
-	assert_false(sends_add(s, fd[0][0], "x", 1, on_done, NULL));
+	assert_int_equal(sends_add(s, fd[0][0], "x", 1, on_done, NULL), -1);
 	for (size_t i = 0; i < PAIRS; i++) {
 		assert_int_equal(was[i].place, i);
 		assert_int_equal(was[i].n, strlen(text[i]));
@@ -120,6 +122,35 @@ static void are_told(void **state)
 	}
 }
 
+static void in_pieces(void **state)
+{
+	struct sends *s = begin();
+	int fd[3][2], place;
+	char got[16];
+
+	(void)state;
+	sends_open(s);
+	for (int i = 0; i < 3; i++) {
+		pair(fd[i]);
+		place = sends_add(s, fd[i][0], "a", 1, on_done, (void *)(size_t)i);
+		assert_true(sends_add_piece(s, place, "bc", 2));
+		assert_true(sends_add_piece(s, place, "", 0));
+		assert_true(sends_add_piece(s, place, "def", 3));
+		assert_false(sends_add_piece(s, place, "g", 1));
+	}
+	sends_close(s);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(was[i].place, i);
+		assert_int_equal(was[i].pieces, SENDS_PIECES);
+		assert_int_equal(was[i].n, 6);
+		assert_int_equal(read(fd[i][1], got, sizeof(got)), 6);
+		assert_memory_equal(got, "abcdef", 6);
+		close(fd[i][0]);
+		close(fd[i][1]);
+	}
+	sends_free(s);
+}
+
 static void keep(void **state)
 {
 	struct sends *s = begin();
@@ -159,7 +190,7 @@ static void without(void **state)
 	(void)state;
 	told = dropped = 0;
 	sends_open(NULL);
-	assert_false(sends_add(NULL, -1, "x", 1, on_done, NULL));
+	assert_int_equal(sends_add(NULL, -1, "x", 1, on_done, NULL), -1);
 	sends_keep(NULL, &none, on_drop);
 	assert_int_equal(dropped, 1);
 	sends_close(NULL);
@@ -184,9 +215,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(leave, with_ring),
 	    cmocka_unit_test_setup(are_told, with_ring),
+	    cmocka_unit_test_setup(in_pieces, with_ring),
 	    cmocka_unit_test_setup(keep, with_ring),
 	    cmocka_unit_test_setup(leave, without_ring),
 	    cmocka_unit_test_setup(are_told, without_ring),
+	    cmocka_unit_test_setup(in_pieces, without_ring),
 	    cmocka_unit_test_setup(keep, without_ring),
 	    cmocka_unit_test(without),
 	};
