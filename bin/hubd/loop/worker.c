@@ -15,6 +15,7 @@
 #include "loop/sends.h"
 
 #define TICK_MS 1000
+#define DELIVERED_MAX 256   /* noted of a list */
 #define POLL_EVENTS 256	    /* taken at a time */
 #define STREAMS_NS 2000000  /* of a turn, for streams that have more to read */
 #define DRAIN_LAST_MS 1500  /* behind the drain time: for peers to take what is due to them */
@@ -54,6 +55,8 @@ struct engine {
 	uint64_t busy_ns; /* since when it has been handling events; 0: it waits for them */
 	uint64_t drain_start_ms;
 	bool started, draining, ending;
+	uint64_t delivered[DELIVERED_MAX]; /* since when what is to leave was there */
+	unsigned ndelivered;
 };
 
 /* Whose loop runs in this thread. */
@@ -197,13 +200,40 @@ static void put_off(struct engine *en, enum turn_step step)
 	en->more = true;
 }
 
+static void begin_sends(struct engine *en)
+{
+	sends_open(en->w.sends);
+}
+
+static void end_sends(struct engine *en)
+{
+	uint64_t now_ns;
+
+	sends_close(en->w.sends);
+	if (!en->ndelivered)
+		return;
+	now_ns = clock_mono_ns();
+	while (en->ndelivered)
+		histogram_add(&en->w.delivery, now_ns - en->delivered[--en->ndelivered]);
+}
+
+void worker_delivered(struct worker *w, uint64_t since_ns)
+{
+	struct engine *en = engine_of(w);
+
+	if (en->ndelivered == DELIVERED_MAX)
+		histogram_add(&w->delivery, clock_mono_ns() - since_ns);
+	else
+		en->delivered[en->ndelivered++] = since_ns;
+}
+
 /* Streams do strangers' work, of which there may be any: it has a part of a turn. */
 static void run_list(struct engine *en, enum turn_step step)
 {
 	bool bounded = step == TURN_STREAMS && !en->ending;
 	uint64_t until = bounded ? clock_mono_ns() + STREAMS_NS : UINT64_MAX;
 
-	sends_open(en->w.sends);
+	begin_sends(en);
 	while (en->list[step] != &en->end) {
 		struct turn_entry *e = en->list[step];
 
@@ -213,7 +243,7 @@ static void run_list(struct engine *en, enum turn_step step)
 		if (bounded && en->list[step] != &en->end && clock_mono_ns() > until)
 			put_off(en, step);
 	}
-	sends_close(en->w.sends);
+	end_sends(en);
 }
 
 bool worker_next_turn(struct worker *w, enum turn_step step, struct turn_entry *e)
@@ -369,14 +399,14 @@ static bool read_mail(struct engine *en)
 	pthread_mutex_unlock(&en->mail_lock);
 	if (!mail)
 		return false;
-	sends_open(en->w.sends);
+	begin_sends(en);
 	while (mail) {
 		struct mail *next = mail->next;
 
 		mail->run(&en->w, mail);
 		mail = next;
 	}
-	sends_close(en->w.sends);
+	end_sends(en);
 	return true;
 }
 
@@ -434,9 +464,9 @@ static void on_alarm(uv_timer_t *timer)
 	struct engine *en = timer->data;
 
 	wake(en);
-	sends_open(en->w.sends);
+	begin_sends(en);
 	en->hooks->alarm(&en->w);
-	sends_close(en->w.sends);
+	end_sends(en);
 }
 
 void worker_alarm(struct worker *w, uint64_t at_ms)

@@ -142,6 +142,10 @@ void worker_alarm(struct worker *w, uint64_t at_ms);
 uint64_t worker_now_ms(struct worker *w);
 uint64_t worker_wall_ms(struct worker *w);
 
+/* What was there at that time, in monotonic nanoseconds, leaves with the worker's sends: counts how
+ * long that took. */
+void worker_delivered(struct worker *w, uint64_t since_ns);
+
 /* Monotonic nanoseconds: when this turn's events were begun with. Costs nothing. */
 uint64_t worker_turn_ns(struct worker *w);
 

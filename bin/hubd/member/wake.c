@@ -1,6 +1,5 @@
 /* Which members of a session are flushed when. Invariant: a shard's `low` is not behind the cursor
  * of any of its members. */
-#include "base/clock.h"
 #include "member/member_impl.h"
 
 static void lower(uint64_t *low, const struct member *m)
@@ -113,7 +112,7 @@ void deliver_wake(struct worker *w, struct session *s)
 	atomic_store_explicit(&shard->low, low, memory_order_relaxed);
 	deliver_drop_view(w, &view);
 	if (since_ns)
-		histogram_add(&w->delivery, clock_mono_ns() - since_ns);
+		worker_delivered(w, since_ns);
 }
 
 /* The tick of some of a session's members. */
