@@ -11,7 +11,6 @@
 #include "loop/sends.h"
 
 #define ANSWERS_MAX 16 /* of TLS's own for a peer that takes none */
-#define SOON_TLS 16384 /* bytes of a peer's, of which there are SENDS_MAX copies at a time */
 
 enum count_door stream_counted(const struct stream *s)
 {
@@ -135,7 +134,7 @@ int stream_write_soon(struct stream *s, const void *data, size_t len)
 	int r;
 
 	if (s->fd < 0 || s->deaf || stream_waits(s) || !sends_is_open(sends) ||
-	    (s->tls && len > SOON_TLS))
+	    (s->tls && len > SENDS_PIECES_BYTES))
 		return stream_write(s, data, len);
 	if (!s->tls)
 		return add_soon(s, data, len) ? 0 : put(s, data, len);

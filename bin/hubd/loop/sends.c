@@ -223,8 +223,11 @@ int sends_add(struct sends *s, int fd, const void *data, size_t len, sends_done 
 bool sends_add_piece(struct sends *s, int place, const void *data, size_t len)
 {
 	struct send_entry *e = &s->at[place];
+	size_t all = len;
 
-	if (e->pieces == SENDS_PIECES)
+	for (unsigned i = 0; i < e->pieces; i++)
+		all += e->piece[i].iov_len;
+	if (e->pieces == SENDS_PIECES || all > SENDS_PIECES_BYTES)
 		return false;
 	e->piece[e->pieces++] = piece_of(data, len);
 	return true;

@@ -16,7 +16,10 @@
 #include <sys/uio.h>
 
 #define SENDS_MAX 256
-#define SENDS_PIECES 4 /* of one */
+#define SENDS_PIECES 4 /* of one, */
+#define SENDS_PIECES_BYTES                                                   \
+	16384 /* and bytes, where there are several: of what a peer does not \
+	       * take a copy is made */
 
 struct sends;
 
@@ -37,7 +40,7 @@ bool sends_is_open(const struct sends *s);
  * be sent at once: they are not open. */
 int sends_add(struct sends *s, int fd, const void *data, size_t len, sends_done *done, void *arg);
 
-/* Adds a piece to the one at a place. False where it has as many as can be. */
+/* Adds a piece to the one at a place. False where it would be more than can be. */
 bool sends_add_piece(struct sends *s, int place, const void *data, size_t len);
 
 /* Drops something when what was added so far has left. */

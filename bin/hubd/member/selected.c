@@ -220,7 +220,7 @@ static bool write_range(const struct seat *seat, struct sift *sift, const struct
 	}
 	*bytes += cache->bytes.len;
 	counter_add_at(&c->worker->counters, delivered, c->door->counted, cache->n);
-	if (!alone && range->live && cache->bytes.len) {
+	if (!alone && range->live && cache->bytes.len && cache->bytes.len <= SENDS_PIECES_BYTES) {
 		goes_on = conn_write_soon(c, cache->bytes.data, cache->bytes.len);
 		cache->round = sends_round(c->worker->sends);
 		return goes_on;

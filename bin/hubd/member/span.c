@@ -231,13 +231,20 @@ bool span_write(const struct seat *seat, struct log_view *view, uint64_t *cursor
 		conn_close(c, CLOSE_INTERNAL, "out of memory");
 		return false;
 	}
+	/* What is large is not to be copied for a peer that does not take what it was sent before.
+	 */
+	if (data.len > SENDS_PIECES_BYTES) {
+		sends_go(c->worker->sends);
+		if (c->blocked || c->closing)
+			return false;
+	}
 	*cursor = end;
 	*bytes += data.len;
 	counter_add_at(&c->worker->counters, delivered, c->door->counted, n);
 	if (data.len == 0)
 		return true;
 	/* What is from the past, or of this member alone, is gone sooner. */
-	if (!live || data.p == c->worker->members->some.data)
+	if (!live || data.len > SENDS_PIECES_BYTES || data.p == c->worker->members->some.data)
 		return conn_write(c, data.p, data.len);
 	goes_on = conn_write_soon(c, data.p, data.len);
 	if (cache)

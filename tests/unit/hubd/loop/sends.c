@@ -124,6 +124,7 @@ static void are_told(void **state)
 
 static void in_pieces(void **state)
 {
+	static char much[SENDS_PIECES_BYTES];
 	struct sends *s = begin();
 	int fd[3][2], place;
 	char got[16];
@@ -134,6 +135,7 @@ static void in_pieces(void **state)
 		pair(fd[i]);
 		place = sends_add(s, fd[i][0], "a", 1, on_done, (void *)(size_t)i);
 		assert_true(sends_add_piece(s, place, "bc", 2));
+		assert_false(sends_add_piece(s, place, much, sizeof(much)));
 		assert_true(sends_add_piece(s, place, "", 0));
 		assert_true(sends_add_piece(s, place, "def", 3));
 		assert_false(sends_add_piece(s, place, "g", 1));
