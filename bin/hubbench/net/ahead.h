@@ -4,7 +4,6 @@
 #ifndef HUBBENCH_AHEAD_H
 #define HUBBENCH_AHEAD_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #define AHEAD_MAX 64		  /* sockets at a time */
@@ -17,10 +16,10 @@ struct ahead;
 struct ahead *ahead_new(void);
 void ahead_free(struct ahead *a); /* NULL is fine */
 
-/* Reads from the first n sockets that were set by ahead_set(). False where the kernel has failed:
- * nothing was read, nor will be. */
+/* Reads from the first n sockets that were set by ahead_set(). Returns how many it has looked at,
+ * the first ones; less than n where the kernel has failed, which then does not go on. */
 void ahead_set(struct ahead *a, unsigned i, int fd);
-bool ahead_read(struct ahead *a, unsigned n);
+unsigned ahead_read(struct ahead *a, unsigned n);
 
 /* What came from one: *p is behind AHEAD_ROOM bytes. Bytes, 0 at the end, or -errno. */
 ssize_t ahead_take(const struct ahead *a, unsigned i, char **p);

@@ -3,6 +3,7 @@
 #include "net/bench_conn.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -386,10 +387,10 @@ enum conn_step bench_conn_ready(struct bench_io *io, struct bench_conn *c, uint3
 void bench_conns_read(struct bench_io *io, struct bench_conn *const *c, unsigned n)
 {
 	struct bench_conn *some[AHEAD_MAX];
-	unsigned count = 0;
+	unsigned count = 0, had;
 
 	if (io->apart) {
-		io->apart--;
+		io->apart -= io->apart != UINT_MAX;
 		return;
 	}
 	for (unsigned i = 0; i < n && io->ahead; i++) {
@@ -400,13 +401,11 @@ void bench_conns_read(struct bench_io *io, struct bench_conn *const *c, unsigned
 	}
 	if (count < AHEAD_MIN)
 		return;
-	if (!ahead_read(io->ahead, count)) {
-		ahead_free(io->ahead);
-		io->ahead = NULL;
-		return;
-	}
-	while (count--)
-		some[count]->ahead = (uint8_t)(count + 1);
+	had = ahead_read(io->ahead, count);
+	for (unsigned i = 0; i < had; i++)
+		some[i]->ahead = (uint8_t)(i + 1);
+	if (had < count)
+		io->apart = UINT_MAX; /* the others are read by themselves, as all from now on */
 }
 
 /* What was read, or is read now; as net_read(). *full: there may be more. */
@@ -418,7 +417,7 @@ static ssize_t read_some(struct bench_io *io, struct bench_conn *c, bool *full)
 		n = ahead_take(io->ahead, c->ahead - 1U, &io->read);
 		io->before = AHEAD_ROOM;
 		*full = n == AHEAD_READ_MAX;
-		io->apart = *full ? APART : io->apart;
+		io->apart = *full && !io->apart ? APART : io->apart;
 		c->ahead = 0;
 		return n;
 	}

@@ -48,7 +48,7 @@ struct bench_io {
 	char *read;		 /* what was read last, */
 	size_t before;		 /* and how large that space is */
 	struct ahead *ahead;	 /* NULL: each is read by itself, */
-	unsigned apart;		 /* or for so many rounds */
+	unsigned apart;		 /* or for so many rounds; UINT_MAX: for ever */
 	bool deflate;		 /* was offered: who does not agree is of no use */
 	struct inflate *inflate; /* made when it is first needed */
 	char why[256];		 /* after CONN_LOST */

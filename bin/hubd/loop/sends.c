@@ -144,12 +144,13 @@ static unsigned send_by_ring(struct sends *s)
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
 		struct send_entry *e = &s->at[i];
 
-		s->message[i] = message_of(e);
-		if (e->pieces == 1)
+		if (e->pieces == 1) {
 			io_uring_prep_send(sqe, e->fd, e->piece->iov_base, e->piece->iov_len,
 					   FLAGS);
-		else
+		} else {
+			s->message[i] = message_of(e);
 			io_uring_prep_sendmsg(sqe, e->fd, &s->message[i], FLAGS);
+		}
 		sqe->user_data = i;
 	}
 	r = io_uring_submit(&s->ring);
@@ -187,6 +188,12 @@ void sends_go(struct sends *s)
 	for (i = 0; i < nkept; i++)
 		s->kept[i].drop(s->kept[i].what);
 	s->open = open;
+}
+
+void sends_settle(struct sends *s, uint32_t round)
+{
+	if (round == sends_round(s))
+		sends_go(s);
 }
 
 void sends_close(struct sends *s)

@@ -16,10 +16,10 @@
 #include <sys/uio.h>
 
 #define SENDS_MAX 256
-#define SENDS_PIECES 4 /* of one, */
-#define SENDS_PIECES_BYTES                                                   \
-	16384 /* and bytes, where there are several: of what a peer does not \
-	       * take a copy is made */
+#define SENDS_PIECES 4 /* of one */
+
+/* Of one that has several pieces: of what a peer does not take a copy is made. */
+#define SENDS_PIECES_BYTES 16384
 
 struct sends;
 
@@ -52,5 +52,8 @@ void sends_close(struct sends *s); /* sends_go(); then nothing is added any more
 
 /* Changes each time that something has left: what was added in another round has. */
 uint32_t sends_round(const struct sends *s);
+
+/* sends_go(), where what was added in that round has not left: its bytes are to change. */
+void sends_settle(struct sends *s, uint32_t round);
 
 #endif

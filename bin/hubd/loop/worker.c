@@ -200,11 +200,7 @@ static void put_off(struct engine *en, enum turn_step step)
 	en->more = true;
 }
 
-static void begin_sends(struct engine *en)
-{
-	sends_open(en->w.sends);
-}
-
+/* All that was added leaves. */
 static void end_sends(struct engine *en)
 {
 	uint64_t now_ns;
@@ -233,7 +229,7 @@ static void run_list(struct engine *en, enum turn_step step)
 	bool bounded = step == TURN_STREAMS && !en->ending;
 	uint64_t until = bounded ? clock_mono_ns() + STREAMS_NS : UINT64_MAX;
 
-	begin_sends(en);
+	sends_open(en->w.sends);
 	while (en->list[step] != &en->end) {
 		struct turn_entry *e = en->list[step];
 
@@ -399,7 +395,7 @@ static bool read_mail(struct engine *en)
 	pthread_mutex_unlock(&en->mail_lock);
 	if (!mail)
 		return false;
-	begin_sends(en);
+	sends_open(en->w.sends);
 	while (mail) {
 		struct mail *next = mail->next;
 
@@ -464,7 +460,7 @@ static void on_alarm(uv_timer_t *timer)
 	struct engine *en = timer->data;
 
 	wake(en);
-	begin_sends(en);
+	sends_open(en->w.sends);
 	en->hooks->alarm(&en->w);
 	end_sends(en);
 }

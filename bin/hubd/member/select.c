@@ -204,7 +204,7 @@ void select_unref(struct selection *sel)
 	if (sel->next)
 		sel->next->link = sel->link;
 	for (unsigned i = 0; i < SELECT_CACHES; i++) {
-		select_settle(sel->worker, &sel->cache[i]);
+		sends_settle(sel->worker->sends, sel->cache[i].round);
 		buf_free(&sel->cache[i].bytes);
 	}
 	if (sel->wish.in_area)
@@ -213,12 +213,6 @@ void select_unref(struct selection *sel)
 		select_wish_free(&sel->wish);
 	free(sel->verdicts);
 	free(sel);
-}
-
-void select_settle(struct worker *w, const struct select_cache *cache)
-{
-	if (cache->round == sends_round(w->sends))
-		sends_go(w->sends);
 }
 
 void select_shrink(struct select_cache *cache)

@@ -54,9 +54,6 @@ bool select_knows(const struct selection *had, const struct selection *sel);
 /* Gives up a large text: whoever chooses what nobody else wants would have it made for himself. */
 void select_shrink(struct select_cache *cache);
 
-/* Its bytes are to change: those that are on their way leave. */
-void select_settle(struct worker *w, const struct select_cache *cache);
-
 /* Each second: large texts that were made are given up. */
 void selections_trim(struct worker *w);
 

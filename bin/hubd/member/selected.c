@@ -205,7 +205,7 @@ static bool write_range(const struct seat *seat, struct sift *sift, const struct
 	if (about.key.encoding->deflates && !range->skip)
 		share_deflated(seat, &about.in, found, range->live);
 	if (!found) {
-		select_settle(c->worker, cache);
+		sends_settle(c->worker->sends, cache->round);
 		cache->key.chunk = 0;
 		if (encode(seat, &about, sift, chunk, range, cache) < 0) {
 			conn_close(c, CLOSE_INTERNAL, "out of memory");
@@ -227,7 +227,7 @@ static bool write_range(const struct seat *seat, struct sift *sift, const struct
 	}
 	goes_on = cache->bytes.len == 0 || conn_write(c, cache->bytes.data, cache->bytes.len);
 	if (alone) {
-		select_settle(c->worker, cache);
+		sends_settle(c->worker->sends, cache->round);
 		select_shrink(cache);
 	}
 	return goes_on;

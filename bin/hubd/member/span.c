@@ -68,13 +68,6 @@ bool span_same(const struct span_key *a, const struct span_key *b)
 	       a->above_seq == b->above_seq && a->in_rooms == b->in_rooms;
 }
 
-/* Its bytes are to change. */
-static void cache_settle(struct worker *w, const struct span_cache *cache)
-{
-	if (cache->round == sends_round(w->sends))
-		sends_go(w->sends);
-}
-
 /* The cache of that, or the one that was used least lately, empty. */
 static struct span_cache *cache_of(struct worker *w, const struct span_key *key)
 {
@@ -89,7 +82,7 @@ static struct span_cache *cache_of(struct worker *w, const struct span_key *key)
 		if (at->used < found->used)
 			found = at;
 	}
-	cache_settle(w, found);
+	sends_settle(w->sends, found->round);
 	if (found->bytes.cap > KEEP_BYTES)
 		buf_free(&found->bytes);
 	found->key = *key;
@@ -140,7 +133,7 @@ static struct span_cache *cover(const struct seat *seat, const struct chunk *chu
 	if (from < cache->from || from > cache->to) {
 		if (from < cache->from && to >= cache->from && to < cache->to)
 			to = cache->to;
-		cache_settle(w, cache);
+		sends_settle(w->sends, cache->round);
 		cache->from = cache->to = from;
 		cache->bytes.len = 0;
 	}
@@ -149,7 +142,7 @@ static struct span_cache *cover(const struct seat *seat, const struct chunk *chu
 	else if (about.key.encoding->deflates && live)
 		about.in.deflation = deflation_for(&w->members->deflation, w, &cache->share);
 	if (cache->to < to)
-		cache_settle(w, cache);
+		sends_settle(w->sends, cache->round);
 	return extend(cache, &about.in, chunk, to) == 0 ? cache : NULL;
 }
 
