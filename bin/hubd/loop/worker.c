@@ -1,4 +1,4 @@
-/* Invariant: a turn's lists are empty whenever the loop waits for events. */
+/* Invariant: mail is read in the order in which it was posted. */
 #include "loop/worker.h"
 
 #include <assert.h>
@@ -13,59 +13,15 @@
 #include "base/err.h"
 #include "loop/poller.h"
 #include "loop/sends.h"
+#include "loop/worker_impl.h"
 
 #define TICK_MS 1000
-#define DELIVERED_MAX 256   /* noted of a list */
 #define POLL_EVENTS 256	    /* taken at a time */
-#define STREAMS_NS 2000000  /* of a turn, for streams that have more to read */
 #define DRAIN_LAST_MS 1500  /* behind the drain time: for peers to take what is due to them */
 #define DRAIN_GRACE_MS 3000 /* then to answer the close, until so much behind it */
 
-struct engine {
-	struct worker w; /* first: a worker is its engine */
-	const struct worker_hooks *hooks;
-	uv_loop_t loop;
-	uv_async_t async;
-	uv_prepare_t prepare;
-	uv_check_t check;
-	uv_idle_t idle; /* active while the next turn is to follow at once */
-	uv_timer_t tick;
-	uv_timer_t drain;
-	uv_timer_t delay;
-	uv_timer_t alarm;
-	uv_poll_t poll; /* of epoll */
-	int epoll;
-
-	pthread_mutex_t mail_lock;
-	struct mail *mail_first, **mail_last;
-	bool asleep; /* under mail_lock: nothing wakes it any more; the rest is read as it is freed
-		      */
-	bool own_mail; /* its own thread has posted some, and the loop does not wait */
-	struct mail drain_mail;
-
-	struct turn_entry *list[TURN_STEPS]; /* ends with &end */
-	struct turn_entry *next[TURN_STEPS]; /* for the turn to come */
-	bool more;			     /* something is in there */
-	struct turn_entry *delayed;	     /* the same */
-	struct turn_entry end;
-	struct buf scratch[WORKER_SCRATCH];
-	unsigned nscratch;
-
-	uint64_t wall_ms; /* of this turn, once it was asked for */
-	uint64_t busy_ns; /* since when it has been handling events; 0: it waits for them */
-	uint64_t drain_start_ms;
-	bool started, draining, ending;
-	uint64_t delivered[DELIVERED_MAX]; /* since when what is to leave was there */
-	unsigned ndelivered;
-};
-
 /* Whose loop runs in this thread. */
 static _Thread_local struct engine *here;
-
-static struct engine *engine_of(struct worker *w)
-{
-	return (struct engine *)w;
-}
 
 struct uv_loop_s *worker_loop(struct worker *w)
 {
@@ -166,127 +122,7 @@ uint64_t workers_silent_ms(struct worker *w)
 	return silent;
 }
 
-/* --- the turn --- */
-
-bool worker_later(struct worker *w, enum turn_step step, struct turn_entry *e)
-{
-	struct engine *en = engine_of(w);
-
-	if (e->next)
-		return false;
-	e->next = en->list[step];
-	en->list[step] = e;
-	return true;
-}
-
-/* While it is active the loop does not wait; turns stop it. */
-static void on_idle(uv_idle_t *handle)
-{
-	(void)handle;
-}
-
-/* What is left of a list: first of the next turn's, so that all have theirs, one after the other.
- */
-static void put_off(struct engine *en, enum turn_step step)
-{
-	struct turn_entry **last = &en->list[step];
-
-	while (*last != &en->end)
-		last = &(*last)->next;
-	*last = en->next[step];
-	en->next[step] = en->list[step];
-	en->list[step] = &en->end;
-	uv_idle_start(&en->idle, on_idle);
-	en->more = true;
-}
-
-/* All that was added leaves. */
-static void end_sends(struct engine *en)
-{
-	uint64_t now_ns;
-
-	sends_close(en->w.sends);
-	if (!en->ndelivered)
-		return;
-	now_ns = clock_mono_ns();
-	while (en->ndelivered)
-		histogram_add(&en->w.delivery, now_ns - en->delivered[--en->ndelivered]);
-}
-
-void worker_delivered(struct worker *w, uint64_t since_ns)
-{
-	struct engine *en = engine_of(w);
-
-	if (en->ndelivered == DELIVERED_MAX)
-		histogram_add(&w->delivery, clock_mono_ns() - since_ns);
-	else
-		en->delivered[en->ndelivered++] = since_ns;
-}
-
-/* Streams do strangers' work, of which there may be any: it has a part of a turn. */
-static void run_list(struct engine *en, enum turn_step step)
-{
-	bool bounded = step == TURN_STREAMS && !en->ending;
-	uint64_t until = bounded ? clock_mono_ns() + STREAMS_NS : UINT64_MAX;
-
-	sends_open(en->w.sends);
-	while (en->list[step] != &en->end) {
-		struct turn_entry *e = en->list[step];
-
-		en->list[step] = e->next;
-		e->next = NULL;
-		en->hooks->step[step](&en->w, e);
-		if (bounded && en->list[step] != &en->end && clock_mono_ns() > until)
-			put_off(en, step);
-	}
-	end_sends(en);
-}
-
-bool worker_next_turn(struct worker *w, enum turn_step step, struct turn_entry *e)
-{
-	struct engine *en = engine_of(w);
-
-	if (e->next)
-		return false;
-	e->next = en->next[step];
-	en->next[step] = e;
-	uv_idle_start(&en->idle, on_idle);
-	en->more = true;
-	return true;
-}
-
-/* All that was delayed is for this turn. */
-static void end_delay(struct engine *en)
-{
-	struct turn_entry *e = en->delayed;
-
-	en->delayed = &en->end;
-	while (e != &en->end) {
-		struct turn_entry *next = e->next;
-
-		e->next = en->list[TURN_RESUME];
-		en->list[TURN_RESUME] = e;
-		e = next;
-	}
-}
-
-static void on_delay(uv_timer_t *timer)
-{
-	end_delay(timer->data);
-}
-
-bool worker_delay(struct worker *w, struct turn_entry *e)
-{
-	struct engine *en = engine_of(w);
-
-	if (e->next)
-		return false;
-	if (en->delayed == &en->end && !uv_is_closing((uv_handle_t *)&en->delay))
-		uv_timer_start(&en->delay, on_delay, WORKER_DELAY_MS, 0);
-	e->next = en->delayed;
-	en->delayed = e;
-	return true;
-}
+/* --- what the loop does around a turn --- */
 
 static bool read_mail(struct engine *en);
 
@@ -303,47 +139,19 @@ static void read_own_mail(struct engine *en)
 /* What the turn before has left for this one. */
 static void begin_turn(struct engine *en)
 {
-	enum turn_step step;
-
 	/* Whatever it was started for may have been done by now. */
 	uv_idle_stop(&en->idle);
 	if (!en->more && !en->own_mail)
 		return;
 	wake(en);
 	read_own_mail(en);
-	if (!en->more)
-		return;
-	en->more = false;
-	for (step = 0; step < TURN_STEPS; step++) {
-		struct turn_entry **last = &en->next[step];
-
-		while (*last != &en->end)
-			last = &(*last)->next;
-		*last = en->list[step];
-		en->list[step] = en->next[step];
-		en->next[step] = &en->end;
-	}
-}
-
-static void turn(struct engine *en)
-{
-	enum turn_step step = 0;
-
-	while (step < TURN_STEPS) {
-		if (en->list[step] == &en->end) {
-			step++;
-			continue;
-		}
-		run_list(en, step);
-		step = 0; /* what was done may have filled those before it */
-	}
-	en->wall_ms = 0;
+	turn_next(en);
 }
 
 static void on_prepare(uv_prepare_t *handle)
 {
 	begin_turn(handle->data);
-	turn(handle->data);
+	turn_run(handle->data);
 	rest(handle->data);
 }
 
@@ -352,7 +160,7 @@ static void on_prepare(uv_prepare_t *handle)
 static void on_check(uv_check_t *handle)
 {
 	read_own_mail(handle->data);
-	turn(handle->data);
+	turn_run(handle->data);
 }
 
 /* --- the mailbox --- */
@@ -375,7 +183,7 @@ void worker_post_chain(struct worker *w, struct mail *first, struct mail *last)
 	} else if (!en->own_mail) {
 		/* It need not be told by a descriptor. */
 		en->own_mail = true;
-		uv_idle_start(&en->idle, on_idle);
+		turn_follow(en);
 	}
 }
 
@@ -402,7 +210,7 @@ static bool read_mail(struct engine *en)
 		mail->run(&en->w, mail);
 		mail = next;
 	}
-	end_sends(en);
+	turn_sent(en);
 	return true;
 }
 
@@ -462,7 +270,7 @@ static void on_alarm(uv_timer_t *timer)
 	wake(en);
 	sends_open(en->w.sends);
 	en->hooks->alarm(&en->w);
-	end_sends(en);
+	turn_sent(en);
 }
 
 void worker_alarm(struct worker *w, uint64_t at_ms)
@@ -599,11 +407,11 @@ void worker_free(struct worker *w)
 		/* Mail may bring what is to be ended, and ending may bring mail. */
 		do {
 			en->hooks->abort(w);
-			end_delay(en);
-			turn(en);
+			turn_end_delay(en);
+			turn_run(en);
 		} while (read_mail(en));
-		end_delay(en);
-		turn(en);
+		turn_end_delay(en);
+		turn_run(en);
 	}
 	en->started = false;
 	pthread_mutex_lock(&en->mail_lock);
@@ -620,7 +428,7 @@ void worker_free(struct worker *w)
 	/* The prepare handle takes turns to the end; it does not keep the loop alive. */
 	uv_unref((uv_handle_t *)&en->prepare);
 	uv_run(&en->loop, UV_RUN_DEFAULT);
-	turn(en);
+	turn_run(en);
 	uv_close((uv_handle_t *)&en->prepare, NULL);
 	uv_run(&en->loop, UV_RUN_DEFAULT);
 	en->hooks->free(w);
