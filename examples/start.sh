@@ -69,11 +69,20 @@ pipeline() {
 	trap 'trap "" TERM; kill $jobs 2>/dev/null; wait; exit 0' TERM
 }
 
-# end_with PID: once that program has ended, so does the first of $jobs, from which the others have what they read.
-end_with() {
-	wait "$1" || :
+# Once one of $jobs has ended, so does the first, from which the others have what they read. It may have been any of
+# them: what is written while a reader is being killed goes into the pipe, and its writer is not told.
+end_together() {
+	while all_run; do
+		sleep 0.2
+	done
 	kill "${jobs%% *}" 2>/dev/null || :
 	wait
+}
+
+all_run() {
+	for job in $jobs; do
+		kill -0 "$job" 2>/dev/null || return 1
+	done
 }
 
 # feed SESSION COMMAND...: what COMMAND prints is published in it; they end together.
@@ -86,5 +95,5 @@ feed() {
 	jobs=$!
 	"$build/hubcat" -p "$session" <"$dir/feed.$session" &
 	jobs="$jobs $!"
-	end_with $!
+	end_together
 }

@@ -148,6 +148,7 @@ subtest 'the score service is killed' => sub {
 	for my $part (qr/hubcat\0.*\0-l\0/s, qr/hubcat\0.*\0-p\0/s, qr/^jq\0.*foreach inputs/s) {
 		$press->($ann, '[data-points="1"]');
 		is($kill->($part), 2, 'a part of the pipeline is killed');
+		wait_for { my @again = $run->children($part); @again == 2 } "it to be there again, where nobody plays, too";
 		$press->($bob, '[data-points="1"]');
 		$parts++;
 		$_->shows($points->("ann", 59 + $parts) . " && " . $points->("bob", 80 + $parts), "and all counts, once") for $ann, $bob;
