@@ -96,11 +96,12 @@ subtest 'a session that never rests' => sub {
 	my $rec = record($hub, [ '-o', $file ], $s);
 	recording($file);
 	my $busy = spawn(
-		[ 'sh', '-c', q(while :; do echo '{"type":"p"}'; done | "$@"), 'sh', @{ $hub->hubcat([ '-p', $s ]) } ]);
+		[ 'sh', '-c', q(while kill -0 $$ && echo '{"type":"p"}'; do :; done | "$@"), 'sh', @{ $hub->hubcat([ '-p', $s ]) } ]);
 	wait_for { taken($file) > 100 } 'some of it';
 	my $before = $hub->member('unix', $s)->{joined}{seq};
 	finish($rec);
 	$busy->kill('KILL');
+	$busy->wait;
 	is($rec->{status}, 0, 'exit 0');
 	my @seqs = raw_seqs($file);
 	cmp_ok($seqs[-1], '>=', $before, 'it has what there was when it was told');
