@@ -22,7 +22,7 @@ static size_t put_place(const struct seat *seat, char *out)
 /* The place of who is in rooms, as of the last record that he has had. */
 static int put_places(struct buf *b, const struct seat *above)
 {
-	const struct seat *last = above->trail ? trail_last(above) : above;
+	const struct seat *last = seat_trail(above) ? trail_last(above) : above;
 	char room[PLACE_MAX] = "", text[PLACE_MAX];
 
 	if (last != above)

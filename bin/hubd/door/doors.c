@@ -11,13 +11,16 @@
 #include "door/sockets.h"
 #include "door/stream.h"
 #include "door/unix.h"
+#include "door/ws_upgrade.h"
 #include "loop/journal.h"
 #include "wire/forwarded.h"
 
 int doors_start(struct worker *w)
 {
+	int r = ws_upgrade_start();
+
 	w->doors->deadlines.at = (uint32_t)(worker_now_ms(w) / 1000);
-	return engineio_start(w);
+	return r < 0 ? r : engineio_start(w);
 }
 
 void doors_second(struct worker *w)

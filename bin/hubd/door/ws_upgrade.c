@@ -2,7 +2,8 @@
 #include "door/ws_upgrade.h"
 
 #include <errno.h>
-#include <openssl/sha.h>
+#include <openssl/evp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,27 @@
 #include "member/member.h"
 #include "wire/http1_answer.h"
 #include "wire/websocket_handshake.h"
+
+/* Fetched once, and before anybody comes: that costs more than the digest does, and the first one
+ * that a process fetches a hundred times as much. */
+static EVP_MD *sha1_method;
+static pthread_once_t sha1_once = PTHREAD_ONCE_INIT;
+
+static void sha1_fetch(void)
+{
+	sha1_method = EVP_MD_fetch(NULL, "SHA1", NULL);
+}
+
+int ws_upgrade_start(void)
+{
+	pthread_once(&sha1_once, sha1_fetch);
+	return sha1_method ? 0 : -ENOSYS;
+}
+
+static unsigned char *sha1(const unsigned char *data, size_t n, unsigned char *digest)
+{
+	return EVP_Digest(data, n, digest, NULL, sha1_method, NULL) == 1 ? digest : NULL;
+}
 
 static bool offers_hub(const struct http1_head *head)
 {
@@ -29,7 +51,7 @@ int ws_agree(struct http *h, struct http1_span key, const struct websocket_defla
 	char accept[WEBSOCKET_ACCEPT_LEN + 1], extension[WEBSOCKET_DEFLATE_ANSWER_MAX];
 	int r = http1_put_status(b, 101);
 
-	websocket_accept(accept, key, SHA1);
+	websocket_accept(accept, key, sha1);
 	if (r == 0)
 		r = http1_put_field(b, "Upgrade", "websocket");
 	/* Nothing but that: some clients refuse a list here. */

@@ -5,6 +5,9 @@
 #include "door/http_request.h"
 #include "wire/websocket_deflate.h"
 
+/* Before anything else here, from any thread. Returns 0, or -ENOSYS: OpenSSL has no SHA-1. */
+int ws_upgrade_start(void);
+
 /* Answers it, and hands the stream to ws.c, or says why not. h may be no more. */
 void ws_serve(struct http *h);
 

@@ -92,7 +92,7 @@ static void put_log(struct absent_log *to, const struct trail_log *log)
 
 void absent_note(const struct seat *seat)
 {
-	const struct trail *t = seat->trail;
+	const struct trail *t = seat_trail(seat);
 	struct worker *w = seat->conn->worker;
 	struct absents *all = w->members->absents;
 	struct absent *a;

@@ -83,7 +83,7 @@ static bool write_some(const struct seat *seat, struct log_view *view, uint64_t 
 {
 	bool echo = live && seat->m.echo;
 
-	if (seat->select)
+	if (seat_selection(seat))
 		return select_write(seat, view, cursor, skip, echo, live, bytes);
 	return span_write(seat, view, cursor, skip, echo, live, bytes);
 }
@@ -91,11 +91,12 @@ static bool write_some(const struct seat *seat, struct log_view *view, uint64_t 
 /* Whether it is to wait for its tick, and then does. */
 static bool waits_for_tick(const struct conn *c, const struct seat *seat)
 {
-	if (!seat->pace || seat->m.cursor <= seat->pace->hurry || seat->m.catchup ||
-	    seat->reading || seat->leaving || seat->awaited || c->finishing ||
-	    interest_at(seat) != INTEREST_NOT_YET)
+	struct pace *pace = seat_pace(seat);
+
+	if (!pace || seat->m.cursor <= pace->hurry || seat->m.catchup || seat->reading ||
+	    seat->leaving || seat->awaited || c->finishing || interest_at(seat) != INTEREST_NOT_YET)
 		return false;
-	pace_due(c->worker, seat->pace);
+	pace_due(c->worker, pace);
 	return true;
 }
 
@@ -141,7 +142,7 @@ static bool overtaken(struct conn *c, struct seat *seat)
 		if (c->blocked)
 			return false; /* until it reads, or the write timeout ends it */
 		interest_skip(seat);
-		if (session_resync(&seat->m, select_area(seat->select), &to) == 0) {
+		if (session_resync(&seat->m, select_area(seat_selection(seat)), &to) == 0) {
 			counter_add(&c->worker->counters, slow_resyncs, 1);
 			deliver_gap(seat, from, to);
 			deliver_queue(c);
@@ -246,7 +247,7 @@ void deliver_ahead(struct seat *seat)
 	deliver_queue(c);
 	if (!c->closing && !c->blocked && !c->out.len && !seat->m.catchup && !seat->reading &&
 	    !seat->blind && !seat->leaving && interest_at(seat) == INTEREST_NOT_YET &&
-	    seat->m.cursor >= seat->pace->sift.from)
+	    seat->m.cursor >= seat->more->pace->sift.from)
 		select_ahead(seat);
 }
 
@@ -369,7 +370,8 @@ static void flush_all(struct conn *c)
 			deliver_leave(seat);
 		} else if (!waits_for_tick(c, seat)) {
 			flush_to_head(seat);
-		} else if (seat->pace->sift.first > seat->ahead && c->door->dialect->ahead) {
+		} else if (seat->more->pace->sift.first > seat->more->ahead &&
+			   c->door->dialect->ahead) {
 			deliver_ahead(seat);
 		}
 	}
@@ -464,7 +466,7 @@ static void have_read(struct worker *w, struct mail *mail)
 		seat->reading = false;
 		/* Else it was moved meanwhile. */
 		if (m->cursor == r->job.from && !m->catchup) {
-			if (chunk && select_area(seat->select))
+			if (chunk && select_area(seat_selection(seat)))
 				session_find_places(s, chunk, r->job.n);
 			if (chunk &&
 			    member_catch_up(m, chunk, r->job.n, m->echo ? 0 : m->client) == 0) {

@@ -71,7 +71,7 @@ static void let_go(struct interest *in)
 
 void interest_drop(struct seat *seat)
 {
-	struct interest *in = seat->interest;
+	struct interest *in = seat_interest(seat);
 
 	if (!in)
 		return;
@@ -80,12 +80,14 @@ void interest_drop(struct seat *seat)
 	buf_free(&in->msg_id);
 	buf_free(&in->turn_id);
 	free(in);
-	seat->interest = NULL;
+	seat->more->interest = NULL;
 }
 
 uint64_t interest_at(const struct seat *seat)
 {
-	return seat->interest && seat->interest->begun ? seat->interest->at : INTEREST_NOT_YET;
+	const struct interest *in = seat_interest(seat);
+
+	return in && in->begun ? in->at : INTEREST_NOT_YET;
 }
 
 static void say_entered(struct seat *seat, uint64_t n, struct span msg_id, bool overtaken)
@@ -137,7 +139,7 @@ static void leave(struct state_look look, void *arg)
 
 static void begin(struct seat *seat)
 {
-	struct interest *in = seat->interest;
+	struct interest *in = seat->more->interest;
 	struct session *s = seat->m.session;
 	struct session_entered entered;
 	struct buf id = in->msg_id;
@@ -150,8 +152,8 @@ static void begin(struct seat *seat)
 	in->turn_id = id;
 	in->msg_id.len = 0;
 	pthread_mutex_lock(&s->lock);
-	in->status = session_enter(s, select_area(seat->select), select_area(in->turning), leave,
-				   in, &entered);
+	in->status = session_enter(s, select_area(seat_selection(seat)), select_area(in->turning),
+				   leave, in, &entered);
 	pthread_mutex_unlock(&s->lock);
 	in->at = entered.head;
 	in->state = entered.state;
@@ -164,7 +166,7 @@ static void begin(struct seat *seat)
 
 void interest_begin(struct seat *seat)
 {
-	if (seat->interest->asked && !seat->interest->begun)
+	if (seat->more->interest->asked && !seat->more->interest->begun)
 		begin(seat);
 }
 
@@ -173,8 +175,8 @@ static void begin_or_wait(struct seat *seat)
 {
 	struct conn *c = seat->conn;
 
-	if (seat->pace) {
-		pace_due(c->worker, seat->pace);
+	if (seat_pace(seat)) {
+		pace_due(c->worker, seat_pace(seat));
 		return;
 	}
 	begin(seat);
@@ -207,22 +209,24 @@ static enum hub_code name(struct seat *seat, struct buf *id, struct span msg_id)
 enum hub_code interest_say(struct seat *seat, const struct area *area, struct span msg_id)
 {
 	struct worker *w = seat->conn->worker;
-	struct interest *in = seat->interest;
+	struct interest *in = seat_interest(seat);
+	struct seat_more *more;
 	struct selection *sel, *last;
 	bool ok;
 
-	sel = select_in(w, seat->select, area, &ok);
+	sel = select_in(w, seat_selection(seat), area, &ok);
 	if (!ok)
 		return HUB_INTERNAL;
-	last = in && in->asked ? in->to : in && in->begun ? in->turning : seat->select;
+	last = in && in->asked ? in->to : in && in->begun ? in->turning : seat_selection(seat);
 	if (sel == last || seat->blind) {
 		select_unref(sel);
 		return in && !seat->blind
 			   ? name(seat, in->asked ? &in->msg_id : &in->turn_id, msg_id)
 			   : name(seat, NULL, msg_id);
 	}
-	if (!in)
-		in = seat->interest = calloc(1, sizeof(*in));
+	more = seat_more(seat);
+	if (!in && more)
+		in = more->interest = calloc(1, sizeof(*in));
 	if (!in) {
 		select_unref(sel);
 		return HUB_INTERNAL;
@@ -241,7 +245,7 @@ enum hub_code interest_say(struct seat *seat, const struct area *area, struct sp
 /* What it turned to it has now. */
 static bool turned(struct seat *seat, uint64_t n)
 {
-	struct interest *in = seat->interest;
+	struct interest *in = seat->more->interest;
 	struct span id = {in->turn_id.data, in->turn_id.len};
 
 	if (seat_select(seat, in->turning) < 0) {
@@ -259,7 +263,7 @@ static bool turned(struct seat *seat, uint64_t n)
 
 bool interest_turn(struct seat *seat)
 {
-	struct interest *in = seat->interest;
+	struct interest *in = seat->more->interest;
 	uint64_t n = in->n;
 
 	if (seat->conn->closing)
@@ -267,7 +271,7 @@ bool interest_turn(struct seat *seat)
 	if (seat->blind)
 		return turned(seat, 0);
 	say_left(seat, &in->left);
-	seat->ahead = 0; /* it is behind that; of the state nothing has come */
+	seat->more->ahead = 0; /* it is behind that; of the state nothing has come */
 	if (n) {
 		struct chunk *state = in->state;
 
@@ -285,6 +289,6 @@ void interest_skip(struct seat *seat)
 {
 	if (interest_at(seat) == INTEREST_NOT_YET)
 		return;
-	say_left(seat, &seat->interest->left);
+	say_left(seat, &seat->more->interest->left);
 	turned(seat, 0);
 }

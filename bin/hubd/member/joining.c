@@ -74,16 +74,16 @@ static int choose(const struct joining *j, struct seat *seat)
 	bool stays = j->stays && !j->from.has_since, ok = true;
 	int r;
 
-	if (stays && seat->ahead >= seat->m.cursor) {
+	if (stays && seat_ahead(seat) >= seat->m.cursor) {
 		/* Who would get some of it twice otherwise gets all that it waits for. */
 		deliver_now(seat);
-		if (seat->ahead >= seat->m.cursor)
+		if (seat_ahead(seat) >= seat->m.cursor)
 			return -EAGAIN;
 	}
 	interest_drop(seat);
 	if (!stays)
 		return seat_select(seat, sel);
-	sel = select_in(w, sel, select_area(seat->select), &ok);
+	sel = select_in(w, sel, select_area(seat_selection(seat)), &ok);
 	r = ok ? seat_select(seat, sel) : -ENOMEM;
 	select_unref(sel);
 	return r;
@@ -96,7 +96,8 @@ static void know(const struct joining *j, struct seat *seat, const struct sessio
 		seat->whole |= (j->echo && !seat->m.echo) || !j->knows;
 		return;
 	}
-	seat->ahead = joined->recovered && j->ahead <= joined->seq ? j->ahead : 0;
+	if (seat->more)
+		seat->more->ahead = joined->recovered && j->ahead <= joined->seq ? j->ahead : 0;
 	/* Of what it may not have had there are no patches. */
 	seat->whole = j->from.bare || joined->rest || joined->gap_to;
 }
@@ -131,9 +132,9 @@ static void answer(struct joining *j, struct seat *seat, struct session_joined *
 	if (j->stays && !j->from.has_since)
 		joined->seq = place_of(seat);
 	know(j, seat, joined);
-	if (seat->select && joined->snapshot)
+	if (seat_selection(seat) && joined->snapshot)
 		joined->snapshot =
-		    select_count(seat->select, seat->m.catchup->chunk, seat->m.catchup->n);
+		    select_count(seat_selection(seat), seat->m.catchup->chunk, seat->m.catchup->n);
 
 	seat->m.echo = j->echo;
 	seat->leaving = seat->held = false;
@@ -148,7 +149,7 @@ static void answer(struct joining *j, struct seat *seat, struct session_joined *
 	if (j->from.has_since)
 		counter_add_at(&c->worker->counters, resumes, resumed(joined), 1);
 	c->door->dialect->joined(c, seat, &j->from, joined);
-	if (select_area(seat->select) || select_area(j->select))
+	if (select_area(seat_selection(seat)) || select_area(j->select))
 		turn(j, seat);
 	c->flush_seats = true;
 	worker_later(c->worker, TURN_CONNECTIONS, &c->flush);
@@ -268,7 +269,7 @@ static void move(struct joining *j, struct seat *seat)
 	} else {
 		seat_unlink(seat);
 		j->stays = true;
-		j->knows = select_knows(seat->select, j->select);
+		j->knows = select_knows(seat_selection(seat), j->select);
 		trail_jump(seat);
 		answer(j, seat, &joined);
 	}

@@ -38,6 +38,15 @@ struct published;
 #define AUTHENTICATE_S 5   /* for who has shown no token yet */
 #define PACE_BUCKETS 256
 
+/* What few seats have. */
+struct seat_more {
+	struct selection *select;  /* a reference; NULL: it wants all, as it is and at once */
+	struct pace *pace;	   /* a reference; NULL: it has no tick */
+	uint64_t ahead;		   /* up to there it has had what does not wait for the tick */
+	struct interest *interest; /* another area that it is to have; NULL: none */
+	struct trail *trail;	   /* trail.h, of one that is above others; or NULL */
+};
+
 struct seat {
 	struct member m; /* first */
 	struct conn *conn;
@@ -59,12 +68,36 @@ struct seat {
 	uint32_t number
 	    : SEAT_NUMBER_BITS; /* of its worker's, by which it is told from one in its place */
 	uint32_t direct; /* bytes of messages to it alone that wait in the connection's queue */
-	struct selection *select;  /* a reference; NULL: it wants all, as it is and at once */
-	struct pace *pace;	   /* a reference; NULL: it has no tick */
-	struct trail *trail;	   /* trail.h, of one that is above others; or NULL */
-	uint64_t ahead;		   /* up to there it has had what does not wait for the tick */
-	struct interest *interest; /* another area that it is to have; NULL: none */
+	struct seat_more *more; /* or NULL */
 };
+
+/* Made where there is none; NULL: no memory. */
+struct seat_more *seat_more(struct seat *seat);
+
+static inline struct selection *seat_selection(const struct seat *seat)
+{
+	return seat->more ? seat->more->select : NULL;
+}
+
+static inline struct pace *seat_pace(const struct seat *seat)
+{
+	return seat->more ? seat->more->pace : NULL;
+}
+
+static inline uint64_t seat_ahead(const struct seat *seat)
+{
+	return seat->more ? seat->more->ahead : 0;
+}
+
+static inline struct interest *seat_interest(const struct seat *seat)
+{
+	return seat->more ? seat->more->interest : NULL;
+}
+
+static inline struct trail *seat_trail(const struct seat *seat)
+{
+	return seat->more ? seat->more->trail : NULL;
+}
 
 /* Records of one chunk, made for some members, for those after them that want the same. */
 struct span_cache {
@@ -158,7 +191,7 @@ struct join_request {
 	bool echo;
 	bool hidden;		  /* a viewer: it counts, but nobody is told of it */
 	bool ordered;		  /* seat.ordered */
-	uint64_t ahead;		  /* seat.ahead; of a past */
+	uint64_t ahead;		  /* seat_more.ahead; of a past */
 	bool settles;		  /* member.settles */
 	bool resumes;		  /* an earlier client comes back: */
 	uint64_t client;	  /* who it was */

@@ -28,7 +28,7 @@ void seat_count(const struct seat *seat);
 /* --- ticks.c */
 
 /* From now on it gets what that selects (NULL: all): takes references of its own. Returns 0 or
- * -ENOMEM, then it has no tick. */
+ * -ENOMEM, then it has no tick, or nothing has changed. */
 int seat_select(struct seat *seat, struct selection *sel);
 
 /* --- wake.c */

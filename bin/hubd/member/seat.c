@@ -49,6 +49,13 @@ void seat_unlink(struct seat *seat)
 	*link = seat->next;
 }
 
+struct seat_more *seat_more(struct seat *seat)
+{
+	if (!seat->more)
+		seat->more = calloc(1, sizeof(*seat->more));
+	return seat->more;
+}
+
 void seat_count(const struct seat *seat)
 {
 	const struct conn *c = seat->conn;
@@ -74,6 +81,7 @@ uint32_t seat_free(struct seat *seat)
 	counter_sub_at(&w->counters, members, seat->conn->door->counted, 1);
 	interest_drop(seat);
 	seat_select(seat, NULL);
+	free(seat->more);
 	left = session_leave(&seat->m);
 	registry_release(w->members->registry, s, worker_now_ms(w));
 	free(seat);

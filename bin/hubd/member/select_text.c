@@ -167,7 +167,7 @@ static int put_patch(struct buf *out, const struct picked *k, bool compact, stru
 static int put_array(const struct seat *seat, struct log_place *place, const struct pick *p,
 		     bool compact, bool patches, struct buf *text)
 {
-	const struct area *area = select_area(seat->select);
+	const struct area *area = select_area(seat->more->select);
 	struct span said[SAID] = {{0}};
 	size_t before = text->len;
 	bool some = false;
@@ -209,7 +209,8 @@ int select_batch(const struct seat *seat, struct span_about *about, const struct
 	int r;
 
 	text->len = 0;
-	r = put_array(seat, &about->place, p, seat->select->wish.compact, range->patches, text);
+	r = put_array(seat, &about->place, p, seat->more->select->wish.compact, range->patches,
+		      text);
 	if (r < 0)
 		return r;
 	return encoding->batch ? encoding->batch(b, text->data, text->len, &about->in)

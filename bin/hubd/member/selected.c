@@ -137,7 +137,7 @@ static int encode(const struct seat *seat, struct span_about *about, struct sift
 		  struct select_cache *out)
 {
 	struct worker *w = seat->conn->worker;
-	struct selection *sel = seat->select;
+	struct selection *sel = seat->more->select;
 	struct buf *room = worker_scratch(w), *more = worker_scratch(w), *b = &out->bytes;
 	struct pick p;
 	int r = pick(sel, sift, chunk, range, room, &p);
@@ -184,9 +184,10 @@ static void share_deflated(const struct seat *seat, struct record_log *in, bool 
 	struct worker *w = seat->conn->worker;
 
 	if (found)
-		deflation_shared(&w->members->deflation, &seat->select->share);
+		deflation_shared(&w->members->deflation, &seat->more->select->share);
 	else if (live)
-		in->deflation = deflation_for(&w->members->deflation, w, &seat->select->share);
+		in->deflation =
+		    deflation_for(&w->members->deflation, w, &seat->more->select->share);
 }
 
 /* Writes a range. True where more may be written. */
@@ -194,7 +195,7 @@ static bool write_range(const struct seat *seat, struct sift *sift, const struct
 			const struct select_range *range, size_t *bytes)
 {
 	struct conn *c = seat->conn;
-	struct selection *sel = seat->select;
+	struct selection *sel = seat->more->select;
 	struct select_cache *cache;
 	struct span_about about;
 	bool found = false, goes_on, alone = sel->refs == 1 || range->skip;
@@ -236,9 +237,9 @@ static bool write_range(const struct seat *seat, struct sift *sift, const struct
 /* What of that has come already. */
 static uint64_t ahead_of(const struct seat *seat, const struct select_range *range)
 {
-	if (!seat->ahead || (range->live && seat->ahead < range->from))
+	if (!seat->more->ahead || (range->live && seat->more->ahead < range->from))
 		return 0;
-	return range->live && seat->ahead >= range->to ? range->to - 1 : seat->ahead;
+	return range->live && seat->more->ahead >= range->to ? range->to - 1 : seat->more->ahead;
 }
 
 bool select_write(const struct seat *seat, struct log_view *view, uint64_t *cursor, uint64_t skip,
@@ -246,10 +247,11 @@ bool select_write(const struct seat *seat, struct log_view *view, uint64_t *curs
 {
 	const struct chunk *chunk =
 	    view->hint && view->hint->first <= *cursor ? view->hint : view->chunk;
-	struct selection *sel = seat->select;
-	struct sift *sift = live && seat->pace && sift_covers(&seat->pace->sift, *cursor)
-				? &seat->pace->sift
-				: NULL;
+	struct selection *sel = seat->more->select;
+	struct sift *sift =
+	    live && seat->more->pace && sift_covers(&seat->more->pace->sift, *cursor)
+		? &seat->more->pace->sift
+		: NULL;
 	struct select_range range = {.from = *cursor, .skip = skip, .echo = echo, .live = live};
 
 	chunk = view->hint = chunk_find(chunk, range.from);
@@ -269,8 +271,8 @@ bool select_write(const struct seat *seat, struct log_view *view, uint64_t *curs
 
 void select_ahead(struct seat *seat)
 {
-	struct sift *sift = &seat->pace->sift;
-	struct select_range range = {.from = seat->ahead + 1,
+	struct sift *sift = &seat->more->pace->sift;
+	struct select_range range = {.from = seat->more->ahead + 1,
 				     .to = sift->to,
 				     .echo = seat->m.echo,
 				     .live = true,
@@ -285,5 +287,5 @@ void select_ahead(struct seat *seat)
 		return;
 	if (sift->first >= range.from)
 		write_range(seat, sift, chunk_find(sift->chunk, range.from), &range, &bytes);
-	seat->ahead = range.to - 1;
+	seat->more->ahead = range.to - 1;
 }

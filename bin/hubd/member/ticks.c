@@ -123,17 +123,22 @@ void paces_run(struct worker *w, void (*tick)(struct worker *w, struct session *
 int seat_select(struct seat *seat, struct selection *sel)
 {
 	struct worker *w = seat->conn->worker;
-	struct selection *before = seat->select;
-	struct pace *pace = seat->pace;
+	struct seat_more *more = sel ? seat_more(seat) : seat->more;
+	struct selection *before;
+	struct pace *pace;
 
-	seat->select = select_ref(sel);
-	seat->pace = NULL;
+	if (!more)
+		return sel ? -ENOMEM : 0;
+	before = more->select;
+	pace = more->pace;
+	more->select = select_ref(sel);
+	more->pace = NULL;
 	if (sel && sel->wish.tick_ms)
-		seat->pace = pace_get(w, seat->m.session, sel, seat->m.cursor);
-	session_set_ticks(&seat->m, seat->pace != NULL);
+		more->pace = pace_get(w, seat->m.session, sel, seat->m.cursor);
+	session_set_ticks(&seat->m, more->pace != NULL);
 	pace_unref(pace);
 	select_unref(before);
-	return sel && sel->wish.tick_ms && !seat->pace ? -ENOMEM : 0;
+	return sel && sel->wish.tick_ms && !more->pace ? -ENOMEM : 0;
 }
 
 void paces_free(struct worker *w)

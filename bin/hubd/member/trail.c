@@ -11,7 +11,7 @@
 
 static struct trail *trail_of(const struct seat *seat)
 {
-	return seat->above ? seat->above->trail : seat->trail;
+	return seat_trail(seat->above ? seat->above : seat);
 }
 
 static struct trail_log *find(struct trail *t, const struct seat *seat)
@@ -24,11 +24,11 @@ static struct trail_log *find(struct trail *t, const struct seat *seat)
 
 static void drop(struct seat *above)
 {
-	struct trail *t = above->trail;
+	struct trail *t = seat_trail(above);
 
-	above->trail = NULL;
 	if (!t)
 		return;
+	above->more->trail = NULL;
 	free(t->log);
 	free(t->step);
 	free(t);
@@ -104,10 +104,12 @@ void trail_go(struct seat *seat)
 
 void trail_begin(struct seat *above, uint64_t base)
 {
-	struct trail *t;
+	struct seat_more *more = seat_more(above);
+	struct trail *t = NULL;
 
 	drop(above);
-	t = above->trail = calloc(1, sizeof(*t));
+	if (more)
+		t = more->trail = calloc(1, sizeof(*t));
 	if (!t || !grow(t) || !add_log(t, above, base, 0))
 		drop(above);
 	else if (above->m.cursor != base)
@@ -118,12 +120,12 @@ void trail_enter(struct seat *room, uint64_t base)
 {
 	struct seat *above = room->above;
 
-	if (!above->trail)
+	if (!seat_trail(above))
 		trail_begin(above, above->m.catchup ? 0 : above->m.cursor);
-	if (!above->trail)
+	if (!seat_trail(above))
 		return;
-	if (!find(above->trail, room) &&
-	    !add_log(above->trail, room, base, base ? 0 : room->m.cursor))
+	if (!find(above->more->trail, room) &&
+	    !add_log(above->more->trail, room, base, base ? 0 : room->m.cursor))
 		drop(above);
 	else if (room->m.cursor != base)
 		trail_go(room);
@@ -156,7 +158,7 @@ void trail_leave(struct seat *seat)
 
 const struct seat *trail_last(const struct seat *above)
 {
-	const struct trail *t = above->trail;
+	const struct trail *t = above->more->trail;
 	const struct trail_step *step = last(t);
 
 	for (unsigned i = 0; step && i < t->logs; i++)

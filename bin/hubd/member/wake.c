@@ -27,7 +27,7 @@ static void flush_pace(struct shard *shard, struct pace *p, struct log_view *vie
 			part.head = view->head;
 		p->low = UINT64_MAX;
 		for (m = shard->ticking; m; m = m->shard_next) {
-			if (seat_of(m)->pace != p)
+			if (seat_pace(seat_of(m)) != p)
 				continue;
 			deliver_seat(seat_of(m), &part);
 			lower(&p->low, m);
@@ -57,7 +57,7 @@ static void send_ahead(struct shard *shard, struct pace *p, struct log_view *vie
 	for (m = shard->ticking; m; m = m->shard_next) {
 		struct seat *seat = seat_of(m);
 
-		if (seat->pace != p)
+		if (seat_pace(seat) != p)
 			continue;
 		if (seat->conn->door->dialect->ahead)
 			deliver_ahead(seat);
@@ -123,7 +123,7 @@ static void on_tick(struct worker *w, struct session *s, struct pace *p)
 	struct member *m;
 
 	for (m = shard->ticking; m; m = m->shard_next)
-		if (seat_of(m)->pace == p && seat_of(m)->interest)
+		if (seat_pace(seat_of(m)) == p && seat_interest(seat_of(m)))
 			interest_begin(seat_of(m));
 	session_view(s, atomic_load_explicit(&shard->low, memory_order_relaxed), &view);
 	flush_pace(shard, p, &view);
