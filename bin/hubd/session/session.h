@@ -143,10 +143,11 @@ struct session {
 
 	/* With an archive; lock. */
 	bool loaded;
-	bool storing;	 /* in the archive's list of those that have something new */
-	bool full;	 /* it has its share of the archive */
-	uint64_t stored; /* the last seq that is kept there */
-	size_t unstored; /* bytes of the records after it, or on their way to be numbered */
+	bool storing;	      /* in the archive's list of those that have something new */
+	bool full;	      /* it has its share of the archive */
+	uint64_t stored;      /* the last seq that is kept there */
+	uint64_t stored_acks; /* its writer's: messages in the dedup window there; 0: not known */
+	size_t unstored;      /* bytes of the records after it, or on their way to be numbered */
 	union {
 		struct session *store_next;
 		void *far; /* the bus's part of it; its thread's alone */

@@ -29,9 +29,9 @@ const char *const store_write_sql[WRITE_STMTS] = {
 		  " own, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [DROP_STATE] = "DELETE FROM state WHERE session = ?1 AND key = ?2",
     [PUT_ACK] = "INSERT INTO ack (session, seq, n, messages) VALUES (?1, ?2, ?3, ?4)",
-    [DROP_ACKS] = "DELETE FROM ack WHERE session = ?1 AND seq <= (SELECT max(seq) FROM"
-		  " (SELECT seq, sum(n) OVER (ORDER BY seq DESC) - n AS later FROM ack"
-		  " WHERE session = ?1) WHERE later >= ?2)",
+    [COUNT_ACKS] = "SELECT sum(n) FROM ack WHERE session = ?1",
+    [FIRST_ACKS] = "SELECT seq, n FROM ack WHERE session = ?1 ORDER BY seq LIMIT 256",
+    [DROP_ACKS] = "DELETE FROM ack WHERE session = ?1 AND seq <= ?2",
     [NEXT_SESSION] = "SELECT id, head FROM session WHERE id > ?1 ORDER BY id LIMIT 1",
     [FIRST_BATCH] = ("SELECT id, seq + n - 1, time, length(CAST(bodies AS BLOB)) FROM batch"
 		     " WHERE session = ?1 ORDER BY seq LIMIT 1"),
@@ -172,23 +172,61 @@ static int put_bodies(struct store *st, int64_t session, uint64_t first, uint64_
 	return store_run(q);
 }
 
-/* The batch's part of the dedup window. Now and then the window's older part goes. */
+/* How many messages the session's rows have. */
+static int count_acks(struct store *st, const struct batch *b)
+{
+	sqlite3_stmt *q = st->stmt[COUNT_ACKS];
+	int r;
+
+	sqlite3_bind_int64(q, 1, b->id);
+	r = sqlite3_step(q);
+	if (r == SQLITE_ROW)
+		b->session->stored_acks = (uint64_t)sqlite3_column_int64(q, 0);
+	sqlite3_reset(q);
+	return r == SQLITE_ROW ? 0 : -EIO;
+}
+
+/* Some of the rows that the window does not need any more. */
+static int drop_acks(struct store *st, const struct batch *b)
+{
+	sqlite3_stmt *first = st->stmt[FIRST_ACKS], *drop = st->stmt[DROP_ACKS];
+	uint64_t *all = &b->session->stored_acks, n;
+	int64_t last = 0;
+
+	sqlite3_bind_int64(first, 1, b->id);
+	while (sqlite3_step(first) == SQLITE_ROW &&
+	       *all - (n = (uint64_t)sqlite3_column_int64(first, 1)) >= STORE_ACKS) {
+		*all -= n;
+		last = sqlite3_column_int64(first, 0);
+	}
+	sqlite3_reset(first);
+	if (!last)
+		return 0;
+	sqlite3_bind_int64(drop, 1, b->id);
+	sqlite3_bind_int64(drop, 2, last);
+	return store_run(drop);
+}
+
+/* The batch's part of the dedup window, whose older part goes a little at a time: to look for all
+ * of it, and to drop it, takes milliseconds, for which a commit would have to wait. */
 static int put_acks(struct store *st, const struct batch *b)
 {
 	sqlite3_stmt *q = st->stmt[PUT_ACK];
+	size_t n = st->messages.len / STORE_ACK_BYTES;
 	int r;
 
 	sqlite3_bind_int64(q, 1, b->id);
 	sqlite3_bind_int64(q, 2, (int64_t)b->to);
-	sqlite3_bind_int64(q, 3, (int64_t)(st->messages.len / STORE_ACK_BYTES));
+	sqlite3_bind_int64(q, 3, (int64_t)n);
 	sqlite3_bind_blob64(q, 4, st->messages.data, st->messages.len, SQLITE_STATIC);
 	r = store_run(q);
-	if (r < 0 || (b->from - 1) / DEDUP_MAX == b->to / DEDUP_MAX)
-		return r;
-	q = st->stmt[DROP_ACKS];
-	sqlite3_bind_int64(q, 1, b->id);
-	sqlite3_bind_int64(q, 2, STORE_ACKS);
-	return store_run(q);
+	if (r == 0 && b->session->stored_acks)
+		b->session->stored_acks += n;
+	else if (r == 0)
+		r = count_acks(st, b);
+	if (r == 0 && b->session->stored_acks >= STORE_ACKS + STORE_ACKS_MORE)
+		r = drop_acks(st, b);
+	return r;
 }
 
 int store_put_batch(struct store *st, struct batch *b)

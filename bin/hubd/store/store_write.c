@@ -98,6 +98,8 @@ static int commit(struct store *st, struct batch *all)
 		set_failing(st, why);
 		if (!sqlite3_get_autocommit(st->db))
 			store_run(st->stmt[ROLLBACK]);
+		for (b = all; b; b = b->next)
+			b->session->stored_acks = 0;
 		return r;
 	}
 	histogram_add(&st->archive.commits, clock_mono_ns() - start_ns);

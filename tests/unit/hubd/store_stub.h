@@ -102,6 +102,22 @@ static inline void store_stub_sql(const struct store_stub *st, const char *sql)
 	sqlite3_close(db);
 }
 
+/* The number that a query gives; -1: none. */
+static inline int store_stub_count(const struct store_stub *st, const char *sql)
+{
+	sqlite3_stmt *q;
+	sqlite3 *db;
+	int n = -1;
+
+	stub_need(sqlite3_open(st->file, &db) == SQLITE_OK, "cannot open the database");
+	sqlite3_busy_timeout(db, 10000);
+	if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW)
+		n = sqlite3_column_int(q, 0);
+	sqlite3_finalize(q);
+	sqlite3_close(db);
+	return n;
+}
+
 /* --- requests --- */
 
 struct request {

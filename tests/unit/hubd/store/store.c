@@ -8,6 +8,7 @@
 
 #include "hubd/store_stub.h"
 #include "session/publish.h"
+#include "store/store_impl.h"
 #include "unit.h"
 #include "wire/wsframe.h"
 
@@ -252,6 +253,39 @@ static void the_dedup_window_comes_back(void **state)
 	store_stub_remove(&st);
 }
 
+/* What the window is chosen from stays in the store, and little else of it, in the next life, too.
+ */
+static void what_the_window_does_not_need_goes(void **state)
+{
+	enum { N = 42000, PER_COMMIT = 50 };
+	struct store_stub st = {0};
+
+	(void)state;
+	for (int life = 0; life < 2; life++) {
+		struct session *s;
+		uint64_t head;
+		int n;
+
+		memset(&st.s, 0, sizeof(st.s));
+		store_stub_start(&st);
+		s = store_stub_session(&st, "a", NULL);
+		head = s->log.head;
+		for (int i = 0; i < N; i++) {
+			uint64_t msg = head + 1 + (uint64_t)i;
+
+			store_stub_publish(s, SENDER + msg % 11, RECORD_PLAIN, NULL, msg, "x");
+			if (i % PER_COMMIT == 0)
+				store_stub_wait(s, msg);
+		}
+		store_stub_wait(s, head + N);
+		n = store_stub_count(&st, "SELECT sum(n) FROM ack");
+		assert_in_range(n, STORE_ACKS, STORE_ACKS + STORE_ACKS_MORE + 2 * PER_COMMIT);
+		assert_int_equal(store_stub_count(&st, "SELECT max(seq) FROM ack"), head + N);
+		assert_int_equal(store_stub_end(&st), 0);
+	}
+	store_stub_remove(&st);
+}
+
 /* A copy of the files of a store that runs is what a crash leaves. */
 static void copy_file(const struct store_stub *from, const struct store_stub *to,
 		      const char *suffix)
@@ -489,6 +523,7 @@ int main(void)
 	    cmocka_unit_test(records_come_back),
 	    cmocka_unit_test(a_session_goes_on_in_the_next_life),
 	    cmocka_unit_test(the_dedup_window_comes_back),
+	    cmocka_unit_test(what_the_window_does_not_need_goes),
 	    cmocka_unit_test(crashes_are_remembered),
 	    cmocka_unit_test(what_is_old_goes),
 	    cmocka_unit_test(a_store_that_fails_says_so_and_comes_back),

@@ -41,21 +41,6 @@ static void publish(struct session *s, int n)
 	store_stub_wait(s, s->log.head);
 }
 
-static int count(const struct store_stub *st, const char *sql)
-{
-	sqlite3_stmt *q;
-	sqlite3 *db;
-	int n = -1;
-
-	stub_need(sqlite3_open(st->file, &db) == SQLITE_OK, "cannot open the database");
-	sqlite3_busy_timeout(db, 10000);
-	if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW)
-		n = sqlite3_column_int(q, 0);
-	sqlite3_finalize(q);
-	sqlite3_close(db);
-	return n;
-}
-
 #define ROWS                                                                                      \
 	"SELECT (SELECT count(*) FROM session) + (SELECT count(*) FROM batch) + (SELECT count(*)" \
 	" FROM state) + (SELECT count(*) FROM ack) + (SELECT count(*) FROM crash)"
@@ -73,7 +58,7 @@ static void it_is_gone_for_ever(void **state)
 	store_stub_start(&st);
 	b = store_stub_session(&st, "b", NULL);
 	publish(b, 10);
-	rows = count(&st, ROWS);
+	rows = store_stub_count(&st, ROWS);
 	a = store_stub_session(&st, "a", NULL);
 	epoch = a->epoch;
 	publish(a, 3000);
@@ -91,11 +76,11 @@ static void it_is_gone_for_ever(void **state)
 	job = delete_session(&st, "a", &there);
 	assert_true(job.found && there);
 	/* All of it goes, and nothing else. */
-	for (uint64_t start = clock_mono_ms(); count(&st, ROWS) != rows;) {
+	for (uint64_t start = clock_mono_ms(); store_stub_count(&st, ROWS) != rows;) {
 		usleep(1000);
 		stub_need(clock_mono_ms() - start < STORE_STUB_WAIT_MS, "rows are left");
 	}
-	assert_int_equal(count(&st, "SELECT count(*) FROM session WHERE name = 'b'"), 1);
+	assert_int_equal(store_stub_count(&st, "SELECT count(*) FROM session WHERE name = 'b'"), 1);
 	stub_release(&st.s, b);
 	/* Also after a restart. */
 	again(&st);
@@ -128,7 +113,7 @@ static void what_is_left_goes_later(void **state)
 	stub_release(&st.s, s);
 	store_stub_sql(&st, "UPDATE session SET name = '!' || id");
 	again(&st);
-	for (uint64_t start = clock_mono_ms(); count(&st, ROWS) != 0;) {
+	for (uint64_t start = clock_mono_ms(); store_stub_count(&st, ROWS) != 0;) {
 		usleep(1000);
 		stub_need(clock_mono_ms() - start < STORE_STUB_WAIT_MS, "rows are left");
 	}
