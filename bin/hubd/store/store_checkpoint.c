@@ -9,7 +9,7 @@
 
 #include "store/store_impl.h"
 
-#define MOVE_PAGES 500	 /* that are worth a pass of the thread */
+#define MOVE_PAGES 100	 /* that are worth a pass of the thread: commits wait while it syncs */
 #define ANEW_PAGES 16000 /* after which the log is to begin anew */
 #define NEAR_PAGES 50	 /* that are not worth a shorter pass: the writer moves them */
 #define FULL_PAGES 64000 /* at which it moves all, for the thread does not keep up */
