@@ -122,7 +122,8 @@ sub cpu_seconds {
 sub _hubd {
 	my ($o, @pin) = @_;
 	my @deflate = $o->{deflate} ? '--deflate' : ();
-	my $hub = Hub->start(workers => $o->{workers}, args => [ '--slow', 'disconnect', @deflate, @{ $o->{args} || [] } ]);
+	# The others tell nobody who comes and goes, either.
+	my $hub = Hub->start(workers => $o->{workers}, args => [ '--slow', 'disconnect', '--presence-limit', 0, @deflate, @{ $o->{args} || [] } ]);
 	# After the start, since the test library starts it: all of its threads.
 	run([ $pin[0], '-a', '-c', '-p', $o->{cpu}, $hub->pid ]) if @pin;
 	return { url => "ws://127.0.0.1:$hub->{port}/ws", port => $hub->{port}, path => '/ws', hub => $hub,
