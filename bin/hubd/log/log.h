@@ -60,6 +60,7 @@ struct chunk {
 	bool pins;	     /* it is a copy for members to read */
 	atomic_bool revoked; /* of a snapshot, its first: who still reads it is too slow */
 	_Atomic(struct chunk *) next;
+	struct chunk *before;	   /* the log's, as long as that has both of them */
 	struct log_memory *memory; /* it counts there; NULL: no more */
 	unsigned char data[];
 };
