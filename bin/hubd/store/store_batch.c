@@ -195,7 +195,7 @@ static int drop_acks(struct store *st, const struct batch *b)
 
 	sqlite3_bind_int64(first, 1, b->id);
 	while (sqlite3_step(first) == SQLITE_ROW &&
-	       *all - (n = (uint64_t)sqlite3_column_int64(first, 1)) >= STORE_ACKS) {
+	       *all >= STORE_ACKS + (n = (uint64_t)sqlite3_column_int64(first, 1))) {
 		*all -= n;
 		last = sqlite3_column_int64(first, 0);
 	}

@@ -22,10 +22,10 @@
 #define STORE_BUSY_MS 5000 /* for somebody else's look at the database */
 /* Of one message in the dedup window: seq, hash and sender, lowest byte first. */
 #define STORE_ACK_BYTES 24
-#define STORE_ACKS                                                                         \
-	(2 * DEDUP_MAX)	     /* kept of a session at least: the window is chosen from them \
-			      */
-#define STORE_ACKS_MORE 4096 /* and about so many more, before some go */
+/* Messages kept of a session at least, since the window is chosen from them; and about so many more
+ * before some go. */
+#define STORE_ACKS (2 * DEDUP_MAX)
+#define STORE_ACKS_MORE 4096
 
 enum write_stmt {
 	BEGIN,
