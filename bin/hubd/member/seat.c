@@ -49,13 +49,6 @@ void seat_unlink(struct seat *seat)
 	*link = seat->next;
 }
 
-struct seat_more *seat_more(struct seat *seat)
-{
-	if (!seat->more)
-		seat->more = calloc(1, sizeof(*seat->more));
-	return seat->more;
-}
-
 void seat_count(const struct seat *seat)
 {
 	const struct conn *c = seat->conn;
