@@ -241,7 +241,10 @@ void log_view(const struct log *log, uint64_t from, struct log_view *view)
 		from = log->tail;
 	if (from > log->head)
 		return;
-	/* Nearly every reader is at the last chunk, and who waits for a tick not far from it. */
+	/* Nearly every reader is at the last chunk, and who waits for a tick not far from it; who
+	 * has stalled is at the oldest. */
+	if (from - log->tail < log->head - from)
+		c = (struct chunk *)(uintptr_t)chunk_find(log->oldest, from);
 	while (from < c->first)
 		c = c->before;
 	view->chunk = chunk_ref(c);
