@@ -83,7 +83,7 @@ struct client_message {
 	uint64_t to_seq;  /* CLIENT_HUB of type "gap" */
 	int join;	  /* CLIENT_RECORD, gap: which client_join() it is of, from 0; -1: none */
 	bool state;	  /* CLIENT_RECORD: of the state, out of the order of seq */
-	const char *from; /* RECORD, DIRECT: the sender's client id, without quotes */
+	const char *from; /* RECORD, DIRECT: the sender's client id as written, without quotes */
 	size_t from_len;
 	char type[65];	   /* CLIENT_HUB */
 	char code[32];	   /* CLIENT_HUB of type "error" */
