@@ -163,11 +163,11 @@ subtest 'a copy made while it is written' => sub {
 		my @before = map { +{ %$_, acked => { %{ $_->{acked} } } } } @publishers;
 		$checked += keys %{ $_->{acked} } for @before;
 		my $there = store_dir();
-		# A power cut freezes both files at one moment: hubd stands still meanwhile. What it has
+		# A power cut freezes all files at one moment: hubd stands still meanwhile. What it has
 		# not synced would be in the copy too; that much one machine cannot show.
 		kill 'STOP', $hub->pid;
 		wait_for { slurp('/proc/' . $hub->pid . '/stat') =~ /\) T/ } 'hubd to stand still';
-		copy("$dir/$_", "$there/$_") || die "copy: $!\n" for 'store.db', 'store.db-wal';
+		copy("$dir/$_", "$there/$_") || die "copy: $!\n" for map { "store.db$_" } '', '-wal', '-redo1', '-redo2';
 		kill 'CONT', $hub->pid;
 		my $other = store_hub($there);
 		push @wrong, map { "copy $copy: $_" } problems($other, {}, @before);

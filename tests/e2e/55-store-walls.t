@@ -45,10 +45,10 @@ subtest 'each sender has a window of its own' => sub {
 
 subtest 'acks that are due' => sub {
 	my $dir = store_dir();
-	my $hub = store_hub($dir);
+	my $hub = still_hub($dir) or plan skip_all => 'no library can be made here';
 	my $c = $hub->member('unix', 's', echo => $no);
 	send_acked($c, 'one');
-	my $let_go = hold("$dir/store.db");
+	my $let_go = still($dir);
 	# Repeats of what is due, more of them than 16 bits count.
 	$c->send_text(('{"type":"t","msg_id":"two"}') x 3, map { qq({"type":"t","msg_id":"n$_"}) } 1 .. 3);
 	for (1 .. 70) {

@@ -75,12 +75,12 @@ subtest 'not of this form' => sub {
 
 subtest 'a hub that crashed' => sub {
 	my $dir = store_dir();
-	my $hub = store_hub($dir);
+	my $hub = still_hub($dir) or plan skip_all => 'no library can be made here';
 	my $c = $hub->member('unix', 's');
 	my $epoch = $c->{joined}{epoch};
 	send_acked($c, 1 .. 10);
 	# What was not stored is lost.
-	my $release = hold("$dir/store.db");
+	my $release = still($dir);
 	$c->{in} = [];
 	$c->send(map { { type => 'lost', n => $_ } } 1 .. 5);
 	wait_for { (seqs($c))[-1] && (seqs($c))[-1] == 15 } 'records that will be lost';

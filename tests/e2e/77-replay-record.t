@@ -129,7 +129,7 @@ subtest 'killed, and the log trimmed meanwhile' => sub {
 
 subtest 'what a crash of the hub has taken' => sub {
 	my $home = store_dir();
-	my $own = store_hub($home);
+	my $own = still_hub($home) or plan skip_all => 'no library can be made here';
 	my $c = $own->member('unix', 's');
 	send_acked($c, 1 .. 10);
 	my %file = map { $_ => "$home/$_.ndjson" } 'one', 'several';
@@ -144,7 +144,7 @@ subtest 'what a crash of the hub has taken' => sub {
 	send_acked($c, 11);
 	$have->(11);
 	# What the hub cannot store is recorded all the same.
-	my $release = hold("$home/store.db");
+	my $release = still($home);
 	$c->send(map { { type => 'lost', n => $_ } } 1 .. 5);
 	$have->(16);
 	killed($own);

@@ -106,7 +106,8 @@ static inline struct span offer_type(const struct offer *o)
 struct archive {
 	/* Takes the job until it comes back, which it always does. */
 	void (*ask)(struct archive *a, struct archive_job *job);
-	/* The session has records that are not kept yet; session_stored() tells when they are. */
+	/* The session has records that are not kept yet; session_durable() and session_stored()
+	 * tell when they are. */
 	void (*wake)(struct archive *a, struct session *s);
 	/* Why nothing can be kept at the moment, or NULL. Static text. */
 	const char *(*failing)(struct archive *a);
@@ -120,7 +121,7 @@ struct archive {
 	/* It has no room for more: the archive's to set. */
 	atomic_bool full;
 
-	/* What it counts: how long commits took that succeeded, and how many did not. */
+	/* What it counts: how long commits took that made records durable, and how many failed. */
 	struct histogram commits;
 	atomic_uint_fast64_t failed;
 };

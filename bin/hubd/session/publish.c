@@ -162,7 +162,7 @@ enum hub_code session_publish(struct session *s, struct publication *p, uint64_t
 	if (code == HUB_OK && !out->repeated)
 		code = append(s, p, now_ms, &out->seq);
 	out->lags = s->unstored > s->env->memory->max / SLOW_PART;
-	if (code == HUB_OK && waits && out->seq > s->stored) {
+	if (code == HUB_OK && waits && out->seq > s->durable) {
 		out->waits = session_wait(s, p->wait, out->seq);
 		out->waited = !out->waits;
 	}

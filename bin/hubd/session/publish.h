@@ -19,7 +19,7 @@ struct publication {
 	struct span type;
 	struct span key;  /* where tags.class says that there is one */
 	struct slot tags; /* all but its place and `key` */
-	/* Where not NULL: waits for the record to be stored, where it is not yet. Its done.run,
+	/* Where not NULL: waits for the record to be durable, where it is not yet. Its done.run,
 	 * worker and version are set. */
 	struct stored_wait *wait;
 	bool trusted; /* the sender has no share of the state's records, but all */

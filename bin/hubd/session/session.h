@@ -143,14 +143,15 @@ struct session {
 
 	/* With an archive; lock. */
 	bool loaded;
-	bool storing;	      /* in the archive's list of those that have something new */
+	bool storing[2];      /* in the archive's lists of those that have something new */
 	bool full;	      /* it has its share of the archive */
-	uint64_t stored;      /* the last seq that is kept there */
+	uint64_t durable;     /* the last seq that the archive will not lose */
+	uint64_t stored;      /* the last seq that can be read there */
 	uint64_t stored_acks; /* its writer's: messages in the dedup window there; 0: not known */
 	size_t unstored;      /* bytes of the records after it, or on their way to be numbered */
 	union {
-		struct session *store_next;
-		void *far; /* the bus's part of it; its thread's alone */
+		struct session *store_next[2]; /* the archive's lists */
+		void *far;		       /* the bus's part of it; its thread's alone */
 	};
 	struct crashes *crashes;
 	struct waits waits;

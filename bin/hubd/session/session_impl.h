@@ -69,14 +69,14 @@ void session_expire(struct session *s, struct worker *w);
 
 /* --- stored.c */
 
-/* Makes sure that session_wait() has room; 0 or -ENOMEM. And, for a seq that is not stored: takes
+/* Makes sure that session_wait() has room; 0 or -ENOMEM. And, for a seq that is not durable: takes
  * wait, in the place of an older member's that waits for the same; false where the same member or a
  * younger one does. */
 int session_wait_reserve(struct session *s);
 bool session_wait(struct session *s, struct stored_wait *wait, uint64_t seq);
 
 /* It is no more: who joins or publishes is refused, and nothing of it is kept. Who waits for a
- * record to be stored is told that it was. Not under the lock; for the registry. */
+ * record to be durable is told that it is. Not under the lock; for the registry. */
 void session_delete(struct session *s);
 
 /* --- offer.c, numbered.c: records that are numbered elsewhere */

@@ -1,5 +1,5 @@
-/* What an archive has of a session. Invariant: `stored` never goes back, and who waits for a record
- * up to it has been told. */
+/* What an archive has of a session. Invariant: neither `stored` nor `durable`, which is never less,
+ * goes back, and who waits for a record up to `durable` has been told. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -76,7 +76,7 @@ void session_load(struct session *s, struct session_image *image)
 	pthread_mutex_lock(&s->lock);
 	if (!s->loaded && image->found) {
 		s->epoch = image->epoch;
-		s->stored = image->head;
+		s->stored = s->durable = image->head;
 		log_resume(&s->log, image->head);
 		/* Both are empty: nobody can have published before. */
 		s->state = image->state;
@@ -172,7 +172,7 @@ int session_await(struct session *s, struct stored_wait *wait, uint64_t seq)
 
 	wait->version = 0;
 	pthread_mutex_lock(&s->lock);
-	if (s->env->archive && seq > s->stored) {
+	if (s->env->archive && seq > s->durable) {
 		r = session_wait_reserve(s);
 		if (r == 0)
 			r = session_wait(s, wait, seq);
@@ -212,11 +212,45 @@ static size_t bytes_after(const struct log *log, uint64_t seq)
 	return bytes;
 }
 
+/* Under the lock: everybody who waits for a record up to seq is on the way to be told, by worker in
+ * first and last. */
+static void end_waits(struct session *s, uint64_t seq, struct mail *first[], struct mail *last[])
+{
+	struct stored_wait *wait;
+
+	s->durable = seq > s->durable ? seq : s->durable;
+	while ((wait = waits_take(&s->waits, s->durable)) != NULL) {
+		unsigned i = wait->worker->index;
+
+		wait->session = session_ref(s);
+		if (first[i])
+			last[i]->next = &wait->done;
+		else
+			first[i] = &wait->done;
+		last[i] = &wait->done;
+	}
+}
+
+static void tell_waits(const struct session *s, struct mail *first[], struct mail *last[])
+{
+	for (unsigned i = 0; i < s->env->workers->n; i++)
+		if (first[i])
+			worker_post_chain(s->env->workers->at[i], first[i], last[i]);
+}
+
+void session_durable(struct session *s, uint64_t seq)
+{
+	struct mail *first[WORKERS_MAX] = {0}, *last[WORKERS_MAX];
+
+	pthread_mutex_lock(&s->lock);
+	end_waits(s, seq, first, last);
+	pthread_mutex_unlock(&s->lock);
+	tell_waits(s, first, last);
+}
+
 void session_stored(struct session *s, uint64_t seq)
 {
 	struct mail *first[WORKERS_MAX] = {0}, *last[WORKERS_MAX];
-	struct stored_wait *wait;
-	unsigned i;
 
 	pthread_mutex_lock(&s->lock);
 	if (s->deleted && seq < s->stored)
@@ -225,19 +259,9 @@ void session_stored(struct session *s, uint64_t seq)
 	if (!s->env->archive || !s->env->archive->offer)
 		s->unstored = bytes_after(&s->log, seq);
 	session_trim(s, clock_mono_ms()); /* it had to wait for this */
-	while ((wait = waits_take(&s->waits, seq)) != NULL) {
-		i = wait->worker->index;
-		wait->session = session_ref(s);
-		if (first[i])
-			last[i]->next = &wait->done;
-		else
-			first[i] = &wait->done;
-		last[i] = &wait->done;
-	}
+	end_waits(s, seq, first, last);
 	pthread_mutex_unlock(&s->lock);
-	for (i = 0; i < s->env->workers->n; i++)
-		if (first[i])
-			worker_post_chain(s->env->workers->at[i], first[i], last[i]);
+	tell_waits(s, first, last);
 }
 
 void session_delete(struct session *s)

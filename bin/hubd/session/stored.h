@@ -20,7 +20,7 @@ struct session_env;
 
 /* --- who waits */
 
-/* Who waits until its record is stored: allocated by malloc() with this first, so that a session
+/* Who waits until its record is durable: allocated by malloc() with this first, so that a session
  * that ends, or another connection that waits for the same, can give it up by free(). */
 struct stored_wait {
 	struct mail done; /* posted to worker, with `session` a reference that is its own */
@@ -42,8 +42,8 @@ struct waits {
 	uint32_t first, n;
 };
 
-/* For who is no member: waits until seq is stored. Returns 1: wait was taken, and will be told; 0:
- * it is stored already, or nothing ever is; or -ENOMEM. wait->done.run and worker are set. */
+/* For who is no member: waits until seq is durable. Returns 1: wait was taken, and will be told; 0:
+ * it is so already, or nothing ever is; or -ENOMEM. wait->done.run and worker are set. */
 int session_await(struct session *s, struct stored_wait *wait, uint64_t seq);
 
 /* --- what is kept: stored.c */
@@ -86,7 +86,10 @@ void session_load(struct session *s, struct session_image *image);
 /* The session has its share of the archive, or has not any more. */
 void session_set_full(struct session *s, bool full);
 
-/* Everything up to seq is kept: tells those who wait for it. */
+/* Nothing up to seq can be lost any more: tells those who wait for it. */
+void session_durable(struct session *s, uint64_t seq);
+
+/* All of that, and it can be read from the archive: memory may let go of it. */
 void session_stored(struct session *s, uint64_t seq);
 
 /* --- records that are numbered elsewhere: numbered.c */

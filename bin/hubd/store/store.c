@@ -24,16 +24,13 @@ struct store *store_open(const struct store_settings *set, unsigned char *secret
 	st->set = set;
 	st->wall_ms = (int64_t)clock_wall_ms();
 	st->mono_ms = clock_mono_ms();
-	st->last = &st->first;
 	st->jobs_last = &st->jobs_first;
-	st->orders_last = &st->orders_first;
 	st->clears = true; /* what an earlier hubd has not come to */
-	pthread_mutex_init(&st->lock, NULL);
+	st->redo.fd[0] = st->redo.fd[1] = st->wal_fd = -1;
+	store_queue_init(&st->to_log, TURN_LOG);
+	store_queue_init(&st->to_store, TURN_STORE);
 	pthread_mutex_init(&st->jobs_lock, NULL);
-	pthread_mutex_init(&st->wal_lock, NULL);
-	store_cond_init(&st->wake);
 	store_cond_init(&st->jobs_wake);
-	store_cond_init(&st->wal_wake);
 	/* Before SQLite's first use: its statistics cost a lock for every piece of memory. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	/* Over a limit on file sizes writes are to fail, not hubd. */
@@ -43,7 +40,6 @@ struct store *store_open(const struct store_settings *set, unsigned char *secret
 		store_free(st);
 		return NULL;
 	}
-	store_checkpoint_init(st);
 	return st;
 }
 
@@ -54,11 +50,9 @@ struct archive *store_archive(struct store *st)
 
 int store_start(struct store *st, const struct session_env *env)
 {
-	int r;
+	int r = 0;
 
 	st->env = env;
-	r = pthread_create(&st->mover, NULL, store_checkpoint_thread, st);
-	st->mover_started = r == 0;
 	while (r == 0 && st->nreaders < STORE_READERS) {
 		r = pthread_create(&st->readers[st->nreaders], NULL, store_read_thread, st);
 		st->nreaders += r == 0;
@@ -66,15 +60,10 @@ int store_start(struct store *st, const struct session_env *env)
 	if (r == 0)
 		r = pthread_create(&st->writer, NULL, store_write_thread, st);
 	st->writer_started = r == 0;
+	if (r == 0)
+		r = pthread_create(&st->logger, NULL, store_redo_thread, st);
+	st->logger_started = r == 0;
 	return -r;
-}
-
-static void stop_thread(pthread_mutex_t *lock, pthread_cond_t *wake, bool *stop)
-{
-	pthread_mutex_lock(lock);
-	*stop = true;
-	pthread_cond_broadcast(wake);
-	pthread_mutex_unlock(lock);
 }
 
 /* Those that nobody will carry out. */
@@ -89,40 +78,49 @@ static void fail_jobs(struct archive_job **first)
 	}
 }
 
+/* Ends the threads that write, the one behind the other; what is left they cannot write. */
+static void stop_writing(struct store *st)
+{
+	store_queue_stop(&st->to_log);
+	if (st->logger_started)
+		pthread_join(st->logger, NULL);
+	store_queue_stop(&st->to_store);
+	if (st->writer_started)
+		pthread_join(st->writer, NULL);
+	st->logger_started = st->writer_started = false;
+	fail_jobs(&st->to_log.orders_first);
+	fail_jobs(&st->to_store.orders_first);
+	store_queue_drop(&st->to_log);
+	store_queue_drop(&st->to_store);
+}
+
 int store_stop(struct store *st)
 {
-	struct session *s;
-	const char *failing;
-
 	if (!st)
 		return 0;
-	stop_thread(&st->jobs_lock, &st->jobs_wake, &st->jobs_stop);
+	pthread_mutex_lock(&st->jobs_lock);
+	st->jobs_stop = true;
+	pthread_cond_broadcast(&st->jobs_wake);
+	pthread_mutex_unlock(&st->jobs_lock);
 	while (st->nreaders)
 		pthread_join(st->readers[--st->nreaders], NULL);
 	fail_jobs(&st->jobs_first);
-	stop_thread(&st->lock, &st->wake, &st->stop);
-	if (st->writer_started)
-		pthread_join(st->writer, NULL);
-	fail_jobs(&st->orders_first);
-	stop_thread(&st->wal_lock, &st->wal_wake, &st->wal_stop);
-	if (st->mover_started)
-		pthread_join(st->mover, NULL);
-	st->mover_started = false;
-	if (!st->writer_started)
+	if (!st->logger_started)
 		return 0;
-	st->writer_started = false;
-	failing = atomic_load(&st->failing);
-	if (failing)
-		err_log(ERR_ERROR, "store %s: %s; the last records are lost", st->set->file,
-			failing);
-	else
-		store_set_meta(st->db, "clean", "yes", 3);
+	stop_writing(st);
+	st->ran = true;
 	store_quota_end(st);
-	while ((s = st->first) != NULL) {
-		st->first = s->store_next;
-		session_unref(s);
-	}
-	return failing ? -EIO : 0;
+	store_checkpoint_end(st);
+	if (atomic_load(&st->redo_failing))
+		err_log(ERR_ERROR, "store %s: %s; the last records are lost", st->set->file,
+			atomic_load(&st->redo_failing));
+	else if (atomic_load(&st->failing))
+		err_log(ERR_ERROR,
+			"store %s: %s; the next start writes what is in the redo log until then",
+			st->set->file, atomic_load(&st->failing));
+	else if (store_set_meta(st->db, "clean", "yes", 3) == 0)
+		st->clean = true;
+	return store_failing(&st->archive) ? -EIO : 0;
 }
 
 void store_free(struct store *st)
@@ -133,15 +131,16 @@ void store_free(struct store *st)
 		return;
 	for (k = 0; k < WRITE_STMTS; k++)
 		sqlite3_finalize(st->stmt[k]);
+	store_checkpoint_end(st);
+	/* Which moves its log into the database, and syncs that. */
 	sqlite3_close(st->db);
+	store_redo_close(st, st->ran && !st->clean);
 	if (st->lock_fd > 0)
 		close(st->lock_fd);
-	pthread_mutex_destroy(&st->lock);
+	store_queue_free(&st->to_log);
+	store_queue_free(&st->to_store);
 	pthread_mutex_destroy(&st->jobs_lock);
-	pthread_mutex_destroy(&st->wal_lock);
-	pthread_cond_destroy(&st->wake);
 	pthread_cond_destroy(&st->jobs_wake);
-	pthread_cond_destroy(&st->wal_wake);
 	buf_free(&st->bodies);
 	buf_free(&st->messages);
 	free(st);

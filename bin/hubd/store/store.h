@@ -1,7 +1,7 @@
-/* The store: an archive (session/archive.h) in an SQLite database. One thread writes, in groups:
- * what has come since the last commit makes the next one. Two read, by request. One moves what was
- * written from the write-ahead log into the database, so that no commit has to wait for that. None
- * of them holds a session's lock while it speaks to the database. */
+/* The store: an archive (session/archive.h) in an SQLite database. One thread writes what comes
+ * into a redo log, after which it is durable, in groups: what has come since the last entry makes
+ * the next one. Another brings that into the database in larger commits. Two read, by request. None
+ * of them holds a session's lock while it speaks to the disk. */
 #ifndef HUBD_STORE_H
 #define HUBD_STORE_H
 

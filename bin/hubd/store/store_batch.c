@@ -1,22 +1,24 @@
 /* What a commit has of one session: its records in rows of many, its state, its window of acks.
  * Within the writer's transaction. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "json/keys.h"
 #include "json/terms.h"
 #include "store/store_impl.h"
 #include "wire/id.h"
 #include "wire/wsframe.h"
 
-#define BATCH_BYTES 65536 /* of a row; one record may be longer */
+#define BATCH_BYTES 65536	     /* of a row; one record may be longer */
+#define PART_BYTES ((size_t)4 << 20) /* of a session in one commit, about */
 
 const char *const store_write_sql[WRITE_STMTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
     [FIND_SESSION] = "SELECT id FROM session WHERE name = ?1",
+    [SESSION_HEAD] = "SELECT epoch, head FROM session WHERE name = ?1",
     [PUT_SESSION] = "UPDATE session SET head = ?2, written = ?3, bytes = bytes + ?4 WHERE id = ?1"
 		    " RETURNING bytes",
     [NEW_SESSION] = "INSERT INTO session (name, epoch, head, written) VALUES (?1, ?2, ?3, ?4)",
@@ -55,12 +57,89 @@ const char *const store_write_sql[WRITE_STMTS] = {
     [DROP_LIMITS] = "DELETE FROM kept WHERE name = 'limits ' || ?1",
 };
 
-/* The message in a record's frame. */
-static struct span frame_text(const unsigned char *frame, size_t len)
+/* Where the part ends that one commit has of a session, so that one which has much does not hold up
+ * the others: at the end of a chunk, or head. */
+static uint64_t last_of_part(const struct chunk *c, uint64_t from, uint64_t head)
 {
-	size_t header = wsframe_header_len(frame);
+	size_t bytes = 0;
 
-	return (struct span){(const char *)frame + header, len - header};
+	for (c = chunk_find(c, from); bytes < PART_BYTES; c = atomic_load(&c->next)) {
+		uint64_t end = c->first + atomic_load_explicit(&c->n, memory_order_acquire);
+
+		if (end > head)
+			return head;
+		bytes += c->cap;
+		from = end;
+	}
+	return from - 1;
+}
+
+bool batch_view(struct batch *b, uint64_t after, uint64_t head)
+{
+	struct log_view view = {0};
+
+	if (after >= head)
+		return false;
+	b->from = after + 1;
+	log_view(&b->session->log, b->from, &view);
+	b->chunk = view.chunk;
+	b->epoch = b->session->epoch;
+	if (view.chunk)
+		b->to = last_of_part(b->chunk, b->from, head);
+	return view.chunk != NULL;
+}
+
+void batch_clear(struct batch *b)
+{
+	chunk_unref(b->chunk);
+	b->chunk = NULL;
+}
+
+struct span batch_record(const struct batch *b, uint64_t seq, const struct chunk **c,
+			 const struct slot **slot)
+{
+	const unsigned char *frame;
+	size_t header;
+
+	*c = chunk_find(*c ? *c : b->chunk, seq);
+	*slot = chunk_slot(*c, seq - (*c)->first);
+	frame = (*c)->data + (*slot)->offset;
+	header = wsframe_header_len(frame);
+	return (struct span){(const char *)frame + header, (*slot)->len - header};
+}
+
+struct batch *batches_new(struct store_queue *q, struct session *sessions)
+{
+	struct batch *all = NULL, **last = &all;
+	struct session *s;
+
+	while ((s = store_queue_pop(q, &sessions)) != NULL) {
+		struct batch *b = calloc(1, sizeof(*b));
+
+		if (!b) {
+			store_queue_put(q, s, 0);
+			session_unref(s);
+			continue;
+		}
+		b->session = s;
+		b->name = (struct span){s->id, s->id_len};
+		b->acks = &s->stored_acks;
+		*last = b;
+		last = &b->next;
+	}
+	return all;
+}
+
+void batches_free(struct batch *all)
+{
+	struct batch *b;
+
+	while ((b = all) != NULL) {
+		all = b->next;
+		batch_clear(b);
+		session_unref(b->session);
+		free(b);
+	}
 }
 
 /* Numbers in the dedup window's blobs: 64 bits, the lowest byte first. */
@@ -117,40 +196,39 @@ static int put_record(struct store *st, int64_t session, const struct slot *slot
 }
 
 /* The session's row, which is made where it is missing. */
-static int find_session(struct store *st, const struct session *s, uint64_t head, int64_t now,
-			int64_t *id)
+static int find_session(struct store *st, struct batch *b)
 {
 	sqlite3_stmt *q = st->stmt[FIND_SESSION];
 	int r;
 
-	store_bind_text(q, 1, s->id, s->id_len);
+	store_bind_text(q, 1, b->name.p, b->name.len);
 	r = sqlite3_step(q);
 	if (r == SQLITE_ROW)
-		*id = sqlite3_column_int64(q, 0);
+		b->id = sqlite3_column_int64(q, 0);
 	sqlite3_reset(q);
 	if (r == SQLITE_ROW)
 		return 0;
 	if (r != SQLITE_DONE)
 		return -EIO;
 	q = st->stmt[NEW_SESSION];
-	store_bind_text(q, 1, s->id, s->id_len);
-	sqlite3_bind_int64(q, 2, (int64_t)s->epoch);
-	sqlite3_bind_int64(q, 3, (int64_t)head);
-	sqlite3_bind_int64(q, 4, now);
+	store_bind_text(q, 1, b->name.p, b->name.len);
+	sqlite3_bind_int64(q, 2, (int64_t)b->epoch);
+	sqlite3_bind_int64(q, 3, (int64_t)b->to);
+	sqlite3_bind_int64(q, 4, b->time);
 	r = store_run(q);
-	*id = sqlite3_last_insert_rowid(st->db);
+	b->id = sqlite3_last_insert_rowid(st->db);
 	return r;
 }
 
 /* Its head, and so many bytes more. */
-static int put_session(struct store *st, struct batch *b, int64_t now, size_t more)
+static int put_session(struct store *st, struct batch *b, size_t more)
 {
 	sqlite3_stmt *q = st->stmt[PUT_SESSION];
 	int r;
 
 	sqlite3_bind_int64(q, 1, b->id);
 	sqlite3_bind_int64(q, 2, (int64_t)b->to);
-	sqlite3_bind_int64(q, 3, now);
+	sqlite3_bind_int64(q, 3, b->time);
 	sqlite3_bind_int64(q, 4, (int64_t)more);
 	r = sqlite3_step(q);
 	if (r == SQLITE_ROW)
@@ -181,7 +259,7 @@ static int count_acks(struct store *st, const struct batch *b)
 	sqlite3_bind_int64(q, 1, b->id);
 	r = sqlite3_step(q);
 	if (r == SQLITE_ROW)
-		b->session->stored_acks = (uint64_t)sqlite3_column_int64(q, 0);
+		*b->acks = (uint64_t)sqlite3_column_int64(q, 0);
 	sqlite3_reset(q);
 	return r == SQLITE_ROW ? 0 : -EIO;
 }
@@ -190,7 +268,7 @@ static int count_acks(struct store *st, const struct batch *b)
 static int drop_acks(struct store *st, const struct batch *b)
 {
 	sqlite3_stmt *first = st->stmt[FIRST_ACKS], *drop = st->stmt[DROP_ACKS];
-	uint64_t *all = &b->session->stored_acks, n;
+	uint64_t *all = b->acks, n;
 	int64_t last = 0;
 
 	sqlite3_bind_int64(first, 1, b->id);
@@ -220,47 +298,43 @@ static int put_acks(struct store *st, const struct batch *b)
 	sqlite3_bind_int64(q, 3, (int64_t)n);
 	sqlite3_bind_blob64(q, 4, st->messages.data, st->messages.len, SQLITE_STATIC);
 	r = store_run(q);
-	if (r == 0 && b->session->stored_acks)
-		b->session->stored_acks += n;
+	if (r == 0 && *b->acks)
+		*b->acks += n;
 	else if (r == 0)
 		r = count_acks(st, b);
-	if (r == 0 && b->session->stored_acks >= STORE_ACKS + STORE_ACKS_MORE)
+	if (r == 0 && *b->acks >= STORE_ACKS + STORE_ACKS_MORE)
 		r = drop_acks(st, b);
 	return r;
 }
 
 int store_put_batch(struct store *st, struct batch *b)
 {
-	const struct chunk *c = b->chunk;
-	int64_t now = (int64_t)clock_wall_ms();
+	const struct chunk *c = NULL;
 	uint64_t seq, first = b->from;
-	int r = find_session(st, b->session, b->to, now, &b->id);
+	int r = find_session(st, b);
 	size_t more = 0;
 
 	st->bodies.len = st->messages.len = 0;
 	for (seq = b->from; seq <= b->to && r == 0; seq++) {
-		struct span body;
 		const struct slot *slot;
+		struct span body = batch_record(b, seq, &c, &slot);
 
-		c = chunk_find(c, seq);
-		slot = chunk_slot(c, seq - c->first);
-		body = frame_text(c->data + slot->offset, slot->len);
 		if (st->bodies.len && st->bodies.len + 1 + body.len > BATCH_BYTES) {
-			r = put_bodies(st, b->id, first, seq - 1, now);
+			r = put_bodies(st, b->id, first, seq - 1, b->time);
 			first = seq;
 			more += st->bodies.len;
 			st->bodies.len = 0;
 		}
 		if (r == 0)
-			r = put_record(st, b->id, slot, body, seq, now);
+			r = put_record(st, b->id, slot, body, seq, b->time);
 		if (r == 0 && ((st->bodies.len && buf_put(&st->bodies, "\n", 1) < 0) ||
 			       buf_put(&st->bodies, body.p, body.len) < 0))
 			r = -ENOMEM;
 	}
 	if (r == 0)
-		r = put_bodies(st, b->id, first, b->to, now);
+		r = put_bodies(st, b->id, first, b->to, b->time);
 	if (r == 0)
-		r = put_session(st, b, now, more + st->bodies.len);
+		r = put_session(st, b, more + st->bodies.len);
 	if (r == 0 && st->messages.len)
 		r = put_acks(st, b);
 	return r;

@@ -7,20 +7,29 @@
 #define SPELL_MS 10 /* that may be spent between two commits */
 
 /* A name that no session has, in the order of the index: '!' is before all that may be in one. */
-static int hide(struct store *st, struct archive_job *job)
+int store_hide(struct store *st, struct span name, bool *found)
 {
 	sqlite3_stmt *q = st->stmt[HIDE_SESSION];
 	int r;
 
-	store_bind_text(q, 1, job->session->id, job->session->id_len);
+	store_bind_text(q, 1, name.p, name.len);
 	r = store_run(q);
-	job->found = r == 0 && sqlite3_changes(st->db) > 0;
-	st->clears |= job->found;
+	*found = r == 0 && sqlite3_changes(st->db) > 0;
+	st->clears |= *found;
 	if (r < 0)
 		return r;
 	q = st->stmt[DROP_LIMITS]; /* they go with it */
-	store_bind_text(q, 1, job->session->id, job->session->id_len);
+	store_bind_text(q, 1, name.p, name.len);
 	return store_run(q);
+}
+
+static int order(struct store *st, struct archive_job *job)
+{
+	const struct session *s = job->session;
+
+	return job->what == ARCHIVE_KEEP
+		   ? store_keep(st, job->name, job->value, (int64_t)job->until_ms)
+		   : store_hide(st, (struct span){s->id, s->id_len}, &job->found);
 }
 
 int store_order(struct store *st, struct archive_job *jobs, const char **why)
@@ -29,7 +38,7 @@ int store_order(struct store *st, struct archive_job *jobs, const char **why)
 	int r = store_run(st->stmt[BEGIN]);
 
 	for (job = jobs; job && r == 0; job = job->next)
-		r = job->what == ARCHIVE_KEEP ? store_keep(st, job) : hide(st, job);
+		r = order(st, job);
 	if (r == 0)
 		r = store_run(st->stmt[COMMIT]);
 	if (r < 0)

@@ -1,12 +1,16 @@
 /* What the files of the store share; private to them. store.c begins and ends it, store_open.c
- * opens the database, store_write.c writes in a thread, what store_batch.c makes rows of,
- * store_prune.c drops what is old, store_delete.c what is not wanted, store_kept.c keeps what
- * operators have set, and store_quota.c bounds it all, in the same thread, store_checkpoint.c moves
- * the write-ahead log in its thread, store_read.c reads, in threads of its own, store_sql.c is what
- * they say to SQLite, and store_vfs.c how that writes its log. */
+ * opens the database, store_queue.c is what its two writing threads have to do: store_redo.c writes
+ * the redo log, after which who waits is told, and store_write.c the database. store_batch.c makes
+ * rows, store_prune.c drops what is old, store_delete.c what is not wanted, store_kept.c keeps what
+ * operators have set, and store_quota.c bounds it all, in the thread of the latter.
+ * store_checkpoint.c sees to it that what that has written is on the disk.
+ * store_recover.c finds in the redo log what a hub that did not end in order has not written into
+ * the database, store_read.c reads, in threads of its own, and store_sql.c is what they say to
+ * SQLite. */
 #ifndef HUBD_STORE_IMPL_H
 #define HUBD_STORE_IMPL_H
 
+#include <limits.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -32,6 +36,7 @@ enum write_stmt {
 	COMMIT,
 	ROLLBACK,
 	FIND_SESSION,
+	SESSION_HEAD,
 	PUT_SESSION,
 	NEW_SESSION,
 	TAKE_BYTES,
@@ -63,6 +68,39 @@ enum write_stmt {
 	WRITE_STMTS
 };
 
+/* The threads that write: the one of the redo log, then the one of the database. */
+enum store_turn { TURN_LOG, TURN_STORE };
+
+struct store_queue {
+	enum store_turn turn;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	/* lock */
+	struct session *first, **last;			 /* each with a reference */
+	struct archive_job *orders_first, **orders_last; /* ARCHIVE_DELETE and _KEEP */
+	size_t bytes;					 /* about, that the sessions have */
+	uint64_t since_ms;				 /* monotonic: the first of them came */
+	bool turned; /* TURN_STORE: what came so far fills a file of the redo log */
+	bool stop;
+};
+
+/* What one of them has taken. */
+struct store_work {
+	struct session *sessions;
+	struct archive_job *orders;
+	bool turned, stop;
+};
+
+/* The redo log: what the database may not have yet, in two files by turns. */
+struct redo {
+	int fd[2];
+	unsigned at; /* the one that is written, */
+	size_t size; /* and how much of it */
+	uint32_t run;
+	uint64_t number; /* of the last entry */
+	struct buf entry;
+};
+
 struct store {
 	struct archive archive; /* first */
 	const struct store_settings *set;
@@ -85,14 +123,17 @@ struct store {
 	int64_t quota_left;  /* bytes, as of the last commit */
 	uint64_t quota_ms;   /* when full sessions are looked at again */
 	struct store_full *full;
+	int wal_fd;		     /* SQLite's write-ahead log, */
+	int wal_pages;		     /* which has so many since it began anew, */
+	int wal_moved;		     /* of which so many were moved, or could not be */
+	uint64_t rest_ms;	     /* monotonic: when it is to be emptied; 0: it is */
+	struct store_queue to_store; /* its work: what the redo log has */
 	_Atomic(const char *) failing;
 
-	/* Its list, under `lock`. */
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct session *first, **last; /* sessions to write, each with a reference */
-	struct archive_job *orders_first, **orders_last; /* ARCHIVE_DELETE and _KEEP */
-	bool stop;
+	/* The redo log's. */
+	struct redo redo;
+	struct store_queue to_log; /* its thread's work: what has come */
+	_Atomic(const char *) redo_failing;
 
 	/* Requests, under jobs_lock. */
 	pthread_mutex_t jobs_lock;
@@ -100,20 +141,10 @@ struct store {
 	struct archive_job *jobs_first, **jobs_last;
 	bool jobs_stop;
 
-	/* The write-ahead log, in pages; under wal_lock. */
-	pthread_mutex_t wal_lock;
-	pthread_cond_t wal_wake;
-	int wal_pages;	      /* written since it began anew */
-	int wal_moved;	      /* of them: in the database */
-	unsigned wal_commits; /* so far */
-	bool wal_busy;	      /* its thread is moving some */
-	bool wal_near;	      /* what is left of it is little: it is the writer's turn */
-	bool wal_full;	      /* or is too much */
-	bool wal_stop;
-
-	pthread_t writer, mover, readers[STORE_READERS];
+	pthread_t logger, writer, readers[STORE_READERS];
 	unsigned nreaders;
-	bool writer_started, mover_started;
+	bool logger_started, writer_started;
+	bool ran, clean; /* there were records; all of them are in the database */
 };
 
 /* --- store_sql.c */
@@ -132,58 +163,152 @@ int store_prepare(sqlite3 *db, const char *const *sql, sqlite3_stmt **stmt, int 
 /* A value of len bytes in the table of such. Returns 0 or -EIO. */
 int store_set_meta(sqlite3 *db, const char *name, const void *value, size_t len);
 
-/* The PRAGMA that makes a connection sync as the option says. */
-const char *store_sync_sql(enum store_sync sync);
-
-/* --- store_vfs.c: the name of the way to files that connections with so much care take, or NULL:
- * the usual one. */
-const char *store_vfs(enum store_sync sync);
-
-/* Another connection to the database, for one thread; writes: it may write. NULL after logging why.
- */
-sqlite3 *store_connect(struct store *st, bool writes);
+/* Another connection to the database, for one thread that reads. NULL after logging why. */
+sqlite3 *store_connect(struct store *st);
 
 /* The time in ms from now, for a condition on the monotonic clock. */
 struct timespec store_in_ms(uint64_t ms);
 void store_cond_init(pthread_cond_t *cond);
 
+/* Makes the calling thread nicer by so much (nice(2)), and its slices of a CPU short, which two
+ * things need on Linux 6.12 and later (sched_setattr(2)): who waits for the disk is to go on at
+ * once when that is done, and who works beside it is not to hold that up. Elsewhere it does no
+ * harm. */
+void store_slices(int nicer);
+
 /* --- store_open.c: the writer's connection; 0, or an exit status after logging why */
 int store_open_db(struct store *st, unsigned char *secret, size_t secret_len, uint32_t *run);
+
+/* --- store_queue.c */
+void store_queue_init(struct store_queue *q, enum store_turn turn);
+void store_queue_drop(struct store_queue *q); /* at the end: the sessions that are left */
+void store_queue_free(struct store_queue *q);
+
+/* The session has so many bytes more, about. */
+void store_queue_put(struct store_queue *q, struct session *s, size_t bytes);
+
+/* Takes the first one off a list that was taken, with its reference; NULL: there is none. */
+struct session *store_queue_pop(struct store_queue *q, struct session **list);
+
+/* False where it is stopped: then the job is not taken. And: takes back what could not be done. */
+bool store_queue_order(struct store_queue *q, struct archive_job *job);
+void store_queue_again(struct store_queue *q, struct archive_job *jobs);
+
+/* All there is, after wait_ms at most where that is nothing, or where there is to be a pause. */
+struct store_work store_queue_take(struct store_queue *q, uint64_t wait_ms, bool pause);
+
+/* No more will come, where it is not put there by who takes; and whether it is so far. */
+void store_queue_stop(struct store_queue *q);
+bool store_queue_done(struct store_queue *q);
 
 /* --- store_batch.c */
 
 /* One session's part of a commit. */
 struct batch {
-	struct session *session; /* a reference */
-	struct chunk *chunk;	 /* a reference; from `from` on */
+	struct session *session; /* a reference; NULL: it is read from the redo log */
+	struct span name;
+	uint64_t epoch;
+	uint64_t *acks;	     /* session.stored_acks */
+	struct chunk *chunk; /* a reference; from `from` on */
 	uint64_t from, to;
+	int64_t time; /* ms since 1970 */
 	struct batch *next;
 	int64_t id;    /* the session's in the database */
 	int64_t bytes; /* that it has there, with this */
 };
 
+/* Of what the session has behind `after`, up to head at most, a part of bearable size: false where
+ * that is nothing. Under the session's lock. batch_clear() gives up the chunk. */
+bool batch_view(struct batch *b, uint64_t after, uint64_t head);
+void batch_clear(struct batch *b);
+
+/* The message of record seq, which is b's, and its tags. c: NULL, or the chunk of the one before.
+ */
+struct span batch_record(const struct batch *b, uint64_t seq, const struct chunk **c,
+			 const struct slot **slot);
+
+/* Batches of sessions that were taken, with their references, which batches_free() gives up. Those
+ * for which there is no memory are put back. */
+struct batch *batches_new(struct store_queue *q, struct session *sessions);
+void batches_free(struct batch *all);
+
 /* Within a transaction. Returns 0, -EIO, -ENOMEM, or -EINVAL for a record that cannot be read. */
 int store_put_batch(struct store *st, struct batch *b);
+
+/* --- store_redo.c */
+
+/* Opens or makes its files, for this run. Returns 0, or -errno. At the end: removes them where
+ * nobody needs them any more. */
+int store_redo_open(struct store *st, uint32_t run);
+void store_redo_close(struct store *st, bool needed);
+
+void *store_redo_thread(void *store);
+void store_wake(struct archive *a, struct session *s);
+void store_ask_write(struct store *st, struct archive_job *job);
+const char *store_failing(struct archive *a);
+
+/* Notes in `failing`, and logs, why something cannot be written; or that it can be again. */
+void store_set_failing(struct store *st, _Atomic(const char *) *failing, const char *why);
+void store_set_writing(struct store *st, _Atomic(const char *) *failing);
+
+/* An entry of it: this, then parts (store_redo.c), all numbers with the lowest byte first. */
+struct redo_header {
+	uint64_t hash;	 /* of all behind it, crypto_shorthash() */
+	uint32_t size;	 /* of the parts */
+	uint32_t run;	 /* of the hub */
+	uint64_t number; /* from 1 on in each run, without a gap, also from file to file */
+};
+
+#define REDO_KEY "hubd's redo log." /* 16 bytes */
+
+/* A part: then the name; and of PART_RECORDS n records with their texts. Of PART_KEEP `from` is how
+ * many bytes of text follow, and epoch until when. */
+enum redo_kind { PART_RECORDS = 'r', PART_DELETE = 'd', PART_KEEP = 'k' };
+
+struct redo_part {
+	uint8_t kind;
+	uint8_t reserved[3];
+	uint32_t name_len;
+	uint64_t epoch;
+	uint64_t from, n;
+	int64_t time; /* ms since 1970 */
+};
+
+struct redo_record {
+	uint64_t sender, msg;
+	uint32_t len;
+	uint32_t key_at, type_at;
+	uint16_t key_len, type_len;
+	uint8_t class, acked, owned, timed;
+};
+
+/* --- store_recover.c: writes what the redo log of that run has into the database, where it is not
+ * there yet. Returns 0, or -errno with why in *wrong. */
+int store_recover(struct store *st, uint32_t run, const char **wrong);
+
+/* The path of one of its files. */
+void store_redo_path(const struct store *st, unsigned i, char path[PATH_MAX]);
 
 /* --- store_write.c */
 extern const char *const store_write_sql[WRITE_STMTS];
 void *store_write_thread(void *store);
-void store_wake(struct archive *a, struct session *s);
-void store_ask_write(struct store *st, struct archive_job *job);
-const char *store_failing(struct archive *a);
 
 /* --- store_prune.c: some small steps, where it is time for them. */
 void store_prune(struct store *st);
 
 /* --- store_kept.c: within a transaction; returns 0 or -EIO. And now and then: what is over goes.
  */
-int store_keep(struct store *st, const struct archive_job *job);
+int store_keep(struct store *st, struct span name, struct span value, int64_t until_ms);
 void store_kept_look(struct store *st);
 
 /* --- store_delete.c: carries out orders. Returns 0, or -EIO with nothing changed and *why static
  * text. And some small steps of what is left of sessions that were deleted. */
 int store_order(struct store *st, struct archive_job *jobs, const char **why);
 void store_clear(struct store *st);
+
+/* A session is no more: the statements of it. Within a transaction. Returns 0 or -EIO; *found says
+ * whether it was. */
+int store_hide(struct store *st, struct span name, bool *found);
 
 /* --- store_quota.c: after a commit, then for each session of it, which has so many bytes; now and
  * then; at the end. */
@@ -192,14 +317,14 @@ void store_quota_session(struct store *st, struct session *s, int64_t id, int64_
 void store_quota_look(struct store *st);
 void store_quota_end(struct store *st);
 
-/* --- store_checkpoint.c */
-void *store_checkpoint_thread(void *store);
+/* --- store_checkpoint.c: from now on SQLite is not to sync; at the end it is. -EIO or -errno. */
+int store_checkpoint_init(struct store *st);
+void store_checkpoint_end(struct store *st);
 
-/* Makes the writer's connection count pages and leave moving them to the thread. */
-void store_checkpoint_init(struct store *st);
-
-/* For the writer, between two commits: what is left to be done there. */
-void store_checkpoint_step(struct store *st);
+/* SQLite's log is on the disk then. Returns 0 or -EIO. And: moves it into the database, where that
+ * is due. */
+int store_checkpoint_settle(struct store *st);
+void store_checkpoint_look(struct store *st);
 
 /* --- store_read.c */
 void *store_read_thread(void *store);

@@ -5,16 +5,16 @@
 #include "base/clock.h"
 #include "store/store_impl.h"
 
-int store_keep(struct store *st, const struct archive_job *job)
+int store_keep(struct store *st, struct span name, struct span value, int64_t until_ms)
 {
-	sqlite3_stmt *q = st->stmt[job->value.len ? PUT_KEPT : DROP_KEPT];
+	sqlite3_stmt *q = st->stmt[value.len ? PUT_KEPT : DROP_KEPT];
 
-	store_bind_text(q, 1, job->name.p, job->name.len);
-	if (job->until_ms && (int64_t)job->until_ms < st->kept_ms)
-		st->kept_ms = (int64_t)job->until_ms;
-	if (job->value.len) {
-		store_bind_text(q, 2, job->value.p, job->value.len);
-		sqlite3_bind_int64(q, 3, (int64_t)job->until_ms);
+	store_bind_text(q, 1, name.p, name.len);
+	if (until_ms && until_ms < st->kept_ms)
+		st->kept_ms = until_ms;
+	if (value.len) {
+		store_bind_text(q, 2, value.p, value.len);
+		sqlite3_bind_int64(q, 3, until_ms);
 	}
 	return store_run(q);
 }

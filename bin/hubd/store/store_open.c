@@ -17,7 +17,7 @@
 
 #define APPLICATION_ID 0x68756264 /* "hubd" */
 #define SCHEMA_VERSION 5
-#define PAGE_BYTES 8192	 /* half the writes of the usual 4096, and as many records in a WAL */
+#define PAGE_BYTES 16384 /* half the writes of the usual 4096, and as many records in a WAL */
 #define CRASHES_KEPT 100 /* runs for which the heads at their crash are remembered */
 
 /* What a commit has of a session is one row, as a rule: a row a record costs the writing thread
@@ -176,17 +176,21 @@ static int share_secret(struct store *st, unsigned char *secret, size_t len)
 	return r;
 }
 
+/* The number of the run before this one. */
+static uint32_t last_run(struct store *st)
+{
+	return (uint32_t)pragma_int(
+	    st->db, "SELECT CAST(CAST(value AS TEXT) AS INTEGER) FROM meta WHERE name = 'run'", 0);
+}
+
 /* Numbers this run, and notes that it has not ended in order yet. Where the one before did not, its
  * members may have seen records behind every session's head that are lost. */
-static int note_start(struct store *st, uint32_t *run)
+static int note_start(struct store *st, uint32_t last)
 {
 	int64_t crashed = pragma_int(
 	    st->db, "SELECT CAST(value AS TEXT) = 'no' FROM meta WHERE name = 'clean'", 0);
-	int64_t last = pragma_int(
-	    st->db, "SELECT CAST(CAST(value AS TEXT) AS INTEGER) FROM meta WHERE name = 'run'", 0);
 	char sql[256];
 
-	*run = (uint32_t)(last + 1);
 	snprintf(sql, sizeof(sql),
 		 "INSERT OR REPLACE INTO crash SELECT id, %jd, head FROM session;"
 		 "DELETE FROM crash WHERE run < %jd",
@@ -294,6 +298,7 @@ int store_open_db(struct store *st, unsigned char *secret, size_t secret_len, ui
 {
 	const char *wrong;
 	int r = lock_file(st);
+	uint32_t last;
 
 	if (r < 0)
 		return say(st, EX_CANTCREAT,
@@ -302,7 +307,7 @@ int store_open_db(struct store *st, unsigned char *secret, size_t secret_len, ui
 	if (wrong)
 		return say(st, EX_CONFIG, wrong);
 	if (sqlite3_open_v2(st->set->file, &st->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-			    store_vfs(st->set->sync)) != SQLITE_OK ||
+			    NULL) != SQLITE_OK ||
 	    sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK)
 		return say(st, EX_CANTCREAT, store_db_error(st->db));
 	sqlite3_busy_timeout(st->db, STORE_BUSY_MS);
@@ -315,8 +320,20 @@ int store_open_db(struct store *st, unsigned char *secret, size_t secret_len, ui
 		return say(st, EX_CONFIG, "the store is damaged");
 	sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	if (!st->stmt[WRITE_STMTS - 1] || use_wal(st->db) < 0 ||
-	    sqlite3_exec(st->db, store_sync_sql(st->set->sync), NULL, NULL, NULL) != SQLITE_OK ||
-	    share_secret(st, secret, secret_len) < 0 || note_start(st, run) < 0)
+	    exec(st, st->set->sync == STORE_SYNC_OFF ? "PRAGMA synchronous=OFF"
+						     : "PRAGMA synchronous=FULL") < 0 ||
+	    share_secret(st, secret, secret_len) < 0)
+		return say(st, EX_CANTCREAT, store_db_error(st->db));
+	last = last_run(st);
+	if (store_recover(st, last, &wrong) < 0)
+		return say(st, EX_CANTCREAT, wrong);
+	if (note_start(st, last) < 0)
+		return say(st, EX_CANTCREAT, store_db_error(st->db));
+	*run = last + 1;
+	r = store_redo_open(st, *run);
+	if (r < 0)
+		return say(st, EX_CANTCREAT, strerror(-r));
+	if (store_checkpoint_init(st) < 0)
 		return say(st, EX_CANTCREAT, store_db_error(st->db));
 	store_quota_begin(st);
 	return 0;

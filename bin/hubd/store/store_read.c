@@ -46,7 +46,7 @@ static bool reader_ready(struct reader *rd)
 {
 	if (rd->db)
 		return true;
-	rd->db = store_connect(rd->st, false);
+	rd->db = store_connect(rd->st);
 	if (!rd->db)
 		return false;
 	if (store_prepare(rd->db, read_sql, rd->stmt, READ_STMTS) == 0)

@@ -1,10 +1,15 @@
 /* What all of the store says to SQLite. */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "store/store_impl.h"
+
+#define SLICE_NS 100000 /* the shortest that there is */
 
 const char *store_db_error(sqlite3 *db)
 {
@@ -68,24 +73,13 @@ int store_set_meta(sqlite3 *db, const char *name, const void *value, size_t len)
 	return r;
 }
 
-const char *store_sync_sql(enum store_sync sync)
+sqlite3 *store_connect(struct store *st)
 {
-	static const char *const sql[] = {[STORE_SYNC_FULL] = "PRAGMA synchronous=FULL",
-					  [STORE_SYNC_NORMAL] = "PRAGMA synchronous=NORMAL",
-					  [STORE_SYNC_OFF] = "PRAGMA synchronous=OFF"};
-
-	return sql[sync];
-}
-
-sqlite3 *store_connect(struct store *st, bool writes)
-{
-	int flags = (writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX;
+	int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
 	sqlite3 *db = NULL;
 
-	if (sqlite3_open_v2(st->set->file, &db, flags, store_vfs(st->set->sync)) == SQLITE_OK &&
-	    sqlite3_busy_timeout(db, STORE_BUSY_MS) == SQLITE_OK &&
-	    (!writes ||
-	     sqlite3_exec(db, store_sync_sql(st->set->sync), NULL, NULL, NULL) == SQLITE_OK))
+	if (sqlite3_open_v2(st->set->file, &db, flags, NULL) == SQLITE_OK &&
+	    sqlite3_busy_timeout(db, STORE_BUSY_MS) == SQLITE_OK)
 		return db;
 	err_log(ERR_ERROR, "store %s: %s", st->set->file, store_db_error(db));
 	sqlite3_close(db);
@@ -111,4 +105,19 @@ void store_cond_init(pthread_cond_t *cond)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(cond, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+}
+
+void store_slices(int nicer)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = {.size = sizeof(attr), .runtime = SLICE_NS};
+	int nice = getpriority(PRIO_PROCESS, (id_t)gettid()) + nicer;
+
+	attr.nice = nice < 19 ? nice : 19;
+	syscall(SYS_sched_setattr, 0, &attr, 0);
 }

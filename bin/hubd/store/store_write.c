@@ -1,192 +1,73 @@
-/* The thread that writes: what has come since the last commit makes the next one. */
+/* The thread that writes the database: what the redo log has got since the last commit makes the
+ * next one. Nobody waits for it, but who wants memory back. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "session/stored.h"
 #include "store/store_impl.h"
 
-#define RETRY_MS 1000		     /* after a write that failed */
-#define LOOK_MS 200		     /* with nothing to write: for what is to be pruned */
-#define PART_BYTES ((size_t)4 << 20) /* of a session in one commit, about */
-
-/* Where the part ends that one commit has of a session, so that one which has much does not hold up
- * the others: at the end of a chunk, or head. */
-static uint64_t last_of_part(const struct chunk *c, uint64_t from, uint64_t head)
-{
-	size_t bytes = 0;
-
-	for (c = chunk_find(c, from); bytes < PART_BYTES; c = atomic_load(&c->next)) {
-		uint64_t end = c->first + atomic_load_explicit(&c->n, memory_order_acquire);
-
-		if (end > head)
-			return head;
-		bytes += c->cap;
-		from = end;
-	}
-	return from - 1;
-}
-
-/* What a session has that is not stored, or NULL. Takes the reference. */
-static struct batch *batch_new(struct store *st, struct session *s)
-{
-	struct batch *b = calloc(1, sizeof(*b));
-	struct log_view view;
-
-	pthread_mutex_lock(&s->lock);
-	s->storing = false;
-	if (!b) {
-		pthread_mutex_unlock(&s->lock);
-		store_wake(&st->archive, s); /* again */
-		session_unref(s);
-		return NULL;
-	}
-	b->from = s->stored + 1;
-	log_view(&s->log, b->from, &view);
-	pthread_mutex_unlock(&s->lock);
-	if (!view.chunk) {
-		session_unref(s);
-		free(b);
-		return NULL;
-	}
-	b->session = s;
-	b->chunk = view.chunk;
-	b->to = last_of_part(b->chunk, b->from, view.head);
-	return b;
-}
-
-static void batch_free(struct batch *b)
-{
-	chunk_unref(b->chunk);
-	session_unref(b->session);
-	free(b);
-}
-
-static void set_failing(struct store *st, const char *why)
-{
-	count_add(&st->archive.failed, 1);
-	if (!atomic_exchange(&st->failing, why))
-		err_log(ERR_ERROR, "store %s: %s; publishers are refused until it is mended",
-			st->set->file, why);
-}
-
-static void set_writing(struct store *st)
-{
-	if (atomic_exchange(&st->failing, NULL))
-		err_log(ERR_INFO, "store %s: writing again", st->set->file);
-}
+#define RETRY_MS 1000 /* after a write that failed */
+#define LOOK_MS 200   /* with nothing to write: for what is to be pruned */
 
 /* One transaction. Returns 0, or -errno with nothing changed. */
 static int commit(struct store *st, struct batch *all)
 {
-	uint64_t start_ns = clock_mono_ns();
 	struct batch *b;
 	int r = store_run(st->stmt[BEGIN]);
 
 	for (b = all; b && r == 0; b = b->next)
-		r = store_put_batch(st, b);
+		if (b->chunk)
+			r = store_put_batch(st, b);
 	if (r == 0)
 		r = store_run(st->stmt[COMMIT]);
-	if (r < 0) {
-		const char *why = r == -EINVAL	 ? "a record cannot be read back"
-				  : r == -ENOMEM ? "out of memory"
-						 : store_db_error(st->db);
-
-		set_failing(st, why);
-		if (!sqlite3_get_autocommit(st->db))
-			store_run(st->stmt[ROLLBACK]);
-		for (b = all; b; b = b->next)
-			b->session->stored_acks = 0;
-		return r;
-	}
-	histogram_add(&st->archive.commits, clock_mono_ns() - start_ns);
-	set_writing(st);
-	return 0;
+	if (r == 0)
+		return 0;
+	store_set_failing(st, &st->failing,
+			  r == -EINVAL	 ? "a record cannot be read back"
+			  : r == -ENOMEM ? "out of memory"
+					 : store_db_error(st->db));
+	if (!sqlite3_get_autocommit(st->db))
+		store_run(st->stmt[ROLLBACK]);
+	for (b = all; b; b = b->next)
+		*b->acks = 0;
+	return r;
 }
 
-/* Writes what the sessions have. Takes the list and its references. */
-static void write_sessions(struct store *st, struct session *list)
+/* What the sessions have that is durable and not stored. False where none has anything. */
+static bool view(struct batch *all)
 {
-	struct batch *all = NULL, **last = &all, *b;
+	bool any = false;
 
-	while (list) {
-		struct session *next = list->store_next;
-
-		*last = batch_new(st, list);
-		if (*last)
-			last = &(*last)->next;
-		list = next;
+	for (struct batch *b = all; b; b = b->next) {
+		batch_clear(b);
+		pthread_mutex_lock(&b->session->lock);
+		any |= batch_view(b, b->session->stored, b->session->durable);
+		pthread_mutex_unlock(&b->session->lock);
+		b->time = (int64_t)clock_wall_ms();
 	}
-	if (!all)
-		return;
-	if (commit(st, all) < 0) {
-		for (b = all; b; b = b->next)
-			store_wake(&st->archive, b->session); /* again, after a pause */
-	} else {
+	return any;
+}
+
+/* All that the sessions have, in as many commits as that takes. Returns 0 or -errno. */
+static int write_sessions(struct store *st, struct batch *all)
+{
+	while (view(all)) {
+		int r = commit(st, all);
+
+		if (r < 0)
+			return r;
+		store_set_writing(st, &st->failing);
 		store_quota_begin(st);
-		for (b = all; b; b = b->next) {
+		for (struct batch *b = all; b; b = b->next) {
+			if (!b->chunk)
+				continue;
 			store_quota_session(st, b->session, b->id, b->bytes);
 			session_stored(b->session, b->to);
-			store_wake(&st->archive, b->session); /* there may be more */
 		}
 	}
-	while ((b = all) != NULL) {
-		all = b->next;
-		batch_free(b);
-	}
-}
-
-/* --- what there is to do */
-
-struct work {
-	struct session *sessions;
-	struct archive_job *orders;
-};
-
-/* Waits for some. True at the end. */
-static bool take_work(struct store *st, struct work *w)
-{
-	bool stop;
-
-	pthread_mutex_lock(&st->lock);
-	if (!st->stop && ((!st->first && !st->orders_first) || atomic_load(&st->failing))) {
-		struct timespec until = store_in_ms(atomic_load(&st->failing) ? RETRY_MS : LOOK_MS);
-
-		pthread_cond_timedwait(&st->wake, &st->lock, &until);
-	}
-	*w = (struct work){st->first, st->orders_first};
-	st->first = NULL;
-	st->last = &st->first;
-	st->orders_first = NULL;
-	st->orders_last = &st->orders_first;
-	stop = st->stop;
-	pthread_mutex_unlock(&st->lock);
-	return stop;
-}
-
-/* It waits, in front of what has come meanwhile. */
-static void put_back(struct store *st, struct work *w)
-{
-	struct session **last_session = &w->sessions;
-	struct archive_job **last = &w->orders;
-
-	while (*last_session)
-		last_session = &(*last_session)->store_next;
-	while (*last)
-		last = &(*last)->next;
-	pthread_mutex_lock(&st->lock);
-	*last_session = st->first;
-	st->last = st->first ? st->last : last_session;
-	st->first = w->sessions;
-	if (!st->first)
-		st->last = &st->first;
-	*last = st->orders_first;
-	st->orders_last = st->orders_first ? st->orders_last : last;
-	st->orders_first = w->orders;
-	pthread_mutex_unlock(&st->lock);
+	return 0;
 }
 
 /* Carries out what operators want, and tells. */
@@ -198,10 +79,11 @@ static int carry_out(struct store *st, struct archive_job *jobs)
 	if (!jobs)
 		return 0;
 	if (store_order(st, jobs, &why) < 0) {
-		set_failing(st, why);
+		store_set_failing(st, &st->failing, why);
+		store_queue_again(&st->to_store, jobs);
 		return -EIO;
 	}
-	set_writing(st);
+	store_set_writing(st, &st->failing);
 	while ((job = jobs) != NULL) {
 		jobs = job->next;
 		job->status = 0;
@@ -210,90 +92,55 @@ static int carry_out(struct store *st, struct archive_job *jobs)
 	return 0;
 }
 
-static void do_work(struct store *st, struct work *w)
+/* A file of the redo log may be written over, once a power cut cannot take what was in it. */
+static void let_turn(struct store *st)
 {
-	/* One of a name that is to be deleted is another one, and not to be mixed with it. */
-	if (carry_out(st, w->orders) < 0)
-		put_back(st, w);
-	else
-		write_sessions(st, w->sessions);
+	struct store_queue *q = &st->to_store;
+
+	if (st->set->sync == STORE_SYNC_FULL && store_checkpoint_settle(st) < 0) {
+		store_set_failing(st, &st->failing, "the disk fails");
+		return;
+	}
+	pthread_mutex_lock(&q->lock);
+	q->turned = false;
+	pthread_mutex_unlock(&q->lock);
 }
 
-/* Whether there is something to write, which at the end there may be: of a session that has much.
- */
-static bool has_more(struct store *st)
+static void do_work(struct store *st, struct store_work *w)
 {
-	bool more;
+	/* One of a name that is to be deleted is another one, and not to be mixed with it. */
+	int r = carry_out(st, w->orders);
+	struct batch *all = batches_new(&st->to_store, w->sessions);
 
-	pthread_mutex_lock(&st->lock);
-	more = st->first || st->orders_first;
-	pthread_mutex_unlock(&st->lock);
-	return more;
+	if (r == 0)
+		r = write_sessions(st, all);
+	for (struct batch *b = all; b && r < 0; b = b->next)
+		store_queue_put(&st->to_store, b->session, 0);
+	batches_free(all);
+	if (r == 0 && w->turned)
+		let_turn(st);
 }
 
 void *store_write_thread(void *store)
 {
 	struct store *st = store;
-	bool stop = false;
 
-	while (!stop) {
-		struct work work;
+	store_slices(10);
+	do {
+		bool failing = atomic_load(&st->failing);
+		struct store_work w =
+		    store_queue_take(&st->to_store, failing ? RETRY_MS : LOOK_MS, failing);
 
-		stop = take_work(st, &work);
-		do_work(st, &work);
-		stop = stop && (!has_more(st) || atomic_load(&st->failing));
+		do_work(st, &w);
 		if (!atomic_load(&st->failing)) {
 			store_prune(st);
 			store_clear(st);
 			store_kept_look(st);
 			store_quota_look(st);
-			store_checkpoint_step(st);
+			store_checkpoint_look(st);
+		} else if (w.stop) {
+			break;
 		}
-	}
+	} while (!store_queue_done(&st->to_store));
 	return NULL;
-}
-
-void store_wake(struct archive *a, struct session *s)
-{
-	struct store *st = (struct store *)a;
-
-	pthread_mutex_lock(&s->lock);
-	if (s->storing || s->stored >= s->log.head) {
-		pthread_mutex_unlock(&s->lock);
-		return;
-	}
-	s->storing = true;
-	pthread_mutex_unlock(&s->lock);
-	pthread_mutex_lock(&st->lock);
-	s->store_next = NULL;
-	*st->last = session_ref(s);
-	st->last = &s->store_next;
-	pthread_cond_signal(&st->wake);
-	pthread_mutex_unlock(&st->lock);
-}
-
-void store_ask_write(struct store *st, struct archive_job *job)
-{
-	bool stopped;
-
-	job->next = NULL;
-	pthread_mutex_lock(&st->lock);
-	stopped = st->stop;
-	if (!stopped) {
-		*st->orders_last = job;
-		st->orders_last = &job->next;
-		pthread_cond_signal(&st->wake);
-	}
-	pthread_mutex_unlock(&st->lock);
-	if (stopped) {
-		job->status = -EIO;
-		worker_post(job->worker, &job->done);
-	}
-}
-
-const char *store_failing(struct archive *a)
-{
-	struct store *st = (struct store *)a;
-
-	return atomic_load_explicit(&st->failing, memory_order_relaxed);
 }

@@ -8,7 +8,7 @@ use Exporter 'import';
 use File::Temp qw(tempdir);
 use Hub;
 
-our @EXPORT = qw(store_dir store_hub sql seqs send_acked killed hold look);
+our @EXPORT = qw(store_dir store_hub still_hub still sql seqs send_acked send_stored killed hold look);
 
 # A directory for a hub and its store.
 sub store_dir {
@@ -20,6 +20,49 @@ sub store_hub {
 	my ($dir, %o) = @_;
 	my @args = ('--store', "$dir/store.db", @{ delete $o{args} || [] });
 	return Hub->start(dir => $dir, args => \@args, %o);
+}
+
+# A library that holds up who writes the redo log, while there is a file of that name.
+my $still_disk = <<'END';
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+ssize_t pwrite64(int fd, const void *data, size_t n, off64_t at)
+{
+	ssize_t (*real)(int, const void *, size_t, off64_t) =
+	    (ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
+	char name[64], path[512] = "";
+	struct stat st;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	if (readlink(name, path, sizeof(path) - 1) > 0 && strstr(path, "-redo"))
+		while (stat(getenv("DISK_STILL"), &st) == 0)
+			usleep(2000);
+	return real(fd, data, n, at);
+}
+END
+
+# The same, on a disk that stands still from still($dir) to the call of the code which that gives: nothing
+# becomes durable. undef where that cannot be.
+sub still_hub {
+	my ($dir, %o) = @_;
+	my $library = "$dir/still.so";
+	my $made = run([ 'cc', '-shared', '-fPIC', '-O1', '-o', $library, spew("$dir/still.c", $still_disk), '-ldl' ]);
+	return if $made->{status};
+	# A sanitizer wants to be the first library.
+	local $ENV{ASAN_OPTIONS} = join ':', grep { defined } $ENV{ASAN_OPTIONS}, 'verify_asan_link_order=0';
+	return store_hub($dir, %o, env => { LD_PRELOAD => $library, DISK_STILL => "$dir/still" });
+}
+
+sub still {
+	my ($dir) = @_;
+	spew("$dir/still", '');
+	return sub { unlink "$dir/still" or die "still: $!\n" };
 }
 
 # The rows that a query gives, columns joined by |.
@@ -45,6 +88,15 @@ sub send_acked {
 		$seq{ $ack->{msg_id} } = $ack->{seq};
 	}
 	return \%seq;
+}
+
+# The same, and waits until the database has all of them: a batch.
+sub send_stored {
+	my ($file, $session, $client, @ids) = @_;
+	my $seq = send_acked($client, @ids);
+	my ($last) = sort { $b <=> $a } values %$seq;
+	wait_for { (sql($file, "SELECT head FROM session WHERE name = '$session'") || 0) >= $last } 'the database to have it';
+	return $seq;
 }
 
 # Somebody else who holds the store's lock for writing, after these statements; the code that lets it go.

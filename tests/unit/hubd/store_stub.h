@@ -69,10 +69,10 @@ static inline int store_stub_end(struct store_stub *st)
 
 static inline void store_stub_remove(struct store_stub *st)
 {
-	static const char *const suffix[] = {"", "-wal", "-shm"};
+	static const char *const suffix[] = {"", "-wal", "-shm", "-redo1", "-redo2"};
 	char path[160];
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 5; i++) {
 		snprintf(path, sizeof(path), "%s%s", st->file, suffix[i]);
 		unlink(path);
 	}

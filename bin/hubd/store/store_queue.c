@@ -1,0 +1,153 @@
+/* What is to be done by the store's two writing threads: sessions that have something new, and
+ * orders, which go first. A session is in each queue once at most. */
+#include "base/clock.h"
+#include "store/store_impl.h"
+
+/* With a queue of sessions that may wait for others, so that one commit has much. */
+#define GATHER_MS 20
+#define GATHER_BYTES ((size_t)4 << 20)
+
+void store_queue_init(struct store_queue *q, enum store_turn turn)
+{
+	*q = (struct store_queue){.turn = turn};
+	q->last = &q->first;
+	q->orders_last = &q->orders_first;
+	pthread_mutex_init(&q->lock, NULL);
+	store_cond_init(&q->wake);
+}
+
+struct session *store_queue_pop(struct store_queue *q, struct session **list)
+{
+	struct session *s = *list;
+
+	if (!s)
+		return NULL;
+	*list = s->store_next[q->turn];
+	pthread_mutex_lock(&s->lock);
+	s->storing[q->turn] = false;
+	pthread_mutex_unlock(&s->lock);
+	return s;
+}
+
+void store_queue_drop(struct store_queue *q)
+{
+	struct session *s;
+
+	while ((s = store_queue_pop(q, &q->first)) != NULL)
+		session_unref(s);
+}
+
+void store_queue_free(struct store_queue *q)
+{
+	pthread_mutex_destroy(&q->lock);
+	pthread_cond_destroy(&q->wake);
+}
+
+void store_queue_put(struct store_queue *q, struct session *s, size_t bytes)
+{
+	bool there;
+
+	pthread_mutex_lock(&s->lock);
+	there = s->storing[q->turn];
+	s->storing[q->turn] = true;
+	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&q->lock);
+	if (!q->first)
+		q->since_ms = clock_mono_ms();
+	q->bytes += bytes;
+	if (!there) {
+		s->store_next[q->turn] = NULL;
+		*q->last = session_ref(s);
+		q->last = &s->store_next[q->turn];
+	}
+	if (!there || q->bytes >= GATHER_BYTES)
+		pthread_cond_signal(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+}
+
+bool store_queue_order(struct store_queue *q, struct archive_job *job)
+{
+	bool stopped;
+
+	job->next = NULL;
+	pthread_mutex_lock(&q->lock);
+	stopped = q->stop;
+	if (!stopped) {
+		*q->orders_last = job;
+		q->orders_last = &job->next;
+		pthread_cond_signal(&q->wake);
+	}
+	pthread_mutex_unlock(&q->lock);
+	return !stopped;
+}
+
+void store_queue_again(struct store_queue *q, struct archive_job *jobs)
+{
+	struct archive_job **last = &jobs;
+
+	while (*last)
+		last = &(*last)->next;
+	pthread_mutex_lock(&q->lock);
+	*last = q->orders_first;
+	q->orders_last = q->orders_first ? q->orders_last : last;
+	q->orders_first = jobs;
+	if (!q->orders_first)
+		q->orders_last = &q->orders_first;
+	pthread_mutex_unlock(&q->lock);
+}
+
+static bool is_empty(const struct store_queue *q)
+{
+	return !q->first && !q->orders_first;
+}
+
+/* Whether there are sessions that may wait for more. */
+static bool gathers(const struct store_queue *q)
+{
+	return q->turn == TURN_STORE && q->first && !q->orders_first && !q->stop &&
+	       q->bytes < GATHER_BYTES;
+}
+
+struct store_work store_queue_take(struct store_queue *q, uint64_t wait_ms, bool pause)
+{
+	struct timespec until = store_in_ms(wait_ms);
+	struct store_work w;
+
+	pthread_mutex_lock(&q->lock);
+	if (!q->stop && (pause || is_empty(q)))
+		pthread_cond_timedwait(&q->wake, &q->lock, &until);
+	while (gathers(q)) {
+		uint64_t waits_ms = clock_mono_ms() - q->since_ms;
+
+		if (waits_ms >= GATHER_MS)
+			break;
+		until = store_in_ms(GATHER_MS - waits_ms);
+		pthread_cond_timedwait(&q->wake, &q->lock, &until);
+	}
+	w = (struct store_work){q->first, q->orders_first, q->turned, q->stop};
+	q->first = NULL;
+	q->last = &q->first;
+	q->bytes = 0;
+	q->orders_first = NULL;
+	q->orders_last = &q->orders_first;
+	pthread_mutex_unlock(&q->lock);
+	return w;
+}
+
+bool store_queue_done(struct store_queue *q)
+{
+	bool done;
+
+	pthread_mutex_lock(&q->lock);
+	done = q->stop && is_empty(q);
+	pthread_mutex_unlock(&q->lock);
+	return done;
+}
+
+void store_queue_stop(struct store_queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	q->stop = true;
+	pthread_cond_broadcast(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+}
