@@ -39,6 +39,7 @@
 #include "wire/forwarded.h"
 
 #define JOURNAL_END_MS 500    /* for the last lines to be read */
+#define ANSWER_PART 10	      /* of the time that a hub may be silent it has to answer */
 #define BUS_TTL_MORE_MS 60000 /* for which a session that all hubds have left is in Redis still */
 
 struct hub {
@@ -430,7 +431,7 @@ static int prepare(struct hub *hub, struct listeners *ls)
 	randombytes_buf(&hub->fixed.run, sizeof(hub->fixed.run));
 	hub->bans = bans_new();
 	hub->ended = ended_new();
-	hub->absents = absents_new();
+	hub->absents = absents_new((uint64_t)(hub->opt.bus_node_timeout * 1000 / ANSWER_PART));
 	if (!ls || !hub->fixed.fields || !hub->bans || !hub->ended || !hub->absents ||
 	    !hub->shares || !hub->identities)
 		err_die(EX_OSERR, "out of memory");

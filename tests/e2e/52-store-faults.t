@@ -299,7 +299,7 @@ subtest 'an end at which the last records are lost' => sub {
 	my $dir = store_dir();
 	my $hub = store_hub($dir);
 	my $a = $hub->member('unix', 's');
-	$a->send({ type => 't' })->sync;
+	send_stored("$dir/store.db", 's', $a, 'first');
 	system('prlimit', '--pid', $hub->pid, '--fsize=40000:unlimited') == 0 or die "prlimit\n";
 	$a->send({ type => 't', msg_id => 'x', pad => 'x' x 60000 }, { type => 't', pad => 'x' x 60000 });
 	becomes { $hub->log_text =~ /publishers are refused/ } 'the redo log cannot be written';

@@ -6,12 +6,14 @@
 #include "member/member_impl.h"
 #include "session/members.h"
 
-struct absents *absents_new(void)
+struct absents *absents_new(uint64_t wait_ms)
 {
 	struct absents *all = calloc(1, sizeof(*all));
 
-	if (all)
-		pthread_mutex_init(&all->lock, NULL);
+	if (!all)
+		return NULL;
+	pthread_mutex_init(&all->lock, NULL);
+	all->wait_ms = wait_ms;
 	return all;
 }
 

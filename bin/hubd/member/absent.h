@@ -43,8 +43,8 @@ struct absent {
 
 struct absents;
 
-/* NULL: no memory. */
-struct absents *absents_new(void);
+/* wait_ms: for how long another hub has time to answer. NULL: no memory. */
+struct absents *absents_new(uint64_t wait_ms);
 void absents_free(struct absents *all); /* NULL is fine */
 
 /* Its connection ends. Nothing where it has no trail, or memory is out. */
@@ -64,7 +64,7 @@ bool absent_fetch(struct conn *c, struct span session, uint64_t client, struct s
 		  void (*back)(struct conn *c, struct span text));
 
 /* The same of one that was at another of the hubs that share the sessions, for what absent_take()
- * then gives; or not, about a second later. False where there are no others. */
+ * then gives; or not, once that has had its time. False where there are no others. */
 bool absent_ask(struct conn *c, struct span session, uint64_t client, struct span text,
 		void (*back)(struct conn *c, struct span text));
 

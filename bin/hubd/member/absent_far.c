@@ -13,7 +13,6 @@
 
 #define ASKED "absent?" /* the value: the client's number, a space and the session */
 #define GIVEN "absent"	/* what absent_put() wrote */
-#define WAIT_MS 1000
 
 struct ask {
 	struct mail mail; /* first: its end */
@@ -96,7 +95,7 @@ bool absent_ask(struct conn *c, struct span session, uint64_t client, struct spa
 	*ask = (struct ask){.mail = {.run = end_ask},
 			    .conn = c,
 			    .client = client,
-			    .until_ms = worker_now_ms(w) + WAIT_MS,
+			    .until_ms = worker_now_ms(w) + all->wait_ms,
 			    .back = back,
 			    .session_len = session.len,
 			    .len = text.len};
@@ -149,7 +148,7 @@ static void take_given(struct absents *all, struct span text)
 		       memcmp(session_of(ask).p, a->log->id, ask->session_len) != 0))
 		ask = ask->next;
 	if (ask) {
-		absent_add(all, a, ask->until_ms - WAIT_MS);
+		absent_add(all, a, ask->until_ms - all->wait_ms);
 		unlink_ask(all, ask);
 	}
 	pthread_mutex_unlock(&all->lock);

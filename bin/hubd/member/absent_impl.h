@@ -16,6 +16,7 @@ struct session;
 struct absents {
 	pthread_mutex_t lock;
 	size_t bytes;
+	uint64_t wait_ms; /* constant */
 	struct absent *youngest, *oldest;
 	struct absent *bucket[ABSENT_BUCKETS]; /* by the client's id, which is random */
 	struct ask *asks;		       /* under way to other hubs */

@@ -53,6 +53,7 @@ int store_start(struct store *st, const struct session_env *env)
 	int r = 0;
 
 	st->env = env;
+	st->to_store.memory = env->memory;
 	while (r == 0 && st->nreaders < STORE_READERS) {
 		r = pthread_create(&st->readers[st->nreaders], NULL, store_read_thread, st);
 		st->nreaders += r == 0;
@@ -73,8 +74,7 @@ static void fail_jobs(struct archive_job **first)
 
 	while ((job = *first) != NULL) {
 		*first = job->next;
-		job->status = -EIO;
-		worker_post(job->worker, &job->done);
+		store_refuse(job);
 	}
 }
 

@@ -70,11 +70,16 @@ static int settle(const struct store *st, int fd)
 		return 0;
 	if (fstat(fd, &sb) < 0)
 		return -EIO;
-	/* Where that cannot be done, all of it leaves at the end. */
-	for (off_t at = 0; at < sb.st_size; at += STEP_BYTES)
-		sync_file_range(fd, at, STEP_BYTES,
-				SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-				    SYNC_FILE_RANGE_WAIT_AFTER);
+	for (off_t at = 0; at < sb.st_size; at += STEP_BYTES) {
+		if (sync_file_range(fd, at, STEP_BYTES,
+				    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+					SYNC_FILE_RANGE_WAIT_AFTER) == 0)
+			continue;
+		/* An error of the disk is told once: fdatasync() would not know of it. */
+		if (errno == EIO || errno == ENOSPC || errno == EDQUOT)
+			return -EIO;
+		break; /* where that cannot be done, all of it leaves at the end */
+	}
 	return fdatasync(fd) < 0 ? -EIO : 0;
 }
 
@@ -83,30 +88,31 @@ int store_checkpoint_settle(struct store *st)
 	return settle(st, st->wal_fd);
 }
 
-/* Who reads may keep it from being all that is moved: then what is left comes later. */
-static int move(struct store *st, int mode)
+/* Who reads may keep it from being all that is moved, and an error too: then it is tried again when
+ * more has come. Returns 0, or -EIO where it is moved and not on the disk. */
+static int move(struct store *st)
 {
-	int moved = 0, r = settle(st, st->wal_fd);
+	int r = settle(st, st->wal_fd);
 
-	if (r == 0 && sqlite3_wal_checkpoint_v2(st->db, NULL, mode, NULL, &moved) != SQLITE_OK)
-		r = -EIO;
-	if (r == 0)
+	if (r == 0 && sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+						NULL) == SQLITE_OK)
 		r = settle(st, st->lock_fd);
 	st->wal_moved = st->wal_pages;
 	return r;
 }
 
-void store_checkpoint_look(struct store *st)
+int store_checkpoint_look(struct store *st)
 {
-	if (st->wal_pages - st->wal_moved >= MOVE_PAGES)
-		move(st, SQLITE_CHECKPOINT_PASSIVE);
-	if (!st->rest_ms || clock_mono_ms() < st->rest_ms)
-		return;
-	st->rest_ms = 0;
-	if (move(st, SQLITE_CHECKPOINT_PASSIVE) == 0 &&
-	    sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
-		SQLITE_OK)
+	bool rests = st->rest_ms && clock_mono_ms() >= st->rest_ms;
+	int r = 0;
+
+	if (rests || st->wal_pages - st->wal_moved >= MOVE_PAGES)
+		r = move(st);
+	if (!rests || r < 0)
+		return r;
+	if (sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
+	    SQLITE_OK)
 		st->wal_pages = st->wal_moved = 0;
-	else
-		st->rest_ms = clock_mono_ms() + IDLE_MS;
+	st->rest_ms = st->wal_pages ? clock_mono_ms() + IDLE_MS : 0;
+	return 0;
 }

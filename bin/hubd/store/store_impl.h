@@ -73,13 +73,14 @@ enum store_turn { TURN_LOG, TURN_STORE };
 
 struct store_queue {
 	enum store_turn turn;
+	const struct log_memory *memory; /* TURN_STORE, once it is started */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	/* lock */
 	struct session *first, **last;			 /* each with a reference */
 	struct archive_job *orders_first, **orders_last; /* ARCHIVE_DELETE and _KEEP */
 	size_t bytes;					 /* about, that the sessions have */
-	uint64_t since_ms;				 /* monotonic: the first of them came */
+	uint64_t taken_ms;				 /* monotonic: when some were taken last */
 	bool turned; /* TURN_STORE: what came so far fills a file of the redo log */
 	bool stop;
 };
@@ -170,11 +171,10 @@ sqlite3 *store_connect(struct store *st);
 struct timespec store_in_ms(uint64_t ms);
 void store_cond_init(pthread_cond_t *cond);
 
-/* Makes the calling thread nicer by so much (nice(2)), and its slices of a CPU short, which two
- * things need on Linux 6.12 and later (sched_setattr(2)): who waits for the disk is to go on at
- * once when that is done, and who works beside it is not to hold that up. Elsewhere it does no
- * harm. */
-void store_slices(int nicer);
+/* Makes the calling thread's slices of a CPU short, which two things need on Linux 6.12 and later
+ * (sched_setattr(2)): who waits for the disk is to go on at once when that is done, and who works
+ * beside it is not to hold that up. Elsewhere it does no harm. */
+void store_slices(void);
 
 /* --- store_open.c: the writer's connection; 0, or an exit status after logging why */
 int store_open_db(struct store *st, unsigned char *secret, size_t secret_len, uint32_t *run);
@@ -189,6 +189,9 @@ void store_queue_put(struct store_queue *q, struct session *s, size_t bytes);
 
 /* Takes the first one off a list that was taken, with its reference; NULL: there is none. */
 struct session *store_queue_pop(struct store_queue *q, struct session **list);
+
+/* Nobody will carry the job out: its asker is told. */
+void store_refuse(struct archive_job *job);
 
 /* False where it is stopped: then the job is not taken. And: takes back what could not be done. */
 bool store_queue_order(struct store_queue *q, struct archive_job *job);
@@ -321,10 +324,10 @@ void store_quota_end(struct store *st);
 int store_checkpoint_init(struct store *st);
 void store_checkpoint_end(struct store *st);
 
-/* SQLite's log is on the disk then. Returns 0 or -EIO. And: moves it into the database, where that
- * is due. */
+/* SQLite's log is on the disk then. And: moves it into the database, where that is due. Returns 0,
+ * or -EIO: the disk has failed to keep what it was given, and nobody knows what it has. */
 int store_checkpoint_settle(struct store *st);
-void store_checkpoint_look(struct store *st);
+int store_checkpoint_look(struct store *st);
 
 /* --- store_read.c */
 void *store_read_thread(void *store);

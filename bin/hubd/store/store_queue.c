@@ -1,9 +1,11 @@
 /* What is to be done by the store's two writing threads: sessions that have something new, and
  * orders, which go first. A session is in each queue once at most. */
+#include <errno.h>
+
 #include "base/clock.h"
 #include "store/store_impl.h"
 
-/* With a queue of sessions that may wait for others, so that one commit has much. */
+/* Of sessions that may wait for others, so that one commit has much: the least between two. */
 #define GATHER_MS 20
 #define GATHER_BYTES ((size_t)4 << 20)
 
@@ -52,8 +54,6 @@ void store_queue_put(struct store_queue *q, struct session *s, size_t bytes)
 	s->storing[q->turn] = true;
 	pthread_mutex_unlock(&s->lock);
 	pthread_mutex_lock(&q->lock);
-	if (!q->first)
-		q->since_ms = clock_mono_ms();
 	q->bytes += bytes;
 	if (!there) {
 		s->store_next[q->turn] = NULL;
@@ -63,6 +63,12 @@ void store_queue_put(struct store_queue *q, struct session *s, size_t bytes)
 	if (!there || q->bytes >= GATHER_BYTES)
 		pthread_cond_signal(&q->wake);
 	pthread_mutex_unlock(&q->lock);
+}
+
+void store_refuse(struct archive_job *job)
+{
+	job->status = -EIO;
+	worker_post(job->worker, &job->done);
 }
 
 bool store_queue_order(struct store_queue *q, struct archive_job *job)
@@ -101,11 +107,11 @@ static bool is_empty(const struct store_queue *q)
 	return !q->first && !q->orders_first;
 }
 
-/* Whether there are sessions that may wait for more. */
+/* Whether there are sessions that may wait for more: not where memory waits for them. */
 static bool gathers(const struct store_queue *q)
 {
 	return q->turn == TURN_STORE && q->first && !q->orders_first && !q->stop &&
-	       q->bytes < GATHER_BYTES;
+	       q->bytes < GATHER_BYTES && !log_memory_tight(q->memory);
 }
 
 struct store_work store_queue_take(struct store_queue *q, uint64_t wait_ms, bool pause)
@@ -117,17 +123,18 @@ struct store_work store_queue_take(struct store_queue *q, uint64_t wait_ms, bool
 	if (!q->stop && (pause || is_empty(q)))
 		pthread_cond_timedwait(&q->wake, &q->lock, &until);
 	while (gathers(q)) {
-		uint64_t waits_ms = clock_mono_ms() - q->since_ms;
+		uint64_t now = clock_mono_ms();
 
-		if (waits_ms >= GATHER_MS)
+		if (now >= q->taken_ms + GATHER_MS)
 			break;
-		until = store_in_ms(GATHER_MS - waits_ms);
+		until = store_in_ms(q->taken_ms + GATHER_MS - now);
 		pthread_cond_timedwait(&q->wake, &q->lock, &until);
 	}
 	w = (struct store_work){q->first, q->orders_first, q->turned, q->stop};
 	q->first = NULL;
 	q->last = &q->first;
 	q->bytes = 0;
+	q->taken_ms = clock_mono_ms();
 	q->orders_first = NULL;
 	q->orders_last = &q->orders_first;
 	pthread_mutex_unlock(&q->lock);

@@ -430,8 +430,6 @@ void store_ask(struct archive *a, struct archive_job *job)
 		pthread_cond_signal(&st->jobs_wake);
 	}
 	pthread_mutex_unlock(&st->jobs_lock);
-	if (stopped) {
-		job->status = -EIO;
-		worker_post(job->worker, &job->done);
-	}
+	if (stopped)
+		store_refuse(job);
 }

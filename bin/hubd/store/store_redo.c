@@ -291,12 +291,13 @@ static void pass_on(struct store *st, struct archive_job *orders, struct batch *
 
 	while ((job = orders) != NULL) {
 		orders = job->next;
-		store_queue_order(&st->to_store, job);
+		if (!store_queue_order(&st->to_store, job))
+			store_refuse(job);
 	}
 	for (struct batch *b = all; b; b = b->next) {
 		if (b->chunk) {
-			store_queue_put(&st->to_store, b->session, (size_t)b->bytes);
 			session_durable(b->session, b->to);
+			store_queue_put(&st->to_store, b->session, (size_t)b->bytes);
 		}
 		store_wake(&st->archive, b->session); /* there may be more */
 	}
@@ -306,7 +307,7 @@ void *store_redo_thread(void *store)
 {
 	struct store *st = store;
 
-	store_slices(0);
+	store_slices();
 	do {
 		bool failing = atomic_load(&st->redo_failing);
 		struct store_work w = store_queue_take(&st->to_log, RETRY_MS, failing);
@@ -340,10 +341,8 @@ void store_wake(struct archive *a, struct session *s)
 
 void store_ask_write(struct store *st, struct archive_job *job)
 {
-	if (!store_queue_order(&st->to_log, job)) {
-		job->status = -EIO;
-		worker_post(job->worker, &job->done);
-	}
+	if (!store_queue_order(&st->to_log, job))
+		store_refuse(job);
 }
 
 const char *store_failing(struct archive *a)

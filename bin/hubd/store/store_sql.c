@@ -107,7 +107,7 @@ void store_cond_init(pthread_cond_t *cond)
 	pthread_condattr_destroy(&monotonic);
 }
 
-void store_slices(int nicer)
+void store_slices(void)
 {
 	struct {
 		uint32_t size, policy;
@@ -116,8 +116,7 @@ void store_slices(int nicer)
 		uint32_t priority;
 		uint64_t runtime, deadline, period;
 	} attr = {.size = sizeof(attr), .runtime = SLICE_NS};
-	int nice = getpriority(PRIO_PROCESS, (id_t)gettid()) + nicer;
 
-	attr.nice = nice < 19 ? nice : 19;
+	attr.nice = getpriority(PRIO_PROCESS, (id_t)gettid());
 	syscall(SYS_sched_setattr, 0, &attr, 0);
 }

@@ -93,20 +93,21 @@ static int carry_out(struct store *st, struct archive_job *jobs)
 }
 
 /* A file of the redo log may be written over, once a power cut cannot take what was in it. */
-static void let_turn(struct store *st)
+static int let_turn(struct store *st)
 {
 	struct store_queue *q = &st->to_store;
 
-	if (st->set->sync == STORE_SYNC_FULL && store_checkpoint_settle(st) < 0) {
-		store_set_failing(st, &st->failing, "the disk fails");
-		return;
-	}
+	if (st->set->sync == STORE_SYNC_FULL && store_checkpoint_settle(st) < 0)
+		return -EIO;
 	pthread_mutex_lock(&q->lock);
 	q->turned = false;
 	pthread_mutex_unlock(&q->lock);
+	return 0;
 }
 
-static void do_work(struct store *st, struct store_work *w)
+/* Returns 0; also where it could not be done, and is to be tried again. -EIO: nothing is to be
+ * written any more. */
+static int do_work(struct store *st, struct store_work *w)
 {
 	/* One of a name that is to be deleted is another one, and not to be mixed with it. */
 	int r = carry_out(st, w->orders);
@@ -117,30 +118,34 @@ static void do_work(struct store *st, struct store_work *w)
 	for (struct batch *b = all; b && r < 0; b = b->next)
 		store_queue_put(&st->to_store, b->session, 0);
 	batches_free(all);
-	if (r == 0 && w->turned)
-		let_turn(st);
+	return r == 0 && w->turned ? let_turn(st) : 0;
 }
 
 void *store_write_thread(void *store)
 {
 	struct store *st = store;
+	int r = 0;
 
-	store_slices(10);
+	store_slices();
 	do {
 		bool failing = atomic_load(&st->failing);
 		struct store_work w =
 		    store_queue_take(&st->to_store, failing ? RETRY_MS : LOOK_MS, failing);
 
-		do_work(st, &w);
+		r = do_work(st, &w);
 		if (!atomic_load(&st->failing)) {
 			store_prune(st);
 			store_clear(st);
 			store_kept_look(st);
 			store_quota_look(st);
-			store_checkpoint_look(st);
+			r = r < 0 ? r : store_checkpoint_look(st);
 		} else if (w.stop) {
 			break;
 		}
-	} while (!store_queue_done(&st->to_store));
+	} while (r == 0 && !store_queue_done(&st->to_store));
+	if (r < 0) {
+		store_queue_stop(&st->to_store);
+		store_set_failing(st, &st->failing, "the disk has lost what it had taken");
+	}
 	return NULL;
 }
