@@ -205,7 +205,8 @@ subtest 'a state out of the store' => sub {
 };
 
 subtest 'a past out of the store' => sub {
-	my $h = store_hub(store_dir(), args => [ @args, '--history', 4, '--history-bytes', 0, '--slow-after', 0 ]);
+	my $dir = store_dir();
+	my $h = store_hub($dir, args => [ @args, '--history', 4, '--history-bytes', 0, '--slow-after', 0 ]);
 	my $p = $h->member('unix', 's', echo => $false);
 	my $c = $h->client('ws');
 	my $area = { x => 5, y => 5, r => 5 };
@@ -220,8 +221,8 @@ subtest 'a past out of the store' => sub {
 		{ type => 'box', key => 'c', at => { x => 900, z => 1 } }, { type => 'box_gone', key => 'b' });
 	$p->send(pos_("far$_", 900, 900, long => '.' x 1000)) for 1 .. 200;
 	$p->send({ type => 'kept', msg_id => 'kept' });
-	$p->wait_type('ack');
-	# What is kept makes room.
+	stored("$dir/store.db", 's', $p->wait_type('ack')->{seq});
+	# What is stored makes room.
 	$p->send(pos_("far$_", 900, 900, long => '.' x 1000)) for 201 .. 300;
 	$p->sync;
 	$c = $h->client('ws');

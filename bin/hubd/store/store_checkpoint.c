@@ -13,7 +13,11 @@
 
 #define MOVE_PAGES 1000 /* that are worth it */
 #define IDLE_MS 1000	/* without a commit: everything is moved, and the log made empty */
+/* Synced at a time: what is new is at the end, as a rule, and the rest of a large file is passed in
+ * as many steps as any. */
 #define STEP_BYTES ((off_t)64 << 10)
+#define END_BYTES ((off_t)64 << 20)
+#define STEPS 4096
 
 /* Called by SQLite in each commit, in the thread that makes it. */
 static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
@@ -61,17 +65,27 @@ void store_checkpoint_end(struct store *st)
 	st->wal_fd = -1;
 }
 
+/* How much is synced at once there. */
+static off_t step_at(off_t at, off_t size)
+{
+	off_t large = size / STEPS;
+
+	return at >= size - END_BYTES || large < STEP_BYTES ? STEP_BYTES : large;
+}
+
 /* All of a file is on the disk then. Returns 0 or -EIO. */
 static int settle(const struct store *st, int fd)
 {
 	struct stat sb;
+	off_t step;
 
 	if (st->set->sync == STORE_SYNC_OFF)
 		return 0;
 	if (fstat(fd, &sb) < 0)
 		return -EIO;
-	for (off_t at = 0; at < sb.st_size; at += STEP_BYTES) {
-		if (sync_file_range(fd, at, STEP_BYTES,
+	for (off_t at = 0; at < sb.st_size; at += step) {
+		step = step_at(at, sb.st_size);
+		if (sync_file_range(fd, at, step,
 				    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
 					SYNC_FILE_RANGE_WAIT_AFTER) == 0)
 			continue;

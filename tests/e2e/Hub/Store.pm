@@ -8,7 +8,7 @@ use Exporter 'import';
 use File::Temp qw(tempdir);
 use Hub;
 
-our @EXPORT = qw(store_dir store_hub still_hub still sql seqs send_acked send_stored killed hold look);
+our @EXPORT = qw(store_dir store_hub still_hub still sql seqs send_acked stored send_stored killed hold look);
 
 # A directory for a hub and its store.
 sub store_dir {
@@ -90,12 +90,17 @@ sub send_acked {
 	return \%seq;
 }
 
-# The same, and waits until the database has all of them: a batch.
+# Waits until the database has all of a session up to there, and memory need not.
+sub stored {
+	my ($file, $session, $seq) = @_;
+	wait_for { (sql($file, "SELECT head FROM session WHERE name = '$session'") || 0) >= $seq } 'the database to have it';
+}
+
+# As send_acked(), and waits for that: a batch.
 sub send_stored {
 	my ($file, $session, $client, @ids) = @_;
 	my $seq = send_acked($client, @ids);
-	my ($last) = sort { $b <=> $a } values %$seq;
-	wait_for { (sql($file, "SELECT head FROM session WHERE name = '$session'") || 0) >= $last } 'the database to have it';
+	stored($file, $session, (sort { $b <=> $a } values %$seq)[0]);
 	return $seq;
 }
 
