@@ -306,24 +306,25 @@ static void pass_on(struct store *st, struct archive_job *orders, struct batch *
 void *store_redo_thread(void *store)
 {
 	struct store *st = store;
+	bool ends;
 
 	store_slices();
 	do {
 		bool failing = atomic_load(&st->redo_failing);
 		struct store_work w = store_queue_take(&st->to_log, RETRY_MS, failing);
 		struct batch *all = batches_new(&st->to_log, w.sessions);
+		int r = log_work(st, w.orders, all);
 
-		if (log_work(st, w.orders, all) == 0) {
+		if (r == 0) {
 			pass_on(st, w.orders, all);
 		} else {
 			store_queue_again(&st->to_log, w.orders);
 			for (struct batch *b = all; b; b = b->next)
 				store_wake(&st->archive, b->session);
-			if (w.stop)
-				break;
 		}
 		batches_free(all);
-	} while (!store_queue_done(&st->to_log));
+		ends = r < 0 && w.stop;
+	} while (!ends && !store_queue_done(&st->to_log));
 	return NULL;
 }
 
