@@ -55,6 +55,7 @@ sub fails_and_recovers {
 		# Enough to fill the disk, and then so that somebody notices.
 		$a->send(map { { type => 't', msg_id => 'm' . ++$n, pad => 'x' x 1000 } } 1 .. ($n < 3000 ? $at_once // 8 : 1));
 		pump(0.01);
+		select undef, undef, undef, 0.01 if $at_once;    # acks may come meanwhile
 		@errors = grep { /^\{"type":"error"/ } @{ $a->{in} };
 		return @errors || $a->{gone};
 	} 'an error';
