@@ -264,8 +264,8 @@ struct redo_header {
 
 #define REDO_KEY "hubd's redo log." /* 16 bytes */
 
-/* A part: then the name; and of PART_RECORDS n records with their texts. Of PART_KEEP `from` is how
- * many bytes of text follow, and epoch until when. */
+/* A part: then the name; and of PART_RECORDS n records with their texts. PART_DELETE is of whatever
+ * has that name. Of PART_KEEP `from` is how many bytes of text follow, and epoch until when. */
 enum redo_kind { PART_RECORDS = 'r', PART_DELETE = 'd', PART_KEEP = 'k' };
 
 struct redo_part {
@@ -283,6 +283,7 @@ struct redo_record {
 	uint32_t key_at, type_at;
 	uint16_t key_len, type_len;
 	uint8_t class, acked, owned, timed;
+	uint32_t reserved;
 };
 
 /* --- store_recover.c: writes what the redo log of that run has into the database, where it is not

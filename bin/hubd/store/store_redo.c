@@ -132,10 +132,8 @@ static int put_order(struct buf *b, const struct archive_job *job)
 	const struct session *s = job->session;
 	struct redo_part part = {.kind = PART_DELETE};
 
-	if (job->what == ARCHIVE_DELETE) {
-		part.epoch = s->epoch;
+	if (job->what == ARCHIVE_DELETE)
 		return put_part(b, &part, (struct span){s->id, s->id_len});
-	}
 	part =
 	    (struct redo_part){.kind = PART_KEEP, .epoch = job->until_ms, .from = job->value.len};
 	return put_part(b, &part, job->name) < 0 || buf_put(b, job->value.p, job->value.len) < 0
