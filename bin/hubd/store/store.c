@@ -24,13 +24,11 @@ struct store *store_open(const struct store_settings *set, unsigned char *secret
 	st->set = set;
 	st->wall_ms = (int64_t)clock_wall_ms();
 	st->mono_ms = clock_mono_ms();
-	st->jobs_last = &st->jobs_first;
 	st->clears = true; /* what an earlier hubd has not come to */
 	st->redo.fd[0] = st->redo.fd[1] = st->wal_fd = -1;
 	store_queue_init(&st->to_log, TURN_LOG);
 	store_queue_init(&st->to_store, TURN_STORE);
-	pthread_mutex_init(&st->jobs_lock, NULL);
-	store_cond_init(&st->jobs_wake);
+	store_queue_init(&st->to_read, TURN_READ);
 	/* Before SQLite's first use: its statistics cost a lock for every piece of memory. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	/* Over a limit on file sizes writes are to fail, not hubd. */
@@ -96,18 +94,18 @@ static void stop_writing(struct store *st)
 
 int store_stop(struct store *st)
 {
+	bool ran;
+
 	if (!st)
 		return 0;
-	pthread_mutex_lock(&st->jobs_lock);
-	st->jobs_stop = true;
-	pthread_cond_broadcast(&st->jobs_wake);
-	pthread_mutex_unlock(&st->jobs_lock);
+	store_queue_stop(&st->to_read);
 	while (st->nreaders)
 		pthread_join(st->readers[--st->nreaders], NULL);
-	fail_jobs(&st->jobs_first);
-	if (!st->logger_started)
-		return 0;
+	fail_jobs(&st->to_read.orders_first);
+	ran = st->logger_started;
 	stop_writing(st);
+	if (!ran)
+		return 0;
 	st->ran = true;
 	store_quota_end(st);
 	store_checkpoint_end(st);
@@ -139,8 +137,7 @@ void store_free(struct store *st)
 		close(st->lock_fd);
 	store_queue_free(&st->to_log);
 	store_queue_free(&st->to_store);
-	pthread_mutex_destroy(&st->jobs_lock);
-	pthread_cond_destroy(&st->jobs_wake);
+	store_queue_free(&st->to_read);
 	buf_free(&st->bodies);
 	buf_free(&st->messages);
 	free(st);

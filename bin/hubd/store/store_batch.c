@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "json/keys.h"
 #include "json/terms.h"
 #include "store/store_impl.h"
@@ -17,8 +18,7 @@ const char *const store_write_sql[WRITE_STMTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
-    [FIND_SESSION] = "SELECT id FROM session WHERE name = ?1",
-    [SESSION_HEAD] = "SELECT epoch, head FROM session WHERE name = ?1",
+    [FIND_SESSION] = "SELECT id, epoch, head FROM session WHERE name = ?1",
     [PUT_SESSION] = "UPDATE session SET head = ?2, written = ?3, bytes = bytes + ?4 WHERE id = ?1"
 		    " RETURNING bytes",
     [NEW_SESSION] = "INSERT INTO session (name, epoch, head, written) VALUES (?1, ?2, ?3, ?4)",
@@ -74,7 +74,9 @@ static uint64_t last_of_part(const struct chunk *c, uint64_t from, uint64_t head
 	return from - 1;
 }
 
-bool batch_view(struct batch *b, uint64_t after, uint64_t head)
+/* Of what the session has behind `after`, up to head at most, a part of bearable size: false where
+ * that is nothing. Under the session's lock. */
+static bool view(struct batch *b, uint64_t after, uint64_t head)
 {
 	struct log_view view = {0};
 
@@ -108,15 +110,34 @@ struct span batch_record(const struct batch *b, uint64_t seq, const struct chunk
 	return (struct span){(const char *)frame + header, (*slot)->len - header};
 }
 
-struct batch *batches_new(struct store_queue *q, struct session *sessions)
+bool batches_view(struct batch *all, enum store_turn turn)
+{
+	bool any = false;
+
+	for (struct batch *b = all; b; b = b->next) {
+		struct session *s = b->session;
+
+		batch_clear(b);
+		b->time = (int64_t)clock_wall_ms();
+		pthread_mutex_lock(&s->lock);
+		any |= turn == TURN_LOG ? view(b, s->durable, s->log.head)
+					: view(b, s->stored, s->durable);
+		pthread_mutex_unlock(&s->lock);
+	}
+	return any;
+}
+
+struct batch *batches_new(struct store_queue *q, struct session *sessions, bool *whole)
 {
 	struct batch *all = NULL, **last = &all;
 	struct session *s;
 
+	*whole = true;
 	while ((s = store_queue_pop(q, &sessions)) != NULL) {
 		struct batch *b = calloc(1, sizeof(*b));
 
 		if (!b) {
+			*whole = false;
 			store_queue_put(q, s, 0);
 			session_unref(s);
 			continue;

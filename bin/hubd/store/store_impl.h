@@ -36,7 +36,6 @@ enum write_stmt {
 	COMMIT,
 	ROLLBACK,
 	FIND_SESSION,
-	SESSION_HEAD,
 	PUT_SESSION,
 	NEW_SESSION,
 	TAKE_BYTES,
@@ -68,8 +67,9 @@ enum write_stmt {
 	WRITE_STMTS
 };
 
-/* The threads that write: the one of the redo log, then the one of the database. */
-enum store_turn { TURN_LOG, TURN_STORE };
+/* Whose work it is: of the thread of the redo log, then of that of the database; or of those that
+ * read, which have no sessions. */
+enum store_turn { TURN_LOG, TURN_STORE, TURN_READ };
 
 struct store_queue {
 	enum store_turn turn;
@@ -78,7 +78,7 @@ struct store_queue {
 	pthread_cond_t wake;
 	/* lock */
 	struct session *first, **last;			 /* each with a reference */
-	struct archive_job *orders_first, **orders_last; /* ARCHIVE_DELETE and _KEEP */
+	struct archive_job *orders_first, **orders_last; /* ARCHIVE_DELETE, _KEEP */
 	size_t bytes;					 /* about, that the sessions have */
 	uint64_t taken_ms;				 /* monotonic: when some were taken last */
 	bool turned; /* TURN_STORE: what came so far fills a file of the redo log */
@@ -136,11 +136,7 @@ struct store {
 	struct store_queue to_log; /* its thread's work: what has come */
 	_Atomic(const char *) redo_failing;
 
-	/* Requests, under jobs_lock. */
-	pthread_mutex_t jobs_lock;
-	pthread_cond_t jobs_wake;
-	struct archive_job *jobs_first, **jobs_last;
-	bool jobs_stop;
+	struct store_queue to_read; /* the readers' work */
 
 	pthread_t logger, writer, readers[STORE_READERS];
 	unsigned nreaders;
@@ -184,7 +180,7 @@ void store_queue_init(struct store_queue *q, enum store_turn turn);
 void store_queue_drop(struct store_queue *q); /* at the end: the sessions that are left */
 void store_queue_free(struct store_queue *q);
 
-/* The session has so many bytes more, about. */
+/* Where the session has anything for that thread: so many bytes more, about. */
 void store_queue_put(struct store_queue *q, struct session *s, size_t bytes);
 
 /* Takes the first one off a list that was taken, with its reference; NULL: there is none. */
@@ -196,6 +192,9 @@ void store_refuse(struct archive_job *job);
 /* False where it is stopped: then the job is not taken. And: takes back what could not be done. */
 bool store_queue_order(struct store_queue *q, struct archive_job *job);
 void store_queue_again(struct store_queue *q, struct archive_job *jobs);
+
+/* The first order, once there is one; NULL: it is stopped. */
+struct archive_job *store_queue_next(struct store_queue *q);
 
 /* All there is, after wait_ms at most where that is nothing, or where there is to be a pause. */
 struct store_work store_queue_take(struct store_queue *q, uint64_t wait_ms, bool pause);
@@ -220,9 +219,9 @@ struct batch {
 	int64_t bytes; /* that it has there, with this */
 };
 
-/* Of what the session has behind `after`, up to head at most, a part of bearable size: false where
- * that is nothing. Under the session's lock. batch_clear() gives up the chunk. */
-bool batch_view(struct batch *b, uint64_t after, uint64_t head);
+/* What the sessions have for that thread, of each a part of bearable size, in the place of what
+ * they had: false where none has anything. batch_clear() gives up the chunk of one. */
+bool batches_view(struct batch *all, enum store_turn turn);
 void batch_clear(struct batch *b);
 
 /* The message of record seq, which is b's, and its tags. c: NULL, or the chunk of the one before.
@@ -231,8 +230,8 @@ struct span batch_record(const struct batch *b, uint64_t seq, const struct chunk
 			 const struct slot **slot);
 
 /* Batches of sessions that were taken, with their references, which batches_free() gives up. Those
- * for which there is no memory are put back. */
-struct batch *batches_new(struct store_queue *q, struct session *sessions);
+ * for which there is no memory are put back, and then *whole is false. */
+struct batch *batches_new(struct store_queue *q, struct session *sessions, bool *whole);
 void batches_free(struct batch *all);
 
 /* Within a transaction. Returns 0, -EIO, -ENOMEM, or -EINVAL for a record that cannot be read. */
@@ -247,7 +246,6 @@ void store_redo_close(struct store *st, bool needed);
 
 void *store_redo_thread(void *store);
 void store_wake(struct archive *a, struct session *s);
-void store_ask_write(struct store *st, struct archive_job *job);
 const char *store_failing(struct archive *a);
 
 /* Notes in `failing`, and logs, why something cannot be written; or that it can be again. */
@@ -290,7 +288,8 @@ struct redo_record {
  * there yet. Returns 0, or -errno with why in *wrong. */
 int store_recover(struct store *st, uint32_t run, const char **wrong);
 
-/* The path of one of its files. */
+/* Where a file is: "." or a path that ends in a slash. And: the path of one of its own. */
+void store_directory(const char *file, char dir[PATH_MAX]);
 void store_redo_path(const struct store *st, unsigned i, char path[PATH_MAX]);
 
 /* --- store_write.c */
@@ -331,6 +330,9 @@ int store_checkpoint_settle(struct store *st);
 int store_checkpoint_look(struct store *st);
 
 /* --- store_read.c */
+/* A stored body as a frame, in *frame. Returns 0 or -ENOMEM. */
+int store_frame(struct buf *frame, struct span body);
+
 void *store_read_thread(void *store);
 void store_ask(struct archive *a, struct archive_job *job);
 

@@ -277,8 +277,8 @@ int store_try(const char *file)
 {
 	const struct store_settings set = {.file = file};
 	struct store st = {.set = &set, .lock_fd = open(file, O_RDONLY | O_CLOEXEC)};
-	const char *slash = strrchr(file, '/'), *wrong;
-	char dir[PATH_MAX] = ".";
+	const char *wrong;
+	char dir[PATH_MAX];
 	struct stat at;
 
 	if (st.lock_fd >= 0) {
@@ -289,8 +289,7 @@ int store_try(const char *file)
 	}
 	if (errno != ENOENT)
 		return say(&st, EX_CANTCREAT, strerror(errno));
-	if (slash)
-		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - file + 1), file);
+	store_directory(file, dir);
 	return access(dir, W_OK | X_OK) < 0 ? say(&st, EX_CANTCREAT, strerror(errno)) : 0;
 }
 

@@ -1,5 +1,6 @@
-/* What is to be done by the store's two writing threads: sessions that have something new, and
- * orders, which go first. A session is in each queue once at most. */
+/* What is to be done by the store's threads: by the two that write, sessions that have something
+ * new, and orders, which go first; by those that read, orders alone. A session is in each queue
+ * once at most. */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -45,14 +46,23 @@ void store_queue_free(struct store_queue *q)
 	pthread_cond_destroy(&q->wake);
 }
 
+/* Under the session's lock. */
+static bool has_new(const struct store_queue *q, const struct session *s)
+{
+	return q->turn == TURN_LOG ? s->durable < s->log.head : s->stored < s->durable;
+}
+
 void store_queue_put(struct store_queue *q, struct session *s, size_t bytes)
 {
-	bool there;
+	bool there, due;
 
 	pthread_mutex_lock(&s->lock);
 	there = s->storing[q->turn];
-	s->storing[q->turn] = true;
+	due = has_new(q, s);
+	s->storing[q->turn] |= due;
 	pthread_mutex_unlock(&s->lock);
+	if (!due || (there && !bytes))
+		return;
 	pthread_mutex_lock(&q->lock);
 	q->bytes += bytes;
 	if (!there) {
@@ -85,6 +95,23 @@ bool store_queue_order(struct store_queue *q, struct archive_job *job)
 	}
 	pthread_mutex_unlock(&q->lock);
 	return !stopped;
+}
+
+struct archive_job *store_queue_next(struct store_queue *q)
+{
+	struct archive_job *job;
+
+	pthread_mutex_lock(&q->lock);
+	while (!q->orders_first && !q->stop)
+		pthread_cond_wait(&q->wake, &q->lock);
+	job = q->stop ? NULL : q->orders_first;
+	if (job) {
+		q->orders_first = job->next;
+		if (!q->orders_first)
+			q->orders_last = &q->orders_first;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return job;
 }
 
 void store_queue_again(struct store_queue *q, struct archive_job *jobs)

@@ -62,8 +62,7 @@ static struct span column_text(sqlite3_stmt *q, int i)
 			     (size_t)sqlite3_column_bytes(q, i)};
 }
 
-/* A stored body as a frame, in *frame. Returns 0 or -ENOMEM. */
-static int make_frame(struct buf *frame, struct span body)
+int store_frame(struct buf *frame, struct span body)
 {
 	frame->len = 0;
 	if (buf_reserve(frame, WSFRAME_HEADER_MAX + body.len) < 0)
@@ -102,7 +101,7 @@ static int load_state(struct session_image *image, sqlite3_stmt *q, int64_t id)
 		uint64_t sender = 0;
 
 		id_parse(id_col.p, id_col.len, &sender);
-		err = make_frame(&frame, column_text(q, 4));
+		err = store_frame(&frame, column_text(q, 4));
 		if (err < 0)
 			break;
 		entry = state_reserve(&image->state, state_hash(&image->state, key), key,
@@ -315,7 +314,7 @@ static int read_batch(struct log *out, struct span bodies, uint64_t seq, uint64_
 		bodies.len -= body.len + (feed != NULL);
 		if (seq < from + out->head)
 			continue;
-		r = make_frame(&frame, body);
+		r = store_frame(&frame, body);
 		if (r == 0) {
 			struct slot tags = {.sender = body_sender(body, seq)};
 
@@ -389,22 +388,9 @@ void *store_read_thread(void *store)
 {
 	struct store *st = store;
 	struct reader rd = {.st = st};
+	struct archive_job *job;
 
-	for (;;) {
-		struct archive_job *job;
-
-		pthread_mutex_lock(&st->jobs_lock);
-		while (!st->jobs_first && !st->jobs_stop)
-			pthread_cond_wait(&st->jobs_wake, &st->jobs_lock);
-		job = st->jobs_stop ? NULL : st->jobs_first;
-		if (job) {
-			st->jobs_first = job->next;
-			if (!st->jobs_first)
-				st->jobs_last = &st->jobs_first;
-		}
-		pthread_mutex_unlock(&st->jobs_lock);
-		if (!job)
-			break;
+	while ((job = store_queue_next(&st->to_read)) != NULL) {
 		carry_out(&rd, job);
 		worker_post(job->worker, &job->done);
 	}
@@ -415,21 +401,8 @@ void *store_read_thread(void *store)
 void store_ask(struct archive *a, struct archive_job *job)
 {
 	struct store *st = (struct store *)a;
-	bool stopped;
+	bool writes = job->what == ARCHIVE_DELETE || job->what == ARCHIVE_KEEP;
 
-	if (job->what == ARCHIVE_DELETE || job->what == ARCHIVE_KEEP) {
-		store_ask_write(st, job);
-		return;
-	}
-	job->next = NULL;
-	pthread_mutex_lock(&st->jobs_lock);
-	stopped = st->jobs_stop;
-	if (!stopped) {
-		*st->jobs_last = job;
-		st->jobs_last = &job->next;
-		pthread_cond_signal(&st->jobs_wake);
-	}
-	pthread_mutex_unlock(&st->jobs_lock);
-	if (stopped)
+	if (!store_queue_order(writes ? &st->to_log : &st->to_read, job))
 		store_refuse(job);
 }

@@ -12,7 +12,6 @@
 
 #include "base/err.h"
 #include "store/store_impl.h"
-#include "wire/wsframe.h"
 
 /* What is left to be read of a file, or of an entry. */
 struct rest {
@@ -111,14 +110,9 @@ static int read_records(struct rest *from, uint64_t n, struct log *out)
 
 		if (!take_record(from, &tags, &body))
 			r = -EINVAL;
-		frame.len = 0;
-		if (r == 0 && buf_reserve(&frame, WSFRAME_HEADER_MAX + body.len) < 0)
+		else if (store_frame(&frame, body) < 0 ||
+			 log_put(out, &tags, frame.data, frame.len) < 0)
 			r = -ENOMEM;
-		if (r < 0)
-			break;
-		frame.len = wsframe_text((unsigned char *)frame.data, body.len);
-		buf_put(&frame, body.p, body.len);
-		r = log_put(out, &tags, frame.data, frame.len) < 0 ? -ENOMEM : 0;
 	}
 	buf_free(&frame);
 	return r;
@@ -127,15 +121,15 @@ static int read_records(struct rest *from, uint64_t n, struct log *out)
 /* What the database has of the session: its epoch, and its head; 0 and 0: nothing. */
 static int find(struct store *st, struct span name, uint64_t *epoch, uint64_t *head)
 {
-	sqlite3_stmt *q = st->stmt[SESSION_HEAD];
+	sqlite3_stmt *q = st->stmt[FIND_SESSION];
 	int r;
 
 	*epoch = *head = 0;
 	store_bind_text(q, 1, name.p, name.len);
 	r = sqlite3_step(q);
 	if (r == SQLITE_ROW) {
-		*epoch = (uint64_t)sqlite3_column_int64(q, 0);
-		*head = (uint64_t)sqlite3_column_int64(q, 1);
+		*epoch = (uint64_t)sqlite3_column_int64(q, 1);
+		*head = (uint64_t)sqlite3_column_int64(q, 2);
 	}
 	sqlite3_reset(q);
 	return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : -EIO;

@@ -26,15 +26,20 @@ void store_redo_path(const struct store *st, unsigned i, char path[PATH_MAX])
 	snprintf(path, PATH_MAX, "%s-redo%u", st->set->file, i + 1);
 }
 
+void store_directory(const char *file, char dir[PATH_MAX])
+{
+	const char *slash = strrchr(file, '/');
+
+	snprintf(dir, PATH_MAX, "%.*s", slash ? (int)(slash - file + 1) : 1, slash ? file : ".");
+}
+
 /* The names of new files are to outlive a power cut, too. */
 static int sync_directory(const struct store *st)
 {
-	const char *slash = strrchr(st->set->file, '/');
-	char dir[PATH_MAX] = ".";
+	char dir[PATH_MAX];
 	int fd, r;
 
-	if (slash)
-		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - st->set->file + 1), st->set->file);
+	store_directory(st->set->file, dir);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -249,26 +254,12 @@ void store_set_writing(struct store *st, _Atomic(const char *) *failing)
 		err_log(ERR_INFO, "store %s: writing again", st->set->file);
 }
 
-/* What the sessions have that is not durable. False where none has anything. */
-static bool view(struct batch *all)
-{
-	bool any = false;
-
-	for (struct batch *b = all; b; b = b->next) {
-		pthread_mutex_lock(&b->session->lock);
-		any |= batch_view(b, b->session->durable, b->session->log.head);
-		pthread_mutex_unlock(&b->session->lock);
-		b->time = (int64_t)clock_wall_ms();
-	}
-	return any;
-}
-
 static int log_work(struct store *st, const struct archive_job *orders, struct batch *all)
 {
 	uint64_t start_ns = clock_mono_ns();
 	int r;
 
-	if (!view(all) && !orders)
+	if (!batches_view(all, TURN_LOG) && !orders)
 		return 0;
 	r = make_entry(&st->redo, orders, all);
 	if (r == 0)
@@ -310,7 +301,8 @@ void *store_redo_thread(void *store)
 	do {
 		bool failing = atomic_load(&st->redo_failing);
 		struct store_work w = store_queue_take(&st->to_log, RETRY_MS, failing);
-		struct batch *all = batches_new(&st->to_log, w.sessions);
+		bool whole;
+		struct batch *all = batches_new(&st->to_log, w.sessions, &whole);
 		int r = log_work(st, w.orders, all);
 
 		if (r == 0) {
@@ -328,20 +320,7 @@ void *store_redo_thread(void *store)
 
 void store_wake(struct archive *a, struct session *s)
 {
-	struct store *st = (struct store *)a;
-	bool due;
-
-	pthread_mutex_lock(&s->lock);
-	due = !s->storing[TURN_LOG] && s->durable < s->log.head;
-	pthread_mutex_unlock(&s->lock);
-	if (due)
-		store_queue_put(&st->to_log, s, 0);
-}
-
-void store_ask_write(struct store *st, struct archive_job *job)
-{
-	if (!store_queue_order(&st->to_log, job))
-		store_refuse(job);
+	store_queue_put(&((struct store *)a)->to_log, s, 0);
 }
 
 const char *store_failing(struct archive *a)

@@ -1,9 +1,7 @@
 /* The thread that writes the database: what the redo log has got since the last commit makes the
  * next one. Nobody waits for it, but who wants memory back. */
 #include <errno.h>
-#include <string.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "session/stored.h"
 #include "store/store_impl.h"
@@ -35,25 +33,10 @@ static int commit(struct store *st, struct batch *all)
 	return r;
 }
 
-/* What the sessions have that is durable and not stored. False where none has anything. */
-static bool view(struct batch *all)
-{
-	bool any = false;
-
-	for (struct batch *b = all; b; b = b->next) {
-		batch_clear(b);
-		pthread_mutex_lock(&b->session->lock);
-		any |= batch_view(b, b->session->stored, b->session->durable);
-		pthread_mutex_unlock(&b->session->lock);
-		b->time = (int64_t)clock_wall_ms();
-	}
-	return any;
-}
-
 /* All that the sessions have, in as many commits as that takes. Returns 0 or -errno. */
 static int write_sessions(struct store *st, struct batch *all)
 {
-	while (view(all)) {
+	while (batches_view(all, TURN_STORE)) {
 		int r = commit(st, all);
 
 		if (r < 0)
@@ -111,14 +94,15 @@ static int do_work(struct store *st, struct store_work *w)
 {
 	/* One of a name that is to be deleted is another one, and not to be mixed with it. */
 	int r = carry_out(st, w->orders);
-	struct batch *all = batches_new(&st->to_store, w->sessions);
+	bool whole;
+	struct batch *all = batches_new(&st->to_store, w->sessions, &whole);
 
 	if (r == 0)
 		r = write_sessions(st, all);
 	for (struct batch *b = all; b && r < 0; b = b->next)
 		store_queue_put(&st->to_store, b->session, 0);
 	batches_free(all);
-	return r == 0 && w->turned ? let_turn(st) : 0;
+	return r == 0 && whole && w->turned ? let_turn(st) : 0;
 }
 
 void *store_write_thread(void *store)

@@ -7,9 +7,9 @@
 #include "unit.h"
 
 #define PAGE 512
-#define FRAME (PAGE + 24) /* of a page in the log */
-#define ANEW_PAGES 16000L /* as in store_checkpoint.c */
-#define MOVE_PAGES 500L
+#define FRAME (PAGE + 24)  /* of a page in the log */
+#define LARGE_PAGES 16000L /* many times what the log has when it is moved */
+#define MOVE_PAGES 500L	   /* less than that */
 #define TEXT_LEN 3000
 
 static void wait_until_empty(const struct store_stub *st)
@@ -27,7 +27,7 @@ static void the_log_begins_anew_and_is_emptied(void **state)
 	struct store_stub st = {.set.sync = STORE_SYNC_OFF,
 				.s.env.limits = {.records = 1, .bytes = 1}};
 	char *text = malloc(TEXT_LEN + 1);
-	uint64_t seq, n = 6 * ANEW_PAGES * PAGE / TEXT_LEN;
+	uint64_t seq, n = 6 * LARGE_PAGES * PAGE / TEXT_LEN;
 	long largest = 0;
 	struct session *s;
 	uint64_t tail;
@@ -54,7 +54,7 @@ static void the_log_begins_anew_and_is_emptied(void **state)
 	}
 	/* Else it would be six times as large. */
 	assert_true(largest > MOVE_PAGES * FRAME);
-	assert_true(largest < 5 * ANEW_PAGES * FRAME);
+	assert_true(largest < 5 * LARGE_PAGES * FRAME);
 	store_stub_wait(s, n);
 	wait_until_empty(&st);
 	assert_true(store_stub_size(&st, "") > (long)n * TEXT_LEN);
@@ -98,13 +98,13 @@ static void the_log_does_not_keep_its_peak(void **state)
 	stub_need(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM batch", NULL, NULL, NULL) ==
 		      SQLITE_OK,
 		  "cannot read");
-	while (store_stub_size(&st, "-wal") < 3 * ANEW_PAGES * FRAME) {
+	while (store_stub_size(&st, "-wal") < 3 * LARGE_PAGES * FRAME) {
 		assert_int_equal(store_stub_publish(s, 1, RECORD_PLAIN, NULL, 0, text), HUB_OK);
 		if (s->log.head > 50)
 			store_stub_wait(s, s->log.head - 50);
 	}
 	sqlite3_close(db);
-	while (store_stub_size(&st, "-wal") > 5 * ANEW_PAGES * FRAME / 4) {
+	while (store_stub_size(&st, "-wal") > 5 * LARGE_PAGES * FRAME / 4) {
 		assert_int_equal(store_stub_publish(s, 1, RECORD_PLAIN, NULL, 0, text), HUB_OK);
 		store_stub_wait(s, s->log.head > 10 ? s->log.head - 10 : 1);
 		usleep(200);
